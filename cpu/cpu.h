@@ -1,0 +1,125 @@
+/* The CPU backend's insides. Files listed as kernels in CMakeLists.txt are
+ * compiled once per instruction set, with FCNN_ISA and FCNN_LANES defined, and
+ * name their functions CPU(name); the device picks one set when it is opened. */
+#ifndef FCNN_CPU_H
+#define FCNN_CPU_H
+
+#include <fftw3.h>
+#include <stdlib.h>
+
+#include "backend.h"
+
+enum {
+    TILE = 8, /* images that a transform takes at once: a cache line of complex */
+    ALIGNMENT = 64,
+    INPUT_PLANS = 32 /* sizes of input images kept planned */
+};
+
+/* Transforms of an m x m grid, TILE images at a time, images innermost. */
+typedef struct {
+    int size;
+    fftwf_plan inverse, forward;
+    int32_t *slot; /* [F((m-1)/2)] position of a bin in the m x (m/2+1) half spectrum */
+} cpu_grid;
+
+/* exp(i 2 pi j / count), j = 0 .. count-1. */
+typedef struct {
+    int count;
+    float *cosine, *sine;
+} cpu_roots;
+
+typedef struct {
+    int height, width;
+    fftwf_plan plan;
+} cpu_input_plan;
+
+typedef struct {
+    fcnn_device base;
+    size_t scratch_bytes; /* a thread's, as demanded */
+    size_t reserved;      /* a thread's, as allocated */
+    unsigned char *scratch;
+    size_t input_bytes; /* a thread's, for input images */
+    unsigned char *input_scratch;
+    int grid_count;
+    cpu_grid *grids;
+    int roots_count;
+    cpu_roots *roots;
+    int input_plan_count;
+    cpu_input_plan input_plans[INPUT_PLANS];
+} cpu_device;
+
+/* ---- device.c ---- */
+void *fcnn_cpu_alloc(size_t bytes); /* aligned; free() */
+size_t fcnn_cpu_align(size_t bytes);
+/* The calling OpenMP thread's scratch. */
+void *fcnn_cpu_scratch(const cpu_device *device);
+const cpu_grid *fcnn_cpu_find_grid(const cpu_device *device, int size);
+fcnn_status fcnn_cpu_find_roots(cpu_device *device, int count, const cpu_roots **roots);
+/* Planning is not thread-safe in FFTW: held around every plan made or destroyed. */
+void fcnn_cpu_plan_lock(void);
+void fcnn_cpu_plan_unlock(void);
+
+size_t fcnn_cpu_grid_scratch(int size);
+
+/* ---- transform.c: one channel of a tile of images ---- */
+/* Floats of the buffers below: half spectrum complex [m][m/2+1][TILE], map [m][m][TILE]. */
+static inline size_t fcnn_cpu_half_floats(int m) { return (size_t)m * (m / 2 + 1) * TILE * 2; }
+static inline size_t fcnn_cpu_map_floats(int m) { return (size_t)m * m * TILE; }
+/* Bins of radius <= radius of channel c, images n0 .., on the grid as a map. half is destroyed. */
+void fcnn_cpu_tile_inverse(const cpu_grid *grid, const fcnn_tensor *band, int radius, int channel,
+                           int first_image, fftwf_complex *half, float *map);
+/* The map's half spectrum, not scaled; map is destroyed. */
+void fcnn_cpu_tile_forward(const cpu_grid *grid, float *map, fftwf_complex *half);
+
+/* Images of a tile that are active. */
+static inline int fcnn_cpu_tile_images(const fcnn_tensor *t, int first) {
+    int left = t->images - first;
+    return left < TILE ? left : TILE;
+}
+static inline int fcnn_cpu_tiles(const fcnn_tensor *t) { return (t->images + TILE - 1) / TILE; }
+
+/* A complex row of a band: images innermost. */
+static inline fcnn_complex *fcnn_cpu_row(const fcnn_tensor *t, int64_t bin, int channel) {
+    return fcnn_tensor_band(t) + (bin * t->channels + channel) * t->capacity;
+}
+
+fcnn_status fcnn_cpu_images_to_band(fcnn_device *device, const fcnn_image *images,
+                                    const fcnn_input_statistics *statistics, fcnn_tensor *band);
+fcnn_status fcnn_cpu_band_to_map(fcnn_device *device, const fcnn_tensor *band, fcnn_tensor *map);
+fcnn_status fcnn_cpu_map_to_band(fcnn_device *device, const fcnn_tensor *map, float scale,
+                                 fcnn_tensor *band);
+
+/* ---- Sets of kernels: one const struct an instruction set ---- */
+#define CPU_JOIN(isa, name)   fcnn_cpu_##isa##_##name
+#define CPU_EXPAND(isa, name) CPU_JOIN(isa, name)
+#define CPU(name)             CPU_EXPAND(FCNN_ISA, name)
+
+extern const fcnn_backend fcnn_cpu_generic_backend, fcnn_cpu_avx2_backend, fcnn_cpu_avx512_backend;
+
+/* Slots common to all sets. */
+fcnn_status fcnn_cpu_probe(char *text, size_t bytes);
+fcnn_status fcnn_cpu_open(int threads, fcnn_device **device);
+void fcnn_cpu_close(fcnn_device *device);
+fcnn_status fcnn_cpu_allocate(fcnn_device *device, size_t bytes, void **memory);
+void fcnn_cpu_release(fcnn_device *device, void *memory);
+fcnn_status fcnn_cpu_copy_bytes(fcnn_device *device, void *to, const void *from, size_t bytes);
+fcnn_status fcnn_cpu_clear(fcnn_device *device, void *memory, size_t bytes);
+fcnn_status fcnn_cpu_demand(fcnn_device *device, const fcnn_demand *demand);
+size_t fcnn_cpu_scratch_total(const fcnn_device *device);
+fcnn_status fcnn_cpu_reserve(fcnn_device *device);
+
+/* What a kernel may ask as scratch; device.c takes the largest. */
+enum { KERNEL_BINS = 32, KERNEL_COLUMNS = 512 };
+static inline size_t fcnn_cpu_kernel_scratch(int taps_across) {
+    size_t taps = (size_t)taps_across * (size_t)taps_across;
+    return fcnn_cpu_align(2 * KERNEL_BINS * taps * sizeof(float)) +
+           fcnn_cpu_align(2 * KERNEL_BINS * KERNEL_COLUMNS * sizeof(float));
+}
+
+/* srelu by sums works on planes of cells, a cell two registers of at most 16 floats. */
+enum { SRELU_SPAN = 4 }; /* neighbouring outputs kept in registers */
+static inline size_t fcnn_cpu_plane_bytes(int rows, int columns) {
+    return (size_t)(2 * rows + 1) * (size_t)(2 * columns + 1) * 2 * 16 * sizeof(float);
+}
+
+#endif

@@ -1,0 +1,278 @@
+/* The CPU device: threads, memory, plans, and the choice of an instruction set
+ * (the best the processor has; FCNN_ISA=generic|avx2|avx512 in the environment
+ * overrides it). */
+#include <math.h>
+#include <omp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "blas.h"
+#include "cpu.h"
+
+static pthread_mutex_t plan_mutex = PTHREAD_MUTEX_INITIALIZER;
+void fcnn_cpu_plan_lock(void) { pthread_mutex_lock(&plan_mutex); }
+void fcnn_cpu_plan_unlock(void) { pthread_mutex_unlock(&plan_mutex); }
+
+/* ---- Choice of kernels ---- */
+
+typedef struct {
+    const char *name;
+    const fcnn_backend *backend;
+    bool (*runs)(void);
+} isa_row;
+
+static bool runs_always(void) { return true; }
+#ifdef __x86_64__
+static bool runs_avx2(void) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+static bool runs_avx512(void) {
+    return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+}
+#endif
+
+static const isa_row isas[] = {
+#ifdef __x86_64__
+    {"avx512", &fcnn_cpu_avx512_backend, runs_avx512},
+    {"avx2", &fcnn_cpu_avx2_backend, runs_avx2},
+#endif
+    {"generic", &fcnn_cpu_generic_backend, runs_always},
+};
+
+static fcnn_status choose_isa(const isa_row **chosen) {
+    const char *wanted = getenv("FCNN_ISA");
+    if (wanted && !*wanted) wanted = NULL;
+    for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
+        *chosen = &isas[i];
+        if (!wanted && isas[i].runs()) return FCNN_OK;
+        if (!wanted || strcmp(wanted, isas[i].name) != 0) continue;
+        if (isas[i].runs()) return FCNN_OK;
+        return fcnn_status_set(FCNN_ERROR_DEVICE, "FCNN_ISA=%s: this processor does not have it",
+                               wanted);
+    }
+    return fcnn_status_set(FCNN_ERROR_USAGE,
+                           "FCNN_ISA=%s: expected generic, or on x86-64 avx2 or avx512", wanted);
+}
+
+/* ---- Opening ---- */
+
+fcnn_status fcnn_cpu_probe(char *text, size_t bytes) {
+    const isa_row *isa;
+    FCNN_TRY(choose_isa(&isa));
+    FCNN_TRY(fcnn_cpu_load_blas());
+    snprintf(text, bytes, "%d processors, %s, %s", omp_get_num_procs(), isa->name,
+             fcnn_cpu_blas.description);
+    return FCNN_OK;
+}
+
+fcnn_status fcnn_cpu_open(int threads, fcnn_device **out) {
+    const isa_row *isa;
+    FCNN_TRY(choose_isa(&isa));
+    FCNN_TRY(fcnn_cpu_load_blas());
+    cpu_device *device = calloc(1, sizeof *device);
+    if (!device) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the device");
+    device->base.backend = isa->backend;
+    device->base.threads = threads > 0 ? threads : omp_get_num_procs();
+    snprintf(device->base.description, sizeof device->base.description, "cpu: %d thread%s, %s, %s",
+             device->base.threads, device->base.threads == 1 ? "" : "s", isa->name,
+             fcnn_cpu_blas.description);
+    *out = &device->base;
+    return FCNN_OK;
+}
+
+void fcnn_cpu_close(fcnn_device *base) {
+    cpu_device *device = (cpu_device *)base;
+    fcnn_cpu_plan_lock();
+    for (int i = 0; i < device->grid_count; i++) {
+        fftwf_destroy_plan(device->grids[i].inverse);
+        fftwf_destroy_plan(device->grids[i].forward);
+        free(device->grids[i].slot);
+    }
+    for (int i = 0; i < device->input_plan_count; i++)
+        fftwf_destroy_plan(device->input_plans[i].plan);
+    fcnn_cpu_plan_unlock();
+    for (int i = 0; i < device->roots_count; i++) {
+        free(device->roots[i].cosine);
+        free(device->roots[i].sine);
+    }
+    free(device->grids);
+    free(device->roots);
+    free(device->scratch);
+    free(device->input_scratch);
+    free(device);
+}
+
+/* ---- Memory ---- */
+
+size_t fcnn_cpu_align(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
+
+void *fcnn_cpu_alloc(size_t bytes) {
+    return aligned_alloc(ALIGNMENT, fcnn_cpu_align(bytes ? bytes : 1));
+}
+
+fcnn_status fcnn_cpu_allocate(fcnn_device *device, size_t bytes, void **memory) {
+    (void)device;
+    *memory = fcnn_cpu_alloc(bytes);
+    if (*memory) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_MEMORY,
+                           "out of memory: %.1f MiB were asked for; a smaller batch takes less",
+                           (double)bytes / 1048576.0);
+}
+
+void fcnn_cpu_release(fcnn_device *device, void *memory) {
+    (void)device;
+    free(memory);
+}
+
+fcnn_status fcnn_cpu_copy_bytes(fcnn_device *device, void *to, const void *from, size_t bytes) {
+    (void)device;
+    memcpy(to, from, bytes);
+    return FCNN_OK;
+}
+
+fcnn_status fcnn_cpu_clear(fcnn_device *device, void *memory, size_t bytes) {
+    (void)device;
+    memset(memory, 0, bytes);
+    return FCNN_OK;
+}
+
+/* ---- Tables and plans ---- */
+
+fcnn_status fcnn_cpu_find_roots(cpu_device *device, int count, const cpu_roots **out) {
+    for (int i = 0; i < device->roots_count; i++) {
+        *out = &device->roots[i];
+        if (device->roots[i].count == count) return FCNN_OK;
+    }
+    cpu_roots *grown =
+        realloc(device->roots, ((size_t)device->roots_count + 1) * sizeof *device->roots);
+    if (grown) device->roots = grown;
+    cpu_roots made = {.count = count,
+                      .cosine = fcnn_cpu_alloc((size_t)count * sizeof(float)),
+                      .sine = fcnn_cpu_alloc((size_t)count * sizeof(float))};
+    if (!grown || !made.cosine || !made.sine) {
+        free(made.cosine);
+        free(made.sine);
+        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a table of %d roots", count);
+    }
+    for (int j = 0; j < count; j++) {
+        double angle = 2.0 * FCNN_PI * j / count;
+        made.cosine[j] = (float)cos(angle);
+        made.sine[j] = (float)sin(angle);
+    }
+    grown[device->roots_count] = made;
+    *out = &grown[device->roots_count++];
+    return FCNN_OK;
+}
+
+const cpu_grid *fcnn_cpu_find_grid(const cpu_device *device, int size) {
+    for (int i = 0; i < device->grid_count; i++)
+        if (device->grids[i].size == size) return &device->grids[i];
+    return NULL;
+}
+
+size_t fcnn_cpu_grid_scratch(int size) {
+    return fcnn_cpu_align(fcnn_cpu_half_floats(size) * sizeof(float)) +
+           2 * fcnn_cpu_align(fcnn_cpu_map_floats(size) * sizeof(float));
+}
+
+static fcnn_status make_grid(cpu_device *device, int size) {
+    if (fcnn_cpu_find_grid(device, size)) return FCNN_OK;
+    int radius = (size - 1) / 2, columns = size / 2 + 1;
+    int64_t bins = fcnn_band_count(radius);
+    cpu_grid *grown =
+        realloc(device->grids, ((size_t)device->grid_count + 1) * sizeof *device->grids);
+    if (grown) device->grids = grown;
+    int32_t *slot = malloc((size_t)bins * sizeof *slot);
+    float *half = fcnn_cpu_alloc(fcnn_cpu_half_floats(size) * sizeof(float));
+    float *map = fcnn_cpu_alloc(fcnn_cpu_map_floats(size) * sizeof(float));
+    fftwf_plan inverse = NULL, forward = NULL;
+    if (grown && slot && half && map) {
+        int n[2] = {size, size}, half_n[2] = {size, columns};
+        fcnn_cpu_plan_lock();
+        inverse = fftwf_plan_many_dft_c2r(2, n, TILE, (fftwf_complex *)(void *)half, half_n, TILE,
+                                          1, map, n, TILE, 1, FFTW_ESTIMATE);
+        forward =
+            fftwf_plan_many_dft_r2c(2, n, TILE, map, n, TILE, 1, (fftwf_complex *)(void *)half,
+                                    half_n, TILE, 1, FFTW_ESTIMATE);
+        fcnn_cpu_plan_unlock();
+    }
+    free(half);
+    free(map);
+    if (!inverse || !forward) {
+        free(slot);
+        return fcnn_status_set(FCNN_ERROR_MEMORY,
+                               "out of memory for the transforms of a %dx%d grid", size, size);
+    }
+    for (int64_t k = 0; k < bins; k++) {
+        int ky, kx;
+        fcnn_band_frequency(k, &ky, &kx);
+        slot[k] = (int32_t)((ky < 0 ? ky + size : ky) * columns + kx);
+    }
+    grown[device->grid_count++] =
+        (cpu_grid){.size = size, .inverse = inverse, .forward = forward, .slot = slot};
+    return FCNN_OK;
+}
+
+/* The planes of a channel and of the gradient's window: see srelu.c. */
+static size_t srelu_scratch(int radius, int window) {
+    return fcnn_cpu_plane_bytes(radius, radius + window + SRELU_SPAN - 1) +
+           fcnn_cpu_plane_bytes(window, window);
+}
+
+/* The gathered operands of a folded product: see product.c. */
+static size_t product_scratch(const fcnn_demand *demand) {
+    if (!demand->fold) return 0;
+    size_t inner = (size_t)demand->fold->most * (size_t)demand->channels;
+    return fcnn_cpu_align(inner * (size_t)demand->capacity * sizeof(fcnn_complex)) +
+           fcnn_cpu_align(inner * (size_t)demand->filters * sizeof(fcnn_complex));
+}
+
+fcnn_status fcnn_cpu_demand(fcnn_device *base, const fcnn_demand *demand) {
+    cpu_device *device = (cpu_device *)base;
+    size_t bytes = 0;
+    const cpu_roots *roots;
+    switch (demand->kind) {
+    case FCNN_DEMAND_INPUT: break; /* depends on the images met */
+    case FCNN_DEMAND_GRID:
+        FCNN_TRY(make_grid(device, demand->size));
+        bytes = fcnn_cpu_grid_scratch(demand->size);
+        break;
+    case FCNN_DEMAND_SRELU: bytes = srelu_scratch(demand->radius, demand->window); break;
+    case FCNN_DEMAND_PRODUCT: bytes = product_scratch(demand); break;
+    case FCNN_DEMAND_KERNEL:
+        if (demand->grid) FCNN_TRY(fcnn_cpu_find_roots(device, demand->grid, &roots));
+        bytes = fcnn_cpu_kernel_scratch(demand->size);
+        break;
+    }
+    bytes = fcnn_cpu_align(bytes);
+    if (bytes > device->scratch_bytes) device->scratch_bytes = bytes;
+    return FCNN_OK;
+}
+
+size_t fcnn_cpu_scratch_total(const fcnn_device *base) {
+    const cpu_device *device = (const cpu_device *)base;
+    return device->scratch_bytes * (size_t)base->threads;
+}
+
+fcnn_status fcnn_cpu_reserve(fcnn_device *base) {
+    cpu_device *device = (cpu_device *)base;
+    if (device->reserved >= device->scratch_bytes) return FCNN_OK;
+    free(device->scratch);
+    device->reserved = 0;
+    device->scratch = fcnn_cpu_alloc(fcnn_cpu_scratch_total(base));
+    if (!device->scratch)
+        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory: %.1f MiB of scratch",
+                               (double)fcnn_cpu_scratch_total(base) / 1048576.0);
+    device->reserved = device->scratch_bytes;
+    return FCNN_OK;
+}
+
+void *fcnn_cpu_scratch(const cpu_device *device) {
+    return device->scratch + device->reserved * (size_t)omp_get_thread_num();
+}
+
+/* What the table of backends lists; an open device has its instruction set's own. */
+const fcnn_backend fcnn_cpu_backend = {
+    .name = "cpu", .probe = fcnn_cpu_probe, .open = fcnn_cpu_open, .close = fcnn_cpu_close};

@@ -1,0 +1,129 @@
+/* Fused activations: per channel and tile of images, the band goes to a pixel
+ * grid that stays in cache, the rule is applied, and the bins come back:
+ *   y = forward_m(phi(inverse_m(x))),  dx = forward_m(phi'(x) inverse_m(dy)).
+ * srelu on a grid uses the same passes for its square. */
+#include "kernels.h"
+
+#define GRID_LOOPS(name)                                                                           \
+    static void name##_values(float *map, float p, int64_t count) {                                \
+        for (int64_t i = 0; i < count; i++) map[i] = fcnn_##name##_value(map[i], p);               \
+    }                                                                                              \
+    static void name##_slopes(const float *x, float p, int64_t count, float *dy) {                 \
+        for (int64_t i = 0; i < count; i++) dy[i] *= fcnn_##name##_slope(x[i], p);                 \
+    }
+FCNN_POINTWISE_RULES(GRID_LOOPS)
+
+typedef struct {
+    void (*values)(float *, float, int64_t);
+    void (*slopes)(const float *, float, int64_t, float *);
+} grid_row;
+
+#define GRID_ROW(name) {name##_values, name##_slopes},
+static const grid_row grid_rows[] = {FCNN_POINTWISE_RULES(GRID_ROW)};
+
+typedef struct {
+    fftwf_complex *half;
+    float *map, *other;
+} grid_scratch;
+
+static grid_scratch scratch_of(const cpu_device *device, int m) {
+    unsigned char *at = fcnn_cpu_scratch(device);
+    size_t half = fcnn_cpu_align(fcnn_cpu_half_floats(m) * sizeof(float));
+    size_t map = fcnn_cpu_align(fcnn_cpu_map_floats(m) * sizeof(float));
+    return (grid_scratch){.half = (fftwf_complex *)(void *)at,
+                          .map = (float *)(void *)(at + half),
+                          .other = (float *)(void *)(at + half + map)};
+}
+
+/* Row of bin k, tile n0, of a band-shaped array [..][channels][capacity]. */
+static float *tile_row(fcnn_complex *data, const fcnn_tensor *like, int64_t k, int c, int n0) {
+    return &(data + (k * like->channels + c) * like->capacity + n0)->re;
+}
+
+/* Bins of radius <= radius of the half spectrum, as coordinates times scale; added to what is
+ * there if `add`. */
+static void store_tile(const cpu_grid *grid, const fftwf_complex *half, fcnn_complex *out,
+                       const fcnn_tensor *like, int radius, int c, int n0, float scale, bool add) {
+    int m = grid->size, lanes = fcnn_cpu_tile_images(like, n0);
+    float dc = scale / ((float)m * (float)m), rest = (float)FCNN_SQRT2 * dc;
+    int64_t bins = fcnn_band_count(radius);
+    for (int64_t k = 0; k < bins; k++) {
+        const float *cell = (const float *)half + (int64_t)grid->slot[k] * TILE * 2;
+        float *row = tile_row(out, like, k, c, n0), s = k ? rest : dc;
+        if (add)
+            for (int i = 0; i < 2 * lanes; i++) row[i] += cell[i] * s;
+        else
+            for (int i = 0; i < 2 * lanes; i++) row[i] = cell[i] * s;
+    }
+    float *mean = tile_row(out, like, 0, c, n0);
+    for (int i = 0; i < lanes; i++) mean[2 * i + 1] = 0.0f;
+}
+
+fcnn_status CPU(fused_forward)(fcnn_device *base, fcnn_pointwise rule, float parameter, int m,
+                               const fcnn_tensor *x, fcnn_tensor *y) {
+    const cpu_device *device = (const cpu_device *)base;
+    const cpu_grid *grid = fcnn_cpu_find_grid(device, m);
+    int tiles = fcnn_cpu_tiles(x);
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
+    for (int unit = 0; unit < x->channels * tiles; unit++) {
+        int c = unit / tiles, n0 = unit % tiles * TILE;
+        grid_scratch s = scratch_of(device, m);
+        fcnn_cpu_tile_inverse(grid, x, x->radius, c, n0, s.half, s.map);
+        grid_rows[rule].values(s.map, parameter, (int64_t)fcnn_cpu_map_floats(m));
+        fcnn_cpu_tile_forward(grid, s.map, s.half);
+        store_tile(grid, s.half, fcnn_tensor_band(y), y, y->radius, c, n0, 1.0f, false);
+    }
+    return FCNN_OK;
+}
+
+fcnn_status CPU(fused_backward)(fcnn_device *base, fcnn_pointwise rule, float parameter, int m,
+                                const fcnn_tensor *x, const fcnn_tensor *dy, fcnn_tensor *dx) {
+    const cpu_device *device = (const cpu_device *)base;
+    const cpu_grid *grid = fcnn_cpu_find_grid(device, m);
+    int tiles = fcnn_cpu_tiles(x);
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
+    for (int unit = 0; unit < x->channels * tiles; unit++) {
+        int c = unit / tiles, n0 = unit % tiles * TILE;
+        grid_scratch s = scratch_of(device, m);
+        fcnn_cpu_tile_inverse(grid, x, x->radius, c, n0, s.half, s.map);
+        fcnn_cpu_tile_inverse(grid, dy, dy->radius, c, n0, s.half, s.other);
+        grid_rows[rule].slopes(s.map, parameter, (int64_t)fcnn_cpu_map_floats(m), s.other);
+        fcnn_cpu_tile_forward(grid, s.other, s.half);
+        store_tile(grid, s.half, fcnn_tensor_band(dx), dx, dx->radius, c, n0, 1.0f, false);
+    }
+    return FCNN_OK;
+}
+
+/* ---- The square of srelu on a grid ---- */
+
+void CPU(grid_square)(cpu_device *device, int m, const fcnn_tensor *x, int window,
+                      fcnn_complex *square) {
+    const cpu_grid *grid = fcnn_cpu_find_grid(device, m);
+    int tiles = fcnn_cpu_tiles(x);
+#pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
+    for (int unit = 0; unit < x->channels * tiles; unit++) {
+        int c = unit / tiles, n0 = unit % tiles * TILE;
+        grid_scratch s = scratch_of(device, m);
+        fcnn_cpu_tile_inverse(grid, x, x->radius, c, n0, s.half, s.map);
+        square_values(s.map, 0.0f, (int64_t)fcnn_cpu_map_floats(m));
+        fcnn_cpu_tile_forward(grid, s.map, s.half);
+        store_tile(grid, s.half, square, x, window, c, n0, 1.0f, false);
+    }
+}
+
+void CPU(grid_square_backward)(cpu_device *device, int m, const float *b, const fcnn_tensor *x,
+                               const fcnn_tensor *dy, int window, fcnn_tensor *dx) {
+    const cpu_grid *grid = fcnn_cpu_find_grid(device, m);
+    int tiles = fcnn_cpu_tiles(x);
+#pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
+    for (int unit = 0; unit < x->channels * tiles; unit++) {
+        int c = unit / tiles, n0 = unit % tiles * TILE;
+        grid_scratch s = scratch_of(device, m);
+        fcnn_cpu_tile_inverse(grid, x, x->radius, c, n0, s.half, s.map);
+        fcnn_cpu_tile_inverse(grid, dy, window, c, n0, s.half, s.other);
+        /* The slope of x^2 is 2x. */
+        square_slopes(s.map, 0.0f, (int64_t)fcnn_cpu_map_floats(m), s.other);
+        fcnn_cpu_tile_forward(grid, s.other, s.half);
+        store_tile(grid, s.half, fcnn_tensor_band(dx), dx, dx->radius, c, n0, b[c], true);
+    }
+}

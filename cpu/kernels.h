@@ -1,0 +1,108 @@
+/* Declarations and small helpers of the files compiled per instruction set.
+ * FCNN_LANES floats make a vector register; loops run over images, innermost in
+ * every layout. */
+#ifndef FCNN_KERNELS_H
+#define FCNN_KERNELS_H
+
+#include <math.h>
+#include <string.h>
+
+#include "cpu.h"
+
+enum { LANES = FCNN_LANES };
+
+typedef float lanes __attribute__((vector_size(FCNN_LANES * 4)));
+
+static inline lanes lanes_load(const float *at) {
+    lanes v;
+    memcpy(&v, at, sizeof v);
+    return v;
+}
+static inline void lanes_store(float *at, lanes v) { memcpy(at, &v, sizeof v); }
+
+/* Sum of the products of two rows, in a fixed order. */
+static inline double row_dot(const float *a, const float *b, int count) {
+    lanes even = {0}, odd = {0};
+    int i = 0;
+    for (; i + 2 * LANES <= count; i += 2 * LANES) {
+        even += lanes_load(a + i) * lanes_load(b + i);
+        odd += lanes_load(a + i + LANES) * lanes_load(b + i + LANES);
+    }
+    double sum = 0.0;
+    for (int l = 0; l < LANES; l++) sum += (double)even[l] + (double)odd[l];
+    for (; i < count; i++) sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+/* Row `index` of any layout: floats a row holds, and where it starts. */
+static inline int row_floats(const fcnn_tensor *t) {
+    return t->images * (t->layout == FCNN_BAND ? 2 : 1);
+}
+static inline float *row_at(const fcnn_tensor *t, int64_t index) {
+    return t->data + index * t->capacity * (t->layout == FCNN_BAND ? 2 : 1);
+}
+/* Channel of row `index`. */
+static inline int row_channel(const fcnn_tensor *t, int64_t index) {
+    if (t->layout == FCNN_BAND) return (int)(index % t->channels);
+    return t->layout == FCNN_MAP ? (int)(index / ((int64_t)t->size * t->size)) : (int)index;
+}
+
+fcnn_status CPU(kernel_to_spectrum)(fcnn_device *, const fcnn_kernel_shape *, const float *,
+                                    fcnn_complex *);
+fcnn_status CPU(spectrum_to_kernel)(fcnn_device *, const fcnn_kernel_shape *, const fcnn_complex *,
+                                    float *);
+fcnn_status CPU(product_forward)(fcnn_device *, const fcnn_fold *, const fcnn_complex *,
+                                 const fcnn_tensor *, fcnn_tensor *);
+fcnn_status CPU(product_backward_data)(fcnn_device *, const fcnn_fold *, const fcnn_complex *,
+                                       const fcnn_tensor *, fcnn_tensor *);
+fcnn_status CPU(product_backward_weights)(fcnn_device *, const fcnn_fold *, const fcnn_tensor *,
+                                          const fcnn_tensor *, fcnn_complex *);
+fcnn_status CPU(bias_forward)(fcnn_device *, const float *, fcnn_tensor *);
+fcnn_status CPU(bias_backward)(fcnn_device *, const fcnn_tensor *, float *);
+fcnn_status CPU(norm_forward)(fcnn_device *, const fcnn_norm_constants *, const fcnn_tensor *,
+                              const float *, const float *, float *, float *, float *, float *,
+                              fcnn_tensor *);
+fcnn_status CPU(norm_apply)(fcnn_device *, const fcnn_norm_constants *, const fcnn_tensor *,
+                            const float *, const float *, const float *, const float *,
+                            fcnn_tensor *);
+fcnn_status CPU(norm_backward)(fcnn_device *, const fcnn_tensor *, const float *, const float *,
+                               const float *, const fcnn_tensor *, fcnn_tensor *, float *, float *);
+fcnn_status CPU(per_bin_forward)(fcnn_device *, fcnn_per_bin, const float *, const fcnn_tensor *,
+                                 fcnn_tensor *);
+fcnn_status CPU(per_bin_backward)(fcnn_device *, fcnn_per_bin, const float *, const fcnn_tensor *,
+                                  const fcnn_tensor *, fcnn_tensor *, float *);
+fcnn_status CPU(srelu_forward)(fcnn_device *, int, int, const float *, const float *,
+                               const fcnn_tensor *, fcnn_complex *, fcnn_tensor *);
+fcnn_status CPU(srelu_backward)(fcnn_device *, int, int, const float *, const float *,
+                                const fcnn_tensor *, const fcnn_complex *, const fcnn_tensor *,
+                                fcnn_tensor *, float *, float *);
+fcnn_status CPU(fused_forward)(fcnn_device *, fcnn_pointwise, float, int, const fcnn_tensor *,
+                               fcnn_tensor *);
+fcnn_status CPU(fused_backward)(fcnn_device *, fcnn_pointwise, float, int, const fcnn_tensor *,
+                                const fcnn_tensor *, fcnn_tensor *);
+fcnn_status CPU(pointwise_forward)(fcnn_device *, fcnn_pointwise, float, const fcnn_tensor *,
+                                   fcnn_tensor *);
+fcnn_status CPU(pointwise_backward)(fcnn_device *, fcnn_pointwise, float, const fcnn_tensor *,
+                                    const fcnn_tensor *, fcnn_tensor *);
+fcnn_status CPU(dropout_mask)(fcnn_device *, const fcnn_random *, float, int, int, int, float *);
+fcnn_status CPU(channel_scale)(fcnn_device *, const float *, const fcnn_tensor *, fcnn_tensor *);
+fcnn_status CPU(copy)(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
+fcnn_status CPU(add)(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
+fcnn_status CPU(dense_forward)(fcnn_device *, const float *, const float *, const fcnn_tensor *,
+                               fcnn_tensor *);
+fcnn_status CPU(dense_backward)(fcnn_device *, const float *, const fcnn_tensor *,
+                                const fcnn_tensor *, fcnn_tensor *, float *, float *);
+fcnn_status CPU(softmax)(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
+fcnn_status CPU(cross_entropy)(fcnn_device *, const fcnn_tensor *, const fcnn_tensor *,
+                               const int32_t *, float, fcnn_tensor *, fcnn_score *);
+fcnn_status CPU(update)(fcnn_device *, fcnn_update_rule, const fcnn_step_constants *, int64_t,
+                        int64_t, float *, const float *, float *, float *);
+fcnn_status CPU(squared_norm)(fcnn_device *, int64_t, const float *, double *);
+fcnn_status CPU(find_nonfinite)(fcnn_device *, int64_t, const float *, int64_t *);
+
+/* srelu on a pixel grid (fused.c): [x^2] of the window's bins, and 2 b [x g] added to dx. */
+void CPU(grid_square)(cpu_device *, int, const fcnn_tensor *, int, fcnn_complex *);
+void CPU(grid_square_backward)(cpu_device *, int, const float *, const fcnn_tensor *,
+                               const fcnn_tensor *, int, fcnn_tensor *);
+
+#endif

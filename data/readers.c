@@ -1,0 +1,35 @@
+/* The table of readers, in the order they are asked, and their path helpers.
+ * Names come before folders, and folders with a telling file before any folder. */
+#include "readers.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+const fcnn_reader *const fcnn_readers[] = {
+    &fcnn_reader_synthetic,
+    &fcnn_reader_idx,
+    &fcnn_reader_image_folder,
+    NULL,
+};
+
+bool fcnn_path_is_folder(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+fcnn_status fcnn_path_join(char path[FCNN_PATH_BYTES], const char *a, const char *b,
+                           const char *c) {
+    const char *parts[] = {a, b, c};
+    size_t used = 0;
+    path[0] = '\0';
+    for (int i = 0; i < 3; i++) {
+        if (!*parts[i]) continue;
+        int length =
+            snprintf(path + used, FCNN_PATH_BYTES - used, "%s%s", used ? "/" : "", parts[i]);
+        if (length < 0 || (size_t)length >= FCNN_PATH_BYTES - used)
+            return fcnn_status_set(FCNN_ERROR_IO, "%.100s...: the path is longer than %d bytes", a,
+                                   FCNN_PATH_BYTES - 1);
+        used += (size_t)length;
+    }
+    return FCNN_OK;
+}

@@ -1,0 +1,228 @@
+/* What a backend is: one const struct of function pointers over tensors. The
+ * graph and the layers call nothing else, so a second backend is a second
+ * struct. All operands are in the device's memory, aligned to 64 bytes, and do
+ * not overlap unless a slot says so; images beyond `images` are neither read
+ * nor relied on. A NULL slot is reported by name before training starts.
+ *
+ * Bit-for-bit rule: the same call on the same bits gives the same bits,
+ * whatever the number of threads. */
+#ifndef FCNN_BACKEND_H
+#define FCNN_BACKEND_H
+
+#include "image.h"
+#include "random.h"
+#include "rules.h"
+#include "tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct fcnn_backend fcnn_backend;
+
+/* An open device. A backend's own struct begins with this one. */
+typedef struct {
+    const fcnn_backend *backend;
+    int threads;
+    char description[160]; /* "cpu: 2 threads, avx512, OpenBLAS SkylakeX" */
+} fcnn_device;
+
+/* What a layer will ask of the device, said before the first step so that
+ * plans are made and scratch memory is reserved once. */
+typedef enum {
+    FCNN_DEMAND_INPUT,   /* images_to_band:  channels, radius */
+    FCNN_DEMAND_GRID,    /* band_to_map, map_to_band, fused_*, srelu on a grid: size */
+    FCNN_DEMAND_SRELU,   /* srelu by sums:   radius, window */
+    FCNN_DEMAND_PRODUCT, /* product_*:       channels, filters, capacity, fold */
+    FCNN_DEMAND_KERNEL   /* kernel_to_spectrum and back: size (taps across), grid */
+} fcnn_demand_kind;
+
+typedef struct {
+    fcnn_demand_kind kind;
+    int size, grid, radius, window, channels, filters, capacity;
+    const fcnn_fold *fold; /* NULL without stride */
+} fcnn_demand;
+
+/* A compact kernel and the bins its spectrum is computed for. Taps w are
+ * [size*size][pairs] with pairs = C_out*C_in; tap (i, j), at offset
+ * py = i - (size-1)/2, px = j - (size-1)/2, contributes
+ * w exp(+i 2 pi (ky py + kx px) / grid). */
+typedef struct {
+    int size;   /* taps across */
+    int grid;   /* n of the layer's input before any cut; n+1 with stride */
+    int radius; /* bins computed */
+    int64_t pairs;
+} fcnn_kernel_shape;
+
+typedef struct {
+    float epsilon, momentum;
+} fcnn_norm_constants;
+
+typedef struct {
+    double loss;          /* sum over the images */
+    int64_t correct;      /* the right class has the largest probability */
+    int64_t correct_top5; /* it is among the five largest */
+    int64_t images;
+} fcnn_score;
+
+struct fcnn_backend {
+    const char *name;
+
+    /* Whether a device is present: FCNN_OK with its description, or a message. */
+    fcnn_status (*probe)(char *text, size_t bytes);
+    /* threads = 0: as many as the machine has. */
+    fcnn_status (*open)(int threads, fcnn_device **device);
+    void (*close)(fcnn_device *device);
+
+    /* ---- Memory: bytes, host <-> device ---- */
+    fcnn_status (*allocate)(fcnn_device *device, size_t bytes, void **memory);
+    void (*release)(fcnn_device *device, void *memory);
+    fcnn_status (*upload)(fcnn_device *device, void *to, const void *host, size_t bytes);
+    fcnn_status (*download)(fcnn_device *device, void *host, const void *from, size_t bytes);
+    fcnn_status (*clear)(fcnn_device *device, void *memory, size_t bytes);
+
+    /* Notes a demand: makes plans and raises the scratch needed; allocates no scratch. */
+    fcnn_status (*demand)(fcnn_device *device, const fcnn_demand *demand);
+    /* Scratch bytes, all threads together, that the demands so far add up to. */
+    size_t (*scratch)(const fcnn_device *device);
+    /* Allocates that scratch; afterwards no operation but images_to_band allocates. */
+    fcnn_status (*reserve)(fcnn_device *device);
+
+    /* ---- Into and out of the frequency domain ---- */
+
+    /* Each image, of any size, by its own transform, normalised by the statistics, into
+     * band [F][C][N]; bins a small image lacks are 0. Images with another number of channels
+     * than the band are an error. Scratch grows with the largest image met. */
+    fcnn_status (*images_to_band)(fcnn_device *device, const fcnn_image *images,
+                                  const fcnn_input_statistics *statistics, fcnn_tensor *band);
+    /* Map [C][m][m][N], m = map->size >= 2 radius + 1, from the band. */
+    fcnn_status (*band_to_map)(fcnn_device *device, const fcnn_tensor *band, fcnn_tensor *map);
+    /* Band = scale * forward transform of the map. scale = 1: the inverse of the above;
+     * scale = m*m: its adjoint. */
+    fcnn_status (*map_to_band)(fcnn_device *device, const fcnn_tensor *map, float scale,
+                               fcnn_tensor *band);
+
+    /* ---- Convolution: a product per bin ----
+     * h is [F][C_out][C_in] complex; F = F(y->radius) without fold, F(x->radius) with. */
+
+    /* h from compact taps w. */
+    fcnn_status (*kernel_to_spectrum)(fcnn_device *device, const fcnn_kernel_shape *shape,
+                                      const float *w, fcnn_complex *h);
+    /* dw from dh: the adjoint, dw[p] = sum_k Re(dh_k exp(-i ...)). */
+    fcnn_status (*spectrum_to_kernel)(fcnn_device *device, const fcnn_kernel_shape *shape,
+                                      const fcnn_complex *dh, float *dw);
+    /* y_k = h_k x_k; with a fold, y_k = sum of h_q x_q over the aliases q of k. */
+    fcnn_status (*product_forward)(fcnn_device *device, const fcnn_fold *fold,
+                                   const fcnn_complex *h, const fcnn_tensor *x, fcnn_tensor *y);
+    /* dx_k = h_k^H dy_k; zeros where dy has no bin. */
+    fcnn_status (*product_backward_data)(fcnn_device *device, const fcnn_fold *fold,
+                                         const fcnn_complex *h, const fcnn_tensor *dy,
+                                         fcnn_tensor *dx);
+    /* dh_k = dy_k x_k^H; zeros where dy has no bin. */
+    fcnn_status (*product_backward_weights)(fcnn_device *device, const fcnn_fold *fold,
+                                            const fcnn_tensor *x, const fcnn_tensor *dy,
+                                            fcnn_complex *dh);
+    /* In place: DC += bias[c]. */
+    fcnn_status (*bias_forward)(fcnn_device *device, const float *bias, fcnn_tensor *y);
+    /* dbias[c] = sum over images of DC. */
+    fcnn_status (*bias_backward)(fcnn_device *device, const fcnn_tensor *dy, float *dbias);
+
+    /* ---- Batch norm by Parseval; mean, inverse: [C] of this batch, for the backward pass.
+     * Statistics are over all of x, of which y may hold a smaller radius. ---- */
+    fcnn_status (*norm_forward)(fcnn_device *device, const fcnn_norm_constants *constants,
+                                const fcnn_tensor *x, const float *gamma, const float *beta,
+                                float *running_mean, float *running_variance, float *mean,
+                                float *inverse, fcnn_tensor *y);
+    /* With running statistics, as in inference; y may be x. */
+    fcnn_status (*norm_apply)(fcnn_device *device, const fcnn_norm_constants *constants,
+                              const fcnn_tensor *x, const float *gamma, const float *beta,
+                              const float *running_mean, const float *running_variance,
+                              fcnn_tensor *y);
+    /* dx may be NULL. */
+    fcnn_status (*norm_backward)(fcnn_device *device, const fcnn_tensor *x, const float *gamma,
+                                 const float *mean, const float *inverse, const fcnn_tensor *dy,
+                                 fcnn_tensor *dx, float *dgamma, float *dbeta);
+
+    /* ---- Activations ---- */
+
+    /* A per-bin rule on the bins of y; b is [C] or NULL. */
+    fcnn_status (*per_bin_forward)(fcnn_device *device, fcnn_per_bin rule, const float *b,
+                                   const fcnn_tensor *x, fcnn_tensor *y);
+    /* db is [C] or NULL; dx, which may be NULL, is 0 where dy has no bin. */
+    fcnn_status (*per_bin_backward)(fcnn_device *device, fcnn_per_bin rule, const float *b,
+                                    const fcnn_tensor *x, const fcnn_tensor *dy, fcnn_tensor *dx,
+                                    float *db);
+    /* y = a x + b [x^2] on radius <= window; square is [F(w)][C][capacity] complex, w =
+     * min(window, radius of y), and keeps [x^2] for the backward pass. grid = 0: by sums; else on a
+     * grid x grid map (exact where grid >= 2 radius + window + 1). a, b: [C]. */
+    fcnn_status (*srelu_forward)(fcnn_device *device, int window, int grid, const float *a,
+                                 const float *b, const fcnn_tensor *x, fcnn_complex *square,
+                                 fcnn_tensor *y);
+    /* dx = a dy + 2 b [x g], g the map of dy's bins inside the window; da, db: [C]. dx may be
+     * NULL. */
+    fcnn_status (*srelu_backward)(fcnn_device *device, int window, int grid, const float *a,
+                                  const float *b, const fcnn_tensor *x, const fcnn_complex *square,
+                                  const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db);
+    /* A pointwise rule on a grid x grid map of each channel, and back to the bins of y. */
+    fcnn_status (*fused_forward)(fcnn_device *device, fcnn_pointwise rule, float parameter,
+                                 int grid, const fcnn_tensor *x, fcnn_tensor *y);
+    fcnn_status (*fused_backward)(fcnn_device *device, fcnn_pointwise rule, float parameter,
+                                  int grid, const fcnn_tensor *x, const fcnn_tensor *dy,
+                                  fcnn_tensor *dx);
+    /* A pointwise rule on a map or vector; y may be x, dx may be dy. */
+    fcnn_status (*pointwise_forward)(fcnn_device *device, fcnn_pointwise rule, float parameter,
+                                     const fcnn_tensor *x, fcnn_tensor *y);
+    fcnn_status (*pointwise_backward)(fcnn_device *device, fcnn_pointwise rule, float parameter,
+                                      const fcnn_tensor *x, const fcnn_tensor *dy, fcnn_tensor *dx);
+
+    /* ---- Channels, sums, views (any layout) ---- */
+
+    /* mask[c][n] = 0 with probability rate, else 1 / (1 - rate); [C][capacity]. */
+    fcnn_status (*dropout_mask)(fcnn_device *device, const fcnn_random *random, float rate,
+                                int channels, int images, int capacity, float *mask);
+    /* y = mask[c][n] x, 0 where x has no bin; y may be x. */
+    fcnn_status (*channel_scale)(fcnn_device *device, const float *mask, const fcnn_tensor *x,
+                                 fcnn_tensor *y);
+    /* y = x on the bins both have, 0 on y's others. */
+    fcnn_status (*copy)(fcnn_device *device, const fcnn_tensor *x, fcnn_tensor *y);
+    /* y += x on the bins both have. */
+    fcnn_status (*add)(fcnn_device *device, const fcnn_tensor *x, fcnn_tensor *y);
+
+    /* ---- Classifier: x is a map or vector of `features` rows, w is [units][features] ---- */
+    fcnn_status (*dense_forward)(fcnn_device *device, const float *w, const float *bias,
+                                 const fcnn_tensor *x, fcnn_tensor *y);
+    /* dx may be NULL. */
+    fcnn_status (*dense_backward)(fcnn_device *device, const float *w, const fcnn_tensor *x,
+                                  const fcnn_tensor *dy, fcnn_tensor *dx, float *dw, float *dbias);
+    fcnn_status (*softmax)(fcnn_device *device, const fcnn_tensor *logits,
+                           fcnn_tensor *probabilities);
+    /* Adds the batch to *score. labels: host memory, one an image. Label smoothing e puts
+     * 1 - e on the class and e / classes on all. gradient, if not NULL, is dL/dlogits of the
+     * mean loss. */
+    fcnn_status (*cross_entropy)(fcnn_device *device, const fcnn_tensor *logits,
+                                 const fcnn_tensor *probabilities, const int32_t *labels,
+                                 float smoothing, fcnn_tensor *gradient, fcnn_score *score);
+
+    /* ---- Parameters: flat buffers; the first `decayed` numbers have weight decay ---- */
+    /* moment2 is NULL where the rule keeps one moment. */
+    fcnn_status (*update)(fcnn_device *device, fcnn_update_rule rule,
+                          const fcnn_step_constants *constants, int64_t count, int64_t decayed,
+                          float *weights, const float *gradients, float *moment1, float *moment2);
+    /* Sum of squares, in double. */
+    fcnn_status (*squared_norm)(fcnn_device *device, int64_t count, const float *x, double *sum);
+    /* Index of the first number that is not finite, or -1. */
+    fcnn_status (*find_nonfinite)(fcnn_device *device, int64_t count, const float *x,
+                                  int64_t *index);
+};
+
+/* Every backend compiled in, best first, NULL-terminated. */
+extern const fcnn_backend *const fcnn_backends[];
+
+/* Opens a device by name: "auto" takes the first backend that has a device. */
+fcnn_status fcnn_device_open(const char *name, int threads, fcnn_device **device);
+void fcnn_device_close(fcnn_device *device);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

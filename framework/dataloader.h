@@ -1,0 +1,55 @@
+/* Batches of decoded images, made by threads ahead of their use. The order of
+ * the images depends on the seed and the epoch alone, so any batch of any epoch
+ * can be made again. */
+#ifndef FCNN_DATALOADER_H
+#define FCNN_DATALOADER_H
+
+#include "dataset.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct {
+    int count;
+    fcnn_image *images; /* [count] */
+    int32_t *labels;    /* [count] */
+    int64_t *indices;   /* [count] of the data set's split */
+} fcnn_batch;
+
+typedef struct {
+    fcnn_dataset *dataset;
+    fcnn_split split;
+    const int64_t *indices; /* [count], copied; NULL: 0 .. count-1 */
+    int64_t count;
+    int batch;      /* images a batch */
+    bool shuffle;   /* a new order each epoch */
+    bool drop_last; /* leave out an incomplete last batch */
+    uint64_t seed;
+    int threads; /* >= 1 */
+} fcnn_loader_options;
+
+typedef struct fcnn_loader fcnn_loader;
+
+fcnn_status fcnn_loader_create(const fcnn_loader_options *options, fcnn_loader **loader);
+void fcnn_loader_destroy(fcnn_loader *loader);
+
+/* Batches an epoch has. */
+int64_t fcnn_loader_batches(const fcnn_loader *loader);
+
+/* Starts an epoch at one of its batches (0 for the first). */
+fcnn_status fcnn_loader_start(fcnn_loader *loader, int64_t epoch, int64_t first_batch);
+
+/* The next batch, valid until the next call on this loader; *batch is NULL after the
+ * epoch's last. An image that cannot be decoded is replaced by the next one in the order
+ * that can, and counted. More than one in ten (and more than ten) of the images tried is an
+ * error that names one. */
+fcnn_status fcnn_loader_next(fcnn_loader *loader, const fcnn_batch **batch);
+
+/* Images replaced since creation, and the message of the first; "" if none. */
+int64_t fcnn_loader_replaced(const fcnn_loader *loader, const char **example);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,68 @@
+/* Data sets: a reader opens one by name or path and then gives single images
+ * by index. Readers live in data/, one file each, one table. */
+#ifndef FCNN_DATASET_H
+#define FCNN_DATASET_H
+
+#include <stddef.h>
+
+#include "image.h"
+#include "status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct fcnn_dataset fcnn_dataset;
+
+typedef enum { FCNN_SPLIT_TRAIN, FCNN_SPLIT_HELD_OUT, FCNN_SPLIT_COUNT } fcnn_split;
+
+typedef struct {
+    const char *name; /* what --data and data= call it */
+    const char *help; /* one line for --help */
+    /* Whether this reader is meant by `spec`, a name or a path. */
+    bool (*accepts)(const char *spec);
+    /* Opens it; `seed` matters to generated data alone. */
+    fcnn_status (*open)(const char *spec, uint64_t seed, fcnn_dataset **dataset);
+} fcnn_reader;
+
+/* Every reader, in the order they are asked, NULL-terminated. Defined in data/. */
+extern const fcnn_reader *const fcnn_readers[];
+
+/* A reader's own struct begins with this one. */
+struct fcnn_dataset {
+    const fcnn_reader *reader;
+    int channels;
+    int classes;
+    const char *const *class_names;  /* [classes] */
+    int64_t count[FCNN_SPLIT_COUNT]; /* images */
+    const int32_t *labels[FCNN_SPLIT_COUNT];
+    bool held_out_is_test; /* a test set: no choice may be made by it */
+    int64_t skipped;       /* files left out when the set was opened */
+    char *skipped_example; /* one of them, with the reason; NULL if none */
+    /* Image `index` of a split; thread-safe. The caller clears it. A file that cannot be
+     * decoded is FCNN_ERROR_FORMAT and names the file. */
+    fcnn_status (*read)(fcnn_dataset *dataset, fcnn_split split, int64_t index, fcnn_image *image);
+    /* A name for an image in messages and tables ("val/cat/7.jpg", "test 12"). */
+    void (*describe)(fcnn_dataset *dataset, fcnn_split split, int64_t index, char *text,
+                     size_t bytes);
+    void (*close)(fcnn_dataset *dataset);
+};
+
+/* Opens `spec` with the first reader that accepts it. */
+fcnn_status fcnn_dataset_open(const char *spec, uint64_t seed, fcnn_dataset **dataset);
+void fcnn_dataset_close(fcnn_dataset *dataset);
+
+/* Decodes one image file with `channels` 1 or 3 (grey expands, colour averages). */
+fcnn_status fcnn_image_load(const char *path, int channels, fcnn_image *image);
+void fcnn_image_clear(fcnn_image *image);
+
+/* Mean and deviation of pixel/255 per channel over at most `most` images, evenly
+ * spaced over `indices` (NULL: 0 .. count-1). A channel that never varies gets
+ * deviation 1. */
+fcnn_status fcnn_dataset_statistics(fcnn_dataset *dataset, fcnn_split split, const int64_t *indices,
+                                    int64_t count, int64_t most, fcnn_input_statistics *statistics);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

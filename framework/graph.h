@@ -1,0 +1,140 @@
+/* A network: nodes in topological order, their parameters, and one arena that
+ * holds everything. fcnn_graph_create builds it from a cfg and plans the memory
+ * without allocating any; fcnn_graph_allocate takes exactly what the plan says,
+ * and nothing is allocated after that. */
+#ifndef FCNN_GRAPH_H
+#define FCNN_GRAPH_H
+
+#include "backend.h"
+#include "config.h"
+#include "dataloader.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct fcnn_graph fcnn_graph;
+typedef struct fcnn_node fcnn_node;
+
+/* What the convolutions' parameters are. */
+typedef enum {
+    FCNN_FORM_TRAINABLE, /* as the cfg says: compact taps or free kernels, norms apart */
+    FCNN_FORM_SPECTRAL   /* every h_k, with a directly following norm folded in; inference only */
+} fcnn_form;
+
+typedef struct {
+    const fcnn_config *config; /* must outlive the graph */
+    int channels, classes;     /* of the data */
+    int batch;                 /* images at a time, the tensors' capacity before rounding */
+    bool training;             /* plan gradients and the backward pass */
+    int moments;               /* optimizer moments kept with each parameter: 0, 1 or 2 */
+    fcnn_form form;
+} fcnn_graph_options;
+
+/* A parameter, or a buffer such as a running mean. All values lie in one flat
+ * buffer, in the order: with weight decay, without, buffers. Complex numbers are
+ * a last dimension of 2. */
+typedef struct {
+    char name[96]; /* "conv1.weight" */
+    int rank;
+    int64_t shape[6];
+    int64_t count;   /* floats */
+    bool trained;    /* has a gradient */
+    bool decayed;    /* has weight decay */
+    float deviation; /* initial: normal with this deviation, or */
+    float constant;  /* this constant, where deviation is 0 */
+    int64_t offset;  /* in the flat buffer, in floats */
+    int64_t degrees; /* real degrees of freedom; count less numbers that stay 0 */
+    float *value;    /* device memory, once allocated */
+    float *gradient; /* [count] or NULL */
+} fcnn_parameter;
+
+/* A line of the memory plan. */
+typedef enum {
+    FCNN_MEMORY_PARAMETERS,
+    FCNN_MEMORY_GRADIENTS, /* of parameters */
+    FCNN_MEMORY_MOMENTS,
+    FCNN_MEMORY_SPECTRA, /* h of convolutions */
+    FCNN_MEMORY_STEP,    /* activations, their gradients and workspace, sharing memory */
+    FCNN_MEMORY_KINDS
+} fcnn_memory_kind;
+
+typedef struct {
+    int64_t bytes[FCNN_MEMORY_KINDS]; /* disjoint parts of the arena */
+    int64_t arena;                    /* their sum: what fcnn_graph_allocate allocates */
+    int64_t step_unshared;            /* what FCNN_MEMORY_STEP would take without sharing */
+    int64_t scratch;                  /* the device's, all threads together */
+} fcnn_memory_plan;
+
+/* What one node costs, per image in multiply-adds. A complex product counts 4. */
+typedef struct {
+    int64_t parameters;
+    int64_t multiply_adds;         /* here, forward */
+    int64_t spatial_multiply_adds; /* the same layer in space, at its strided size */
+    int64_t bytes;                 /* output, gradient and saved values, for the batch */
+    const char *label;             /* "resident", "fused", "input", "output" or "space" */
+    char remark[96];               /* "" or what the reader should know */
+} fcnn_node_cost;
+
+/* Builds the graph and its plan on a device. Errors name file:line. */
+fcnn_status fcnn_graph_create(const fcnn_graph_options *options, fcnn_device *device,
+                              fcnn_graph **graph);
+/* Allocates the arena and the device's scratch. Parameters are not yet set. */
+fcnn_status fcnn_graph_allocate(fcnn_graph *graph);
+/* Sets every parameter to its initial value; the same seed gives the same bits. */
+fcnn_status fcnn_graph_initialise(fcnn_graph *graph, uint64_t seed);
+void fcnn_graph_destroy(fcnn_graph *graph);
+
+const fcnn_memory_plan *fcnn_graph_memory(const fcnn_graph *graph);
+/* Bytes fcnn_graph_allocate took: equal to the plan's arena. */
+int64_t fcnn_graph_arena_bytes(const fcnn_graph *graph);
+/* Lines that say how the graph differs from the cfg's order, one each; "" if not. */
+const char *fcnn_graph_notes(const fcnn_graph *graph);
+
+int fcnn_graph_node_count(const fcnn_graph *graph);
+const char *fcnn_graph_node_name(const fcnn_graph *graph, int node);
+const char *fcnn_graph_node_type(const fcnn_graph *graph, int node);
+const fcnn_tensor *fcnn_graph_node_output(const fcnn_graph *graph, int node);
+void fcnn_graph_node_cost(const fcnn_graph *graph, int node, fcnn_node_cost *cost);
+
+int fcnn_graph_parameter_count(const fcnn_graph *graph);
+fcnn_parameter *fcnn_graph_parameter(fcnn_graph *graph, int index);
+/* Copies a parameter's value to or from host memory of `count` floats. */
+fcnn_status fcnn_graph_read(fcnn_graph *graph, const fcnn_parameter *parameter, float *host);
+fcnn_status fcnn_graph_write(fcnn_graph *graph, fcnn_parameter *parameter, const float *host);
+/* The flat buffers, device memory: trained floats [0, trained), of them [0, decayed) with
+ * weight decay; moment is 0 or 1. */
+typedef struct {
+    int64_t decayed, trained, total;
+    float *values, *gradients, *moments[2];
+} fcnn_flat_parameters;
+fcnn_flat_parameters fcnn_graph_flat(const fcnn_graph *graph);
+/* Must follow any change of parameters other than fcnn_graph_write: derived spectra are
+ * recomputed at the next forward pass. */
+void fcnn_graph_parameters_changed(fcnn_graph *graph);
+
+/* Statistics that normalise the input; set before the first forward pass. */
+void fcnn_graph_set_statistics(fcnn_graph *graph, const fcnn_input_statistics *statistics);
+const fcnn_input_statistics *fcnn_graph_statistics(const fcnn_graph *graph);
+
+/* Forward pass over 1 .. batch images. labels (host, or NULL) are scored into *score, which
+ * is added to. */
+fcnn_status fcnn_graph_forward(fcnn_graph *graph, const fcnn_image *images, int count,
+                               const int32_t *labels, fcnn_score *score);
+/* Forward and backward pass in training mode: fills every gradient. step and seed select the
+ * dropout masks. */
+fcnn_status fcnn_graph_train(fcnn_graph *graph, const fcnn_image *images, int count,
+                             const int32_t *labels, uint64_t seed, int64_t step, fcnn_score *score);
+/* Copies the last forward pass's class probabilities, [images][classes], to host memory. */
+fcnn_status fcnn_graph_probabilities(fcnn_graph *graph, float *host);
+/* And the logits before the softmax, in the same shape. */
+fcnn_status fcnn_graph_logits(fcnn_graph *graph, float *host);
+/* After a loss that is not finite: runs forward again on the same images, and sets a
+ * FCNN_ERROR_NUMERIC message that names the first layer and tensor that is not finite. */
+fcnn_status fcnn_graph_diagnose(fcnn_graph *graph, const fcnn_image *images, int count,
+                                uint64_t seed, int64_t step);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

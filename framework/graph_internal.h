@@ -1,0 +1,51 @@
+/* The graph's insides, shared by graph.c (structure), plan.c (memory), run.c
+ * (passes) and model.c (files). */
+#ifndef FCNN_GRAPH_INTERNAL_H
+#define FCNN_GRAPH_INTERNAL_H
+
+#include "layer.h"
+
+typedef struct {
+    int64_t bytes;
+    int first, last; /* steps it lives; forward of node i is i, backward 2L-1-i */
+    int64_t offset;
+    void **address;
+    fcnn_memory_kind kind;
+} fcnn_buffer;
+
+struct fcnn_graph {
+    fcnn_graph_options options;
+    fcnn_device *device;
+    int node_count;
+    fcnn_node **nodes;
+    int section_count;
+    int *section_last; /* last node of each section, -1 before it is built */
+
+    int parameter_count;
+    fcnn_parameter *parameters;
+    fcnn_flat_parameters flat;
+
+    int buffer_count;
+    fcnn_buffer *buffers;
+    fcnn_memory_plan plan;
+    unsigned char *arena;
+    int64_t arena_bytes;
+
+    fcnn_input_statistics statistics;
+    fcnn_pass pass;
+    char *notes;
+};
+
+/* Step at which a node's backward pass runs. */
+static inline int fcnn_backward_step(const fcnn_graph *graph, const fcnn_node *node) {
+    return 2 * graph->node_count - 1 - node->index;
+}
+
+/* Plans every tensor and buffer; parameters are declared by then. */
+fcnn_status fcnn_plan_memory(fcnn_graph *graph);
+
+/* The convolution that a norm folds into, or NULL: the node whose output the
+ * norm alone reads, through views at most. */
+fcnn_node *fcnn_node_folds_into(const fcnn_graph *graph, const fcnn_node *norm);
+
+#endif

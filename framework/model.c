@@ -1,0 +1,430 @@
+/* Model files, see model.h: what is stored under which name, and back. */
+#include "model.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph_internal.h"
+
+static fcnn_status out_of_memory(const char *path) {
+    return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", path);
+}
+
+/* ---- Reading the metadata ---- */
+
+static fcnn_status need_metadata(const fcnn_safetensors *file, const char *key,
+                                 const char **value) {
+    *value = fcnn_safetensors_metadata(file, key);
+    if (*value) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_FORMAT,
+                           "%s: the metadata has no '%s'; this is not a model that fcnn saved",
+                           file->path, key);
+}
+
+static fcnn_status load_array(const fcnn_safetensors *file, const char *key, json_t **array) {
+    const char *text;
+    FCNN_TRY(need_metadata(file, key, &text));
+    *array = json_loads(text, 0, NULL);
+    if (json_is_array(*array)) return FCNN_OK;
+    json_decref(*array);
+    *array = NULL;
+    return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: the metadata '%s' is not a JSON array",
+                           file->path, key);
+}
+
+static fcnn_status load_class_names(fcnn_model *model) {
+    json_t *array;
+    FCNN_TRY(load_array(model->file, "class_names", &array));
+    size_t count = json_array_size(array);
+    fcnn_status status = FCNN_OK;
+    if (count < 1 || count > 1 << 20)
+        status = fcnn_status_set(FCNN_ERROR_FORMAT, "%s: %zu class names; expected at least one",
+                                 model->file->path, count);
+    if (!status) {
+        model->class_names = calloc(count, sizeof *model->class_names);
+        if (!model->class_names) status = out_of_memory(model->file->path);
+    }
+    for (size_t i = 0; !status && i < count; i++) {
+        const char *name = json_string_value(json_array_get(array, i));
+        if (!name) {
+            status = fcnn_status_set(FCNN_ERROR_FORMAT, "%s: class name %zu is not text",
+                                     model->file->path, i);
+        } else {
+            model->class_names[i] = strdup(name);
+            if (!model->class_names[i]) status = out_of_memory(model->file->path);
+            model->classes = (int)i + 1;
+        }
+    }
+    json_decref(array);
+    return status;
+}
+
+static fcnn_status load_numbers(const fcnn_model *model, const char *key, bool positive,
+                                float *out) {
+    json_t *array;
+    FCNN_TRY(load_array(model->file, key, &array));
+    bool good = json_array_size(array) == (size_t)model->channels;
+    for (int c = 0; good && c < model->channels; c++) {
+        const json_t *number = json_array_get(array, (size_t)c);
+        out[c] = (float)json_number_value(number);
+        good = json_is_number(number) && isfinite(out[c]) && (!positive || out[c] > 0.0f);
+    }
+    json_decref(array);
+    if (good) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: the metadata '%s' is not %d %snumbers",
+                           model->file->path, key, model->channels, positive ? "positive " : "");
+}
+
+static fcnn_status load_metadata(fcnn_model *model) {
+    const fcnn_safetensors *file = model->file;
+    const char *version, *form, *channels, *text;
+    FCNN_TRY(need_metadata(file, "format_version", &version));
+    if (strcmp(version, FCNN_FORMAT_VERSION) != 0)
+        return fcnn_status_set(FCNN_ERROR_FORMAT,
+                               "%s: format version %s; this fcnn reads version %s", file->path,
+                               version, FCNN_FORMAT_VERSION);
+    FCNN_TRY(need_metadata(file, "form", &form));
+    if (strcmp(form, "compact") != 0 && strcmp(form, "spectral") != 0)
+        return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: form '%s'; expected compact or spectral",
+                               file->path, form);
+    model->form = strcmp(form, "compact") ? FCNN_FORM_SPECTRAL : FCNN_FORM_TRAINABLE;
+    FCNN_TRY(need_metadata(file, "channels", &channels));
+    model->channels = atoi(channels);
+    if (model->channels < 1 || model->channels > FCNN_IMAGE_CHANNELS_MAX)
+        return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: %s channels; expected 1 to %d", file->path,
+                               channels, FCNN_IMAGE_CHANNELS_MAX);
+    model->statistics.channels = model->channels;
+    FCNN_TRY(load_class_names(model));
+    FCNN_TRY(load_numbers(model, "input_mean", false, model->statistics.mean));
+    FCNN_TRY(load_numbers(model, "input_deviation", true, model->statistics.deviation));
+    FCNN_TRY(need_metadata(file, "config", &text));
+    fcnn_status status = fcnn_config_parse(file->path, text, strlen(text), &model->config);
+    if (!status) return FCNN_OK;
+    /* The file is at fault, not the command line. */
+    return fcnn_status_set(FCNN_ERROR_FORMAT, "the cfg inside %s", fcnn_status_message());
+}
+
+fcnn_status fcnn_model_load(const char *path, fcnn_model **out) {
+    *out = NULL;
+    fcnn_model *model = calloc(1, sizeof *model);
+    if (!model) return out_of_memory(path);
+    fcnn_status status = fcnn_safetensors_read(path, &model->file);
+    if (!status) status = load_metadata(model);
+    if (status) {
+        fcnn_model_destroy(model);
+        return status;
+    }
+    *out = model;
+    return FCNN_OK;
+}
+
+void fcnn_model_destroy(fcnn_model *model) {
+    if (!model) return;
+    for (int i = 0; i < model->classes; i++) free(model->class_names[i]);
+    free(model->class_names);
+    fcnn_config_destroy(model->config);
+    fcnn_safetensors_destroy(model->file);
+    free(model);
+}
+
+/* ---- From a file into a graph ---- */
+
+static void shape_text(int rank, const int64_t *shape, char *text, size_t bytes) {
+    size_t used = (size_t)snprintf(text, bytes, "[");
+    for (int i = 0; i < rank && used < bytes; i++)
+        used += (size_t)snprintf(text + used, bytes - used, "%s%lld", i ? ", " : "",
+                                 (long long)shape[i]);
+    if (used < bytes) snprintf(text + used, bytes - used, "]");
+}
+
+static bool same_shape(const fcnn_stored_tensor *tensor, const fcnn_parameter *p) {
+    if (tensor->rank != p->rank) return false;
+    for (int i = 0; i < p->rank; i++)
+        if (tensor->shape[i] != p->shape[i]) return false;
+    return true;
+}
+
+/* Finds a parameter's tensor; a message tells what is wrong with it. */
+static fcnn_status find_tensor(const fcnn_model *model, const fcnn_parameter *p, const char *prefix,
+                               const fcnn_stored_tensor **tensor) {
+    char name[128], found[96], wanted[96];
+    snprintf(name, sizeof name, "%s%s", prefix, p->name);
+    *tensor = fcnn_safetensors_find(model->file, name);
+    if (!*tensor)
+        return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: has no tensor '%s'", model->file->path,
+                               name);
+    if (same_shape(*tensor, p)) return FCNN_OK;
+    shape_text((*tensor)->rank, (*tensor)->shape, found, sizeof found);
+    shape_text(p->rank, p->shape, wanted, sizeof wanted);
+    return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: '%s' has shape %s; the network's is %s",
+                           model->file->path, name, found, wanted);
+}
+
+fcnn_status fcnn_model_restore(const fcnn_model *model, fcnn_graph *graph) {
+    for (int i = 0; i < graph->parameter_count; i++) {
+        const fcnn_stored_tensor *tensor;
+        FCNN_TRY(find_tensor(model, &graph->parameters[i], "", &tensor));
+        FCNN_TRY(fcnn_graph_write(graph, &graph->parameters[i], tensor->data));
+    }
+    fcnn_graph_set_statistics(graph, &model->statistics);
+    return FCNN_OK;
+}
+
+fcnn_status fcnn_model_graph(const fcnn_model *model, fcnn_device *device, int batch,
+                             fcnn_graph **out) {
+    fcnn_graph_options options = {.config = model->config,
+                                  .channels = model->channels,
+                                  .classes = model->classes,
+                                  .batch = batch,
+                                  .form = model->form};
+    fcnn_graph *graph;
+    fcnn_status status = fcnn_graph_create(&options, device, &graph);
+    if (status == FCNN_ERROR_CONFIG)
+        return fcnn_status_set(FCNN_ERROR_FORMAT, "the cfg inside %s", fcnn_status_message());
+    FCNN_TRY(status);
+    status = fcnn_graph_allocate(graph);
+    if (!status) status = fcnn_model_restore(model, graph);
+    if (status) {
+        fcnn_graph_destroy(graph);
+        return status;
+    }
+    *out = graph;
+    return FCNN_OK;
+}
+
+static const fcnn_node *owner_of(const fcnn_graph *graph, const fcnn_parameter *p) {
+    const char *dot = strrchr(p->name, '.');
+    size_t length = (size_t)(dot - p->name);
+    for (int i = 0; i < graph->node_count; i++)
+        if (!strncmp(graph->nodes[i]->name, p->name, length) && !graph->nodes[i]->name[length])
+            return graph->nodes[i];
+    return NULL;
+}
+
+fcnn_status fcnn_model_fine_tune(const fcnn_model *model, fcnn_graph *graph, char **notes) {
+    *notes = NULL;
+    if (model->form != FCNN_FORM_TRAINABLE)
+        return fcnn_status_set(FCNN_ERROR_FORMAT,
+                               "%s: a spectral model cannot be trained further; use the compact "
+                               "one saved beside it",
+                               model->file->path);
+    size_t bytes = 0;
+    FILE *out = open_memstream(notes, &bytes);
+    if (!out) return out_of_memory(model->file->path);
+    int copied = 0;
+    fcnn_status status = FCNN_OK;
+    for (int i = 0; !status && i < graph->parameter_count; i++) {
+        fcnn_parameter *p = &graph->parameters[i];
+        const fcnn_stored_tensor *tensor;
+        status = find_tensor(model, p, "", &tensor);
+        if (!status) {
+            status = fcnn_graph_write(graph, p, tensor->data);
+            copied++;
+        } else if (owner_of(graph, p)->output.layout == FCNN_VECTOR) {
+            fprintf(out, "%s starts fresh (%s)\n", p->name, fcnn_status_message());
+            status = FCNN_OK;
+        }
+    }
+    if (fclose(out) && !status) status = out_of_memory(model->file->path);
+    if (!status && copied == 0)
+        status = fcnn_status_set(FCNN_ERROR_FORMAT, "%s: has no parameter of this network",
+                                 model->file->path);
+    if (status) {
+        free(*notes);
+        *notes = NULL;
+    }
+    return status;
+}
+
+static const char *const moment_prefixes[] = {"moment1.", "moment2."};
+
+fcnn_status fcnn_model_restore_moments(const fcnn_model *model, fcnn_graph *graph) {
+    for (int m = 0; m < graph->options.moments; m++) {
+        for (int i = 0; i < graph->parameter_count; i++) {
+            const fcnn_parameter *p = &graph->parameters[i];
+            if (!p->trained) continue;
+            const fcnn_stored_tensor *tensor;
+            FCNN_TRY(find_tensor(model, p, moment_prefixes[m], &tensor));
+            FCNN_CALL(graph, upload, graph->flat.moments[m] + p->offset, tensor->data,
+                      (size_t)p->count * sizeof(float));
+        }
+    }
+    return FCNN_OK;
+}
+
+/* ---- From a graph into a file ---- */
+
+/* Tensors to write; names and data are owned by the list. */
+typedef struct {
+    int count;
+    fcnn_tensor_to_store *tensors;
+} tensor_list;
+
+static void list_clear(tensor_list *list) {
+    for (int i = 0; i < list->count; i++) {
+        free((char *)list->tensors[i].name);
+        free((float *)list->tensors[i].data);
+    }
+    free(list->tensors);
+}
+
+/* Appends a tensor; *data is its memory to fill. */
+static fcnn_status list_add(tensor_list *list, const char *prefix, const char *name, int rank,
+                            const int64_t *shape, float **data) {
+    *data = NULL;
+    fcnn_tensor_to_store *grown = realloc(list->tensors, ((size_t)list->count + 1) * sizeof *grown);
+    if (!grown) return out_of_memory(name);
+    list->tensors = grown;
+    int64_t count = 1;
+    for (int i = 0; i < rank; i++) count *= shape[i];
+    char *full = malloc(strlen(prefix) + strlen(name) + 1);
+    float *memory = malloc((size_t)(count ? count : 1) * sizeof *memory);
+    if (!full || !memory) {
+        free(full);
+        free(memory);
+        return out_of_memory(name);
+    }
+    *data = memory;
+    sprintf(full, "%s%s", prefix, name);
+    fcnn_tensor_to_store *tensor = &grown[list->count++];
+    *tensor = (fcnn_tensor_to_store){.name = full, .rank = rank, .data = *data};
+    memcpy(tensor->shape, shape, (size_t)rank * sizeof *shape);
+    return FCNN_OK;
+}
+
+static fcnn_status list_parameter(tensor_list *list, fcnn_graph *graph, const fcnn_parameter *p) {
+    float *data;
+    FCNN_TRY(list_add(list, "", p->name, p->rank, p->shape, &data));
+    return fcnn_graph_read(graph, p, data);
+}
+
+static fcnn_status list_moments(tensor_list *list, fcnn_graph *graph) {
+    for (int m = 0; m < graph->options.moments; m++) {
+        for (int i = 0; i < graph->parameter_count; i++) {
+            const fcnn_parameter *p = &graph->parameters[i];
+            float *data;
+            if (!p->trained) continue;
+            FCNN_TRY(list_add(list, moment_prefixes[m], p->name, p->rank, p->shape, &data));
+            FCNN_CALL(graph, download, data, graph->flat.moments[m] + p->offset,
+                      (size_t)p->count * sizeof(float));
+        }
+    }
+    return FCNN_OK;
+}
+
+/* The norm that folds into a convolution, or NULL. */
+static fcnn_node *norm_of(const fcnn_graph *graph, const fcnn_node *convolution) {
+    for (int i = convolution->index + 1; i < graph->node_count; i++)
+        if (fcnn_node_folds_into(graph, graph->nodes[i]) == convolution) return graph->nodes[i];
+    return NULL;
+}
+
+static fcnn_status fold_affine(fcnn_graph *graph, fcnn_node *norm, int64_t bins, int filters,
+                               int64_t channels, fcnn_complex *h, float *bias) {
+    float *scale = malloc(2 * (size_t)filters * sizeof *scale);
+    if (!scale) return out_of_memory(norm->name);
+    fcnn_status status = norm->type->affine(graph, norm, scale, scale + filters);
+    for (int o = 0; !status && o < filters; o++) {
+        bias[o] = bias[o] * scale[o] + scale[filters + o];
+        for (int64_t k = 0; k < bins; k++) {
+            fcnn_complex *row = h + (k * filters + o) * channels;
+            for (int64_t i = 0; i < channels; i++) {
+                row[i].re *= scale[o];
+                row[i].im *= scale[o];
+            }
+        }
+    }
+    free(scale);
+    return status;
+}
+
+static fcnn_status list_spectrum(tensor_list *list, fcnn_graph *graph, fcnn_node *node) {
+    int64_t bins = node->type->spectrum_bins(node);
+    int filters = node->output.channels;
+    int64_t channels = graph->nodes[node->inputs[0]]->output.channels;
+    char name[96];
+    float *h, *bias;
+    snprintf(name, sizeof name, "%s.spectrum", node->name);
+    FCNN_TRY(list_add(list, "", name, 4, (const int64_t[]){bins, filters, channels, 2}, &h));
+    snprintf(name, sizeof name, "%s.bias", node->name);
+    FCNN_TRY(list_add(list, "", name, 1, (const int64_t[]){filters}, &bias));
+    fcnn_complex *complex = (fcnn_complex *)(void *)h;
+    FCNN_TRY(node->type->spectrum(graph, node, complex, bias));
+    fcnn_node *norm = norm_of(graph, node);
+    return norm ? fold_affine(graph, norm, bins, filters, channels, complex, bias) : FCNN_OK;
+}
+
+static fcnn_status list_model(tensor_list *list, fcnn_graph *graph, fcnn_form form) {
+    bool spectral = form == FCNN_FORM_SPECTRAL;
+    for (int i = 0; spectral && i < graph->node_count; i++)
+        if (graph->nodes[i]->type->spectrum) FCNN_TRY(list_spectrum(list, graph, graph->nodes[i]));
+    for (int i = 0; i < graph->parameter_count; i++) {
+        const fcnn_node *owner = owner_of(graph, &graph->parameters[i]);
+        if (spectral && (owner->type->spectrum || fcnn_node_folds_into(graph, owner))) continue;
+        FCNN_TRY(list_parameter(list, graph, &graph->parameters[i]));
+    }
+    return FCNN_OK;
+}
+
+static char *numbers_text(int count, const float *numbers) {
+    json_t *array = json_array();
+    for (int i = 0; i < count; i++) json_array_append_new(array, json_real((double)numbers[i]));
+    char *text = json_dumps(array, JSON_REAL_PRECISION(9));
+    json_decref(array);
+    return text;
+}
+
+static char *names_text(int count, const char *const *names) {
+    json_t *array = json_array();
+    for (int i = 0; i < count; i++) {
+        json_t *name = json_string(names[i]);
+        /* A file name need not be UTF-8. */
+        json_array_append_new(array, name ? name : json_string("(name is not UTF-8)"));
+    }
+    char *text = json_dumps(array, 0);
+    json_decref(array);
+    return text;
+}
+
+static fcnn_status write_list(fcnn_graph *graph, const fcnn_save_options *options,
+                              const tensor_list *list) {
+    enum { OWN = 7 };
+    char channels[16];
+    snprintf(channels, sizeof channels, "%d", graph->options.channels);
+    char *names = names_text(options->classes, options->class_names);
+    char *mean = numbers_text(graph->options.channels, graph->statistics.mean);
+    char *deviation = numbers_text(graph->options.channels, graph->statistics.deviation);
+    fcnn_metadata *metadata = malloc((OWN + (size_t)options->extra_count) * sizeof *metadata);
+    fcnn_status status = out_of_memory(options->path);
+    if (names && mean && deviation && metadata) {
+        const fcnn_metadata own[OWN] = {
+            {"format_version", FCNN_FORMAT_VERSION},
+            {"form", options->form == FCNN_FORM_SPECTRAL ? "spectral" : "compact"},
+            {"channels", channels},
+            {"class_names", names},
+            {"input_mean", mean},
+            {"input_deviation", deviation},
+            {"config", (char *)options->config_text}};
+        memcpy(metadata, own, sizeof own);
+        for (int i = 0; i < options->extra_count; i++) metadata[OWN + i] = options->extra[i];
+        status = fcnn_safetensors_write(options->path, list->count, list->tensors,
+                                        OWN + options->extra_count, metadata);
+    }
+    free(names);
+    free(mean);
+    free(deviation);
+    free(metadata);
+    return status;
+}
+
+fcnn_status fcnn_model_save(fcnn_graph *graph, const fcnn_save_options *options) {
+    tensor_list list = {0};
+    fcnn_status status = list_model(&list, graph, options->form);
+    if (!status && options->moments) status = list_moments(&list, graph);
+    if (!status) status = write_list(graph, options, &list);
+    list_clear(&list);
+    return status;
+}

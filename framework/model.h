@@ -1,0 +1,65 @@
+/* Model files: safetensors that hold the weights and everything inference
+ * needs: the cfg, the class names and the input statistics. The compact form
+ * holds the parameters as trained; the spectral form holds each convolution's
+ * spectrum with the norm folded in ("conv1.spectrum", [bins][C_out][C_in][2] in
+ * shell order, and "conv1.bias"). A checkpoint is a compact model with the
+ * optimizer's moments and the position of the run. */
+#ifndef FCNN_MODEL_H
+#define FCNN_MODEL_H
+
+#include "graph.h"
+#include "safetensors.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FCNN_FORMAT_VERSION "1"
+
+typedef struct {
+    fcnn_safetensors *file;
+    fcnn_config *config;
+    fcnn_form form;
+    int channels, classes;
+    char **class_names; /* [classes] */
+    fcnn_input_statistics statistics;
+} fcnn_model;
+
+/* Reads and checks a model file. */
+fcnn_status fcnn_model_load(const char *path, fcnn_model **model);
+void fcnn_model_destroy(fcnn_model *model);
+
+/* Builds, allocates and fills an inference graph; the model must outlive it. */
+fcnn_status fcnn_model_graph(const fcnn_model *model, fcnn_device *device, int batch,
+                             fcnn_graph **graph);
+
+/* Sets every parameter of a graph of the same cfg from the file; a tensor that is missing or
+ * of another shape is an error that names it. */
+fcnn_status fcnn_model_restore(const fcnn_model *model, fcnn_graph *graph);
+
+/* Starts a graph from another model's parameters (fine-tuning): those of the same name and
+ * shape are copied. A dense layer of another size keeps its fresh values and is named in
+ * *notes (one a line; the caller frees it); any other difference is an error. */
+fcnn_status fcnn_model_fine_tune(const fcnn_model *model, fcnn_graph *graph, char **notes);
+
+/* The optimizer's moments, if the file is a checkpoint. */
+fcnn_status fcnn_model_restore_moments(const fcnn_model *model, fcnn_graph *graph);
+
+typedef struct {
+    const char *path;
+    fcnn_form form;
+    bool moments; /* checkpoint: the optimizer's moments too */
+    const char *config_text;
+    int classes;
+    const char *const *class_names;
+    int extra_count; /* further metadata */
+    const fcnn_metadata *extra;
+} fcnn_save_options;
+
+/* Writes a training graph atomically. */
+fcnn_status fcnn_model_save(fcnn_graph *graph, const fcnn_save_options *options);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,231 @@
+/* The passes over a built graph, and access to its parameters. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph_internal.h"
+
+/* ---- What layers call while running ---- */
+
+const fcnn_pass *fcnn_graph_pass(const fcnn_graph *graph) { return &graph->pass; }
+fcnn_device *fcnn_graph_device(const fcnn_graph *graph) { return graph->device; }
+
+const fcnn_node *fcnn_graph_input(const fcnn_graph *graph, const fcnn_node *node, int i) {
+    return graph->nodes[node->inputs[i]];
+}
+
+fcnn_tensor *fcnn_graph_input_gradient(fcnn_graph *graph, const fcnn_node *node, int i) {
+    fcnn_node *input = graph->nodes[node->inputs[i]];
+    if (!input->needs_gradient) return NULL;
+    return input->backward_writers ? &input->extra_gradient : &input->gradient;
+}
+
+float *fcnn_graph_value(const fcnn_graph *graph, int parameter) {
+    return graph->parameters[parameter].value;
+}
+
+float *fcnn_graph_gradient(const fcnn_graph *graph, int parameter) {
+    return graph->parameters[parameter].gradient;
+}
+
+/* ---- Parameters ---- */
+
+int fcnn_graph_parameter_count(const fcnn_graph *graph) { return graph->parameter_count; }
+
+fcnn_parameter *fcnn_graph_parameter(fcnn_graph *graph, int index) {
+    return &graph->parameters[index];
+}
+
+fcnn_status fcnn_graph_read(fcnn_graph *graph, const fcnn_parameter *parameter, float *host) {
+    FCNN_CALL(graph, download, host, parameter->value, (size_t)parameter->count * sizeof(float));
+    return FCNN_OK;
+}
+
+fcnn_status fcnn_graph_write(fcnn_graph *graph, fcnn_parameter *parameter, const float *host) {
+    FCNN_CALL(graph, upload, parameter->value, host, (size_t)parameter->count * sizeof(float));
+    fcnn_graph_parameters_changed(graph);
+    return FCNN_OK;
+}
+
+fcnn_flat_parameters fcnn_graph_flat(const fcnn_graph *graph) { return graph->flat; }
+void fcnn_graph_parameters_changed(fcnn_graph *graph) { graph->pass.version++; }
+
+fcnn_status fcnn_graph_initialise(fcnn_graph *graph, uint64_t seed) {
+    for (int i = 0; i < graph->parameter_count; i++) {
+        fcnn_parameter *p = &graph->parameters[i];
+        float *host = malloc((size_t)p->count * sizeof *host);
+        if (!host)
+            return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the %lld numbers of %s",
+                                   (long long)p->count, p->name);
+        fcnn_random random = {seed, FCNN_STREAM_INIT, (uint64_t)i};
+        if (p->deviation > 0.0f) {
+            fcnn_random_normal(&random, p->count, p->deviation, host);
+        } else {
+            for (int64_t j = 0; j < p->count; j++) host[j] = p->constant;
+        }
+        fcnn_status status = fcnn_graph_write(graph, p, host);
+        free(host);
+        FCNN_TRY(status);
+    }
+    for (int i = 0; i < graph->node_count; i++)
+        if (graph->nodes[i]->type->initialise)
+            FCNN_TRY(graph->nodes[i]->type->initialise(graph, graph->nodes[i], seed));
+    return FCNN_OK;
+}
+
+void fcnn_graph_set_statistics(fcnn_graph *graph, const fcnn_input_statistics *statistics) {
+    graph->statistics = *statistics;
+}
+
+const fcnn_input_statistics *fcnn_graph_statistics(const fcnn_graph *graph) {
+    return &graph->statistics;
+}
+
+/* ---- Passes ---- */
+
+static fcnn_status begin(fcnn_graph *graph, const fcnn_image *images, int count) {
+    if (count < 1 || count > graph->options.batch)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "a pass takes 1 to %d images; got %d",
+                               graph->options.batch, count);
+    if (!graph->arena)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "the graph has no memory: allocate it first");
+    graph->pass.images = count;
+    graph->pass.pixels = images;
+    for (int i = 0; i < graph->node_count; i++) {
+        fcnn_node *node = graph->nodes[i];
+        node->output.images = node->gradient.images = node->extra_gradient.images = count;
+        node->backward_writers = 0;
+    }
+    return FCNN_OK;
+}
+
+static fcnn_status forward(fcnn_graph *graph) {
+    for (int i = 0; i < graph->node_count; i++) {
+        fcnn_node *node = graph->nodes[i];
+        if (node->type->flags & FCNN_LAYER_VIEW) continue;
+        fcnn_status status = node->type->forward(graph, node);
+        if (status) return fcnn_status_prefix(status, "%s", node->name);
+    }
+    return FCNN_OK;
+}
+
+/* Writes or adds this node's share to its inputs' gradients. */
+static fcnn_status backward_node(fcnn_graph *graph, fcnn_node *node) {
+    bool view = node->type->flags & FCNN_LAYER_VIEW;
+    if (view) {
+        fcnn_tensor *dx = fcnn_graph_input_gradient(graph, node, 0);
+        if (dx && dx->data != node->gradient.data) FCNN_CALL(graph, copy, &node->gradient, dx);
+    } else {
+        FCNN_TRY(node->type->backward(graph, node));
+    }
+    for (int j = 0; j < node->input_count; j++) {
+        fcnn_node *input = graph->nodes[node->inputs[j]];
+        if (!input->needs_gradient) continue;
+        if (input->backward_writers++)
+            FCNN_CALL(graph, add, &input->extra_gradient, &input->gradient);
+    }
+    return FCNN_OK;
+}
+
+static fcnn_status backward(fcnn_graph *graph) {
+    for (int i = graph->node_count - 1; i >= 0; i--) {
+        fcnn_node *node = graph->nodes[i];
+        if (!node->needs_gradient) continue;
+        fcnn_status status = backward_node(graph, node);
+        if (status) return fcnn_status_prefix(status, "%s, backward", node->name);
+    }
+    return FCNN_OK;
+}
+
+fcnn_status fcnn_graph_forward(fcnn_graph *graph, const fcnn_image *images, int count,
+                               const int32_t *labels, fcnn_score *score) {
+    FCNN_TRY(begin(graph, images, count));
+    graph->pass.training = false;
+    graph->pass.labels = labels;
+    graph->pass.score = score;
+    return forward(graph);
+}
+
+fcnn_status fcnn_graph_train(fcnn_graph *graph, const fcnn_image *images, int count,
+                             const int32_t *labels, uint64_t seed, int64_t step,
+                             fcnn_score *score) {
+    if (!graph->options.training)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "the graph was built for inference alone");
+    FCNN_TRY(begin(graph, images, count));
+    graph->pass.training = true;
+    graph->pass.labels = labels;
+    graph->pass.score = score;
+    graph->pass.seed = seed;
+    graph->pass.step = step;
+    FCNN_TRY(forward(graph));
+    return backward(graph);
+}
+
+/* Device [classes][capacity] to host [images][classes]. */
+static fcnn_status download_rows(fcnn_graph *graph, const fcnn_tensor *vector, float *host) {
+    size_t count = (size_t)fcnn_tensor_floats(vector);
+    float *columns = malloc(count * sizeof *columns);
+    if (!columns) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the results");
+    fcnn_status status = graph->device->backend->download(graph->device, columns, vector->data,
+                                                          count * sizeof *columns);
+    for (int n = 0; !status && n < vector->images; n++)
+        for (int c = 0; c < vector->channels; c++)
+            host[(int64_t)n * vector->channels + c] = columns[(int64_t)c * vector->capacity + n];
+    free(columns);
+    return status;
+}
+
+fcnn_status fcnn_graph_probabilities(fcnn_graph *graph, float *host) {
+    return download_rows(graph, &graph->nodes[graph->node_count - 1]->output, host);
+}
+
+fcnn_status fcnn_graph_logits(fcnn_graph *graph, float *host) {
+    const fcnn_node *last = graph->nodes[graph->node_count - 1];
+    return download_rows(graph, &graph->nodes[last->inputs[0]]->output, host);
+}
+
+/* ---- Where a number that is not finite came from ---- */
+
+static fcnn_status check_tensor(fcnn_graph *graph, const fcnn_node *node, const char *when) {
+    const fcnn_tensor *t = &node->output;
+    int64_t width = (int64_t)t->capacity * (t->layout == FCNN_BAND ? 2 : 1);
+    int64_t used = (int64_t)t->images * (t->layout == FCNN_BAND ? 2 : 1);
+    for (int64_t row = 0; row < fcnn_tensor_rows(t); row++) {
+        int64_t bad;
+        FCNN_CALL(graph, find_nonfinite, used, t->data + row * width, &bad);
+        if (bad >= 0)
+            return fcnn_status_set(FCNN_ERROR_NUMERIC,
+                                   "%s: the output of %s is the first tensor that is not finite "
+                                   "(row %lld, image %lld of the batch)",
+                                   when, node->name, (long long)row,
+                                   (long long)(t->layout == FCNN_BAND ? bad / 2 : bad));
+    }
+    return FCNN_OK;
+}
+
+fcnn_status fcnn_graph_diagnose(fcnn_graph *graph, const fcnn_image *images, int count,
+                                uint64_t seed, int64_t step) {
+    for (int i = 0; i < graph->parameter_count; i++) {
+        const fcnn_parameter *p = &graph->parameters[i];
+        int64_t bad;
+        FCNN_CALL(graph, find_nonfinite, p->count, p->value, &bad);
+        if (bad >= 0)
+            return fcnn_status_set(FCNN_ERROR_NUMERIC,
+                                   "the parameter %s is not finite at index %lld; a lower "
+                                   "learning_rate or clip_norm= may help",
+                                   p->name, (long long)bad);
+    }
+    FCNN_TRY(begin(graph, images, count));
+    graph->pass.training = graph->options.training;
+    graph->pass.labels = NULL;
+    graph->pass.seed = seed;
+    graph->pass.step = step;
+    for (int i = 0; i < graph->node_count; i++) {
+        fcnn_node *node = graph->nodes[i];
+        if (node->type->flags & FCNN_LAYER_VIEW) continue;
+        FCNN_TRY(node->type->forward(graph, node));
+        FCNN_TRY(check_tensor(graph, node, "parameters are finite"));
+    }
+    return fcnn_status_set(FCNN_ERROR_NUMERIC,
+                           "the loss is not finite, though every parameter and output is");
+}

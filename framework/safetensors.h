@@ -1,0 +1,66 @@
+/* The safetensors container: 8 bytes of little-endian header length, a JSON
+ * header {name: {dtype, shape, data_offsets}, "__metadata__": {name: text}},
+ * then the data. fcnn stores F32 alone; a complex tensor has a last dimension
+ * of 2. The reader trusts nothing and the writer replaces a file atomically. */
+#ifndef FCNN_SAFETENSORS_H
+#define FCNN_SAFETENSORS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { FCNN_RANK_MAX = 6 };
+
+typedef struct {
+    char *name;
+    int rank;
+    int64_t shape[FCNN_RANK_MAX];
+    int64_t count;     /* numbers: the product of the shape */
+    const float *data; /* in the file's memory */
+} fcnn_stored_tensor;
+
+typedef struct {
+    char *key, *value;
+} fcnn_metadata;
+
+typedef struct {
+    char *path;
+    int tensor_count;
+    fcnn_stored_tensor *tensors; /* in file order */
+    int metadata_count;
+    fcnn_metadata *metadata;
+    void *memory; /* whole file */
+} fcnn_safetensors;
+
+/* Reads and checks a whole file: header length, JSON, dtype, shape product, offsets, overlap,
+ * gaps and overflow. Errors name the file, what was found and what was expected. */
+fcnn_status fcnn_safetensors_read(const char *path, fcnn_safetensors **file);
+void fcnn_safetensors_destroy(fcnn_safetensors *file);
+/* NULL where there is none of that name. */
+const fcnn_stored_tensor *fcnn_safetensors_find(const fcnn_safetensors *file, const char *name);
+const char *fcnn_safetensors_metadata(const fcnn_safetensors *file, const char *key);
+
+/* What to write; data is host memory. */
+typedef struct {
+    const char *name;
+    int rank;
+    int64_t shape[FCNN_RANK_MAX];
+    const float *data;
+} fcnn_tensor_to_store;
+
+/* Writes to a temporary file beside `path`, syncs it, renames it over `path` and syncs the
+ * folder: at every moment `path` is the old file or the new one, whole. On failure (a full
+ * disk, say) the temporary file is removed and `path` is untouched. */
+fcnn_status fcnn_safetensors_write(const char *path, int tensor_count,
+                                   const fcnn_tensor_to_store *tensors, int metadata_count,
+                                   const fcnn_metadata *metadata);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,56 @@
+/* Errors as values: every fallible function returns an fcnn_status, and leaves
+ * a message (what was expected, what was found, where) that the same thread
+ * reads with fcnn_status_message(). Nothing in the library prints or exits. */
+#ifndef FCNN_STATUS_H
+#define FCNN_STATUS_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error "fcnn relies on NaN and infinity: compile without -ffast-math and -ffinite-math-only"
+#endif
+
+typedef enum {
+    FCNN_OK = 0,
+    FCNN_ERROR_USAGE,       /* wrong option or argument */
+    FCNN_ERROR_CONFIG,      /* wrong cfg: syntax, key, value or shape */
+    FCNN_ERROR_IO,          /* a file could not be read or written */
+    FCNN_ERROR_FORMAT,      /* a file's contents are not what they claim to be */
+    FCNN_ERROR_MEMORY,      /* out of memory */
+    FCNN_ERROR_UNSUPPORTED, /* asked of a backend or form that lacks it */
+    FCNN_ERROR_DEVICE,      /* no such device, or it failed */
+    FCNN_ERROR_NUMERIC      /* a loss or tensor is not finite */
+} fcnn_status;
+
+#if defined(__GNUC__)
+#define FCNN_PRINTF(format_index, first_argument)                                                  \
+    __attribute__((format(printf, format_index, first_argument)))
+#else
+#define FCNN_PRINTF(format_index, first_argument)
+#endif
+
+/* Sets this thread's message and returns `status`. Messages are cut at 1023 bytes. */
+fcnn_status fcnn_status_set(fcnn_status status, const char *format, ...) FCNN_PRINTF(2, 3);
+
+/* Puts "context: " before this thread's message and returns `status`. */
+fcnn_status fcnn_status_prefix(fcnn_status status, const char *format, ...) FCNN_PRINTF(2, 3);
+
+/* The message of this thread's last failure; valid until its next one. */
+const char *fcnn_status_message(void);
+
+/* The exit code a program gives for `status`: 0, 2 for usage and cfg, else 1. */
+int fcnn_status_exit_code(fcnn_status status);
+
+/* Returns from the calling function if `expression` fails. */
+#define FCNN_TRY(expression)                                                                       \
+    do {                                                                                           \
+        fcnn_status fcnn_try_status = (expression);                                                \
+        if (fcnn_try_status) return fcnn_try_status;                                               \
+    } while (0)
+
+#ifdef __cplusplus
+}
+#endif
+#endif

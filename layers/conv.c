@@ -1,0 +1,233 @@
+/* [conv]: convolution as one complex product per bin, Y_k = H_k X_k, with
+ * compact taps (size=K), a learned spectrum (size=full), or the taps' exact
+ * strided convolution by folding (stride=s). Norm and activation of the section
+ * become nodes of their own. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "layers.h"
+
+enum { NO_PARAMETER = -1 };
+
+typedef struct {
+    fcnn_kernel_shape kernel; /* of the compact taps, or of those a free kernel starts from */
+    int channels, filters, stride;
+    bool compact;      /* taps are the parameter; else h is */
+    int weight, bias;  /* parameters */
+    fcnn_fold *fold;   /* with a stride */
+    void *h, *dh;      /* buffers of a compact kernel */
+    int64_t h_version; /* of the parameters that h was computed from */
+} conv_state;
+
+static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
+    FCNN_TRY(fcnn_graph_add(graph, &fcnn_layer_conv, section, NULL, NULL));
+    if (fcnn_section_is(section, "norm", "batch"))
+        FCNN_TRY(fcnn_graph_add(graph, &fcnn_layer_norm, section, ".norm", NULL));
+    return fcnn_add_activation(graph, section, "activation", ".activation");
+}
+
+static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
+    conv_state *state = node->state;
+    FCNN_TRY(fcnn_node_expect(graph, node, FCNN_BAND));
+    const fcnn_tensor *input = &fcnn_graph_input(graph, node, 0)->output;
+    const fcnn_section *section = node->section;
+    bool full = fcnn_section_is(section, "size", "full");
+    int taps = (int)fcnn_section_int(section, full ? "init_size" : "size");
+    if (full && taps > input->size) taps = input->size;
+    if (taps > input->size)
+        return fcnn_node_error(graph, node, "size",
+                               "size=%d: the kernel is larger than its input map of %dx%d", taps,
+                               input->size, input->size);
+    state->stride = (int)fcnn_section_int(section, "stride");
+    int size = input->size;
+    if (state->stride > 1) {
+        fcnn_status status = fcnn_fold_size(input->size, state->stride, &size);
+        if (status) return fcnn_node_error(graph, node, "stride", "%s", fcnn_status_message());
+    }
+    state->channels = input->channels;
+    state->filters = (int)fcnn_section_int(section, "filters");
+    state->compact = !full && fcnn_graph_get_options(graph)->form == FCNN_FORM_TRAINABLE;
+    state->kernel = (fcnn_kernel_shape){.size = taps,
+                                        .grid = input->size + (state->stride > 1),
+                                        .pairs = (int64_t)state->filters * state->channels};
+    node->output = (fcnn_tensor){.layout = FCNN_BAND, .channels = state->filters, .size = size};
+    return FCNN_OK;
+}
+
+/* A product per bin needs the bins it gives; a fold needs every alias. */
+static int need(const fcnn_graph *graph, const fcnn_node *node, int input, int radius) {
+    (void)graph;
+    (void)input;
+    const conv_state *state = node->state;
+    return state->stride > 1 ? FCNN_NEED_ALL : radius;
+}
+
+static int64_t spectrum_bins(const fcnn_node *node) {
+    const conv_state *state = node->state;
+    return fcnn_band_count(state->kernel.radius);
+}
+
+static fcnn_status declare(fcnn_graph *graph, fcnn_node *node) {
+    conv_state *state = node->state;
+    const fcnn_kernel_shape *kernel = &state->kernel;
+    int64_t bins = spectrum_bins(node);
+    float deviation =
+        (float)sqrt(2.0 / ((double)state->channels * kernel->size * kernel->size)); /* He 2015 */
+    fcnn_parameter_options taps = {
+        .name = "weight",
+        .rank = 4,
+        .shape = {kernel->size, kernel->size, state->filters, state->channels},
+        .trained = true,
+        .decayed = true,
+        .deviation = deviation};
+    fcnn_parameter_options spectrum = {.name = "spectrum",
+                                       .rank = 4,
+                                       .shape = {bins, state->filters, state->channels, 2},
+                                       .trained = true,
+                                       .decayed = true,
+                                       .degrees = (2 * bins - 1) * kernel->pairs};
+    FCNN_TRY(fcnn_graph_declare(graph, node, state->compact ? &taps : &spectrum, &state->weight));
+    bool spectral = fcnn_graph_get_options(graph)->form == FCNN_FORM_SPECTRAL;
+    state->bias = NO_PARAMETER;
+    if (fcnn_section_is(node->section, "norm", "none") || spectral)
+        FCNN_TRY(fcnn_graph_declare(
+            graph, node,
+            &(fcnn_parameter_options){
+                .name = "bias", .rank = 1, .shape = {state->filters}, .trained = true},
+            &state->bias));
+    return FCNN_OK;
+}
+
+static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
+    conv_state *state = node->state;
+    const fcnn_tensor *input = &fcnn_graph_input(graph, node, 0)->output;
+    state->kernel.radius = node->output.radius;
+    if (state->stride > 1) {
+        state->kernel.radius = input->radius;
+        FCNN_TRY(fcnn_fold_create(input->size, state->stride, node->output.radius, &state->fold));
+    }
+    FCNN_TRY(declare(graph, node));
+    int64_t bytes = spectrum_bins(node) * state->kernel.pairs * (int64_t)sizeof(fcnn_complex);
+    if (state->compact) {
+        FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_SPECTRUM, &state->h));
+        FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_BACKWARD, &state->dh));
+    }
+    FCNN_TRY(fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_KERNEL,
+                                                     .size = state->kernel.size,
+                                                     .grid = state->kernel.grid}));
+    return fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_PRODUCT,
+                                                   .channels = state->channels,
+                                                   .filters = state->filters,
+                                                   .capacity = node->output.capacity,
+                                                   .fold = state->fold});
+}
+
+/* A free kernel starts as the spectrum of compact taps. */
+static fcnn_status initialise(fcnn_graph *graph, fcnn_node *node, uint64_t seed) {
+    conv_state *state = node->state;
+    if (state->compact) return FCNN_OK;
+    int64_t count = state->kernel.pairs * state->kernel.size * state->kernel.size;
+    size_t bytes = (size_t)count * sizeof(float);
+    float *host = malloc(bytes);
+    void *taps = NULL;
+    if (!host) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for initial taps");
+    fcnn_random random = {seed, FCNN_STREAM_INIT, (uint64_t)state->weight};
+    double fan_in = (double)state->channels * state->kernel.size * state->kernel.size;
+    fcnn_random_normal(&random, count, (float)sqrt(2.0 / fan_in), host);
+
+    fcnn_device *device = fcnn_graph_device(graph);
+    const fcnn_backend *backend = device->backend;
+    fcnn_status status = backend->allocate(device, bytes, &taps);
+    if (!status) status = backend->upload(device, taps, host, bytes);
+    if (!status)
+        status = backend->kernel_to_spectrum(device, &state->kernel, taps,
+                                             (void *)fcnn_graph_value(graph, state->weight));
+    if (taps) backend->release(device, taps);
+    free(host);
+    return status;
+}
+
+/* The layer's spectrum, recomputed from compact taps when they have changed. */
+static fcnn_status current_spectrum(fcnn_graph *graph, fcnn_node *node, fcnn_complex **h) {
+    conv_state *state = node->state;
+    float *weight = fcnn_graph_value(graph, state->weight);
+    *h = (fcnn_complex *)(state->compact ? state->h : (void *)weight);
+    int64_t version = fcnn_graph_pass(graph)->version;
+    if (!state->compact || state->h_version == version) return FCNN_OK;
+    FCNN_CALL(graph, kernel_to_spectrum, &state->kernel, weight, *h);
+    state->h_version = version;
+    return FCNN_OK;
+}
+
+static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
+    conv_state *state = node->state;
+    fcnn_complex *h;
+    FCNN_TRY(current_spectrum(graph, node, &h));
+    FCNN_CALL(graph, product_forward, state->fold, h, &fcnn_graph_input(graph, node, 0)->output,
+              &node->output);
+    if (state->bias != NO_PARAMETER)
+        FCNN_CALL(graph, bias_forward, fcnn_graph_value(graph, state->bias), &node->output);
+    return FCNN_OK;
+}
+
+static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
+    conv_state *state = node->state;
+    float *dweight = fcnn_graph_gradient(graph, state->weight);
+    fcnn_complex *h, *dh = (fcnn_complex *)(state->compact ? state->dh : (void *)dweight);
+    FCNN_TRY(current_spectrum(graph, node, &h));
+    if (state->bias != NO_PARAMETER)
+        FCNN_CALL(graph, bias_backward, &node->gradient, fcnn_graph_gradient(graph, state->bias));
+    FCNN_CALL(graph, product_backward_weights, state->fold,
+              &fcnn_graph_input(graph, node, 0)->output, &node->gradient, dh);
+    if (state->compact) FCNN_CALL(graph, spectrum_to_kernel, &state->kernel, dh, dweight);
+    fcnn_tensor *dx = fcnn_graph_input_gradient(graph, node, 0);
+    if (dx) FCNN_CALL(graph, product_backward_data, state->fold, h, &node->gradient, dx);
+    return FCNN_OK;
+}
+
+static fcnn_status spectrum(fcnn_graph *graph, fcnn_node *node, fcnn_complex *host, float *bias) {
+    conv_state *state = node->state;
+    fcnn_complex *h;
+    FCNN_TRY(current_spectrum(graph, node, &h));
+    size_t bytes = (size_t)(spectrum_bins(node) * state->kernel.pairs) * sizeof *h;
+    FCNN_CALL(graph, download, host, h, bytes);
+    if (state->bias != NO_PARAMETER)
+        return fcnn_graph_read(graph, fcnn_graph_parameter(graph, state->bias), bias);
+    for (int c = 0; c < state->filters; c++) bias[c] = 0.0f;
+    return FCNN_OK;
+}
+
+static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
+    (void)graph;
+    const conv_state *state = node->state;
+    int64_t bins = fcnn_band_count(node->output.radius);
+    int64_t products = state->fold ? state->fold->start[bins] : bins;
+    int64_t pixels = (int64_t)node->output.size * node->output.size;
+    int64_t taps = (int64_t)state->kernel.size * state->kernel.size;
+    if (fcnn_section_is(node->section, "size", "full"))
+        taps = (int64_t)state->kernel.grid * state->kernel.grid;
+    cost->label = "resident";
+    cost->multiply_adds = 4 * products * state->kernel.pairs;
+    cost->spatial_multiply_adds = pixels * taps * state->kernel.pairs;
+    if (state->compact) cost->bytes = spectrum_bins(node) * state->kernel.pairs * 8;
+}
+
+static void destroy(fcnn_node *node) {
+    conv_state *state = node->state;
+    fcnn_fold_destroy(state->fold);
+}
+
+const fcnn_layer_type fcnn_layer_conv = {.name = "conv",
+                                         .flags = FCNN_LAYER_KEEPS_INPUT,
+                                         .state_bytes = sizeof(conv_state),
+                                         .build = build,
+                                         .shape = shape,
+                                         .need = need,
+                                         .plan = plan,
+                                         .initialise = initialise,
+                                         .forward = forward,
+                                         .backward = backward,
+                                         .cost = cost,
+                                         .destroy = destroy,
+                                         .spectrum = spectrum,
+                                         .spectrum_bins = spectrum_bins};

@@ -1,0 +1,64 @@
+/* [dropout] zeroes whole channels in training and scales the others by
+ * 1/(1-rate): the same in both domains. */
+#include "layers.h"
+
+typedef struct {
+    float rate;
+    void *mask; /* [channels][capacity] */
+} dropout_state;
+
+static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
+    return fcnn_graph_add(graph, &fcnn_layer_dropout, section, NULL, NULL);
+}
+
+static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
+    dropout_state *state = node->state;
+    if (node->index == 0)
+        return fcnn_node_error(graph, node, NULL, "stands first; the first layer is [fft]");
+    state->rate = (float)fcnn_section_real(node->section, "rate");
+    node->output = fcnn_graph_input(graph, node, 0)->output;
+    return FCNN_OK;
+}
+
+static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
+    dropout_state *state = node->state;
+    int64_t bytes = (int64_t)node->output.channels * node->output.capacity * (int64_t)sizeof(float);
+    return fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_STEP, &state->mask);
+}
+
+static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
+    dropout_state *state = node->state;
+    const fcnn_pass *pass = fcnn_graph_pass(graph);
+    const fcnn_tensor *x = &fcnn_graph_input(graph, node, 0)->output;
+    if (!pass->training) {
+        FCNN_CALL(graph, copy, x, &node->output);
+        return FCNN_OK;
+    }
+    fcnn_random random = {pass->seed, FCNN_STREAM_DROPOUT,
+                          (uint64_t)pass->step << 16 | (uint64_t)node->index};
+    FCNN_CALL(graph, dropout_mask, &random, state->rate, node->output.channels, pass->images,
+              node->output.capacity, state->mask);
+    FCNN_CALL(graph, channel_scale, state->mask, x, &node->output);
+    return FCNN_OK;
+}
+
+static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
+    dropout_state *state = node->state;
+    fcnn_tensor *dx = fcnn_graph_input_gradient(graph, node, 0);
+    if (dx) FCNN_CALL(graph, channel_scale, state->mask, &node->gradient, dx);
+    return FCNN_OK;
+}
+
+static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
+    (void)graph;
+    if (node->output.layout == FCNN_BAND) cost->label = "resident";
+}
+
+const fcnn_layer_type fcnn_layer_dropout = {.name = "dropout",
+                                            .state_bytes = sizeof(dropout_state),
+                                            .build = build,
+                                            .shape = shape,
+                                            .plan = plan,
+                                            .forward = forward,
+                                            .backward = backward,
+                                            .cost = cost};

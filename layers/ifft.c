@@ -1,0 +1,45 @@
+/* [ifft] leaves the frequency domain: the band becomes maps of 2r+1 pixels. */
+#include "layers.h"
+
+static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
+    return fcnn_graph_add(graph, &fcnn_layer_ifft, section, NULL, NULL);
+}
+
+static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
+    FCNN_TRY(fcnn_node_expect(graph, node, FCNN_BAND));
+    node->output = fcnn_graph_input(graph, node, 0)->output;
+    node->output.layout = FCNN_MAP;
+    return FCNN_OK;
+}
+
+static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
+    return fcnn_graph_demand(graph,
+                             &(fcnn_demand){.kind = FCNN_DEMAND_GRID, .size = node->output.size});
+}
+
+static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
+    FCNN_CALL(graph, band_to_map, &fcnn_graph_input(graph, node, 0)->output, &node->output);
+    return FCNN_OK;
+}
+
+/* The adjoint of the inverse transform is n^2 times the forward one. */
+static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
+    float points = (float)node->output.size * (float)node->output.size;
+    fcnn_tensor *dx = fcnn_graph_input_gradient(graph, node, 0);
+    if (dx) FCNN_CALL(graph, map_to_band, &node->gradient, points, dx);
+    return FCNN_OK;
+}
+
+static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
+    (void)graph;
+    cost->label = "output";
+    cost->multiply_adds = node->output.channels * fcnn_transform_cost(node->output.size);
+}
+
+const fcnn_layer_type fcnn_layer_ifft = {.name = "ifft",
+                                         .build = build,
+                                         .shape = shape,
+                                         .plan = plan,
+                                         .forward = forward,
+                                         .backward = backward,
+                                         .cost = cost};

@@ -1,0 +1,119 @@
+/* The one key table: it parses, validates and prints the cfg language. */
+#include "config.h"
+#include "rules.h"
+
+#define WORD(name, ...) #name "|"
+/* Every activation by name, from the rule tables. */
+#define POINTWISE_WORDS  FCNN_POINTWISE_RULES(WORD)
+#define ACTIVATION_WORDS POINTWISE_WORDS FCNN_PER_BIN_RULES(WORD) "srelu"
+
+enum { SIZE_MAX_PX = 2 * FCNN_RADIUS_MAX + 1 };
+
+#define ACTIVATION_KEYS(section, key)                                                              \
+    {section, key, FCNN_KEY_WORD, 0, 0, "linear", ACTIVATION_WORDS, "the activation"},             \
+        {section,                                                                                  \
+         "window",                                                                                 \
+         FCNN_KEY_INT,                                                                             \
+         0,                                                                                        \
+         FCNN_RADIUS_MAX,                                                                          \
+         "3",                                                                                      \
+         NULL,                                                                                     \
+         "srelu: radius of the bins that the square is restricted to"},                            \
+        {section,                                                                                  \
+         "algorithm",                                                                              \
+         FCNN_KEY_WORD,                                                                            \
+         0,                                                                                        \
+         0,                                                                                        \
+         "sum",                                                                                    \
+         "sum|grid",                                                                               \
+         "srelu: by sums over bins (resident) or on a pixel grid (fused)"},                        \
+        {section,                                                                                  \
+         "grid",                                                                                   \
+         FCNN_KEY_INT,                                                                             \
+         1,                                                                                        \
+         2 * SIZE_MAX_PX,                                                                          \
+         "same",                                                                                   \
+         "same|auto",                                                                              \
+         "fused activations: side of the pixel grid; same as the map, or auto: the next size "     \
+         "with "                                                                                   \
+         "factors 2, 3, 5, 7"},                                                                    \
+    {                                                                                              \
+        section, "slope", FCNN_KEY_REAL, -10, 10, "0.01", NULL, "leaky_relu: slope below zero"     \
+    }
+
+const fcnn_config_key fcnn_config_keys[] = {
+    {"net", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, "the run: data, optimizer, schedule"},
+    {"net", "data", FCNN_KEY_PATH, 0, 0, "fashion-mnist", NULL,
+     "data set: a name (fcnn-train --help lists them) or a folder"},
+    {"net", "domain", FCNN_KEY_WORD, 0, 0, "frequency", "frequency", "where the layers compute"},
+    {"net", "batch", FCNN_KEY_INT, 1, 65536, "128", NULL, "images a step"},
+    {"net", "epochs", FCNN_KEY_INT, 1, 1000000, "5", NULL, "passes over the training images"},
+    {"net", "seed", FCNN_KEY_INT, 0, 9007199254740992.0, "1", NULL,
+     "of initial weights, order, dropout"},
+    {"net", "val_fraction", FCNN_KEY_REAL, 0, 0.9, "0", NULL,
+     "part of the training images held out to validate on; 0: none"},
+    {"net", "optimizer", FCNN_KEY_WORD, 0, 0, "adamw", "sgd|adam|adamw", "update rule"},
+    {"net", "learning_rate", FCNN_KEY_REAL, 0, 1e6, "0.001", NULL, "the schedule's peak rate"},
+    {"net", "momentum", FCNN_KEY_REAL, 0, 0.9999, "0.9", NULL, "sgd"},
+    {"net", "nesterov", FCNN_KEY_INT, 0, 1, "0", NULL, "sgd: 1 for Nesterov's form"},
+    {"net", "beta1", FCNN_KEY_REAL, 0, 0.99999, "0.9", NULL, "adam, adamw"},
+    {"net", "beta2", FCNN_KEY_REAL, 0, 0.999999, "0.999", NULL, "adam, adamw"},
+    {"net", "epsilon", FCNN_KEY_REAL, 1e-16, 1, "1e-8", NULL, "adam, adamw"},
+    {"net", "weight_decay", FCNN_KEY_REAL, 0, 10, "0", NULL,
+     "on weights; never on biases, norms and activations"},
+    {"net", "clip_norm", FCNN_KEY_REAL, 0, 1e9, "0", NULL,
+     "largest norm of all gradients together; 0: no limit"},
+    {"net", "schedule", FCNN_KEY_WORD, 0, 0, "constant", "constant|step|cosine|onecycle",
+     "course of the learning rate"},
+    {"net", "step_epochs", FCNN_KEY_REAL, 0.001, 1e6, "30", NULL, "step: epochs between drops"},
+    {"net", "gamma", FCNN_KEY_REAL, 0, 1, "0.1", NULL, "step: factor of each drop"},
+    {"net", "warmup_epochs", FCNN_KEY_REAL, 0, 1e6, "0", NULL, "linear warm-up from 0"},
+
+    {"fft", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL,
+     "enter the frequency domain: images of any size become one band"},
+    {"fft", "size", FCNN_KEY_INT, 1, SIZE_MAX_PX, NULL, NULL,
+     "side of the map the band stands for, odd"},
+
+    {"conv", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL,
+     "convolution as a product per bin, then norm or bias, then activation"},
+    {"conv", "filters", FCNN_KEY_INT, 1, 1 << 20, NULL, NULL, "output channels"},
+    {"conv", "size", FCNN_KEY_INT, 1, SIZE_MAX_PX, NULL, "full",
+     "taps across; full: the spectrum itself is learned"},
+    {"conv", "stride", FCNN_KEY_INT, 1, SIZE_MAX_PX, "1", NULL,
+     "1, or even with (map size + 1) / stride odd"},
+    {"conv", "init_size", FCNN_KEY_INT, 1, SIZE_MAX_PX, "5", NULL,
+     "size=full: taps across of the compact kernel it starts from"},
+    {"conv", "norm", FCNN_KEY_WORD, 0, 0, "none", "none|batch", "none has a bias instead"},
+    ACTIVATION_KEYS("conv", "activation"),
+
+    {"norm", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, "batch norm"},
+
+    {"activation", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, "an activation by itself"},
+    ACTIVATION_KEYS("activation", "function"),
+
+    {"fourier_pool", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, "keep the low frequencies"},
+    {"fourier_pool", "size", FCNN_KEY_INT, 1, SIZE_MAX_PX, NULL, NULL,
+     "side of the smaller map, odd"},
+
+    {"dropout", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, "drops whole channels in training"},
+    {"dropout", "rate", FCNN_KEY_REAL, 0, 0.99, "0.5", NULL, "probability to drop"},
+
+    {"shortcut", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL,
+     "adds an earlier layer's output, cropped or zero-extended in frequency"},
+    {"shortcut", "from", FCNN_KEY_TEXT, 0, 0, NULL, NULL,
+     "the layer: conv1 is the first [conv], -2 the one before the last"},
+
+    {"ifft", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, "leave the frequency domain"},
+
+    {"dense", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, "fully connected"},
+    {"dense", "units", FCNN_KEY_INT, 1, 1 << 20, NULL, "classes",
+     "outputs; classes: as many as the data has"},
+    {"dense", "activation", FCNN_KEY_WORD, 0, 0, "linear", POINTWISE_WORDS, "after the bias"},
+    {"dense", "slope", FCNN_KEY_REAL, -10, 10, "0.01", NULL, "leaky_relu: slope below zero"},
+
+    {"softmax", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, "class probabilities, cross-entropy"},
+    {"softmax", "label_smoothing", FCNN_KEY_REAL, 0, 0.99, "0", NULL,
+     "probability spread over all classes"},
+
+    {NULL, NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, NULL},
+};

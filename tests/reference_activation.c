@@ -1,0 +1,268 @@
+/* Activations from their definitions: the rules of framework/rules.h in double
+ * precision, fused rules on a pixel grid, srelu by squaring pixels. */
+#include <math.h>
+#include <string.h>
+
+#include "reference.h"
+
+/* ---- Pointwise rules ---- */
+
+static double linear_value(double x, double p) {
+    (void)p;
+    return x;
+}
+static double linear_slope(double x, double p) {
+    (void)x, (void)p;
+    return 1.0;
+}
+static double relu_value(double x, double p) {
+    (void)p;
+    return fmax(x, 0.0);
+}
+static double relu_slope(double x, double p) {
+    (void)p;
+    return x > 0.0;
+}
+static double leaky_relu_value(double x, double p) { return x > 0.0 ? x : p * x; }
+static double leaky_relu_slope(double x, double p) { return x > 0.0 ? 1.0 : p; }
+static double normal_below(double x) { return 0.5 * erfc(-x / FCNN_SQRT2); }
+static double gelu_value(double x, double p) {
+    (void)p;
+    return x * normal_below(x);
+}
+static double gelu_slope(double x, double p) {
+    (void)p;
+    return normal_below(x) + x * exp(-0.5 * x * x) / sqrt(2.0 * FCNN_PI);
+}
+static double square_value(double x, double p) {
+    (void)p;
+    return x * x;
+}
+static double square_slope(double x, double p) {
+    (void)p;
+    return 2.0 * x;
+}
+
+#define POINTWISE_ROW(rule)                                                                        \
+    [FCNN_RULE_##rule] = {                                                                         \
+        .name = #rule, .float_value = fcnn_##rule##_value, .float_slope = fcnn_##rule##_slope},
+static const ref_pointwise pointwise_rows[FCNN_POINTWISE_COUNT] = {
+    FCNN_POINTWISE_RULES(POINTWISE_ROW)};
+
+/* The rows that have a definition in double; a new rule's goes here. */
+static const ref_pointwise pointwise_definitions[] = {
+    {.name = "linear", .value = linear_value, .slope = linear_slope},
+    {.name = "relu", .value = relu_value, .slope = relu_slope},
+    {.name = "leaky_relu", .value = leaky_relu_value, .slope = leaky_relu_slope},
+    {.name = "gelu", .value = gelu_value, .slope = gelu_slope},
+    {.name = "square", .value = square_value, .slope = square_slope},
+};
+
+ref_pointwise ref_pointwise_rule(fcnn_pointwise rule) {
+    ref_pointwise row = pointwise_rows[rule];
+    for (size_t i = 0; i < sizeof pointwise_definitions / sizeof pointwise_definitions[0]; i++) {
+        if (strcmp(pointwise_definitions[i].name, row.name)) continue;
+        row.exact = true;
+        row.value = pointwise_definitions[i].value;
+        row.slope = pointwise_definitions[i].slope;
+    }
+    return row;
+}
+
+double ref_pointwise_value(const ref_pointwise *rule, double x, double p) {
+    return rule->exact ? rule->value(x, p) : (double)rule->float_value((float)x, (float)p);
+}
+
+double ref_pointwise_slope(const ref_pointwise *rule, double x, double p) {
+    return rule->exact ? rule->slope(x, p) : (double)rule->float_slope((float)x, (float)p);
+}
+
+/* ---- Per-bin rules ---- */
+
+/* In polar coordinates: the modulus moves, the phase stays. */
+static ref_complex modrelu_value(ref_complex z, double b) {
+    double modulus = fmax(cabs(z) + b, 0.0);
+    return cabs(z) > 0.0 ? modulus * cexp(I * carg(z)) : 0.0;
+}
+static ref_complex modrelu_gradient(ref_complex z, double b, ref_complex dy, double *db) {
+    if (cabs(z) == 0.0 || cabs(z) + b <= 0.0) return 0.0;
+    /* dy seen along and across the phase: along it the modulus has slope 1, across
+     * it the output turns with radius |z| + b in place of |z|. */
+    ref_complex turned = dy * cexp(-I * carg(z));
+    *db += creal(turned);
+    ref_complex across = cimag(turned) * (cabs(z) + b) / cabs(z);
+    return (creal(turned) + I * across) * cexp(I * carg(z));
+}
+static ref_complex crelu_value(ref_complex z, double b) {
+    (void)b;
+    return fmax(creal(z), 0.0) + I * fmax(cimag(z), 0.0);
+}
+static ref_complex crelu_gradient(ref_complex z, double b, ref_complex dy, double *db) {
+    (void)b, (void)db;
+    return (creal(z) > 0.0 ? creal(dy) : 0.0) + I * (cimag(z) > 0.0 ? cimag(dy) : 0.0);
+}
+static ref_complex ctanh_value(ref_complex z, double b) {
+    (void)b;
+    return tanh(creal(z)) + I * tanh(cimag(z));
+}
+static ref_complex ctanh_gradient(ref_complex z, double b, ref_complex dy, double *db) {
+    (void)b, (void)db;
+    double re = cosh(creal(z)), im = cosh(cimag(z));
+    return creal(dy) / (re * re) + I * (cimag(dy) / (im * im));
+}
+
+#define PER_BIN_ROW(rule, is_learned)                                                              \
+    [FCNN_RULE_##rule] = {.name = #rule,                                                           \
+                          .learned = is_learned,                                                   \
+                          .float_value = fcnn_##rule##_value,                                      \
+                          .float_gradient = fcnn_##rule##_gradient},
+static const ref_per_bin per_bin_rows[FCNN_PER_BIN_COUNT] = {FCNN_PER_BIN_RULES(PER_BIN_ROW)};
+
+/* The rows that have a definition in double; a new rule's goes here. */
+static const ref_per_bin per_bin_definitions[] = {
+    {.name = "modrelu", .value = modrelu_value, .gradient = modrelu_gradient},
+    {.name = "crelu", .value = crelu_value, .gradient = crelu_gradient},
+    {.name = "ctanh", .value = ctanh_value, .gradient = ctanh_gradient},
+};
+
+ref_per_bin ref_per_bin_rule(fcnn_per_bin rule) {
+    ref_per_bin row = per_bin_rows[rule];
+    for (size_t i = 0; i < sizeof per_bin_definitions / sizeof per_bin_definitions[0]; i++) {
+        if (strcmp(per_bin_definitions[i].name, row.name)) continue;
+        row.exact = true;
+        row.value = per_bin_definitions[i].value;
+        row.gradient = per_bin_definitions[i].gradient;
+    }
+    return row;
+}
+
+static fcnn_complex to_float(ref_complex z) {
+    return (fcnn_complex){(float)creal(z), (float)cimag(z)};
+}
+
+ref_complex ref_per_bin_value(const ref_per_bin *rule, ref_complex z, double b) {
+    if (rule->exact) return rule->value(z, b);
+    fcnn_complex y = rule->float_value(to_float(z), (float)b);
+    return (double)y.re + I * (double)y.im;
+}
+
+ref_complex ref_per_bin_gradient(const ref_per_bin *rule, ref_complex z, double b, ref_complex dy,
+                                 double *db) {
+    if (rule->exact) return rule->gradient(z, b, dy, db);
+    float share = 0.0f;
+    fcnn_complex dz = rule->float_gradient(to_float(z), (float)b, to_float(dy), &share);
+    *db += (double)share;
+    return (double)dz.re + I * (double)dz.im;
+}
+
+/* ---- Kinks ---- */
+
+static const double near = 1e-4; /* distance that inputs keep from kinks */
+static const double jump = 0.02; /* a slope that changes by more within it has one */
+
+bool ref_pointwise_kink(const ref_pointwise *rule, double x, double parameter) {
+    return fabs(ref_pointwise_slope(rule, x + near, parameter) -
+                ref_pointwise_slope(rule, x - near, parameter)) > jump;
+}
+
+bool ref_per_bin_kink(const ref_per_bin *rule, ref_complex z, double b, bool real) {
+    ref_complex step[] = {near, I * near}, probe[] = {1.0, I};
+    for (int s = 0; s < (real ? 1 : 2); s++)
+        for (int p = 0; p < (real ? 1 : 2); p++) {
+            double above = 0.0, below = 0.0;
+            ref_complex change = ref_per_bin_gradient(rule, z + step[s], b, probe[p], &above) -
+                                 ref_per_bin_gradient(rule, z - step[s], b, probe[p], &below);
+            if (cabs(change) > jump || fabs(above - below) > jump) return true;
+        }
+    return false;
+}
+
+/* ---- Fused rules ---- */
+
+static double *new_map(const ref_shape *shape) {
+    return ref_allocate((size_t)ref_map_count(shape) * sizeof(double));
+}
+
+void ref_fused_forward(const ref_shape *shape, const ref_pointwise *rule, double parameter,
+                       int radius_out, const ref_complex *x, ref_complex *y) {
+    ref_shape out = *shape;
+    out.radius = radius_out;
+    int mark = ref_mark();
+    double *map = new_map(shape);
+    ref_inverse(shape, x, map);
+    for (int64_t i = 0; i < ref_map_count(shape); i++)
+        map[i] = ref_pointwise_value(rule, map[i], parameter);
+    ref_forward(&out, map, 1.0, y);
+    ref_release(mark);
+}
+
+void ref_fused_backward(const ref_shape *shape, const ref_pointwise *rule, double parameter,
+                        int radius_out, const ref_complex *x, const ref_complex *dy,
+                        ref_complex *dx) {
+    ref_shape out = *shape;
+    out.radius = radius_out;
+    int mark = ref_mark();
+    double *map = new_map(shape), *g = new_map(shape);
+    ref_inverse(shape, x, map);
+    ref_inverse(&out, dy, g);
+    for (int64_t i = 0; i < ref_map_count(shape); i++)
+        g[i] *= ref_pointwise_slope(rule, map[i], parameter);
+    ref_forward(shape, g, 1.0, dx);
+    ref_release(mark);
+}
+
+/* ---- srelu ---- */
+
+int ref_srelu_window(const ref_srelu *s) {
+    return s->window < s->radius_out ? s->window : s->radius_out;
+}
+
+/* x^2 reaches radius 2r: 4r+1 points hold it without aliases. */
+static ref_shape srelu_grid(const ref_srelu *s) {
+    ref_shape shape = s->shape;
+    shape.size = s->grid ? s->grid : 4 * shape.radius + 1;
+    return shape;
+}
+
+void ref_srelu_forward(const ref_srelu *s, const double *a, const double *b, const ref_complex *x,
+                       ref_complex *square, ref_complex *y) {
+    ref_shape shape = srelu_grid(s), low = shape;
+    low.radius = ref_srelu_window(s);
+    int mark = ref_mark();
+    double *map = new_map(&shape);
+    int64_t row = shape.images, channels = shape.channels;
+    int64_t inside = ref_band_count(&shape, low.radius);
+    ref_inverse(&shape, x, map);
+    for (int64_t i = 0; i < ref_map_count(&shape); i++) map[i] *= map[i];
+    ref_forward(&low, map, 1.0, square);
+    for (int64_t i = 0; i < ref_band_count(&shape, s->radius_out); i++) {
+        int64_t c = i / row % channels;
+        y[i] = a[c] * x[i] + (i < inside ? b[c] * square[i] : 0.0);
+    }
+    ref_release(mark);
+}
+
+void ref_srelu_backward(const ref_srelu *s, const double *a, const double *b, const ref_complex *x,
+                        const ref_complex *dy, ref_complex *dx, double *da, double *db) {
+    ref_shape shape = srelu_grid(s), low = shape;
+    low.radius = ref_srelu_window(s);
+    int mark = ref_mark();
+    double *map = new_map(&shape), *g = new_map(&shape);
+    int64_t row = shape.images, channels = shape.channels, plane = (int64_t)shape.size * shape.size;
+    ref_inverse(&shape, x, map);
+    ref_inverse(&low, dy, g);
+    memset(da, 0, (size_t)channels * sizeof *da);
+    memset(db, 0, (size_t)channels * sizeof *db);
+    for (int64_t i = 0; i < ref_map_count(&shape); i++) {
+        int64_t c = i / row / plane;
+        db[c] += g[i] * map[i] * map[i] / (double)plane;
+        g[i] *= 2.0 * b[c] * map[i];
+    }
+    ref_forward(&shape, g, 1.0, dx);
+    for (int64_t i = 0; i < ref_band_count(&shape, s->radius_out); i++) {
+        int64_t c = i / row % channels;
+        da[c] += creal(conj(x[i]) * dy[i]);
+        dx[i] += a[c] * dy[i];
+    }
+    ref_release(mark);
+}

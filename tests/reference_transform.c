@@ -1,0 +1,159 @@
+/* The transforms between pixels and bands as plain sums over all pixels, in the
+ * coordinates of framework/band.h, and the scratch memory of the references. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reference.h"
+
+/* ---- Scratch ---- */
+
+enum { SCRATCH_MAX = 4096 };
+static void *scratch[SCRATCH_MAX];
+static int scratch_count;
+
+void *ref_allocate(size_t bytes) {
+    void *memory = calloc(bytes ? bytes : 1, 1);
+    if (!memory || scratch_count == SCRATCH_MAX) {
+        fprintf(stderr, "the references ran out of memory (%zu bytes, block %d)\n", bytes,
+                scratch_count);
+        abort();
+    }
+    return scratch[scratch_count++] = memory;
+}
+
+int ref_mark(void) { return scratch_count; }
+
+void ref_release(int mark) {
+    while (scratch_count > mark) free(scratch[--scratch_count]);
+}
+
+/* ---- Maps and bands ---- */
+
+int64_t ref_band_count(const ref_shape *shape, int radius) {
+    return fcnn_band_count(radius) * shape->channels * shape->images;
+}
+
+int64_t ref_map_count(const ref_shape *shape) {
+    return (int64_t)shape->size * shape->size * shape->channels * shape->images;
+}
+
+/* exp(-i 2 pi j / n) for j = 0 .. n-1. */
+static ref_complex *unit_roots(int n) {
+    ref_complex *root = ref_allocate((size_t)n * sizeof *root);
+    for (int j = 0; j < n; j++) root[j] = cexp(-I * 2.0 * FCNN_PI * j / n);
+    return root;
+}
+
+/* The root's exponent ky y + kx x, modulo n. */
+static int phase(int64_t ky, int64_t y, int64_t kx, int64_t x, int n) {
+    int64_t t = (ky * y + kx * x) % n;
+    return (int)(t < 0 ? t + n : t);
+}
+
+void ref_inverse(const ref_shape *shape, const ref_complex *band, double *map) {
+    int m = shape->size, mark = ref_mark();
+    int64_t row = shape->images, bins = fcnn_band_count(shape->radius);
+    ref_complex *root = unit_roots(m);
+    memset(map, 0, (size_t)ref_map_count(shape) * sizeof *map);
+    for (int64_t k = 0; k < bins; k++) {
+        int ky, kx;
+        fcnn_band_frequency(k, &ky, &kx);
+        for (int64_t p = 0; p < (int64_t)shape->channels * m * m; p++) {
+            int64_t channel = p / (m * m), y = p / m % m, x = p % m;
+            const ref_complex *from = band + (k * shape->channels + channel) * row;
+            ref_complex e = root[phase(ky, y, kx, x, m)] * (k ? FCNN_SQRT2 : 1.0);
+            /* Re(X exp(+i t)) with e = exp(-i t) */
+            double c = creal(e), s = cimag(e);
+            for (int64_t n = 0; n < row; n++)
+                map[p * row + n] += c * creal(from[n]) + s * cimag(from[n]);
+        }
+    }
+    ref_release(mark);
+}
+
+void ref_forward(const ref_shape *shape, const double *map, double scale, ref_complex *band) {
+    int m = shape->size, mark = ref_mark();
+    int64_t row = shape->images, bins = fcnn_band_count(shape->radius);
+    ref_complex *root = unit_roots(m);
+    memset(band, 0, (size_t)ref_band_count(shape, shape->radius) * sizeof *band);
+    for (int64_t k = 0; k < bins; k++) {
+        int ky, kx;
+        fcnn_band_frequency(k, &ky, &kx);
+        double unit = scale * (k ? FCNN_SQRT2 : 1.0) / ((double)m * m);
+        for (int64_t p = 0; p < (int64_t)shape->channels * m * m; p++) {
+            int64_t channel = p / (m * m), y = p / m % m, x = p % m;
+            double *to = (double *)(band + (k * shape->channels + channel) * row);
+            ref_complex e = root[phase(ky, y, kx, x, m)] * unit;
+            double c = creal(e), s = cimag(e);
+            for (int64_t n = 0; n < row; n++) {
+                to[2 * n] += c * map[p * row + n];
+                to[2 * n + 1] += s * map[p * row + n];
+            }
+        }
+    }
+    /* The sum of sin(0) terms; DC is real by definition. */
+    for (int64_t i = 0; i < shape->channels * row; i++) band[i] = creal(band[i]);
+    ref_release(mark);
+}
+
+/* ---- Images ---- */
+
+/* What is stored of a frequency along an axis of `size` pixels: nothing beyond
+ * Nyquist, half at an even size's Nyquist, where k and -k share one value. */
+static double share(int k, int size) {
+    int twice = 2 * abs(k);
+    if (twice > size) return 0.0;
+    return twice == size ? 0.5 : 1.0;
+}
+
+/* Sums along x: columns[(y * (radius+1) + kx)]. */
+static void image_rows(const fcnn_image *image, const fcnn_input_statistics *statistics,
+                       int channel, int radius, ref_complex *columns) {
+    int mark = ref_mark(), width = image->width;
+    ref_complex *root = unit_roots(width);
+    double value[256];
+    for (int v = 0; v < 256; v++)
+        value[v] = (v / 255.0 - (double)statistics->mean[channel]) /
+                   (double)statistics->deviation[channel];
+    for (int64_t y = 0; y < image->height; y++) {
+        const uint8_t *row = image->pixels + y * width * image->channels + channel;
+        for (int kx = 0; kx <= radius && 2 * kx <= width; kx++) {
+            double re = 0.0, im = 0.0;
+            int t = 0;
+            for (int64_t x = 0; x < width; x++) {
+                double v = value[row[x * image->channels]];
+                re += v * creal(root[t]);
+                im += v * cimag(root[t]);
+                t += kx;
+                if (t >= width) t -= width;
+            }
+            columns[y * (radius + 1) + kx] = re + I * im;
+        }
+    }
+    ref_release(mark);
+}
+
+void ref_image(const fcnn_image *image, const fcnn_input_statistics *statistics, int radius,
+               ref_complex *band) {
+    int mark = ref_mark(), height = image->height, width = image->width;
+    ref_complex *columns = ref_allocate((size_t)height * ((size_t)radius + 1) * sizeof *columns);
+    ref_complex *root = unit_roots(height);
+    for (int channel = 0; channel < image->channels; channel++) {
+        image_rows(image, statistics, channel, radius, columns);
+        for (int64_t k = 0; k < fcnn_band_count(radius); k++) {
+            int ky, kx;
+            fcnn_band_frequency(k, &ky, &kx);
+            double unit = share(ky, height) * share(kx, width) * (k ? FCNN_SQRT2 : 1.0) /
+                          ((double)height * width);
+            ref_complex sum = 0.0;
+            if (unit > 0.0)
+                for (int y = 0; y < height; y++)
+                    sum +=
+                        columns[(int64_t)y * (radius + 1) + kx] * root[phase(ky, y, 0, 0, height)];
+            band[k * image->channels + channel] = k ? unit * sum : unit * creal(sum);
+        }
+    }
+    ref_release(mark);
+}

@@ -1,0 +1,175 @@
+/* Dense layer, softmax and cross entropy on a backend. */
+#include "compare.h"
+#include "reference_case.h"
+
+#include <math.h>
+#include <string.h>
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
+
+/* ---- Dense ---- */
+
+/* size > 0: x is a map of channels x size x size. */
+static const struct {
+    int units, channels, size, images;
+} dense_shapes[] = {{1, 1, 0, 1}, {10, 17, 0, 19}, {16, 3, 7, 5}, {5, 16, 3, 32}, {128, 5, 13, 16}};
+
+typedef struct {
+    int units, features, images;
+    double *w, *bias, *x, *y, *dx, *dw, *dbias, *dy;
+} dense_problem;
+
+static void dense_forward(void *context, double *y) {
+    dense_problem *p = context;
+    ref_dense_forward(p->units, p->features, p->images, p->w, p->bias, p->x, y);
+}
+
+static void dense_case(int i, bool with_dx) {
+    int channels = dense_shapes[i].channels, size = dense_shapes[i].size;
+    int images = dense_shapes[i].images, units = dense_shapes[i].units;
+    int features = channels * (size ? size * size : 1);
+    int64_t count_x = (int64_t)features * images, count_y = (int64_t)units * images;
+    int64_t count_w = (int64_t)units * features;
+    if (!case_begin("gradient", "dense%s units=%d features=%d (%s) N=%d",
+                    with_dx ? "" : " without dx", units, features, size ? "map" : "vector", images))
+        return;
+    float *x = case_random(count_x, 1.0), *g = case_random(count_y, 1.0);
+    float *w = case_random(count_w, 1.0 / sqrt(features)), *b = case_random(units, 1.0);
+    dense_problem p = {units,
+                       features,
+                       images,
+                       .w = case_doubles(w, count_w),
+                       .bias = case_doubles(b, units),
+                       .x = case_doubles(x, count_x),
+                       .dy = case_doubles(g, count_y),
+                       .y = case_new(count_y),
+                       .dx = case_new(count_x),
+                       .dw = case_new(count_w),
+                       .dbias = case_new(units)};
+    dense_forward(&p, p.y);
+    ref_dense_backward(units, features, images, p.w, p.x, p.dy, p.dx, p.dw, p.dbias);
+    case_variable variables[] = {{"x", p.x, p.dx, count_x, 0},
+                                 {"w", p.w, p.dw, count_w, 0},
+                                 {"bias", p.bias, p.dbias, units, 0}};
+    case_gradient(&(case_function){dense_forward, &p, count_y, p.dy, 20, 1e-3, 0.0}, variables, 3);
+    while (case_device()) {
+        fcnn_tensor tx = size ? case_map(CASE_INPUT, size, channels, images, x)
+                              : case_vector(CASE_INPUT, features, images, x);
+        fcnn_tensor tdx = size ? case_map(CASE_OUTPUT, size, channels, images, NULL)
+                               : case_vector(CASE_OUTPUT, features, images, NULL);
+        fcnn_tensor ty = case_vector(CASE_OUTPUT, units, images, NULL);
+        fcnn_tensor tdy = case_vector(CASE_INPUT, units, images, g);
+        float *tw = case_array(CASE_INPUT, count_w, w), *tb = case_array(CASE_INPUT, units, b);
+        float *dw = case_array(CASE_OUTPUT, count_w, NULL);
+        float *dbias = case_array(CASE_OUTPUT, units, NULL);
+        case_reserve();
+        CASE_CALL(dense_forward, tw, tb, &tx, &ty);
+        CASE_CALL(dense_backward, tw, &tx, &tdy, with_dx ? &tdx : NULL, dw, dbias);
+        case_compare("y", &ty, p.y);
+        if (with_dx) case_compare("dx", &tdx, p.dx);
+        case_compare_array("dw", dw, p.dw, count_w);
+        case_compare_array("dbias", dbias, p.dbias, units);
+    }
+    case_end();
+}
+
+static void dense(void) {
+    for (int i = 0; i < COUNT(dense_shapes); i++) dense_case(i, true);
+    dense_case(2, false);
+}
+
+/* ---- Softmax and cross entropy ---- */
+
+typedef struct {
+    int classes, images;
+    double smoothing;
+    double *logits, *gradient;
+    int32_t *labels;
+} loss_problem;
+
+/* The mean loss, whose gradient the op gives. */
+static void loss_forward(void *context, double *y) {
+    loss_problem *p = context;
+    y[0] = ref_cross_entropy(p->classes, p->images, p->logits, p->labels, p->smoothing, NULL) /
+           p->images;
+}
+
+/* Classes with a larger logit than the label's. */
+static fcnn_score count_score(const loss_problem *p, double loss) {
+    fcnn_score score = {.loss = loss, .images = p->images};
+    for (int64_t n = 0; n < p->images; n++) {
+        int above = 0;
+        for (int64_t c = 0; c < p->classes; c++)
+            above += p->logits[c * p->images + n] > p->logits[p->labels[n] * p->images + n];
+        score.correct += above == 0;
+        score.correct_top5 += above < 5;
+    }
+    return score;
+}
+
+static void compare_score(const fcnn_score *got, const fcnn_score *before, const fcnn_score *want) {
+    double found = got->loss - before->loss;
+    compare_result result;
+    CASE_CHECK(compare_doubles("loss", &found, &want->loss, 1, 1e-5, &result), "%s",
+               result.message);
+    CASE_CHECK(got->correct - before->correct == want->correct &&
+                   got->correct_top5 - before->correct_top5 == want->correct_top5 &&
+                   got->images - before->images == want->images,
+               "score %lld right, %lld in five, %lld images; expected %lld, %lld, %lld",
+               (long long)(got->correct - before->correct),
+               (long long)(got->correct_top5 - before->correct_top5),
+               (long long)(got->images - before->images), (long long)want->correct,
+               (long long)want->correct_top5, (long long)want->images);
+}
+
+static void loss_case(int classes, int images, double smoothing, double deviation) {
+    if (!case_begin("gradient", "softmax + cross entropy%s classes=%d N=%d logits*%g",
+                    smoothing > 0.0 ? " smoothing=0.125" : "", classes, images, deviation))
+        return;
+    int64_t count = (int64_t)classes * images;
+    float *logits = case_random(count, deviation);
+    loss_problem p = {classes,         images,
+                      smoothing,       case_doubles(logits, count),
+                      case_new(count), ref_allocate((size_t)images * sizeof(int32_t))};
+    for (int n = 0; n < images; n++) p.labels[n] = n * 7 % classes;
+    double *probabilities = case_new(count), one = 1.0;
+    ref_softmax(classes, images, p.logits, probabilities);
+    double loss = ref_cross_entropy(classes, images, p.logits, p.labels, smoothing, p.gradient);
+    fcnn_score want = count_score(&p, loss);
+    if (deviation < 10.0)
+        case_gradient(&(case_function){loss_forward, &p, 1, &one, 40, 1e-5, 0.0},
+                      &(case_variable){"logits", p.logits, p.gradient, count, 0}, 1);
+    while (case_device()) {
+        fcnn_tensor x = case_vector(CASE_INPUT, classes, images, logits);
+        fcnn_tensor y = case_vector(CASE_OUTPUT, classes, images, NULL);
+        fcnn_tensor g = case_vector(CASE_OUTPUT, classes, images, NULL);
+        case_reserve();
+        /* The score is added to what is there already. */
+        fcnn_score before = {2.5, 3, 4, 5}, score = before, alone = before;
+        CASE_CALL(softmax, &x, &y);
+        CASE_CALL(cross_entropy, &x, &y, p.labels, (float)smoothing, &g, &score);
+        CASE_CALL(cross_entropy, &x, &y, p.labels, (float)smoothing, NULL, &alone);
+        case_compare("probabilities", &y, probabilities);
+        case_compare("gradient", &g, p.gradient);
+        compare_score(&score, &before, &want);
+        compare_score(&alone, &before, &want);
+    }
+    case_end();
+}
+
+static void loss(void) {
+    const double smoothing[] = {0.0, 0.125};
+    for (int i = 0; i < 2; i++) {
+        loss_case(10, 19, smoothing[i], 2.0);
+        loss_case(3, 5, smoothing[i], 1.0);
+        loss_case(1000, 16, smoothing[i], 3.0);
+        loss_case(2, 1, smoothing[i], 1.0);
+        /* Exponentials of such logits overflow unless the largest is taken off first. */
+        loss_case(10, 32, smoothing[i], 1000.0);
+    }
+}
+
+int main(void) {
+    static const case_test tests[] = {{"dense", dense}, {"softmax and loss", loss}};
+    return case_main("classifier", tests, COUNT(tests));
+}

@@ -1,0 +1,238 @@
+/* Convolution on a backend: kernel spectrum, product per bin and their adjoints,
+ * against direct spatial convolution in double precision, with and without
+ * stride; and the free kernel (size=full) against the product's definition. */
+#include "compare.h"
+#include "reference_case.h"
+
+#include <stdio.h>
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
+
+/* n, stride, size; radius in and out; channels, filters, images. */
+static const ref_convolution compact[] = {
+    {1, 1, 1, 0, 0, 3, 5, 1},    {13, 1, 1, 6, 6, 3, 5, 19}, {13, 1, 3, 6, 6, 5, 3, 5},
+    {7, 1, 3, 3, 3, 17, 16, 32}, {13, 1, 5, 6, 6, 3, 5, 16}, {5, 1, 5, 2, 2, 16, 17, 19},
+    {13, 1, 4, 6, 6, 3, 1, 5},   {5, 1, 4, 2, 2, 1, 3, 1},   {3, 1, 3, 1, 1, 1, 1, 1},
+    {7, 1, 7, 3, 3, 3, 5, 19},   {15, 1, 15, 7, 7, 1, 3, 5}, {15, 1, 3, 7, 3, 3, 5, 19},
+    {15, 1, 5, 3, 3, 3, 5, 16},  {13, 1, 3, 6, 0, 5, 3, 5},  {27, 1, 5, 13, 6, 1, 3, 5},
+};
+
+static const ref_convolution strided[] = {
+    {25, 2, 5, 12, 6, 3, 5, 5},  {25, 2, 11, 12, 6, 1, 3, 5}, {25, 2, 3, 12, 3, 3, 1, 19},
+    {11, 4, 11, 5, 1, 3, 5, 19}, {11, 4, 5, 5, 1, 17, 16, 5}, {13, 2, 4, 6, 3, 5, 3, 32},
+    {3, 4, 3, 1, 0, 3, 5, 1},    {27, 4, 11, 13, 3, 3, 1, 1}, {1, 2, 1, 0, 0, 1, 3, 16},
+};
+
+/* Operands of the reference, and what it makes of them. */
+typedef struct {
+    const ref_convolution *c;
+    ref_complex *x, *h, *dy, *y, *dx, *dh;
+    double *w, *dw;
+    int64_t pairs, taps, bins_h;
+    float *x_float, *dy_float, *weights_float; /* taps, or h when the kernel is free */
+} problem;
+
+static int output_size(const ref_convolution *c) { return ref_convolution_grid(c) / c->stride; }
+
+static problem new_problem(const ref_convolution *c, bool free_kernel) {
+    problem p = {.c = c};
+    int64_t in = fcnn_band_count(c->radius_in), out = fcnn_band_count(c->radius_out);
+    p.pairs = (int64_t)c->filters * c->channels;
+    p.taps = p.pairs * c->size * c->size;
+    p.bins_h = fcnn_band_count(ref_convolution_radius(c));
+    p.x_float = case_random_band(c->radius_in, c->channels, c->images, 1.0);
+    p.dy_float = case_random_band(c->radius_out, c->filters, c->images, 1.0);
+    p.x = case_complex(p.x_float, in * c->channels * c->images);
+    p.dy = case_complex(p.dy_float, out * c->filters * c->images);
+    p.y = case_new_complex(out * c->filters * c->images);
+    p.dx = case_new_complex(in * c->channels * c->images);
+    p.dh = case_new_complex(p.bins_h * p.pairs);
+    if (free_kernel) {
+        p.weights_float = case_random_band(ref_convolution_radius(c), c->filters, c->channels, 1.0);
+        p.h = case_complex(p.weights_float, p.bins_h * p.pairs);
+    } else {
+        p.weights_float = case_random(p.taps, 1.0 / c->size);
+        p.w = case_doubles(p.weights_float, p.taps);
+        p.h = case_new_complex(p.bins_h * p.pairs);
+        p.dw = case_new(p.taps);
+    }
+    return p;
+}
+
+static fcnn_kernel_shape kernel_shape(const problem *p) {
+    return (fcnn_kernel_shape){.size = p->c->size,
+                               .grid = ref_convolution_grid(p->c),
+                               .radius = ref_convolution_radius(p->c),
+                               .pairs = p->pairs};
+}
+
+static void spatial_forward(void *context, double *y) {
+    problem *p = context;
+    ref_convolution_forward(p->c, p->x, p->w, (ref_complex *)(void *)y);
+}
+
+static void product_forward(void *context, double *y) {
+    problem *p = context;
+    ref_product_forward(p->c, p->h, p->x, (ref_complex *)(void *)y);
+}
+
+/* Both gradients of the reference by finite differences; linear, so steps may be long. */
+static void check_gradient(problem *p, bool free_kernel) {
+    const ref_convolution *c = p->c;
+    int64_t out = 2 * fcnn_band_count(c->radius_out) * c->filters * c->images;
+    case_variable variables[] = {
+        {"x", (double *)p->x, (double *)p->dx,
+         2 * fcnn_band_count(c->radius_in) * c->channels * c->images,
+         (int64_t)c->channels * c->images},
+        {"w", p->w, p->dw, p->taps, 0},
+    };
+    if (free_kernel)
+        variables[1] = (case_variable){"h", (double *)p->h, (double *)p->dh,
+                                       2 * p->bins_h * p->pairs, p->pairs};
+    case_gradient(&(case_function){.forward = free_kernel ? product_forward : spatial_forward,
+                                   .context = p,
+                                   .outputs = out,
+                                   .dy = (double *)p->dy,
+                                   .components = 12,
+                                   .step = 1e-3},
+                  variables, 2);
+}
+
+/* The pixels' convolution and the plane's products must be one and the same. */
+static void check_two_references(problem *p) {
+    const ref_convolution *c = p->c;
+    int64_t in = fcnn_band_count(c->radius_in) * c->channels * c->images;
+    int64_t out = fcnn_band_count(c->radius_out) * c->filters * c->images;
+    ref_complex *y = case_new_complex(out), *dx = case_new_complex(in);
+    ref_product_forward(c, p->h, p->x, y);
+    ref_product_backward(c, p->h, p->x, p->dy, dx, p->dh);
+    compare_result result;
+    CASE_CHECK(compare_doubles("products against pixels, y", (double *)y, (double *)p->y, 2 * out,
+                               1e-11, &result),
+               "%s", result.message);
+    CASE_CHECK(compare_doubles("products against pixels, dx", (double *)dx, (double *)p->dx, 2 * in,
+                               1e-11, &result),
+               "%s", result.message);
+}
+
+/* The float pipeline, from taps or from a free h. */
+static void run_device(const problem *p, bool free_kernel, const fcnn_fold *fold) {
+    const ref_convolution *c = p->c;
+    fcnn_kernel_shape shape = kernel_shape(p);
+    fcnn_tensor x = case_band(CASE_INPUT, c->radius_in, c->channels, c->images, p->x_float);
+    fcnn_tensor dy = case_band(CASE_INPUT, c->radius_out, c->filters, c->images, p->dy_float);
+    fcnn_tensor y = case_band(CASE_OUTPUT, c->radius_out, c->filters, c->images, NULL);
+    fcnn_tensor dx = case_band(CASE_OUTPUT, c->radius_in, c->channels, c->images, NULL);
+    x.size = dx.size = c->n;
+    y.size = dy.size = output_size(c);
+    int64_t count_h = p->bins_h * p->pairs;
+    fcnn_complex *h = case_complex_array(free_kernel ? CASE_INPUT : CASE_OUTPUT, count_h,
+                                         free_kernel ? p->weights_float : NULL);
+    fcnn_complex *dh = case_complex_array(CASE_OUTPUT, count_h, NULL);
+    case_demand((fcnn_demand){.kind = FCNN_DEMAND_PRODUCT,
+                              .channels = c->channels,
+                              .filters = c->filters,
+                              .capacity = x.capacity,
+                              .fold = fold});
+    case_demand((fcnn_demand){.kind = FCNN_DEMAND_KERNEL, .size = c->size});
+    case_reserve();
+    if (!free_kernel) {
+        float *w = case_array(CASE_INPUT, p->taps, p->weights_float);
+        CASE_CALL(kernel_to_spectrum, &shape, w, h);
+        case_compare_array("h", h, p->h, 2 * count_h);
+        case_check_real("h", case_read_array("h", h, 2 * count_h), p->pairs);
+    }
+    CASE_CALL(product_forward, fold, h, &x, &y);
+    CASE_CALL(product_backward_data, fold, h, &dy, &dx);
+    CASE_CALL(product_backward_weights, fold, &x, &dy, dh);
+    case_compare("y", &y, p->y);
+    case_compare("dx", &dx, p->dx);
+    case_compare_array("dh", dh, p->dh, 2 * count_h);
+    case_check_real("dh", case_read_array("dh", dh, 2 * count_h), p->pairs);
+    if (!free_kernel) {
+        float *dw = case_array(CASE_OUTPUT, p->taps, NULL);
+        CASE_CALL(spectrum_to_kernel, &shape, dh, dw);
+        case_compare_array("dw", dw, p->dw, p->taps);
+    }
+}
+
+static void run_case(const ref_convolution *c, bool free_kernel) {
+    char size[16];
+    snprintf(size, sizeof size, free_kernel ? "full" : "%d", c->size);
+    if (!case_begin("gradient", "conv size=%s stride=%d n=%d r=%d->%d C=%d F=%d N=%d", size,
+                    c->stride, c->n, c->radius_in, c->radius_out, c->channels, c->filters,
+                    c->images))
+        return;
+    problem p = new_problem(c, free_kernel);
+    if (free_kernel) {
+        ref_product_forward(c, p.h, p.x, p.y);
+        ref_product_backward(c, p.h, p.x, p.dy, p.dx, p.dh);
+    } else {
+        fcnn_kernel_shape shape = kernel_shape(&p);
+        ref_kernel_spectrum(&shape, p.w, p.h);
+        ref_convolution_forward(c, p.x, p.w, p.y);
+        ref_convolution_backward(c, p.x, p.w, p.dy, p.dx, p.dw);
+        check_two_references(&p);
+    }
+    check_gradient(&p, free_kernel);
+    fcnn_fold *fold = NULL;
+    if (c->stride > 1) case_status(fcnn_fold_create(c->n, c->stride, c->radius_out, &fold), "fold");
+    while (case_device()) run_device(&p, free_kernel, fold);
+    case_end();
+    fcnn_fold_destroy(fold);
+}
+
+static void compact_kernels(void) {
+    for (int i = 0; i < COUNT(compact); i++) run_case(&compact[i], false);
+}
+
+static void strided_kernels(void) {
+    for (int i = 0; i < COUNT(strided); i++) run_case(&strided[i], false);
+}
+
+static void full_kernels(void) {
+    for (int i = 0; i < COUNT(compact); i += 3) run_case(&compact[i], true);
+    for (int i = 0; i < COUNT(strided); i += 3) run_case(&strided[i], true);
+}
+
+/* A constant image stays constant under any kernel, with or without stride: the
+ * sum of the taps times its value, and nothing in the other bins. */
+static void constant_image(void) {
+    if (!case_begin("property", "conv of a constant is the sum of the taps")) return;
+    ref_convolution c = {25, 2, 5, 12, 6, 1, 1, 1};
+    float *x = case_random_band(12, 1, 1, 0.0), *w = case_random(25, 1.0);
+    double *want = case_new(2 * fcnn_band_count(6));
+    x[0] = 3.0f;
+    for (int t = 0; t < 25; t++) want[0] += 3.0 * (double)w[t];
+    fcnn_fold *fold = NULL;
+    case_status(fcnn_fold_create(c.n, c.stride, c.radius_out, &fold), "fold");
+    while (case_device()) {
+        fcnn_kernel_shape shape = {.size = 5, .grid = 26, .radius = 12, .pairs = 1};
+        fcnn_tensor tx = case_band(CASE_INPUT, 12, 1, 1, x);
+        fcnn_tensor ty = case_band(CASE_OUTPUT, 6, 1, 1, NULL);
+        fcnn_complex *h = case_complex_array(CASE_OUTPUT, fcnn_band_count(12), NULL);
+        float *tw = case_array(CASE_INPUT, 25, w);
+        case_demand((fcnn_demand){.kind = FCNN_DEMAND_PRODUCT,
+                                  .channels = 1,
+                                  .filters = 1,
+                                  .capacity = tx.capacity,
+                                  .fold = fold});
+        case_demand((fcnn_demand){.kind = FCNN_DEMAND_KERNEL, .size = 5});
+        case_reserve();
+        CASE_CALL(kernel_to_spectrum, &shape, tw, h);
+        CASE_CALL(product_forward, fold, h, &tx, &ty);
+        case_compare("y", &ty, want);
+    }
+    case_end();
+    fcnn_fold_destroy(fold);
+}
+
+int main(void) {
+    static const case_test tests[] = {
+        {"compact kernels", compact_kernels},
+        {"strided kernels", strided_kernels},
+        {"full kernels", full_kernels},
+        {"constant image", constant_image},
+    };
+    return case_main("convolution", tests, COUNT(tests));
+}

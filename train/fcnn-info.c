@@ -1,0 +1,137 @@
+/* fcnn-info: the layer table and memory plan of a cfg or a saved model, and a
+ * model's tensors. */
+#include <stdio.h>
+#include <string.h>
+
+#include "options.h"
+#include "session.h"
+#include "table.h"
+
+static const program_info program = {
+    "fcnn-info", "CFG|MODEL [options]",
+    "Prints the layers, costs and memory of a network, and the tensors of a saved model.",
+    "  --data NAME|DIR      the data set, in place of the cfg's\n"
+    "  --channels N, --classes N   the data's, so that no data set is opened\n"
+    "  --batch N            images a step\n"
+    "  --set SECTION.KEY=VALUE   any key of the cfg\n"};
+
+typedef struct {
+    const char *file;
+    int64_t channels, classes, batch;
+} info_options;
+
+static const struct option long_options[] = {
+    {"data", required_argument, NULL, 'd'},    {"channels", required_argument, NULL, 'C'},
+    {"classes", required_argument, NULL, 'K'}, {"batch", required_argument, NULL, 'b'},
+    {"set", required_argument, NULL, 's'},     {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},       {NULL, 0, NULL, 0}};
+
+static fcnn_status print_graph(const fcnn_config *config, const info_options *o, bool training,
+                               fcnn_form form) {
+    const fcnn_section *net = &config->sections[0];
+    fcnn_optimizer optimizer = fcnn_optimizer_from_config(net, 1, 1);
+    fcnn_graph_options options = {.config = config,
+                                  .channels = (int)o->channels,
+                                  .classes = (int)o->classes,
+                                  .batch =
+                                      (int)(o->batch ? o->batch : fcnn_section_int(net, "batch")),
+                                  .training = training,
+                                  .moments = fcnn_optimizer_moments(optimizer.rule),
+                                  .form = form};
+    fcnn_device *device;
+    fcnn_graph *graph;
+    FCNN_TRY(fcnn_device_open("cpu", 0, &device));
+    fcnn_status status = fcnn_graph_create(&options, device, &graph);
+    if (!status) {
+        printf("%lld input channels, %lld classes, %s\n", (long long)o->channels,
+               (long long)o->classes, training ? "for training" : "for inference");
+        table_print_layers(stdout, graph);
+        table_print_memory(stdout, graph, options.batch);
+        fcnn_graph_destroy(graph);
+    }
+    fcnn_device_close(device);
+    return status;
+}
+
+static fcnn_status info_model(info_options *o) {
+    fcnn_model *model;
+    FCNN_TRY(fcnn_model_load(o->file, &model));
+    const fcnn_safetensors *file = model->file;
+    int64_t total = 0;
+    printf("%s: %s form, %d channels, %d classes:", o->file,
+           model->form == FCNN_FORM_SPECTRAL ? "spectral" : "compact", model->channels,
+           model->classes);
+    for (int i = 0; i < model->classes && i < 20; i++)
+        printf("%s %s", i ? "," : "", model->class_names[i]);
+    puts(model->classes > 20 ? ", ..." : "");
+    for (int i = 0; i < file->tensor_count; i++) {
+        const fcnn_stored_tensor *t = &file->tensors[i];
+        printf("  %-40s [", t->name);
+        for (int j = 0; j < t->rank; j++) printf("%s%lld", j ? ", " : "", (long long)t->shape[j]);
+        puts("]");
+        total += t->count;
+    }
+    printf("%d tensors, %lld numbers\n\n", file->tensor_count, (long long)total);
+    o->channels = model->channels;
+    o->classes = model->classes;
+    fcnn_status status = print_graph(model->config, o, false, model->form);
+    fcnn_model_destroy(model);
+    return status;
+}
+
+static fcnn_status info_config(info_options *o, fcnn_config *config) {
+    if (!o->channels || !o->classes) {
+        fcnn_dataset *dataset;
+        FCNN_TRY(session_open_dataset(config, &dataset));
+        if (!o->channels) o->channels = dataset->channels;
+        if (!o->classes) o->classes = dataset->classes;
+        fcnn_dataset_close(dataset);
+    }
+    return print_graph(config, o, true, FCNN_FORM_TRAINABLE);
+}
+
+static fcnn_status apply_option(info_options *o, fcnn_config *config, int code) {
+    switch (code) {
+    case 'C': return option_int("channels", optarg, 1, FCNN_IMAGE_CHANNELS_MAX, &o->channels);
+    case 'K': return option_int("classes", optarg, 1, 1 << 20, &o->classes);
+    case 'b': return option_int("batch", optarg, 1, 65536, &o->batch);
+    case 'd': return config ? option_data(config, optarg) : FCNN_OK;
+    case 's': return config ? fcnn_config_override(config, optarg) : FCNN_OK;
+    default: return FCNN_OK;
+    }
+}
+
+static bool is_model(const char *file) {
+    static const char ending[] = ".safetensors";
+    size_t length = strlen(file);
+    return length >= sizeof ending && !strcmp(file + length - (sizeof ending - 1), ending);
+}
+
+static fcnn_status run(int argc, char **argv) {
+    info_options o = {0};
+    int code;
+    while ((code = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
+        if (code == '?' || code == ':') return option_unknown(code, argv);
+        if (code == 'h') return program_print_help(&program), FCNN_OK;
+        if (code == 'V') return program_print_version(&program), FCNN_OK;
+    }
+    if (optind != argc - 1)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "expected one cfg or model and got %d; see --help",
+                               argc - optind);
+    o.file = argv[optind];
+    fcnn_config *config = NULL;
+    bool model = is_model(o.file);
+    if (!model) FCNN_TRY(fcnn_config_load(o.file, &config));
+    fcnn_status status = FCNN_OK;
+    optind = 0;
+    while (!status && (code = getopt_long(argc, argv, ":", long_options, NULL)) != -1)
+        status = apply_option(&o, config, code);
+    if (!status) status = model ? info_model(&o) : info_config(&o, config);
+    fcnn_config_destroy(config);
+    return status;
+}
+
+int main(int argc, char **argv) {
+    fcnn_status status = run(argc, argv);
+    return status ? program_fail(&program, status) : 0;
+}

@@ -1,0 +1,66 @@
+/* Command-line helpers of the programs. */
+#include "options.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void program_print_help(const program_info *program) {
+    printf("usage: %s %s\n\n%s\n\noptions:\n%s", program->name, program->synopsis, program->summary,
+           program->options);
+    fputs("  --help               this text\n"
+          "  --version            version, processors and backends\n\n"
+          "data sets:\n",
+          stdout);
+    for (int i = 0; fcnn_readers[i]; i++)
+        printf("  %-18s %s\n", fcnn_readers[i]->name, fcnn_readers[i]->help);
+}
+
+void program_print_version(const program_info *program) {
+    printf("%s %s\n", program->name, FCNN_VERSION);
+    for (int i = 0; fcnn_backends[i]; i++) {
+        char text[256];
+        bool found = fcnn_backends[i]->probe(text, sizeof text) == FCNN_OK;
+        printf("  %s: %s\n", fcnn_backends[i]->name, found ? text : fcnn_status_message());
+    }
+}
+
+int program_fail(const program_info *program, fcnn_status status) {
+    fprintf(stderr, "%s: %s\n", program->name, fcnn_status_message());
+    return fcnn_status_exit_code(status);
+}
+
+fcnn_status option_int(const char *option, const char *text, int64_t low, int64_t high,
+                       int64_t *value) {
+    char *end;
+    errno = 0;
+    *value = strtoll(text, &end, 10);
+    if (end != text && !*end && !errno && *value >= low && *value <= high) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_USAGE, "--%s %s: expected a whole number from %lld to %lld",
+                           option, text, (long long)low, (long long)high);
+}
+
+fcnn_status option_override(fcnn_config *config, const char *key, const char *value) {
+    char assignment[PATH_MAX + 64];
+    snprintf(assignment, sizeof assignment, "net.%s=%s", key, value);
+    fcnn_status status = fcnn_config_override(config, assignment);
+    if (!status) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_USAGE, "--%s %s: %s", key, value, fcnn_status_message());
+}
+
+fcnn_status option_data(fcnn_config *config, const char *value) {
+    char absolute[PATH_MAX];
+    bool path = realpath(value, absolute) != NULL;
+    for (int i = 0; path && fcnn_readers[i]; i++)
+        if (!strcmp(fcnn_readers[i]->name, value)) path = false;
+    return option_override(config, "data", path ? absolute : value);
+}
+
+fcnn_status option_unknown(int code, char **argv) {
+    const char *option = argv[optind - 1];
+    if (code == ':')
+        return fcnn_status_set(FCNN_ERROR_USAGE, "%s needs a value; see --help", option);
+    return fcnn_status_set(FCNN_ERROR_USAGE, "unknown option %s; see --help", option);
+}

@@ -1,0 +1,27 @@
+/* Progress on standard error: a bar with rate and time left on a terminal, else
+ * nothing until the epoch's line. */
+#ifndef FCNN_TRAIN_PROGRESS_H
+#define FCNN_TRAIN_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct {
+    bool terminal;
+    double started;    /* seconds */
+    double last_drawn; /* seconds */
+    int64_t first, total;
+    char title[48];
+} progress;
+
+/* Seconds of a clock that never goes back. */
+double progress_now(void);
+
+/* Starts a bar over steps first .. total. */
+void progress_start(progress *bar, const char *title, int64_t first, int64_t total);
+/* Redraws at most ten times a second; `done` steps so far, `text` at the end. */
+void progress_update(progress *bar, int64_t done, const char *text);
+/* Removes the bar from its line. */
+void progress_clear(progress *bar);
+
+#endif

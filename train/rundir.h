@@ -1,0 +1,31 @@
+/* The folder of a run: made and tested before the first step; an old run's is
+ * kept under another name. */
+#ifndef FCNN_TRAIN_RUNDIR_H
+#define FCNN_TRAIN_RUNDIR_H
+
+#include "fcnn.h"
+
+/* Path of a file in the folder; into `path` of PATH_MAX bytes. */
+void rundir_file(const char *folder, const char *name, char *path);
+
+/* A fresh run: creates the folder, with its parents; an earlier run's is renamed to
+ * folder.old (or .old.2, ...). Checks that a file can be written and that `bytes` are free. */
+fcnn_status rundir_create(const char *folder, int64_t bytes);
+
+/* A row of log.csv. Accuracies are fractions of 1; val_ columns are empty without
+ * validation data; seconds are those of the epoch's training steps. */
+typedef struct {
+    int64_t epoch, step;
+    double train_loss, train_accuracy;
+    bool validated;
+    double val_loss, val_accuracy;
+    double seconds, images_per_second;
+} log_row;
+
+/* Creates log.csv with its header line. */
+fcnn_status log_create(const char *folder);
+/* Cuts the rows after `epochs` complete ones, when a run is resumed. */
+fcnn_status log_cut(const char *folder, int64_t epochs);
+fcnn_status log_append(const char *folder, const log_row *row);
+
+#endif

@@ -1,0 +1,126 @@
+/* Opening and splitting a data set, and scoring a network on a part of it. */
+#include "session.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STATISTICS_IMAGES = 2048 };
+
+/* A reader's name, alone or with options after a colon. */
+static bool names_reader(const char *spec) {
+    for (int i = 0; fcnn_readers[i]; i++) {
+        size_t length = strlen(fcnn_readers[i]->name);
+        if (!strncmp(spec, fcnn_readers[i]->name, length) && (!spec[length] || spec[length] == ':'))
+            return true;
+    }
+    return false;
+}
+
+fcnn_status session_open_dataset(const fcnn_config *config, fcnn_dataset **dataset) {
+    const fcnn_section *net = &config->sections[0];
+    const char *spec = fcnn_section_text(net, "data");
+    uint64_t seed = (uint64_t)fcnn_section_int(net, "seed");
+    char path[PATH_MAX];
+    if (!names_reader(spec) && spec[0] != '/') {
+        snprintf(path, sizeof path, "%s%s", config->folder, spec);
+        spec = path;
+    }
+    return fcnn_dataset_open(spec, seed, dataset);
+}
+
+static int64_t at_most(int64_t count, int64_t limit) {
+    return limit > 0 && limit < count ? limit : count;
+}
+
+static int ascending(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Holds out a random part of the training images. */
+static fcnn_status hold_out(session *s, double fraction, uint64_t seed) {
+    int64_t all = s->train.count, held = (int64_t)llround(fraction * (double)all);
+    if (held < 1 || held >= all)
+        return fcnn_status_set(FCNN_ERROR_CONFIG,
+                               "val_fraction=%g of %lld training images leaves %lld to validate "
+                               "on and %lld to train on; both need one at least",
+                               fraction, (long long)all, (long long)held, (long long)(all - held));
+    int64_t *order = malloc((size_t)all * sizeof *order);
+    int64_t *train = malloc((size_t)(all - held) * sizeof *train);
+    if (!order || !train) {
+        free(order);
+        free(train);
+        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the validation split");
+    }
+    fcnn_random random = {seed, FCNN_STREAM_SPLIT, 0};
+    fcnn_random_permutation(&random, all, order);
+    memcpy(train, order + held, (size_t)(all - held) * sizeof *train);
+    qsort(order, (size_t)held, sizeof *order, ascending);
+    qsort(train, (size_t)(all - held), sizeof *train, ascending);
+    s->test = s->validation;
+    s->validation = (image_set){FCNN_SPLIT_TRAIN, held, order, "validation"};
+    s->train.indices = train;
+    s->train.count = all - held;
+    s->may_choose = true;
+    return FCNN_OK;
+}
+
+fcnn_status session_open(const fcnn_config *config, int64_t limit, session *s) {
+    const fcnn_section *net = &config->sections[0];
+    *s = (session){0};
+    FCNN_TRY(session_open_dataset(config, &s->dataset));
+    const fcnn_dataset *data = s->dataset;
+    if (data->skipped)
+        fprintf(stderr, "%lld files were skipped; for one, %s\n", (long long)data->skipped,
+                data->skipped_example);
+    s->train = (image_set){FCNN_SPLIT_TRAIN, at_most(data->count[FCNN_SPLIT_TRAIN], limit), NULL,
+                           "training"};
+    s->validation =
+        (image_set){FCNN_SPLIT_HELD_OUT, at_most(data->count[FCNN_SPLIT_HELD_OUT], limit), NULL,
+                    data->held_out_is_test ? "test" : "validation"};
+    s->may_choose = s->validation.count > 0 && !data->held_out_is_test;
+    if (s->train.count < 1)
+        return fcnn_status_set(FCNN_ERROR_FORMAT, "the data has no training images");
+    double fraction = fcnn_section_real(net, "val_fraction");
+    if (fraction > 0) FCNN_TRY(hold_out(s, fraction, (uint64_t)fcnn_section_int(net, "seed")));
+    return fcnn_dataset_statistics(s->dataset, s->train.split, s->train.indices, s->train.count,
+                                   STATISTICS_IMAGES, &s->statistics);
+}
+
+void session_close(session *s) {
+    free(s->train.indices);
+    free(s->validation.indices);
+    fcnn_dataset_close(s->dataset);
+    *s = (session){0};
+}
+
+fcnn_status session_evaluate(fcnn_graph *graph, fcnn_dataset *dataset, const image_set *set,
+                             int batch, int threads, const volatile int *interrupted,
+                             fcnn_score *score) {
+    fcnn_loader_options options = {.dataset = dataset,
+                                   .split = set->split,
+                                   .indices = set->indices,
+                                   .count = set->count,
+                                   .batch = batch,
+                                   .threads = threads};
+    fcnn_loader *loader;
+    *score = (fcnn_score){0};
+    FCNN_TRY(fcnn_loader_create(&options, &loader));
+    fcnn_status status = fcnn_loader_start(loader, 0, 0);
+    const fcnn_batch *images = NULL;
+    while (!status && !(interrupted && *interrupted)) {
+        status = fcnn_loader_next(loader, &images);
+        if (status || !images) break;
+        status = fcnn_graph_forward(graph, images->images, images->count, images->labels, score);
+    }
+    const char *example;
+    int64_t replaced = fcnn_loader_replaced(loader, &example);
+    if (replaced)
+        fprintf(stderr, "%lld images could not be decoded and others stood in; for one, %s\n",
+                (long long)replaced, example);
+    fcnn_loader_destroy(loader);
+    return status;
+}
