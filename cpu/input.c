@@ -232,7 +232,7 @@ static fcnn_status prepare_all(cpu_device *device, const fcnn_image *images,
 fcnn_status fcnn_cpu_images_to_band(fcnn_device *base, const fcnn_image *images,
                                     const fcnn_input_statistics *statistics, fcnn_tensor *band) {
     cpu_device *device = (cpu_device *)base;
-    input_job *jobs = malloc((size_t)band->images * sizeof *jobs);
+    input_job *jobs = calloc((size_t)band->images, sizeof *jobs);
     if (!jobs) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a batch");
     fcnn_status status = prepare_all(device, images, band, jobs);
     if (!status) {

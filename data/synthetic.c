@@ -147,7 +147,7 @@ static fcnn_status read_image(fcnn_dataset *dataset, fcnn_split split, int64_t i
     synthetic *set = (synthetic *)dataset;
     size_t n = (size_t)set->size, bytes = n * n * (size_t)dataset->channels;
     uint8_t *pixels = malloc(bytes);
-    float(*axis)[4] = malloc(n * sizeof *axis);
+    float(*axis)[4] = calloc(n, sizeof *axis);
     *image = (fcnn_image){0};
     if (!pixels || !axis) {
         free(pixels);

@@ -2,7 +2,6 @@
  * fcnn_config_keys. */
 #include "config.h"
 
-#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -11,6 +10,9 @@
 #include <string.h>
 
 enum { FILE_BYTES_MAX = 1 << 20, NAME_BYTES = 64 };
+
+/* In place of a line number. */
+enum { COMMAND_LINE = 0, WHOLE_FILE = -1 };
 
 /* ---- Table look-up and nearest names ---- */
 
@@ -95,7 +97,8 @@ static fcnn_status fail(const fcnn_config *config, int line, const char *format,
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    if (line <= 0) return fcnn_status_set(FCNN_ERROR_CONFIG, "%s: %s", config->file, text);
+    if (line == COMMAND_LINE) return fcnn_status_set(FCNN_ERROR_CONFIG, "%s", text);
+    if (line == WHOLE_FILE) return fcnn_status_set(FCNN_ERROR_CONFIG, "%s: %s", config->file, text);
     return fcnn_status_set(FCNN_ERROR_CONFIG, "%s:%d: %s", config->file, line, text);
 }
 
@@ -113,7 +116,7 @@ fcnn_status fcnn_config_error(const fcnn_config *config, const fcnn_section *sec
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     const fcnn_entry *entry = key ? find_entry(section, key) : NULL;
-    if (entry && entry->line == 0)
+    if (entry && entry->line == COMMAND_LINE)
         return fcnn_status_set(FCNN_ERROR_CONFIG, "--set %s.%s=%s: %s", section->name, key,
                                entry->value, text);
     return fail(config, entry ? entry->line : section->line, "[%s] %s", section->name, text);
@@ -142,7 +145,7 @@ static fcnn_status check_value(const fcnn_config *config, int line, const fcnn_c
     if (row->words && find_word(row->words, value) >= 0) return FCNN_OK;
     if (row->type == FCNN_KEY_WORD) {
         nearest n = {.wanted = value};
-        for (const char *w = row->words; *w; w += strcspn(w, "|"), w += *w == '|')
+        for (const char *w = row->words; w && *w; w += strcspn(w, "|"), w += *w == '|')
             nearest_consider(&n, w, strcspn(w, "|"));
         char hint[NAME_BYTES + 24];
         return fail(config, line, "%s=%s: expected one of %.*s%s", row->key, value,
@@ -169,14 +172,14 @@ static fcnn_status set_entry(fcnn_config *config, fcnn_section *section, const f
     for (int i = 0; i < section->entry_count; i++) {
         fcnn_entry *entry = &section->entries[i];
         if (entry->row != row) continue;
-        if (line)
+        if (line != COMMAND_LINE)
             return fail(config, line, "%s is given twice in [%s]; the first time on line %d",
                         row->key, section->name, entry->line);
         char *copy = strdup(value);
         if (!copy) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a cfg value");
         free(entry->value);
         entry->value = copy;
-        entry->line = 0;
+        entry->line = COMMAND_LINE;
         return FCNN_OK;
     }
     fcnn_entry *grown =
@@ -262,7 +265,7 @@ static fcnn_status parse_line(fcnn_config *config, char *text, int line) {
 }
 
 static fcnn_status check_missing(const fcnn_config *config) {
-    if (!config->section_count) return fail(config, 0, "no section; a cfg begins with [net]");
+    if (!config->section_count) return fail(config, WHOLE_FILE, "no section; a cfg begins with [net]");
     for (int i = 0; i < config->section_count; i++) {
         const fcnn_section *section = &config->sections[i];
         for (const fcnn_config_key *row = fcnn_config_keys; row->section; row++)
@@ -382,9 +385,9 @@ fcnn_status fcnn_config_override(fcnn_config *config, const char *assignment) {
                                assignment, count, name, name, name, count);
     char *value = strdup(assignment + used);
     if (!value) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for --set");
-    fcnn_status status = set_named(config, found, key, trim(value), 0);
+    fcnn_status status = set_named(config, found, key, trim(value), COMMAND_LINE);
     free(value);
-    return status ? fcnn_status_prefix(status, "--set %s", assignment) : FCNN_OK;
+    return status;
 }
 
 char *fcnn_config_text(const fcnn_config *config) {
@@ -410,7 +413,7 @@ char *fcnn_config_text(const fcnn_config *config) {
 static const char *value_of(const fcnn_section *section, const char *key,
                             const fcnn_config_key **row) {
     *row = find_row(section->name, key);
-    assert(*row && "a layer asks for a key that the table lacks");
+    if (!*row) abort(); /* a layer asks for a key that the table lacks: a mistake in fcnn */
     const fcnn_entry *entry = find_entry(section, key);
     return entry ? entry->value : (*row)->fallback;
 }

@@ -65,7 +65,7 @@ fcnn_status fcnn_config_parse(const char *file, const char *text, size_t bytes,
 fcnn_status fcnn_config_load(const char *file, fcnn_config **config);
 void fcnn_config_destroy(fcnn_config *config);
 
-/* Applies "section.key=value" or "section[i].key=value" (i counts from 1);
+/* Sets, as --set does, "section.key=value" or "section[i].key=value" (i counts from 1);
  * without an index the section must be the only one of its name. */
 fcnn_status fcnn_config_override(fcnn_config *config, const char *assignment);
 

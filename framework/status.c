@@ -9,7 +9,7 @@ enum { MESSAGE_BYTES = 1024 };
 
 static _Thread_local char message[MESSAGE_BYTES] = "no error";
 
-fcnn_status fcnn_status_set(fcnn_status status, const char *format, ...) {
+void fcnn_status_record(const char *format, ...) {
     /* An argument may point into the current message. */
     char text[MESSAGE_BYTES];
     va_list arguments;
@@ -17,20 +17,18 @@ fcnn_status fcnn_status_set(fcnn_status status, const char *format, ...) {
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     memcpy(message, text, sizeof text);
-    return status;
 }
 
-fcnn_status fcnn_status_prefix(fcnn_status status, const char *format, ...) {
+void fcnn_status_record_context(const char *format, ...) {
     char text[MESSAGE_BYTES];
     va_list arguments;
     va_start(arguments, format);
     int length = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    if (length < 0 || length >= MESSAGE_BYTES - 3) return status;
+    if (length < 0 || length >= MESSAGE_BYTES - 3) return;
     snprintf(text + length, sizeof text - (size_t)length, ": %.*s", MESSAGE_BYTES - 3 - length,
              message);
     memcpy(message, text, sizeof text);
-    return status;
 }
 
 const char *fcnn_status_message(void) { return message; }

@@ -31,11 +31,19 @@ typedef enum {
 #define FCNN_PRINTF(format_index, first_argument)
 #endif
 
-/* Sets this thread's message and returns `status`. Messages are cut at 1023 bytes. */
-fcnn_status fcnn_status_set(fcnn_status status, const char *format, ...) FCNN_PRINTF(2, 3);
+/* Sets this thread's message, cut at 1023 bytes. */
+void fcnn_status_record(const char *format, ...) FCNN_PRINTF(1, 2);
 
-/* Puts "context: " before this thread's message and returns `status`. */
-fcnn_status fcnn_status_prefix(fcnn_status status, const char *format, ...) FCNN_PRINTF(2, 3);
+/* Puts "context: " before this thread's message. */
+void fcnn_status_record_context(const char *format, ...) FCNN_PRINTF(1, 2);
+
+static inline fcnn_status fcnn_status_same(fcnn_status status) { return status; }
+
+/* The same, as expressions that have `status` as their value: macros, so that compilers and
+ * analysers see that a failure is returned. */
+#define fcnn_status_set(status, ...) (fcnn_status_record(__VA_ARGS__), fcnn_status_same(status))
+#define fcnn_status_prefix(status, ...) \
+    (fcnn_status_record_context(__VA_ARGS__), fcnn_status_same(status))
 
 /* The message of this thread's last failure; valid until its next one. */
 const char *fcnn_status_message(void);

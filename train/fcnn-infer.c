@@ -237,6 +237,7 @@ static fcnn_status score(const infer_options *o, const fcnn_model *model, fcnn_d
 }
 
 int main(int argc, char **argv) {
+    program_start(argv);
     infer_options options = {.device = "auto", .top = 1};
     bool answered;
     fcnn_model *model = NULL;

@@ -259,11 +259,12 @@ static fcnn_status run(train_options *o, fcnn_config *config, bool *finished) {
 }
 
 int main(int argc, char **argv) {
+    program_start(argv);
     train_options options = {.device = "auto"};
     fcnn_config *config;
     bool answered, finished = false;
     fcnn_status status = parse(argc, argv, &options, &config, &answered);
-    if (!status && !answered) {
+    if (!status && config) {
         struct sigaction action = {.sa_handler = request_stop};
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);

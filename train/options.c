@@ -6,6 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+void program_start(char **argv) {
+    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
+    setenv("GOMP_SPINCOUNT", "1000", 1);
+    execv("/proc/self/exe", argv); /* where that fails, threads wait as they did before */
+}
 
 void program_print_help(const program_info *program) {
     printf("usage: %s %s\n\n%s\n\noptions:\n%s", program->name, program->synopsis, program->summary,
@@ -45,9 +52,7 @@ fcnn_status option_int(const char *option, const char *text, int64_t low, int64_
 fcnn_status option_override(fcnn_config *config, const char *key, const char *value) {
     char assignment[PATH_MAX + 64];
     snprintf(assignment, sizeof assignment, "net.%s=%s", key, value);
-    fcnn_status status = fcnn_config_override(config, assignment);
-    if (!status) return FCNN_OK;
-    return fcnn_status_set(FCNN_ERROR_USAGE, "--%s %s: %s", key, value, fcnn_status_message());
+    return fcnn_config_override(config, assignment);
 }
 
 fcnn_status option_data(fcnn_config *config, const char *value) {

@@ -1,0 +1,86 @@
+# Sourced by the tests of the programs: script.sh BUILD. Makes a folder to work
+# in, removed at the end, and the checks that they share. A check that fails ends
+# the script; a line a check says what was shown.
+set -euo pipefail
+
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+source_root=$(dirname "$tests")
+build=$(cd "${1:?usage: $0 BUILD}" && pwd)
+small=$tests/programs/small.cfg
+train=$build/fcnn-train
+infer=$build/fcnn-infer
+info=$build/fcnn-info
+
+# Threads that wait must not spin: these runs are short, and other tests run beside them.
+export OMP_WAIT_POLICY=passive
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/fcnn-programs-XXXXXX")
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+ok() { echo "ok    $*"; }
+skip() { echo "skip  $*"; }
+fail() {
+    echo "FAIL  $*" >&2
+    exit 1
+}
+
+# A setting of the build's CMake cache.
+cached() { sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"; }
+sanitized() { [[ $(cached FCNN_SANITIZE) =~ ^(ON|TRUE|1|YES)$ ]]; }
+
+# run COMMAND...: standard output into out, standard error into err, exit code into $code.
+run() {
+    code=0
+    "$@" >out 2>err </dev/null || code=$?
+    if grep -qE 'Sanitizer|runtime error:' err; then
+        cat err >&2
+        fail "a sanitizer's report from: $*"
+    fi
+}
+
+# succeed COMMAND...
+succeed() {
+    run "$@"
+    [[ $code == 0 ]] && return
+    cat err >&2
+    fail "exit code $code from: $*"
+}
+
+# has FILE WORD...: every word, as it is, somewhere in the file.
+has() {
+    local file=$1 word
+    shift
+    for word in "$@"; do
+        grep -qF -- "$word" "$file" || fail "expected '$word' in: $(cat "$file")"
+    done
+}
+
+# refuse CODE START "WORDS" COMMAND...: the command ends with this code and one line of
+# standard error, "program: START...", that has each of the words after START.
+refuse() {
+    local wanted=$1 start=$2 words=$3 program lines message word
+    shift 3
+    program=$(basename "$1")
+    run "$@"
+    [[ $code == "$wanted" ]] || fail "expected exit code $wanted, got $code from: $*: $(cat err)"
+    lines=$(wc -l <err)
+    [[ $lines == 1 ]] || fail "expected one line, got $lines from: $*: $(cat err)"
+    message=$(<err)
+    [[ $message == "$program: $start"* ]] ||
+        fail "expected '$program: $start...' from: $*: $message"
+    message=${message#"$program: $start"}
+    for word in $words; do
+        [[ $message == *"$word"* ]] || fail "expected '$word' from: $*: $message"
+    done
+}
+
+# The columns of a log.csv that depend on the run's inputs alone.
+untimed() { cut -d, -f1-6 "$1/log.csv"; }
+
+# same_run A B: the same weights, bit for bit, and the same log but for times.
+same_run() {
+    cmp "$1/model.safetensors" "$2/model.safetensors" || fail "$1 and $2: the weights differ"
+    [[ $(untimed "$1") == "$(untimed "$2")" ]] ||
+        fail "$1 and $2: the logs differ: $(diff <(untimed "$1") <(untimed "$2"))"
+}

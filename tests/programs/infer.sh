@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# What was trained can be used: fcnn-infer repeats the score of the log from the
+# model file alone, in either form, and names pictures; fcnn-train fine-tunes,
+# keeps the best epoch where it may choose, and never overwrites an earlier run.
+source "$(dirname "$0")/common.sh"
+boot=$tests/images/ankle-boot.png
+shirt=$tests/images/shirt.png
+
+json() { python3 -c "import json, sys; r = json.load(open('out')); print($1)"; }
+
+# scores_as_logged MODEL RUN DATA...: accuracy and loss, as text, of the log's last row.
+scores_as_logged() {
+    local model=$1 log=$2/log.csv wanted found
+    shift 2
+    succeed "$infer" "$model" "$@" --json
+    python3 -m json.tool <out >/dev/null || fail "not JSON: $(cat out)"
+    wanted=$(tail -n 1 "$log" | cut -d, -f5,6)
+    found=$(sed -nE 's/.*"accuracy": ([^,]+),.*"loss": ([^,]+),.*/\2,\1/p' out)
+    [[ $wanted =~ ^[0-9.]+,[0-9.]+$ && $wanted == "$found" ]] ||
+        fail "$model: the log says loss,accuracy $wanted and fcnn-infer $found"
+}
+
+fashion=(--data fashion-mnist --limit 1000)
+succeed "$train" "$small" "${fashion[@]}" --out compact
+scores_as_logged compact/model.safetensors compact "${fashion[@]}"
+accuracy=$(json 'r["accuracy"]')
+awk -v a="$accuracy" 'BEGIN { exit !(a > 0.3 && a < 1) }' ||
+    fail "an accuracy of $accuracy on Fashion-MNIST shows nothing"
+[[ $(json 'sorted(r)') == "['accuracy', 'images', 'loss', 'ms_per_image', 'top5']" ]] ||
+    fail "names of --json: $(json 'sorted(r)')"
+ok "fcnn-infer --data --json repeats the log's last row, accuracy $accuracy"
+
+succeed "$train" "$small" "${fashion[@]}" --save spectral --out spectral
+[[ $(untimed compact) == "$(untimed spectral)" ]] || fail "--save changed the training"
+succeed "$infer" spectral/model.safetensors "${fashion[@]}" --json
+[[ $(json 'r["accuracy"]') == "$accuracy" ]] || fail "spectral: $(cat out), compact: $accuracy"
+ok "the model saved with --save spectral has the same accuracy"
+
+# Probabilities of the two forms agree to the rounding of the folded norm.
+probabilities() {
+    succeed "$infer" "$1" "$boot" "$shirt" --top 10 --json
+    python3 -c '
+import json
+for file in json.load(open("out"))["results"]:
+    for row in sorted(file["top"], key=lambda row: row["class"]):
+        print(row["class"], repr(row["probability"]))'
+}
+probabilities compact/model.safetensors >a
+probabilities spectral/model.safetensors >b
+paste -d' ' a b >both
+[[ $(wc -l <both) == 20 ]] || fail "expected 20 probabilities: $(cat both)"
+while read -r -a row; do # class names hold spaces: the numbers are counted from the end
+    n=${#row[@]}
+    awk -v a="${row[n / 2 - 1]}" -v b="${row[n - 1]}" \
+        'BEGIN { d = a - b; exit !((d < 0 ? -d : d) <= 1e-4 * a + 1e-12 && a > 0) }' ||
+        fail "the forms differ: ${row[*]}"
+done <both
+ok "and the same probabilities of two pictures"
+
+for model in compact spectral; do
+    succeed "$info" $model/model.safetensors
+    has out "$model form" "1 channels, 10 classes" "Ankle boot" "conv1" "arena, allocated once" \
+        "every layer between fft and ifft is resident"
+done
+ok "fcnn-info shows both models"
+
+# Pictures.
+model=compact/model.safetensors
+succeed "$infer" $model "$boot" --top 3
+[[ $(head -n 1 out) == "$boot" && $(wc -l <out) == 4 ]] || fail "--top 3: $(cat out)"
+tail -n 3 out | awk '!/^  [A-Z].* [01]\.[0-9]+$/ || $NF > last + (NR == 1 ? 9 : 0) { exit 1 }
+    { last = $NF; sum += $NF } END { exit sum > 1.001 }' || fail "--top 3: $(cat out)"
+named=$(sed -nE '2s/^  (.*[^ ]) +[0-9.]+$/\1/p' out)
+succeed "$infer" $model "$boot" "$shirt" --top 3 --csv
+[[ $(wc -l <out) == 7 && $(head -n 1 out) == "file,rank,class,probability" ]] ||
+    fail "--csv: $(cat out)"
+[[ $(sed -n 2p out) == "$boot,1,$named,0."* ]] || fail "--csv: expected $named in: $(cat out)"
+succeed "$infer" $model "$boot" "$shirt" --top 3 --json
+python3 -m json.tool <out >/dev/null || fail "not JSON: $(cat out)"
+[[ $(json 'r["results"][0]["top"][0]["class"], len(r["results"]), len(r["results"][1]["top"])') \
+    == "$named 2 3" ]] || fail "--json: $(cat out)"
+ok "a picture's three names with probabilities, as text, CSV and JSON"
+
+run "$infer" $model "$boot" missing1.png missing2.png "$shirt"
+[[ $code == 1 ]] || fail "missing pictures: expected exit code 1, got $code"
+has out "$boot" "$shirt"
+[[ $(grep -c 'missing1.png' err) == 1 && $(grep -c 'missing2.png' err) == 1 ]] ||
+    fail "each missing picture is told once: $(cat err)"
+ok "missing pictures among good ones: each told once, the others classified, exit code 1"
+
+# Fine-tuning: another number of classes.
+four=(--data "synthetic:classes=4,size=14,channels=1,train=256,val=64")
+five=(--data "synthetic:classes=5,size=14,channels=1,train=256,val=64")
+succeed "$train" "$small" "${four[@]}" --out four
+succeed "$train" "$small" "${five[@]}" --epochs 1 --init four/model.safetensors --out five
+has err "starting from four/model.safetensors" dense2 fresh
+has out "5 classes"
+succeed "$info" five/model.safetensors
+has out "1 channels, 5 classes"
+# One epoch from trained features must beat one epoch from nothing.
+succeed "$train" "$small" "${five[@]}" --epochs 1 --out scratch
+awk -v a="$(tail -n 1 five/log.csv | cut -d, -f3)" -v b="$(tail -n 1 scratch/log.csv | cut -d, -f3)" \
+    'BEGIN { exit !(a < b) }' || fail "the fine-tuned loss is no lower than a fresh network's"
+refuse 1 "four/model.safetensors" "4 5" "$infer" four/model.safetensors "${five[@]}"
+ok "--init: a classifier of another size starts fresh and says so; the features help"
+
+# Choosing an epoch by a part of the training images.
+succeed "$train" "$small" "${fashion[@]}" --val-fraction 0.2 --out chosen
+has out "800 training" "200 validation" "model-best.safetensors" "best epoch"
+grep -qE '^test accuracy 0\.[0-9]+, loss [0-9.]+ on 1000 images$' out || fail "no test line: $(cat out)"
+best=$(sed -nE 's/^best epoch [0-9]+ with validation accuracy ([0-9.]+):.*/\1/p' out)
+[[ $best == "$(tail -n +2 chosen/log.csv | cut -d, -f6 | sort -n | tail -n 1)" ]] ||
+    fail "the best epoch, $best, is not the log's: $(cat chosen/log.csv)"
+[[ ! -e compact/model-best.safetensors ]] || fail "an epoch was chosen by the test images"
+succeed "$info" chosen/model-best.safetensors
+ok "--val-fraction: the best epoch is kept and the test set is scored once at the end"
+
+# A fresh run over an old one.
+kept=$(sha256sum <compact/model.safetensors)
+succeed "$train" "$small" "${fashion[@]}" --epochs 1 --out compact
+has err "compact.old"
+[[ $(sha256sum <compact.old/model.safetensors) == "$kept" ]] || fail "compact.old is another run"
+succeed "$train" "$small" "${fashion[@]}" --epochs 1 --out compact/
+[[ -e compact.old.2/log.csv ]] || fail "a third run: $(cat err)"
+ok "a fresh run over an old one keeps the old as compact.old"

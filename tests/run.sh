@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Builds and tests everything from a fresh clone: installs what is missing, builds
+# with gcc, with clang, and with gcc's sanitizers, warnings being errors, and ends
+# with the summary of one ctest over the three. Finished
+# builds are reused; options go to ctest, as in: tests/run.sh -R resume
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+jobs=$(nproc)
+
+bash tests/packages.sh test
+
+export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
+# build NAME TARGET OPTION...: configures and compiles build/NAME; shows the log if it fails.
+build() {
+    local folder=build/$1 target=$2 started=$SECONDS
+    shift 2
+    mkdir -p "$folder"
+    printf 'building %-20s ' "$folder"
+    if ! { cmake -S . -B "$folder" -G "Unix Makefiles" -DFCNN_WERROR=ON "$@" &&
+        cmake --build "$folder" --target "$target" -j "$jobs"; } \
+        </dev/null >"$folder/build.log" 2>&1; then
+        echo "failed"
+        grep -nE -A 12 'error|Error|warning' "$folder/build.log" || tail -n 60 "$folder/build.log"
+        exit 1
+    fi
+    echo "$((SECONDS - started)) s"
+}
+
+cuda=OFF
+if nvcc=$(command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null); then
+    cuda=ON
+    echo "CUDA: $nvcc, so build/test-gcc has the CUDA backend"
+else
+    echo "CUDA: nvcc was not found, so the CUDA backend is not built"
+fi
+
+build test-gcc all -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Release -DFCNN_CUDA=$cuda \
+    -DFCNN_TEST_PREFIX=gcc/
+build test-clang all -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Release -DFCNN_CUDA=OFF \
+    -DFCNN_TEST_PREFIX=clang/
+build test-sanitize all -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+    -DFCNN_SANITIZE=ON -DFCNN_CUDA=OFF -DFCNN_TEST_PREFIX=sanitize/
+
+# One ctest over the builds; clang's runs the suites alone. Of a passed test's output the
+# gradient checks are shown, once; of a failed one everything.
+mkdir -p build/test
+echo 'subdirs("../test-gcc" "../test-clang" "../test-sanitize")' >build/test/CTestTestfile.cmake
+readable='
+    / Start +[0-9]+: / { gradients = / gcc\//; next }
+    /^[0-9]+: / {
+        sub(/^[0-9]+: /, "    ")
+        output[count++] = $0
+        if (gradients && /^    gradient/) { print; fflush() }
+        next
+    }
+    / Test +#[0-9]+: / {
+        if (!/ Passed /) for (i = 0; i < count; i++) print output[i]
+        count = 0
+        print; fflush()
+        next
+    }
+    /tests passed/ { summary = 1; print "" }
+    summary { print }'
+ctest --test-dir build/test --verbose --no-tests=error -E '^clang/programs_' "$@" \
+    </dev/null 2>&1 | awk "$readable"
