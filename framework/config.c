@@ -357,6 +357,15 @@ void fcnn_config_destroy(fcnn_config *config) {
 
 /* ---- Overrides and text ---- */
 
+fcnn_status fcnn_config_set(fcnn_config *config, fcnn_section *section, const char *key,
+                            const char *value) {
+    char *copy = strdup(value);
+    if (!copy) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a cfg value");
+    fcnn_status status = set_named(config, section, key, trim(copy), COMMAND_LINE);
+    free(copy);
+    return status;
+}
+
 fcnn_status fcnn_config_override(fcnn_config *config, const char *assignment) {
     char name[NAME_BYTES], key[NAME_BYTES];
     int index = 0, used = 0;
@@ -383,11 +392,8 @@ fcnn_status fcnn_config_override(fcnn_config *config, const char *assignment) {
         return fcnn_status_set(FCNN_ERROR_USAGE,
                                "--set %s: there are %d sections [%s]; name one of %s[1] to %s[%d]",
                                assignment, count, name, name, name, count);
-    char *value = strdup(assignment + used);
-    if (!value) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for --set");
-    fcnn_status status = set_named(config, found, key, trim(value), COMMAND_LINE);
-    free(value);
-    return status;
+    fcnn_status status = fcnn_config_set(config, found, key, assignment + used);
+    return status ? fcnn_status_prefix(status, "--set %s", assignment) : FCNN_OK;
 }
 
 char *fcnn_config_text(const fcnn_config *config) {

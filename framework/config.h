@@ -65,6 +65,10 @@ fcnn_status fcnn_config_parse(const char *file, const char *text, size_t bytes,
 fcnn_status fcnn_config_load(const char *file, fcnn_config **config);
 void fcnn_config_destroy(fcnn_config *config);
 
+/* Sets a key of one of the config's sections, as if it stood in the file. */
+fcnn_status fcnn_config_set(fcnn_config *config, fcnn_section *section, const char *key,
+                            const char *value);
+
 /* Sets, as --set does, "section.key=value" or "section[i].key=value" (i counts from 1);
  * without an index the section must be the only one of its name. */
 fcnn_status fcnn_config_override(fcnn_config *config, const char *assignment);

@@ -30,7 +30,7 @@ FCNN_INLINE float fcnn_linear_slope(float x, float parameter) {
 
 FCNN_INLINE float fcnn_relu_value(float x, float parameter) {
     (void)parameter;
-    return x > 0.0f ? x : 0.0f;
+    return x < 0.0f ? 0.0f : x; /* in this order NaN stays NaN */
 }
 FCNN_INLINE float fcnn_relu_slope(float x, float parameter) {
     (void)parameter;
@@ -93,7 +93,7 @@ FCNN_INLINE fcnn_complex fcnn_modrelu_gradient(fcnn_complex z, float b, fcnn_com
 /* ReLU on the real and on the imaginary part of the stored half plane. */
 FCNN_INLINE fcnn_complex fcnn_crelu_value(fcnn_complex z, float b) {
     (void)b;
-    fcnn_complex y = {z.re > 0.0f ? z.re : 0.0f, z.im > 0.0f ? z.im : 0.0f};
+    fcnn_complex y = {z.re < 0.0f ? 0.0f : z.re, z.im < 0.0f ? 0.0f : z.im};
     return y;
 }
 FCNN_INLINE fcnn_complex fcnn_crelu_gradient(fcnn_complex z, float b, fcnn_complex dy, float *db) {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds and tests everything from a fresh clone: installs what is missing, builds
 # with gcc, with clang, and with gcc's sanitizers, warnings being errors, and ends
-# with the summary of one ctest over the three. Finished
-# builds are reused; options go to ctest, as in: tests/run.sh -R resume
+# with the summary of one ctest over the three. Finished builds are reused; options
+# go to ctest, as in: tests/run.sh -R resume
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 jobs=$(nproc)

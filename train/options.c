@@ -50,9 +50,7 @@ fcnn_status option_int(const char *option, const char *text, int64_t low, int64_
 }
 
 fcnn_status option_override(fcnn_config *config, const char *key, const char *value) {
-    char assignment[PATH_MAX + 64];
-    snprintf(assignment, sizeof assignment, "net.%s=%s", key, value);
-    return fcnn_config_override(config, assignment);
+    return fcnn_config_set(config, &config->sections[0], key, value);
 }
 
 fcnn_status option_data(fcnn_config *config, const char *value) {

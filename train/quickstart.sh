@@ -24,7 +24,7 @@ mkdir -p build
     exit 1
 }
 
-echo "training models/lenet.cfg on Fashion-MNIST, 5 epochs (one to three minutes on two cores)"
+echo "training models/lenet.cfg on Fashion-MNIST, 5 epochs (two to four minutes on two cores)"
 build/fcnn-train models/lenet.cfg --out runs/quickstart "$@" >build/quickstart-train.log || {
     code=$?
     cat build/quickstart-train.log
