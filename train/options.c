@@ -10,8 +10,12 @@
 
 void program_start(char **argv) {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
+    char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length < 0) return; /* threads wait as they would have */
+    path[length] = '\0';
     setenv("GOMP_SPINCOUNT", "1000", 1);
-    execv("/proc/self/exe", argv); /* where that fails, threads wait as they did before */
+    execv(path, argv);
 }
 
 void program_print_help(const program_info *program) {
