@@ -86,8 +86,8 @@ fcnn_status fcnn_node_error(const fcnn_graph *graph, const fcnn_node *node, cons
 }
 
 fcnn_status fcnn_node_expect(const fcnn_graph *graph, const fcnn_node *node, fcnn_layout layout) {
-    static const char *const wanted[] = {"a band; is [fft] missing before it, or does it stand "
-                                         "after [ifft]?",
+    static const char *const wanted[] = {("a band; is [fft] missing before it, or does it stand "
+                                          "after [ifft]?"),
                                          "maps; is [ifft] missing before it?",
                                          "a vector; is [dense] missing before it?"};
     if (node->input_count == 0)

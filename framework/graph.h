@@ -129,6 +129,8 @@ fcnn_status fcnn_graph_train(fcnn_graph *graph, const fcnn_image *images, int co
 fcnn_status fcnn_graph_probabilities(fcnn_graph *graph, float *host);
 /* And the logits before the softmax, in the same shape. */
 fcnn_status fcnn_graph_logits(fcnn_graph *graph, float *host);
+/* FCNN_ERROR_NUMERIC, naming the first parameter that is not finite, if one is. */
+fcnn_status fcnn_graph_check(fcnn_graph *graph);
 /* After a loss that is not finite: runs forward again on the same images, and sets a
  * FCNN_ERROR_NUMERIC message that names the first layer and tensor that is not finite. */
 fcnn_status fcnn_graph_diagnose(fcnn_graph *graph, const fcnn_image *images, int count,

@@ -92,7 +92,7 @@ static fcnn_status load_metadata(fcnn_model *model) {
                                file->path, form);
     model->form = strcmp(form, "compact") ? FCNN_FORM_SPECTRAL : FCNN_FORM_TRAINABLE;
     FCNN_TRY(need_metadata(file, "channels", &channels));
-    model->channels = atoi(channels);
+    model->channels = channels[0] && !channels[1] ? channels[0] - '0' : 0;
     if (model->channels < 1 || model->channels > FCNN_IMAGE_CHANNELS_MAX)
         return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: %s channels; expected 1 to %d", file->path,
                                channels, FCNN_IMAGE_CHANNELS_MAX);

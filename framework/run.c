@@ -203,11 +203,11 @@ static fcnn_status check_tensor(fcnn_graph *graph, const fcnn_node *node, const 
     return FCNN_OK;
 }
 
-fcnn_status fcnn_graph_diagnose(fcnn_graph *graph, const fcnn_image *images, int count,
-                                uint64_t seed, int64_t step) {
+static fcnn_status check_parameters(fcnn_graph *graph, bool trained) {
     for (int i = 0; i < graph->parameter_count; i++) {
         const fcnn_parameter *p = &graph->parameters[i];
         int64_t bad;
+        if (p->trained != trained) continue;
         FCNN_CALL(graph, find_nonfinite, p->count, p->value, &bad);
         if (bad >= 0)
             return fcnn_status_set(FCNN_ERROR_NUMERIC,
@@ -215,6 +215,17 @@ fcnn_status fcnn_graph_diagnose(fcnn_graph *graph, const fcnn_image *images, int
                                    "learning_rate or clip_norm= may help",
                                    p->name, (long long)bad);
     }
+    return FCNN_OK;
+}
+
+fcnn_status fcnn_graph_check(fcnn_graph *graph) {
+    FCNN_TRY(check_parameters(graph, true));
+    return check_parameters(graph, false);
+}
+
+fcnn_status fcnn_graph_diagnose(fcnn_graph *graph, const fcnn_image *images, int count,
+                                uint64_t seed, int64_t step) {
+    FCNN_TRY(check_parameters(graph, true));
     FCNN_TRY(begin(graph, images, count));
     graph->pass.training = graph->options.training;
     graph->pass.labels = NULL;
@@ -226,6 +237,8 @@ fcnn_status fcnn_graph_diagnose(fcnn_graph *graph, const fcnn_image *images, int
         FCNN_TRY(node->type->forward(graph, node));
         FCNN_TRY(check_tensor(graph, node, "parameters are finite"));
     }
+    /* Last: running statistics are not finite because an output was not. */
+    FCNN_TRY(check_parameters(graph, false));
     return fcnn_status_set(FCNN_ERROR_NUMERIC,
                            "the loss is not finite, though every parameter and output is");
 }

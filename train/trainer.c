@@ -235,6 +235,7 @@ static fcnn_status end_epoch(trainer *t) {
                                    "checkpoint is kept",
                                    t->epoch + 1, s->validation.name);
     }
+    FCNN_TRY(fcnn_graph_check(t->graph));
     t->last_validation = validation;
     double checked = validation.images ? (double)validation.images : 1.0;
     log_row row = {.epoch = t->epoch + 1,
@@ -258,6 +259,7 @@ static fcnn_status end_epoch(trainer *t) {
 }
 
 static fcnn_status interrupted(trainer *t) {
+    FCNN_TRY(fcnn_graph_check(t->graph));
     FCNN_TRY(save_checkpoint(t));
     fprintf(stderr,
             "interrupted in epoch %" PRId64 " after step %" PRId64 " of %" PRId64
