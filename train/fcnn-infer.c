@@ -147,22 +147,18 @@ static fcnn_status classify_one(const infer_options *o, const fcnn_model *model,
     return status;
 }
 
-/* A picture that fails is reported and the others go on; the exit code tells. */
-static fcnn_status classify(const infer_options *o, const fcnn_model *model, fcnn_device *device) {
+/* A picture that fails is reported and the others go on; *failures counts them. */
+static fcnn_status classify(const infer_options *o, const fcnn_model *model, fcnn_device *device,
+                            int *failures) {
     fcnn_graph *graph;
     FCNN_TRY(fcnn_model_graph(model, device, 1, &graph));
     json_t *object = json_object(), *results = json_array();
-    fcnn_status first = FCNN_OK;
     if (o->csv) puts("file,rank,class,probability");
     for (int i = 0; i < o->image_count; i++) {
         fcnn_status status = classify_one(o, model, graph, o->images[i], results);
         if (!status) continue;
-        if (first)
-            fprintf(stderr, "%s: %s\n", program.name, fcnn_status_message());
-        else
-            first = status;
-        if (i + 1 < o->image_count && status == first)
-            fprintf(stderr, "%s: %s\n", program.name, fcnn_status_message());
+        program_fail(&program, status);
+        (*failures)++;
     }
     json_object_set_new(object, "results", results);
     if (o->json) {
@@ -171,7 +167,7 @@ static fcnn_status classify(const infer_options *o, const fcnn_model *model, fcn
     }
     json_decref(object);
     fcnn_graph_destroy(graph);
-    return first;
+    return FCNN_OK;
 }
 
 /* ---- Data sets ---- */
@@ -240,6 +236,7 @@ int main(int argc, char **argv) {
     program_start(argv);
     infer_options options = {.device = "auto", .top = 1};
     bool answered;
+    int failures = 0;
     fcnn_model *model = NULL;
     fcnn_device *device = NULL;
     fcnn_status status = parse(argc, argv, &options, &answered);
@@ -247,8 +244,10 @@ int main(int argc, char **argv) {
     if (!status) status = fcnn_model_load(options.model, &model);
     if (!status) status = fcnn_device_open(options.device, (int)options.threads, &device);
     if (!status)
-        status = options.data ? score(&options, model, device) : classify(&options, model, device);
+        status = options.data ? score(&options, model, device)
+                              : classify(&options, model, device, &failures);
     fcnn_device_close(device);
     fcnn_model_destroy(model);
-    return status ? program_fail(&program, status) : 0;
+    if (status) return program_fail(&program, status);
+    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
 }
