@@ -11,7 +11,8 @@ static fcnn_status probe(char *text, size_t bytes) {
     cudaError_t error = cudaGetDeviceCount(&count);
     if (error == cudaSuccess && count == 0) error = cudaErrorNoDevice;
     if (error != cudaSuccess)
-        return fcnn_status_set(FCNN_ERROR_DEVICE, "no CUDA device was found (cudaGetDeviceCount: %s)",
+        return fcnn_status_set(FCNN_ERROR_DEVICE,
+                               "no CUDA device was found (cudaGetDeviceCount: %s)",
                                cudaGetErrorString(error));
     cudaDeviceProp properties;
     error = cudaGetDeviceProperties(&properties, 0);

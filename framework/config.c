@@ -265,7 +265,8 @@ static fcnn_status parse_line(fcnn_config *config, char *text, int line) {
 }
 
 static fcnn_status check_missing(const fcnn_config *config) {
-    if (!config->section_count) return fail(config, WHOLE_FILE, "no section; a cfg begins with [net]");
+    if (!config->section_count)
+        return fail(config, WHOLE_FILE, "no section; a cfg begins with [net]");
     for (int i = 0; i < config->section_count; i++) {
         const fcnn_section *section = &config->sections[i];
         for (const fcnn_config_key *row = fcnn_config_keys; row->section; row++)

@@ -42,7 +42,7 @@ static inline fcnn_status fcnn_status_same(fcnn_status status) { return status; 
 /* The same, as expressions that have `status` as their value: macros, so that compilers and
  * analysers see that a failure is returned. */
 #define fcnn_status_set(status, ...) (fcnn_status_record(__VA_ARGS__), fcnn_status_same(status))
-#define fcnn_status_prefix(status, ...) \
+#define fcnn_status_prefix(status, ...)                                                            \
     (fcnn_status_record_context(__VA_ARGS__), fcnn_status_same(status))
 
 /* The message of this thread's last failure; valid until its next one. */

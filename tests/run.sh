@@ -10,6 +10,7 @@ jobs=$(nproc)
 bash tests/packages.sh test
 
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1
+export GOMP_SPINCOUNT=1000 # tests share the processors
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
 # build NAME TARGET OPTION...: configures and compiles build/NAME; shows the log if it fails.
@@ -61,7 +62,7 @@ readable='
         print; fflush()
         next
     }
-    /tests passed/ { summary = 1; print "" }
+    /% tests passed/ { summary = 1; print "" }
     summary { print }'
 ctest --test-dir build/test --verbose --no-tests=error -E '^clang/programs_' "$@" \
     </dev/null 2>&1 | awk "$readable"

@@ -15,8 +15,7 @@ else
 fi
 mkdir -p build
 {
-    { [[ -e build/CMakeCache.txt ]] ||
-        cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DFCNN_TESTS=OFF; } &&
+    cmake -S . -B build -DFCNN_TESTS=OFF &&
         cmake --build build -j "$(nproc)" --target fcnn-train fcnn-infer fcnn-info
 } </dev/null >build/quickstart.log 2>&1 || {
     tail -n 40 build/quickstart.log >&2

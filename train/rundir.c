@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,6 +83,15 @@ static fcnn_status test_writing(const char *folder, int64_t bytes) {
     return fcnn_status_set(FCNN_ERROR_IO,
                            "%s: %.1f MiB are free, and the model with its checkpoint takes %.1f",
                            folder, (double)available / 1048576.0, (double)bytes / 1048576.0);
+}
+
+void rundir_remove_leftovers(const char *folder) {
+    char pattern[PATH_MAX];
+    glob_t found;
+    rundir_file(folder, "*.safetensors.tmp.*", pattern);
+    if (glob(pattern, 0, NULL, &found)) return;
+    for (size_t i = 0; i < found.gl_pathc; i++) unlink(found.gl_pathv[i]);
+    globfree(&found);
 }
 
 fcnn_status rundir_create(const char *folder, int64_t bytes) {

@@ -12,6 +12,9 @@ void rundir_file(const char *folder, const char *name, char *path);
  * folder.old (or .old.2, ...). Checks that a file can be written and that `bytes` are free. */
 fcnn_status rundir_create(const char *folder, int64_t bytes);
 
+/* Removes the unfinished files that a killed run left behind. */
+void rundir_remove_leftovers(const char *folder);
+
 /* A row of log.csv. Accuracies are fractions of 1; val_ columns are empty without
  * validation data; seconds are those of the epoch's training steps. */
 typedef struct {

@@ -145,6 +145,7 @@ fcnn_status trainer_resume(trainer *t) {
     if (!status) status = fcnn_model_restore_moments(model, t->graph);
     fcnn_model_destroy(model);
     if (!status) status = log_cut(t->options.folder, t->epoch);
+    if (!status) rundir_remove_leftovers(t->options.folder);
     if (!status)
         fprintf(stderr, "resuming after epoch %" PRId64 ", step %" PRId64 "\n", t->epoch,
                 t->epoch_step);

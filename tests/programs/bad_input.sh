@@ -106,9 +106,9 @@ while IFS='|' read -r wanted words arguments; do
 done <<'OPTIONS'
 2|--nope --help|--nope
 2|--epochs value|--epochs
-2|--epochs x whole|--epochs x
-2|--epochs 0|--epochs 0
-2|--batch 12x|--batch 12x
+2|epochs x whole|--epochs x
+2|epochs 0|--epochs 0
+2|batch 12x|--batch 12x
 2|--threads 0|--threads 0
 2|--limit -1|--limit -1
 2|2 0.9|--val-fraction 2
