@@ -21,14 +21,6 @@ float fcnn_random_uniform(const fcnn_random *random, uint64_t lane) {
     return to_uniform(block[lane % 4]);
 }
 
-void fcnn_random_fill(const fcnn_random *random, int64_t count, float *out) {
-    uint32_t block[4];
-    for (int64_t i = 0; i < count; i++) {
-        if (i % 4 == 0) fcnn_random_block(random, (uint32_t)(i / 4), block);
-        out[i] = to_uniform(block[i % 4]);
-    }
-}
-
 uint32_t fcnn_random_below(const fcnn_random *random, uint32_t lane, uint32_t limit) {
     uint32_t block[4];
     fcnn_random_block(random, lane, block);

@@ -32,9 +32,6 @@ void fcnn_random_block(const fcnn_random *random, uint32_t lane, uint32_t out[4]
 /* Number `lane` of the sequence: uniform in the open interval (0, 1). */
 float fcnn_random_uniform(const fcnn_random *random, uint64_t lane);
 
-/* Numbers 0 .. count-1 of the sequence, as fcnn_random_uniform gives them. */
-void fcnn_random_fill(const fcnn_random *random, int64_t count, float *out);
-
 /* Uniform in 0 .. limit-1 without modulo bias, for limit >= 1; distinct
  * `lane`s are independent. */
 uint32_t fcnn_random_below(const fcnn_random *random, uint32_t lane, uint32_t limit);
