@@ -65,7 +65,7 @@ fcnn_status fcnn_graph_find(const fcnn_graph *graph, const fcnn_section *section
     if (found < 1 || graph->section_last[found] < 0)
         return fcnn_config_error(config, section, "from",
                                  "from=%s: expected an earlier layer, by name (conv1 is the first "
-                                 "[conv]) or counted back (-2 is the layer before the last)",
+                                 "[conv]) or counted back (-2 is two sections up)",
                                  name);
     *node = graph->section_last[found];
     return FCNN_OK;

@@ -208,9 +208,15 @@ fcnn_status fcnn_model_fine_tune(const fcnn_model *model, fcnn_graph *graph, cha
     *notes = NULL;
     if (model->form != FCNN_FORM_TRAINABLE)
         return fcnn_status_set(FCNN_ERROR_FORMAT,
-                               "%s: a spectral model cannot be trained further; use the compact "
-                               "one saved beside it",
+                               "%s: a spectral model cannot be trained further; the compact "
+                               "checkpoint.safetensors of its run can",
                                model->file->path);
+    if (model->channels != graph->options.channels)
+        return fcnn_status_set(FCNN_ERROR_FORMAT,
+                               "%s was trained on images of %d channel%s and the data has %d; a "
+                               "network starts from one with the same input",
+                               model->file->path, model->channels, model->channels == 1 ? "" : "s",
+                               graph->options.channels);
     size_t bytes = 0;
     FILE *out = open_memstream(notes, &bytes);
     if (!out) return out_of_memory(model->file->path);

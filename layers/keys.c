@@ -101,7 +101,7 @@ const fcnn_config_key fcnn_config_keys[] = {
     {"shortcut", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL,
      "adds an earlier layer's output, cropped or zero-extended in frequency"},
     {"shortcut", "from", FCNN_KEY_TEXT, 0, 0, NULL, NULL,
-     "the layer: conv1 is the first [conv], -2 the one before the last"},
+     "the section whose output is added: conv1 is the first [conv], -2 two sections up"},
 
     {"ifft", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, "leave the frequency domain"},
 

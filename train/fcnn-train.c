@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "options.h"
 #include "rundir.h"
@@ -42,8 +43,10 @@ static volatile int stop_requested;
 
 /* The first signal asks for a clean stop, a second one kills. */
 static void request_stop(int signal_number) {
+    static const char text[] = "\nfinishing the step; a second Ctrl-C quits without saving\n";
     stop_requested = 1;
     signal(signal_number, SIG_DFL);
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0) return;
 }
 
 enum { OPTION_SET = 256, OPTION_VALUE };
@@ -131,6 +134,11 @@ static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **
         FCNN_TRY(apply_option(o, *config, code, index));
     if (o->resume && o->init)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--resume and --init exclude each other");
+    char checkpoint[PATH_MAX];
+    rundir_file(o->folder, "checkpoint.safetensors", checkpoint);
+    if (o->resume && access(checkpoint, F_OK))
+        return fcnn_status_set(FCNN_ERROR_IO, "--resume: there is no %s to resume from",
+                               checkpoint);
     return FCNN_OK;
 }
 
@@ -236,6 +244,10 @@ static fcnn_status build(train_options *o, fcnn_config *config, session *s, fcnn
            fcnn_section_text(net, "data"), (long long)s->train.count,
            (long long)s->validation.count, s->validation.name, s->dataset->classes,
            device->description);
+    printf("an epoch: %lld steps of %d images", (long long)(s->train.count / batch), batch);
+    if (s->train.count % batch)
+        printf("; %lld images, others each time, sit it out", (long long)(s->train.count % batch));
+    putchar('\n');
     fflush(stdout);
     fcnn_status status = fcnn_graph_allocate(graph);
     fcnn_graph_set_statistics(graph, &s->statistics);

@@ -16,14 +16,14 @@ fi
 mkdir -p build
 {
     cmake -S . -B build -DFCNN_TESTS=OFF &&
-        cmake --build build -j "$(nproc)" --target fcnn-train fcnn-infer fcnn-info
+        cmake --build build -j "$(nproc)"
 } </dev/null >build/quickstart.log 2>&1 || {
     tail -n 40 build/quickstart.log >&2
     echo "the build failed; all of its log is in build/quickstart.log" >&2
     exit 1
 }
 
-echo "training models/lenet.cfg on Fashion-MNIST, 5 epochs (two to four minutes on two cores)"
+echo "training: fcnn-train models/lenet.cfg $* (Fashion-MNIST; 5 epochs take one to four minutes)"
 build/fcnn-train models/lenet.cfg --out runs/quickstart "$@" >build/quickstart-train.log || {
     code=$?
     cat build/quickstart-train.log

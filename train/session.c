@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { STATISTICS_IMAGES = 2048 };
 
@@ -26,7 +27,7 @@ fcnn_status session_open_dataset(const fcnn_config *config, fcnn_dataset **datas
     char path[PATH_MAX];
     if (!names_reader(spec) && spec[0] != '/') {
         snprintf(path, sizeof path, "%s%s", config->folder, spec);
-        spec = path;
+        if (access(path, F_OK) == 0) spec = path; /* else the message shows what was written */
     }
     return fcnn_dataset_open(spec, seed, dataset);
 }
@@ -68,6 +69,28 @@ static fcnn_status hold_out(session *s, double fraction, uint64_t seed) {
     return FCNN_OK;
 }
 
+/* A class without a training image is never learned: --limit or the folder may be the cause. */
+static fcnn_status warn_of_empty_classes(const session *s) {
+    const fcnn_dataset *data = s->dataset;
+    int64_t *images = calloc((size_t)data->classes, sizeof *images);
+    if (!images) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to count the classes");
+    for (int64_t i = 0; i < s->train.count; i++)
+        images[data->labels[s->train.split][s->train.indices ? s->train.indices[i] : i]]++;
+    int empty = 0, example = 0;
+    for (int c = data->classes - 1; c >= 0; c--) {
+        if (images[c]) continue;
+        empty++;
+        example = c;
+    }
+    free(images);
+    if (empty)
+        fprintf(stderr,
+                "warning: %d of %d classes have no training image, '%s' for one (--limit takes "
+                "the first images in the data's order)\n",
+                empty, data->classes, data->class_names[example]);
+    return FCNN_OK;
+}
+
 fcnn_status session_open(const fcnn_config *config, int64_t limit, session *s) {
     const fcnn_section *net = &config->sections[0];
     *s = (session){0};
@@ -85,7 +108,11 @@ fcnn_status session_open(const fcnn_config *config, int64_t limit, session *s) {
     if (s->train.count < 1)
         return fcnn_status_set(FCNN_ERROR_FORMAT, "the data has no training images");
     double fraction = fcnn_section_real(net, "val_fraction");
-    if (fraction > 0) FCNN_TRY(hold_out(s, fraction, (uint64_t)fcnn_section_int(net, "seed")));
+    if (fraction > 0)
+        FCNN_TRY(hold_out(s, fraction, (uint64_t)fcnn_section_int(net, "seed")));
+    else if (!s->validation.count)
+        fprintf(stderr, "no validation images: --val-fraction 0.2 holds out a fifth to score on\n");
+    FCNN_TRY(warn_of_empty_classes(s));
     return fcnn_dataset_statistics(s->dataset, s->train.split, s->train.indices, s->train.count,
                                    STATISTICS_IMAGES, &s->statistics);
 }

@@ -146,7 +146,9 @@ fcnn_status trainer_resume(trainer *t) {
     fcnn_model_destroy(model);
     if (!status) status = log_cut(t->options.folder, t->epoch);
     if (!status) rundir_remove_leftovers(t->options.folder);
-    if (!status)
+    if (!status && t->epoch >= t->epochs)
+        fprintf(stderr, "the run is complete: more --epochs would go on\n");
+    else if (!status)
         fprintf(stderr, "resuming after epoch %" PRId64 ", step %" PRId64 "\n", t->epoch,
                 t->epoch_step);
     return status;
