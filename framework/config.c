@@ -83,7 +83,7 @@ static int find_word(const char *words, const char *value) {
 
 /* Length of a word list without the separator it may end with. */
 static int words_length(const char *words) {
-    size_t length = strlen(words);
+    size_t length = words ? strlen(words) : 0;
     return (int)(length && words[length - 1] == '|' ? length - 1 : length);
 }
 
@@ -149,7 +149,8 @@ static fcnn_status check_value(const fcnn_config *config, int line, const fcnn_c
             nearest_consider(&n, w, strcspn(w, "|"));
         char hint[NAME_BYTES + 24];
         return fail(config, line, "%s=%s: expected one of %.*s%s", row->key, value,
-                    words_length(row->words), row->words, nearest_hint(&n, hint, sizeof hint));
+                    words_length(row->words), row->words ? row->words : "",
+                    nearest_hint(&n, hint, sizeof hint));
     }
     const char *also = row->words ? row->words : "";
     const char *or_words = row->words ? ", or " : "";
@@ -466,7 +467,7 @@ static void print_range(FILE *out, const fcnn_config_key *row) {
     }
     if (row->words) {
         if (row->type != FCNN_KEY_WORD) fputs(", or ", out);
-        fprintf(out, "%.*s", words_length(row->words), row->words);
+        fprintf(out, "%.*s", words_length(row->words), row->words ? row->words : "");
     }
 }
 
