@@ -4,10 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-extern const fcnn_backend fcnn_cpu_backend;
-#ifdef FCNN_CUDA
-extern const fcnn_backend fcnn_cuda_backend;
-#endif
+extern const fcnn_backend fcnn_cpu_backend, fcnn_cuda_backend;
 
 const fcnn_backend *const fcnn_backends[] = {
 #ifdef FCNN_CUDA

@@ -7,7 +7,7 @@
 
 #include "options.h"
 #include "progress.h"
-#include "session.h"
+#include "run_data.h"
 
 static const program_info program = {
     "fcnn-infer", "MODEL [IMAGE...] [options]",
@@ -211,7 +211,7 @@ static fcnn_status score(const infer_options *o, const fcnn_model *model, fcnn_d
     const fcnn_section *net = &model->config->sections[0];
     FCNN_TRY(option_data(model->config, o->data));
     fcnn_dataset *data;
-    FCNN_TRY(session_open_dataset(model->config, &data));
+    FCNN_TRY(run_data_open_dataset(model->config, &data));
     int64_t count = data->count[FCNN_SPLIT_HELD_OUT];
     image_set set = {FCNN_SPLIT_HELD_OUT, count, NULL,
                      data->held_out_is_test ? "test" : "validation"};
@@ -225,7 +225,7 @@ static fcnn_status score(const infer_options *o, const fcnn_model *model, fcnn_d
     if (!status) status = fcnn_model_graph(model, device, batch, &graph);
     double started = progress_now();
     if (!status)
-        status = session_evaluate(graph, data, &set, batch, device->threads, NULL, &result);
+        status = run_data_evaluate(graph, data, &set, batch, device->threads, NULL, &result);
     if (!status) print_score(o, &set, &result, progress_now() - started);
     fcnn_graph_destroy(graph);
     fcnn_dataset_close(data);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "options.h"
-#include "session.h"
+#include "run_data.h"
 #include "table.h"
 
 static const program_info program = {
@@ -82,7 +82,7 @@ static fcnn_status info_model(info_options *o) {
 static fcnn_status info_config(info_options *o, fcnn_config *config) {
     if (!o->channels || !o->classes) {
         fcnn_dataset *dataset;
-        FCNN_TRY(session_open_dataset(config, &dataset));
+        FCNN_TRY(run_data_open_dataset(config, &dataset));
         if (!o->channels) o->channels = dataset->channels;
         if (!o->classes) o->classes = dataset->classes;
         fcnn_dataset_close(dataset);

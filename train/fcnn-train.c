@@ -143,7 +143,7 @@ static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **
 }
 
 /* The batch of a data set smaller than the cfg's batch is the data set. */
-static int choose_batch(const fcnn_config *config, const session *s) {
+static int choose_batch(const fcnn_config *config, const run_data *s) {
     int64_t batch = fcnn_section_int(&config->sections[0], "batch");
     if (batch <= s->train.count) return (int)batch;
     fprintf(stderr, "batch %lld is larger than the %lld training images: using %lld\n",
@@ -167,7 +167,7 @@ static fcnn_status fine_tune(const char *path, fcnn_graph *graph) {
 }
 
 static void report(const trainer *t, const char *folder) {
-    const session *s = t->session;
+    const run_data *s = t->run_data;
     const fcnn_score *v = &t->last_validation;
     if (v->images)
         printf("%s accuracy %.6f, loss %.6f on %lld images\n", s->validation.name,
@@ -180,11 +180,11 @@ static void report(const trainer *t, const char *folder) {
 }
 
 static fcnn_status test_once(const trainer *t) {
-    const session *s = t->session;
+    const run_data *s = t->run_data;
     fcnn_score score;
     if (!s->test.count) return FCNN_OK;
-    FCNN_TRY(session_evaluate(t->graph, s->dataset, &s->test, t->batch, t->options.threads, NULL,
-                              &score));
+    FCNN_TRY(run_data_evaluate(t->graph, s->dataset, &s->test, t->batch, t->options.threads, NULL,
+                               &score));
     printf("%s accuracy %.6f, loss %.6f on %lld images\n", s->test.name,
            (double)score.correct / (double)score.images, score.loss / (double)score.images,
            (long long)score.images);
@@ -197,7 +197,7 @@ static void report_memory(void) {
         printf("peak resident memory %.1f MiB\n", (double)usage.ru_maxrss / 1024.0);
 }
 
-static fcnn_status train(train_options *o, fcnn_config *config, session *s, fcnn_graph *graph,
+static fcnn_status train(train_options *o, fcnn_config *config, run_data *s, fcnn_graph *graph,
                          int batch, bool *finished) {
     const fcnn_memory_plan *plan = fcnn_graph_memory(graph);
     int64_t saved = 2 * (plan->bytes[FCNN_MEMORY_PARAMETERS] * 2 +
@@ -225,7 +225,7 @@ static fcnn_status train(train_options *o, fcnn_config *config, session *s, fcnn
     return status;
 }
 
-static fcnn_status build(train_options *o, fcnn_config *config, session *s, fcnn_device *device,
+static fcnn_status build(train_options *o, fcnn_config *config, run_data *s, fcnn_device *device,
                          bool *finished) {
     const fcnn_section *net = &config->sections[0];
     int batch = choose_batch(config, s);
@@ -260,12 +260,12 @@ static fcnn_status build(train_options *o, fcnn_config *config, session *s, fcnn
 
 static fcnn_status run(train_options *o, fcnn_config *config, bool *finished) {
     fcnn_device *device;
-    session s;
+    run_data s;
     FCNN_TRY(fcnn_device_open(o->device, (int)o->threads, &device));
     o->threads = device->threads;
-    fcnn_status status = session_open(config, o->limit, &s);
+    fcnn_status status = run_data_open(config, o->limit, &s);
     if (!status) status = build(o, config, &s, device, finished);
-    session_close(&s);
+    run_data_close(&s);
     fcnn_device_close(device);
     return status;
 }

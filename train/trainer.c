@@ -15,11 +15,11 @@
 
 static const char checkpoint_name[] = "checkpoint.safetensors";
 
-fcnn_status trainer_create(trainer *t, const trainer_options *options, session *s,
+fcnn_status trainer_create(trainer *t, const trainer_options *options, run_data *s,
                            fcnn_graph *graph, int batch) {
     const fcnn_section *net = &options->config->sections[0];
     *t = (trainer){.options = *options,
-                   .session = s,
+                   .run_data = s,
                    .graph = graph,
                    .batch = batch,
                    .epochs = fcnn_section_int(net, "epochs"),
@@ -35,7 +35,7 @@ static fcnn_status save(trainer *t, const char *name, fcnn_form form, bool momen
                         const fcnn_metadata *extra) {
     char path[PATH_MAX];
     rundir_file(t->options.folder, name, path);
-    const fcnn_dataset *data = t->session->dataset;
+    const fcnn_dataset *data = t->run_data->dataset;
     fcnn_save_options options = {.path = path,
                                  .form = form,
                                  .moments = moments,
@@ -80,7 +80,7 @@ static fcnn_status save_checkpoint(trainer *t) {
             snprintf(values[i], VALUE_BYTES, "%a", *fields[i].real);
         extra[i] = (fcnn_metadata){(char *)fields[i].key, values[i]};
     }
-    snprintf(values[POSITION_FIELDS], VALUE_BYTES, "%" PRId64, t->session->train.count);
+    snprintf(values[POSITION_FIELDS], VALUE_BYTES, "%" PRId64, t->run_data->train.count);
     extra[POSITION_FIELDS] = (fcnn_metadata){"training_images", values[POSITION_FIELDS]};
     return save(t, checkpoint_name, FCNN_FORM_TRAINABLE, true, POSITION_FIELDS + 1, extra);
 }
@@ -124,11 +124,11 @@ static fcnn_status read_position(trainer *t, const fcnn_safetensors *file) {
             *fields[i].real = strtod(text, NULL);
     }
     const char *images = fcnn_safetensors_metadata(file, "training_images");
-    if (!images || strtoll(images, NULL, 10) != t->session->train.count)
+    if (!images || strtoll(images, NULL, 10) != t->run_data->train.count)
         return fcnn_status_set(FCNN_ERROR_CONFIG,
                                "%s was trained on %s images and the data now has %" PRId64
                                "; the run cannot be resumed on other data",
-                               file->path, images ? images : "unknown", t->session->train.count);
+                               file->path, images ? images : "unknown", t->run_data->train.count);
     if (t->epoch < 0 || t->epoch_step < 0 || t->epoch_step > t->steps_per_epoch)
         return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: its position makes no sense", file->path);
     return FCNN_OK;
@@ -211,13 +211,13 @@ static void report_epoch(const trainer *t, const log_row *row) {
     fprintf(stderr, "epoch %" PRId64 "/%" PRId64 "  train loss %.4f accuracy %.4f", row->epoch,
             t->epochs, row->train_loss, row->train_accuracy);
     if (row->validated)
-        fprintf(stderr, "  %s loss %.4f accuracy %.4f", t->session->validation.name, row->val_loss,
+        fprintf(stderr, "  %s loss %.4f accuracy %.4f", t->run_data->validation.name, row->val_loss,
                 row->val_accuracy);
     fprintf(stderr, "  %.1f s  %.0f images/s\n", row->seconds, row->images_per_second);
 }
 
 static fcnn_status keep_best(trainer *t, double accuracy) {
-    if (!t->session->may_choose || accuracy <= t->best_accuracy) return FCNN_OK;
+    if (!t->run_data->may_choose || accuracy <= t->best_accuracy) return FCNN_OK;
     t->best_accuracy = accuracy;
     t->best_epoch = t->epoch;
     return save(t, "model-best.safetensors", t->options.form, false, 0, NULL);
@@ -225,12 +225,12 @@ static fcnn_status keep_best(trainer *t, double accuracy) {
 
 /* Validates and saves; the position then is the start of the next epoch. */
 static fcnn_status end_epoch(trainer *t) {
-    session *s = t->session;
+    run_data *s = t->run_data;
     fcnn_score validation = {0};
     double images = (double)t->score.images;
     if (s->validation.count) {
-        FCNN_TRY(session_evaluate(t->graph, s->dataset, &s->validation, t->batch,
-                                  t->options.threads, t->options.interrupted, &validation));
+        FCNN_TRY(run_data_evaluate(t->graph, s->dataset, &s->validation, t->batch,
+                                   t->options.threads, t->options.interrupted, &validation));
         if (*t->options.interrupted) return FCNN_OK; /* validated again when resumed */
         if (!isfinite(validation.loss))
             return fcnn_status_set(FCNN_ERROR_NUMERIC,
@@ -284,7 +284,7 @@ static fcnn_status run_epochs(trainer *t, fcnn_loader *loader, bool *finished) {
 }
 
 fcnn_status trainer_run(trainer *t, bool *finished) {
-    const session *s = t->session;
+    const run_data *s = t->run_data;
     const fcnn_section *net = &t->options.config->sections[0];
     fcnn_loader_options options = {.dataset = s->dataset,
                                    .split = s->train.split,

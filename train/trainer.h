@@ -2,7 +2,7 @@
 #ifndef FCNN_TRAIN_TRAINER_H
 #define FCNN_TRAIN_TRAINER_H
 
-#include "session.h"
+#include "run_data.h"
 
 typedef struct {
     const fcnn_config *config;
@@ -16,7 +16,7 @@ typedef struct {
 
 typedef struct {
     trainer_options options;
-    session *session;
+    run_data *run_data;
     fcnn_graph *graph;
     fcnn_optimizer optimizer;
     int batch;
@@ -31,7 +31,7 @@ typedef struct {
 } trainer;
 
 /* Checks that an epoch has a step; the graph has its initial parameters. */
-fcnn_status trainer_create(trainer *t, const trainer_options *options, session *session,
+fcnn_status trainer_create(trainer *t, const trainer_options *options, run_data *run_data,
                            fcnn_graph *graph, int batch);
 
 /* Continues from folder/checkpoint.safetensors: parameters, moments, position, log. */

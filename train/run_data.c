@@ -1,5 +1,5 @@
 /* Opening and splitting a data set, and scoring a network on a part of it. */
-#include "session.h"
+#include "run_data.h"
 
 #include <limits.h>
 #include <math.h>
@@ -20,7 +20,7 @@ static bool names_reader(const char *spec) {
     return false;
 }
 
-fcnn_status session_open_dataset(const fcnn_config *config, fcnn_dataset **dataset) {
+fcnn_status run_data_open_dataset(const fcnn_config *config, fcnn_dataset **dataset) {
     const fcnn_section *net = &config->sections[0];
     const char *spec = fcnn_section_text(net, "data");
     uint64_t seed = (uint64_t)fcnn_section_int(net, "seed");
@@ -42,7 +42,7 @@ static int ascending(const void *a, const void *b) {
 }
 
 /* Holds out a random part of the training images. */
-static fcnn_status hold_out(session *s, double fraction, uint64_t seed) {
+static fcnn_status hold_out(run_data *s, double fraction, uint64_t seed) {
     int64_t all = s->train.count, held = (int64_t)llround(fraction * (double)all);
     if (held < 1 || held >= all)
         return fcnn_status_set(FCNN_ERROR_CONFIG,
@@ -70,7 +70,7 @@ static fcnn_status hold_out(session *s, double fraction, uint64_t seed) {
 }
 
 /* A class without a training image is never learned: --limit or the folder may be the cause. */
-static fcnn_status warn_of_empty_classes(const session *s) {
+static fcnn_status warn_of_empty_classes(const run_data *s) {
     const fcnn_dataset *data = s->dataset;
     int64_t *images = calloc((size_t)data->classes, sizeof *images);
     if (!images) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to count the classes");
@@ -91,10 +91,10 @@ static fcnn_status warn_of_empty_classes(const session *s) {
     return FCNN_OK;
 }
 
-fcnn_status session_open(const fcnn_config *config, int64_t limit, session *s) {
+fcnn_status run_data_open(const fcnn_config *config, int64_t limit, run_data *s) {
     const fcnn_section *net = &config->sections[0];
-    *s = (session){0};
-    FCNN_TRY(session_open_dataset(config, &s->dataset));
+    *s = (run_data){0};
+    FCNN_TRY(run_data_open_dataset(config, &s->dataset));
     const fcnn_dataset *data = s->dataset;
     if (data->skipped)
         fprintf(stderr, "%lld files were skipped; for one, %s\n", (long long)data->skipped,
@@ -117,16 +117,16 @@ fcnn_status session_open(const fcnn_config *config, int64_t limit, session *s) {
                                    STATISTICS_IMAGES, &s->statistics);
 }
 
-void session_close(session *s) {
+void run_data_close(run_data *s) {
     free(s->train.indices);
     free(s->validation.indices);
     fcnn_dataset_close(s->dataset);
-    *s = (session){0};
+    *s = (run_data){0};
 }
 
-fcnn_status session_evaluate(fcnn_graph *graph, fcnn_dataset *dataset, const image_set *set,
-                             int batch, int threads, const volatile int *interrupted,
-                             fcnn_score *score) {
+fcnn_status run_data_evaluate(fcnn_graph *graph, fcnn_dataset *dataset, const image_set *set,
+                              int batch, int threads, const volatile int *interrupted,
+                              fcnn_score *score) {
     fcnn_loader_options options = {.dataset = dataset,
                                    .split = set->split,
                                    .indices = set->indices,

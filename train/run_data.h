@@ -1,7 +1,7 @@
 /* What a run works on: a data set, which of its images are trained on and which
  * are validated on, and their statistics. */
-#ifndef FCNN_TRAIN_SESSION_H
-#define FCNN_TRAIN_SESSION_H
+#ifndef FCNN_TRAIN_RUN_DATA_H
+#define FCNN_TRAIN_RUN_DATA_H
 
 #include "fcnn.h"
 
@@ -20,18 +20,18 @@ typedef struct {
     image_set test;       /* only where validation is a part of the training images */
     bool may_choose;      /* validation is not a test set: the best epoch may be kept */
     fcnn_input_statistics statistics;
-} session;
+} run_data;
 
 /* Opens net.data and splits it. limit 0: all images. Tells standard error what was skipped. */
-fcnn_status session_open(const fcnn_config *config, int64_t limit, session *session);
-void session_close(session *session);
+fcnn_status run_data_open(const fcnn_config *config, int64_t limit, run_data *run_data);
+void run_data_close(run_data *run_data);
 
 /* Opens the data that a cfg names, relative to its folder. */
-fcnn_status session_open_dataset(const fcnn_config *config, fcnn_dataset **dataset);
+fcnn_status run_data_open_dataset(const fcnn_config *config, fcnn_dataset **dataset);
 
 /* Scores a graph on a set, in order; stops early if *interrupted becomes true. */
-fcnn_status session_evaluate(fcnn_graph *graph, fcnn_dataset *dataset, const image_set *set,
-                             int batch, int threads, const volatile int *interrupted,
-                             fcnn_score *score);
+fcnn_status run_data_evaluate(fcnn_graph *graph, fcnn_dataset *dataset, const image_set *set,
+                              int batch, int threads, const volatile int *interrupted,
+                              fcnn_score *score);
 
 #endif
