@@ -43,7 +43,7 @@ typedef struct {
     int grid_count;
     cpu_grid *grids;
     int roots_count;
-    cpu_roots *roots;
+    cpu_roots **roots; /* each by itself, so that pointers to them stay valid */
     int input_plan_count;
     cpu_input_plan input_plans[INPUT_PLANS];
 } cpu_device;

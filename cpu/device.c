@@ -94,8 +94,9 @@ void fcnn_cpu_close(fcnn_device *base) {
         fftwf_destroy_plan(device->input_plans[i].plan);
     fcnn_cpu_plan_unlock();
     for (int i = 0; i < device->roots_count; i++) {
-        free(device->roots[i].cosine);
-        free(device->roots[i].sine);
+        free(device->roots[i]->cosine);
+        free(device->roots[i]->sine);
+        free(device->roots[i]);
     }
     free(device->grids);
     free(device->roots);
@@ -140,29 +141,39 @@ fcnn_status fcnn_cpu_clear(fcnn_device *device, void *memory, size_t bytes) {
 
 /* ---- Tables and plans ---- */
 
-fcnn_status fcnn_cpu_find_roots(cpu_device *device, int count, const cpu_roots **out) {
-    for (int i = 0; i < device->roots_count; i++) {
-        *out = &device->roots[i];
-        if (device->roots[i].count == count) return FCNN_OK;
-    }
-    cpu_roots *grown =
-        realloc(device->roots, ((size_t)device->roots_count + 1) * sizeof *device->roots);
-    if (grown) device->roots = grown;
-    cpu_roots made = {.count = count,
-                      .cosine = fcnn_cpu_alloc((size_t)count * sizeof(float)),
-                      .sine = fcnn_cpu_alloc((size_t)count * sizeof(float))};
-    if (!grown || !made.cosine || !made.sine) {
-        free(made.cosine);
-        free(made.sine);
-        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a table of %d roots", count);
+static cpu_roots *make_roots(int count) {
+    cpu_roots *roots = malloc(sizeof *roots);
+    if (!roots) return NULL;
+    *roots = (cpu_roots){.count = count,
+                         .cosine = fcnn_cpu_alloc((size_t)count * sizeof(float)),
+                         .sine = fcnn_cpu_alloc((size_t)count * sizeof(float))};
+    if (!roots->cosine || !roots->sine) {
+        free(roots->cosine);
+        free(roots->sine);
+        free(roots);
+        return NULL;
     }
     for (int j = 0; j < count; j++) {
         double angle = 2.0 * FCNN_PI * j / count;
-        made.cosine[j] = (float)cos(angle);
-        made.sine[j] = (float)sin(angle);
+        roots->cosine[j] = (float)cos(angle);
+        roots->sine[j] = (float)sin(angle);
     }
-    grown[device->roots_count] = made;
-    *out = &grown[device->roots_count++];
+    return roots;
+}
+
+fcnn_status fcnn_cpu_find_roots(cpu_device *device, int count, const cpu_roots **out) {
+    for (int i = 0; i < device->roots_count; i++) {
+        *out = device->roots[i];
+        if (device->roots[i]->count == count) return FCNN_OK;
+    }
+    cpu_roots **grown =
+        realloc(device->roots, ((size_t)device->roots_count + 1) * sizeof *device->roots);
+    if (grown) device->roots = grown;
+    cpu_roots *made = grown ? make_roots(count) : NULL;
+    if (!made)
+        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a table of %d roots", count);
+    grown[device->roots_count++] = made;
+    *out = made;
     return FCNN_OK;
 }
 

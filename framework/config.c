@@ -83,9 +83,12 @@ static int find_word(const char *words, const char *value) {
 
 /* Length of a word list without the separator it may end with. */
 static int words_length(const char *words) {
-    size_t length = words ? strlen(words) : 0;
+    size_t length = strlen(words);
     return (int)(length && words[length - 1] == '|' ? length - 1 : length);
 }
+
+/* A row's words; "" where it has none. */
+static const char *words_of(const fcnn_config_key *row) { return row->words ? row->words : ""; }
 
 /* ---- Messages ---- */
 
@@ -145,14 +148,14 @@ static fcnn_status check_value(const fcnn_config *config, int line, const fcnn_c
     if (row->words && find_word(row->words, value) >= 0) return FCNN_OK;
     if (row->type == FCNN_KEY_WORD) {
         nearest n = {.wanted = value};
-        for (const char *w = row->words; w && *w; w += strcspn(w, "|"), w += *w == '|')
+        for (const char *w = words_of(row); *w; w += strcspn(w, "|"), w += *w == '|')
             nearest_consider(&n, w, strcspn(w, "|"));
         char hint[NAME_BYTES + 24];
         return fail(config, line, "%s=%s: expected one of %.*s%s", row->key, value,
-                    words_length(row->words), row->words ? row->words : "",
+                    words_length(words_of(row)), words_of(row),
                     nearest_hint(&n, hint, sizeof hint));
     }
-    const char *also = row->words ? row->words : "";
+    const char *also = words_of(row);
     const char *or_words = row->words ? ", or " : "";
     if (row->type == FCNN_KEY_INT) {
         long long number;
@@ -467,7 +470,7 @@ static void print_range(FILE *out, const fcnn_config_key *row) {
     }
     if (row->words) {
         if (row->type != FCNN_KEY_WORD) fputs(", or ", out);
-        fprintf(out, "%.*s", words_length(row->words), row->words ? row->words : "");
+        fprintf(out, "%.*s", words_length(words_of(row)), words_of(row));
     }
 }
 

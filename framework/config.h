@@ -65,7 +65,7 @@ fcnn_status fcnn_config_parse(const char *file, const char *text, size_t bytes,
 fcnn_status fcnn_config_load(const char *file, fcnn_config **config);
 void fcnn_config_destroy(fcnn_config *config);
 
-/* Sets a key of one of the config's sections, as if it stood in the file. */
+/* Sets a key of one of the config's sections, in place of what the file says. */
 fcnn_status fcnn_config_set(fcnn_config *config, fcnn_section *section, const char *key,
                             const char *value);
 

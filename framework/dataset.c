@@ -26,14 +26,33 @@ static fcnn_status unknown_dataset(const char *spec) {
                            spec, reason, names);
 }
 
-fcnn_status fcnn_dataset_open(const char *spec, uint64_t seed, fcnn_dataset **dataset) {
-    *dataset = NULL;
+static const fcnn_reader *find_reader(const char *spec) {
+    for (int i = 0; fcnn_readers[i]; i++)
+        if (*spec && fcnn_readers[i]->accepts(spec)) return fcnn_readers[i];
+    return NULL;
+}
+
+fcnn_status fcnn_dataset_check(const char *spec) {
     if (!*spec)
         return fcnn_status_set(FCNN_ERROR_USAGE, "expected the name or folder of a data set, found "
                                                  "an empty text");
-    for (int i = 0; fcnn_readers[i]; i++)
-        if (fcnn_readers[i]->accepts(spec)) return fcnn_readers[i]->open(spec, seed, dataset);
-    return unknown_dataset(spec);
+    return find_reader(spec) ? FCNN_OK : unknown_dataset(spec);
+}
+
+bool fcnn_dataset_is_name(const char *spec) {
+    for (int i = 0; fcnn_readers[i]; i++) {
+        size_t length = strlen(fcnn_readers[i]->name);
+        if (!strncmp(spec, fcnn_readers[i]->name, length) && (!spec[length] || spec[length] == ':'))
+            return true;
+    }
+    return false;
+}
+
+fcnn_status fcnn_dataset_open(const char *spec, uint64_t seed, fcnn_dataset **dataset) {
+    const fcnn_reader *reader = find_reader(spec);
+    *dataset = NULL;
+    if (!reader) return fcnn_dataset_check(spec);
+    return reader->open(spec, seed, dataset);
 }
 
 void fcnn_dataset_close(fcnn_dataset *dataset) {

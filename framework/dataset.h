@@ -48,6 +48,10 @@ struct fcnn_dataset {
     void (*close)(fcnn_dataset *dataset);
 };
 
+/* Whether `spec` is a reader's name, alone or with options after a colon, and not a path. */
+bool fcnn_dataset_is_name(const char *spec);
+/* Whether some reader accepts `spec`; opens nothing. */
+fcnn_status fcnn_dataset_check(const char *spec);
 /* Opens `spec` with the first reader that accepts it. */
 fcnn_status fcnn_dataset_open(const char *spec, uint64_t seed, fcnn_dataset **dataset);
 void fcnn_dataset_close(fcnn_dataset *dataset);

@@ -100,6 +100,14 @@ fcnn_status fcnn_node_expect(const fcnn_graph *graph, const fcnn_node *node, fcn
                            graph->nodes[node->inputs[0]]->name, wanted[layout]);
 }
 
+int fcnn_need_all(const fcnn_graph *graph, const fcnn_node *node, int input, int need) {
+    (void)graph;
+    (void)node;
+    (void)input;
+    (void)need;
+    return FCNN_NEED_ALL;
+}
+
 /* ---- Structure ---- */
 
 static const fcnn_layer_type *find_type(const char *section) {
@@ -173,18 +181,10 @@ static fcnn_status folded_shape(fcnn_graph *graph, fcnn_node *node) {
     return FCNN_OK;
 }
 
-/* The saved spectrum has the bins that the norm's statistics needed. */
-static int folded_need(const fcnn_graph *graph, const fcnn_node *node, int input, int radius) {
-    (void)graph;
-    (void)node;
-    (void)input;
-    (void)radius;
-    return FCNN_NEED_ALL;
-}
-
-/* Stands in for a norm that a spectral model has folded away. */
+/* Stands in for a norm that a spectral model has folded away; the saved spectrum has the bins
+ * that the norm's statistics needed. */
 static const fcnn_layer_type folded_type = {
-    .name = "folded", .flags = FCNN_LAYER_VIEW, .shape = folded_shape, .need = folded_need};
+    .name = "folded", .flags = FCNN_LAYER_VIEW, .shape = folded_shape, .need = fcnn_need_all};
 
 static void fold_norms(fcnn_graph *graph) {
     /* From the last: a norm after a folded one must not take it for a view. */

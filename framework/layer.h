@@ -99,6 +99,9 @@ fcnn_status fcnn_node_error(const fcnn_graph *graph, const fcnn_node *node, cons
 /* Fails unless input 0 has this layout; the message says which layer is missing. */
 fcnn_status fcnn_node_expect(const fcnn_graph *graph, const fcnn_node *node, fcnn_layout layout);
 
+/* A layer's need where every output takes the whole input, for statistics say. */
+int fcnn_need_all(const fcnn_graph *graph, const fcnn_node *node, int input, int need);
+
 /* ---- While planning ---- */
 
 typedef struct {

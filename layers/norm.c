@@ -22,14 +22,6 @@ static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
     return FCNN_OK;
 }
 
-static int need(const fcnn_graph *graph, const fcnn_node *node, int input, int radius) {
-    (void)graph;
-    (void)node;
-    (void)input;
-    (void)radius;
-    return FCNN_NEED_ALL; /* the statistics are of the whole band */
-}
-
 static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     norm_state *state = node->state;
     struct {
@@ -109,7 +101,7 @@ const fcnn_layer_type fcnn_layer_norm = {.name = "norm",
                                          .state_bytes = sizeof(norm_state),
                                          .build = build,
                                          .shape = shape,
-                                         .need = need,
+                                         .need = fcnn_need_all,
                                          .plan = plan,
                                          .forward = forward,
                                          .backward = backward,

@@ -135,7 +135,7 @@ static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **
     if (o->resume && o->init)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--resume and --init exclude each other");
     char checkpoint[PATH_MAX];
-    rundir_file(o->folder, "checkpoint.safetensors", checkpoint);
+    rundir_file(o->folder, RUNDIR_CHECKPOINT, checkpoint);
     if (o->resume && access(checkpoint, F_OK))
         return fcnn_status_set(FCNN_ERROR_IO, "--resume: there is no %s to resume from",
                                checkpoint);
@@ -166,17 +166,19 @@ static fcnn_status fine_tune(const char *path, fcnn_graph *graph) {
     return status;
 }
 
+static void print_score(const char *name, const fcnn_score *score) {
+    double images = (double)score->images;
+    printf("%s accuracy %.6f, loss %.6f on %lld images\n", name, (double)score->correct / images,
+           score->loss / images, (long long)score->images);
+}
+
 static void report(const trainer *t, const char *folder) {
     const run_data *s = t->run_data;
-    const fcnn_score *v = &t->last_validation;
-    if (v->images)
-        printf("%s accuracy %.6f, loss %.6f on %lld images\n", s->validation.name,
-               (double)v->correct / (double)v->images, v->loss / (double)v->images,
-               (long long)v->images);
+    if (t->last_validation.images) print_score(s->validation.name, &t->last_validation);
     if (t->best_accuracy >= 0)
-        printf("best epoch %lld with %s accuracy %.6f: %s/model-best.safetensors\n",
+        printf("best epoch %lld with %s accuracy %.6f: %s/" RUNDIR_BEST "\n",
                (long long)t->best_epoch, s->validation.name, t->best_accuracy, folder);
-    printf("model: %s/model.safetensors\n", folder);
+    printf("model: %s/" RUNDIR_MODEL "\n", folder);
 }
 
 static fcnn_status test_once(const trainer *t) {
@@ -185,9 +187,7 @@ static fcnn_status test_once(const trainer *t) {
     if (!s->test.count) return FCNN_OK;
     FCNN_TRY(run_data_evaluate(t->graph, s->dataset, &s->test, t->batch, t->options.threads, NULL,
                                &score));
-    printf("%s accuracy %.6f, loss %.6f on %lld images\n", s->test.name,
-           (double)score.correct / (double)score.images, score.loss / (double)score.images,
-           (long long)score.images);
+    print_score(s->test.name, &score);
     return FCNN_OK;
 }
 

@@ -59,9 +59,8 @@ fcnn_status option_override(fcnn_config *config, const char *key, const char *va
 
 fcnn_status option_data(fcnn_config *config, const char *value) {
     char absolute[PATH_MAX];
-    bool path = realpath(value, absolute) != NULL;
-    for (int i = 0; path && fcnn_readers[i]; i++)
-        if (!strcmp(fcnn_readers[i]->name, value)) path = false;
+    FCNN_TRY(fcnn_dataset_check(value));
+    bool path = !fcnn_dataset_is_name(value) && realpath(value, absolute);
     return option_override(config, "data", path ? absolute : value);
 }
 

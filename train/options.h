@@ -18,10 +18,10 @@ typedef struct {
     const char *options; /* the option lines of --help */
 } program_info;
 
-/* Called first. OpenMP threads that wait for each other spin for milliseconds by default, which
- * beside any other busy process makes a step ten times slower. GNU's runtime reads the length
- * of the spin before main, so the program starts itself once more with a short one, unless the
- * user's environment sets it. */
+/* Called first by the programs that compute. OpenMP threads that wait for each other spin for
+ * milliseconds by default, which beside any other busy process makes a step ten times slower. GNU's
+ * runtime reads the length of the spin before main, so the program starts itself once more with a
+ * short one, unless the user's environment sets it. */
 void program_start(char **argv);
 
 /* Prints --help, with the data sets and devices that this build knows. */

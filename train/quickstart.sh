@@ -37,7 +37,7 @@ fi
 grep -E '^(every layer|[0-9]+ layers between|peak resident)' build/quickstart-train.log || true
 
 echo "classifying $picture:"
-build/fcnn-infer $model $picture --top 3
+build/fcnn-infer "$model" $picture --top 3
 accuracy=$(sed -nE 's/^(test|validation) accuracy ([0-9.]+),.*/\1 accuracy \2/p' \
     build/quickstart-train.log | sort | head -n 1)
 echo "$accuracy; classify a picture with: build/fcnn-infer $model $picture --top 3"

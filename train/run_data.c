@@ -6,28 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { STATISTICS_IMAGES = 2048 };
-
-/* A reader's name, alone or with options after a colon. */
-static bool names_reader(const char *spec) {
-    for (int i = 0; fcnn_readers[i]; i++) {
-        size_t length = strlen(fcnn_readers[i]->name);
-        if (!strncmp(spec, fcnn_readers[i]->name, length) && (!spec[length] || spec[length] == ':'))
-            return true;
-    }
-    return false;
-}
 
 fcnn_status run_data_open_dataset(const fcnn_config *config, fcnn_dataset **dataset) {
     const fcnn_section *net = &config->sections[0];
     const char *spec = fcnn_section_text(net, "data");
     uint64_t seed = (uint64_t)fcnn_section_int(net, "seed");
     char path[PATH_MAX];
-    if (!names_reader(spec) && spec[0] != '/') {
+    if (!fcnn_dataset_is_name(spec) && spec[0] != '/') {
         snprintf(path, sizeof path, "%s%s", config->folder, spec);
-        if (access(path, F_OK) == 0) spec = path; /* else the message shows what was written */
+        spec = path;
     }
     return fcnn_dataset_open(spec, seed, dataset);
 }
@@ -124,6 +113,14 @@ void run_data_close(run_data *s) {
     *s = (run_data){0};
 }
 
+void run_data_report_replaced(const fcnn_loader *loader, const image_set *set) {
+    const char *example;
+    int64_t replaced = fcnn_loader_replaced(loader, &example);
+    if (replaced)
+        fprintf(stderr, "%lld %s images could not be decoded and others stood in; for one, %s\n",
+                (long long)replaced, set->name, example);
+}
+
 fcnn_status run_data_evaluate(fcnn_graph *graph, fcnn_dataset *dataset, const image_set *set,
                               int batch, int threads, const volatile int *interrupted,
                               fcnn_score *score) {
@@ -143,11 +140,7 @@ fcnn_status run_data_evaluate(fcnn_graph *graph, fcnn_dataset *dataset, const im
         if (status || !images) break;
         status = fcnn_graph_forward(graph, images->images, images->count, images->labels, score);
     }
-    const char *example;
-    int64_t replaced = fcnn_loader_replaced(loader, &example);
-    if (replaced)
-        fprintf(stderr, "%lld images could not be decoded and others stood in; for one, %s\n",
-                (long long)replaced, example);
+    run_data_report_replaced(loader, set);
     fcnn_loader_destroy(loader);
     return status;
 }

@@ -29,6 +29,9 @@ void run_data_close(run_data *run_data);
 /* Opens the data that a cfg names, relative to its folder. */
 fcnn_status run_data_open_dataset(const fcnn_config *config, fcnn_dataset **dataset);
 
+/* Tells standard error of the images that a loader of this set had to replace. */
+void run_data_report_replaced(const fcnn_loader *loader, const image_set *set);
+
 /* Scores a graph on a set, in order; stops early if *interrupted becomes true. */
 fcnn_status run_data_evaluate(fcnn_graph *graph, fcnn_dataset *dataset, const image_set *set,
                               int batch, int threads, const volatile int *interrupted,

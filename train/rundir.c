@@ -1,9 +1,9 @@
 /* The run's folder and its log.csv. */
 #include "rundir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ static fcnn_status make_parents(const char *folder) {
 }
 
 static bool holds_a_run(const char *folder) {
-    static const char *const names[] = {"log.csv", "model.safetensors", "checkpoint.safetensors"};
+    static const char *const names[] = {RUNDIR_LOG, RUNDIR_MODEL, RUNDIR_CHECKPOINT};
     for (int i = 0; i < 3; i++) {
         char path[PATH_MAX];
         rundir_file(folder, names[i], path);
@@ -86,12 +86,12 @@ static fcnn_status test_writing(const char *folder, int64_t bytes) {
 }
 
 void rundir_remove_leftovers(const char *folder) {
-    char pattern[PATH_MAX];
-    glob_t found;
-    rundir_file(folder, "*.safetensors.tmp.*", pattern);
-    if (glob(pattern, 0, NULL, &found)) return;
-    for (size_t i = 0; i < found.gl_pathc; i++) unlink(found.gl_pathv[i]);
-    globfree(&found);
+    DIR *open_folder = opendir(folder);
+    if (!open_folder) return;
+    for (const struct dirent *entry; (entry = readdir(open_folder));)
+        if (strstr(entry->d_name, ".safetensors.tmp."))
+            unlinkat(dirfd(open_folder), entry->d_name, 0);
+    closedir(open_folder);
 }
 
 fcnn_status rundir_create(const char *folder, int64_t bytes) {
@@ -104,7 +104,7 @@ fcnn_status rundir_create(const char *folder, int64_t bytes) {
 
 fcnn_status log_create(const char *folder) {
     char path[PATH_MAX];
-    rundir_file(folder, "log.csv", path);
+    rundir_file(folder, RUNDIR_LOG, path);
     FILE *file = fopen(path, "w");
     if (!file) return io_error(path, "created");
     bool good = fputs(log_header, file) >= 0;
@@ -114,7 +114,7 @@ fcnn_status log_create(const char *folder) {
 
 fcnn_status log_append(const char *folder, const log_row *row) {
     char path[PATH_MAX], validation[64] = ",";
-    rundir_file(folder, "log.csv", path);
+    rundir_file(folder, RUNDIR_LOG, path);
     if (row->validated)
         snprintf(validation, sizeof validation, "%.6f,%.6f", row->val_loss, row->val_accuracy);
     FILE *file = fopen(path, "a");
@@ -129,7 +129,7 @@ fcnn_status log_append(const char *folder, const log_row *row) {
 
 fcnn_status log_cut(const char *folder, int64_t epochs) {
     char path[PATH_MAX], line[512];
-    rundir_file(folder, "log.csv", path);
+    rundir_file(folder, RUNDIR_LOG, path);
     FILE *file = fopen(path, "r+");
     if (!file)
         return epochs == 0 && errno == ENOENT ? log_create(folder) : io_error(path, "opened");

@@ -5,6 +5,11 @@
 
 #include "fcnn.h"
 
+#define RUNDIR_MODEL      "model.safetensors"
+#define RUNDIR_BEST       "model-best.safetensors"
+#define RUNDIR_CHECKPOINT "checkpoint.safetensors"
+#define RUNDIR_LOG        "log.csv"
+
 /* Path of a file in the folder; into `path` of PATH_MAX bytes. */
 void rundir_file(const char *folder, const char *name, char *path);
 

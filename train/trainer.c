@@ -13,8 +13,6 @@
 #include "progress.h"
 #include "rundir.h"
 
-static const char checkpoint_name[] = "checkpoint.safetensors";
-
 fcnn_status trainer_create(trainer *t, const trainer_options *options, run_data *s,
                            fcnn_graph *graph, int batch) {
     const fcnn_section *net = &options->config->sections[0];
@@ -82,7 +80,7 @@ static fcnn_status save_checkpoint(trainer *t) {
     }
     snprintf(values[POSITION_FIELDS], VALUE_BYTES, "%" PRId64, t->run_data->train.count);
     extra[POSITION_FIELDS] = (fcnn_metadata){"training_images", values[POSITION_FIELDS]};
-    return save(t, checkpoint_name, FCNN_FORM_TRAINABLE, true, POSITION_FIELDS + 1, extra);
+    return save(t, RUNDIR_CHECKPOINT, FCNN_FORM_TRAINABLE, true, POSITION_FIELDS + 1, extra);
 }
 
 /* ---- Resume ---- */
@@ -136,7 +134,7 @@ static fcnn_status read_position(trainer *t, const fcnn_safetensors *file) {
 
 fcnn_status trainer_resume(trainer *t) {
     char path[PATH_MAX];
-    rundir_file(t->options.folder, checkpoint_name, path);
+    rundir_file(t->options.folder, RUNDIR_CHECKPOINT, path);
     fcnn_model *model;
     FCNN_TRY(fcnn_model_load(path, &model));
     fcnn_status status = check_config(t, model);
@@ -220,7 +218,7 @@ static fcnn_status keep_best(trainer *t, double accuracy) {
     if (!t->run_data->may_choose || accuracy <= t->best_accuracy) return FCNN_OK;
     t->best_accuracy = accuracy;
     t->best_epoch = t->epoch;
-    return save(t, "model-best.safetensors", t->options.form, false, 0, NULL);
+    return save(t, RUNDIR_BEST, t->options.form, false, 0, NULL);
 }
 
 /* Validates and saves; the position then is the start of the next epoch. */
@@ -254,7 +252,7 @@ static fcnn_status end_epoch(trainer *t) {
     t->epoch_step = 0;
     t->score = (fcnn_score){0};
     t->seconds = 0.0;
-    FCNN_TRY(save(t, "model.safetensors", t->options.form, false, 0, NULL));
+    FCNN_TRY(save(t, RUNDIR_MODEL, t->options.form, false, 0, NULL));
     if (row.validated) FCNN_TRY(keep_best(t, row.val_accuracy));
     FCNN_TRY(log_append(t->options.folder, &row));
     report_epoch(t, &row);
@@ -267,7 +265,7 @@ static fcnn_status interrupted(trainer *t) {
     fprintf(stderr,
             "interrupted in epoch %" PRId64 " after step %" PRId64 " of %" PRId64
             "; %s/%s holds everything\nto go on: %s\n",
-            t->epoch + 1, t->epoch_step, t->steps_per_epoch, t->options.folder, checkpoint_name,
+            t->epoch + 1, t->epoch_step, t->steps_per_epoch, t->options.folder, RUNDIR_CHECKPOINT,
             t->options.resume_command);
     return FCNN_OK;
 }
@@ -298,13 +296,7 @@ fcnn_status trainer_run(trainer *t, bool *finished) {
     fcnn_loader *loader;
     FCNN_TRY(fcnn_loader_create(&options, &loader));
     fcnn_status status = run_epochs(t, loader, finished);
-    const char *example;
-    int64_t replaced = fcnn_loader_replaced(loader, &example);
-    if (replaced)
-        fprintf(stderr,
-                "%" PRId64 " training images could not be decoded and others stood in; for one, "
-                "%s\n",
-                replaced, example);
+    run_data_report_replaced(loader, &s->train);
     fcnn_loader_destroy(loader);
     return status;
 }

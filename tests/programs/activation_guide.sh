@@ -3,13 +3,10 @@
 # code goes into a copy of the sources, which must build, pass the gradient
 # checks with a line for the new rule, and train.
 # usage: activation_guide.sh BUILD_FOLDER
-set -euo pipefail
-source_folder=$(cd "$(dirname "$0")/../.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-mkdir "$work/fcnn"
-(cd "$source_folder" && cp -r CMakeLists.txt framework layers cpu cuda data train models tests \
+mkdir fcnn
+(cd "$source_root" && cp -r CMakeLists.txt framework layers cpu cuda data train models tests \
     README.md "$work/fcnn")
 cd "$work/fcnn"
 
@@ -37,7 +34,7 @@ cmake --build build -j2 --target fcnn-train fcnn-info test_ops_rules test_ops_pe
 build/tests/test_ops_rules >rules.log
 build/tests/test_ops_per_bin >per_bin.log
 grep -h "cardioid" rules.log per_bin.log | sed 's/^/guide: /'
-[ "$(grep -hc "cardioid.*ok" per_bin.log)" -ge 1 ] || { echo "no gradient line of the new rule"; exit 1; }
+[ "$(grep -hc "cardioid.*ok" per_bin.log)" -ge 1 ] || fail "no gradient line of the new rule"
 
 build/fcnn-info guide.cfg --channels 1 --classes 10 | grep -q "every layer between fft and ifft is resident"
 build/fcnn-train guide.cfg --data synthetic:classes=4,size=28,channels=1,train=512,val=128 \

@@ -133,6 +133,14 @@ refuse 2 "nowhere.cfg: " "" "$train" nowhere.cfg
 refuse 1 "nowhere.safetensors: " "" "$infer" nowhere.safetensors a.png
 refuse 1 "nowhere.png: " "" "$infer" "$model" nowhere.png
 refuse 2 "nowhere.cfg: " "" "$info" nowhere.cfg
+# A path in a cfg is of the cfg's folder; one on the command line of the current folder.
+mkdir -p elsewhere pictures/a
+cp "$tests/images/shirt.png" pictures/a
+sed 's|^data=.*|data=pictures|' "$small" >elsewhere/paths.cfg
+refuse 2 "" "elsewhere/pictures" "$train" elsewhere/paths.cfg --out never
+succeed "$info" elsewhere/paths.cfg --data pictures
+ok "paths of a cfg and of --data"
+
 run "$train" "$small" --data fashoin-mnist --out never
 [[ $code != 0 && $(wc -l <err) == 1 ]] || fail "unknown data set: code $code, $(cat err)"
 has err fashoin-mnist fashion-mnist
