@@ -22,6 +22,15 @@ typedef struct {
     int32_t *slot; /* [F((m-1)/2)] position of a bin in the m x (m/2+1) half spectrum */
 } cpu_grid;
 
+/* Complex transforms of a torus of size x size points, TILE / 2 complex numbers at a time, in place
+ * and not scaled; and half of its plane: bins k with -k beside them, self-conjugate ones once. */
+typedef struct {
+    int size;
+    int64_t bins;
+    int32_t *bin, *mirror; /* [bins] positions of k and of -k */
+    fftwf_plan forward, backward;
+} cpu_torus;
+
 /* exp(i 2 pi j / count), j = 0 .. count-1. */
 typedef struct {
     int count;
@@ -42,6 +51,8 @@ typedef struct {
     unsigned char *input_scratch;
     int grid_count;
     cpu_grid *grids;
+    int torus_count;
+    cpu_torus **tori; /* each by itself, so that pointers to them stay valid */
     int roots_count;
     cpu_roots **roots; /* each by itself, so that pointers to them stay valid */
     int input_plan_count;
@@ -60,11 +71,23 @@ void fcnn_cpu_plan_lock(void);
 void fcnn_cpu_plan_unlock(void);
 
 size_t fcnn_cpu_grid_scratch(int size);
+/* Raises what each thread's scratch must hold; reserve allocates it. */
+void fcnn_cpu_need_scratch(cpu_device *device, size_t bytes);
+/* Makes a grid's plans, if it has none. */
+fcnn_status fcnn_cpu_make_grid(cpu_device *device, int size);
+fcnn_status fcnn_cpu_make_torus(cpu_device *device, int size);
+const cpu_torus *fcnn_cpu_find_torus(const cpu_device *device, int size);
 
 /* ---- transform.c: one channel of a tile of images ---- */
 /* Floats of the buffers below: half spectrum complex [m][m/2+1][TILE], map [m][m][TILE]. */
 static inline size_t fcnn_cpu_half_floats(int m) { return (size_t)m * (m / 2 + 1) * TILE * 2; }
 static inline size_t fcnn_cpu_map_floats(int m) { return (size_t)m * m * TILE; }
+/* A grid's buffers in fcnn_cpu_grid_scratch(m) bytes at an aligned address. */
+typedef struct {
+    fftwf_complex *half;
+    float *map, *other;
+} cpu_grid_buffers;
+cpu_grid_buffers fcnn_cpu_grid_buffers(void *at, int m);
 /* Bins of radius <= radius of channel c, images n0 .., on the grid as a map. half is destroyed. */
 void fcnn_cpu_tile_inverse(const cpu_grid *grid, const fcnn_tensor *band, int radius, int channel,
                            int first_image, fftwf_complex *half, float *map);
@@ -85,7 +108,8 @@ static inline fcnn_complex *fcnn_cpu_row(const fcnn_tensor *t, int64_t bin, int 
 
 fcnn_status fcnn_cpu_images_to_band(fcnn_device *device, const fcnn_image *images,
                                     const fcnn_input_statistics *statistics, fcnn_tensor *band);
-fcnn_status fcnn_cpu_band_to_map(fcnn_device *device, const fcnn_tensor *band, fcnn_tensor *map);
+fcnn_status fcnn_cpu_band_to_map(fcnn_device *device, const fcnn_tensor *band, float scale,
+                                 fcnn_tensor *map);
 fcnn_status fcnn_cpu_map_to_band(fcnn_device *device, const fcnn_tensor *map, float scale,
                                  fcnn_tensor *band);
 

@@ -82,6 +82,14 @@ fcnn_status fcnn_cpu_open(int threads, fcnn_device **out) {
     return FCNN_OK;
 }
 
+static void free_torus(cpu_torus *torus) { /* with the lock held */
+    if (torus->forward) fftwf_destroy_plan(torus->forward);
+    if (torus->backward) fftwf_destroy_plan(torus->backward);
+    free(torus->bin);
+    free(torus->mirror);
+    free(torus);
+}
+
 void fcnn_cpu_close(fcnn_device *base) {
     cpu_device *device = (cpu_device *)base;
     fcnn_cpu_plan_lock();
@@ -90,6 +98,7 @@ void fcnn_cpu_close(fcnn_device *base) {
         fftwf_destroy_plan(device->grids[i].forward);
         free(device->grids[i].slot);
     }
+    for (int i = 0; i < device->torus_count; i++) free_torus(device->tori[i]);
     for (int i = 0; i < device->input_plan_count; i++)
         fftwf_destroy_plan(device->input_plans[i].plan);
     fcnn_cpu_plan_unlock();
@@ -99,6 +108,7 @@ void fcnn_cpu_close(fcnn_device *base) {
         free(device->roots[i]);
     }
     free(device->grids);
+    free(device->tori);
     free(device->roots);
     free(device->scratch);
     free(device->input_scratch);
@@ -188,7 +198,7 @@ size_t fcnn_cpu_grid_scratch(int size) {
            2 * fcnn_cpu_align(fcnn_cpu_map_floats(size) * sizeof(float));
 }
 
-static fcnn_status make_grid(cpu_device *device, int size) {
+fcnn_status fcnn_cpu_make_grid(cpu_device *device, int size) {
     if (fcnn_cpu_find_grid(device, size)) return FCNN_OK;
     int radius = (size - 1) / 2, columns = size / 2 + 1;
     int64_t bins = fcnn_band_count(radius);
@@ -226,6 +236,63 @@ static fcnn_status make_grid(cpu_device *device, int size) {
     return FCNN_OK;
 }
 
+const cpu_torus *fcnn_cpu_find_torus(const cpu_device *device, int size) {
+    for (int i = 0; i < device->torus_count; i++)
+        if (device->tori[i]->size == size) return device->tori[i];
+    return NULL;
+}
+
+static void list_half_plane(cpu_torus *torus) {
+    int n = torus->size;
+    torus->bins = 0;
+    for (int y = 0; y < n; y++) {
+        for (int x = 0; x < n; x++) {
+            int at = y * n + x, mirror = (n - y) % n * n + (n - x) % n;
+            if (at > mirror) continue;
+            torus->bin[torus->bins] = at;
+            torus->mirror[torus->bins++] = mirror;
+        }
+    }
+}
+
+static bool plan_torus(cpu_torus *torus) {
+    int n[2] = {torus->size, torus->size}, many = TILE / 2;
+    size_t points = (size_t)torus->size * torus->size;
+    torus->bin = malloc((points / 2 + 2) * sizeof *torus->bin);
+    torus->mirror = malloc((points / 2 + 2) * sizeof *torus->mirror);
+    fftwf_complex *at = fcnn_cpu_alloc(points * (size_t)many * sizeof(fftwf_complex));
+    if (torus->bin && torus->mirror && at) {
+        torus->forward = fftwf_plan_many_dft(2, n, many, at, NULL, many, 1, at, NULL, many, 1,
+                                             FFTW_FORWARD, FFTW_ESTIMATE);
+        torus->backward = fftwf_plan_many_dft(2, n, many, at, NULL, many, 1, at, NULL, many, 1,
+                                              FFTW_BACKWARD, FFTW_ESTIMATE);
+    }
+    free(at);
+    return torus->forward && torus->backward;
+}
+
+fcnn_status fcnn_cpu_make_torus(cpu_device *device, int size) {
+    if (fcnn_cpu_find_torus(device, size)) return FCNN_OK;
+    cpu_torus **grown =
+        realloc(device->tori, ((size_t)device->torus_count + 1) * sizeof *device->tori);
+    if (grown) device->tori = grown;
+    cpu_torus *torus = grown ? calloc(1, sizeof *torus) : NULL;
+    bool planned = false;
+    if (torus) {
+        torus->size = size;
+        fcnn_cpu_plan_lock();
+        planned = plan_torus(torus);
+        if (!planned) free_torus(torus);
+        fcnn_cpu_plan_unlock();
+    }
+    if (!planned)
+        return fcnn_status_set(FCNN_ERROR_MEMORY,
+                               "out of memory for the transforms of %dx%d points", size, size);
+    list_half_plane(torus);
+    grown[device->torus_count++] = torus;
+    return FCNN_OK;
+}
+
 /* The planes of a channel and of the gradient's window: see srelu.c. */
 static size_t srelu_scratch(int radius, int window) {
     return fcnn_cpu_plane_bytes(radius, radius + window + SRELU_SPAN - 1) +
@@ -240,6 +307,11 @@ static size_t product_scratch(const fcnn_demand *demand) {
            fcnn_cpu_align(inner * (size_t)demand->filters * sizeof(fcnn_complex));
 }
 
+void fcnn_cpu_need_scratch(cpu_device *device, size_t bytes) {
+    bytes = fcnn_cpu_align(bytes);
+    if (bytes > device->scratch_bytes) device->scratch_bytes = bytes;
+}
+
 fcnn_status fcnn_cpu_demand(fcnn_device *base, const fcnn_demand *demand) {
     cpu_device *device = (cpu_device *)base;
     size_t bytes = 0;
@@ -247,18 +319,22 @@ fcnn_status fcnn_cpu_demand(fcnn_device *base, const fcnn_demand *demand) {
     switch (demand->kind) {
     case FCNN_DEMAND_INPUT: break; /* depends on the images met */
     case FCNN_DEMAND_GRID:
-        FCNN_TRY(make_grid(device, demand->size));
+        FCNN_TRY(fcnn_cpu_make_grid(device, demand->size));
         bytes = fcnn_cpu_grid_scratch(demand->size);
         break;
     case FCNN_DEMAND_SRELU: bytes = srelu_scratch(demand->radius, demand->window); break;
+    case FCNN_DEMAND_POOL: /* two maps of the input's side, one of the output's: see pool.c */
+        FCNN_TRY(fcnn_cpu_make_grid(device, demand->size));
+        FCNN_TRY(fcnn_cpu_make_grid(device, demand->grid));
+        bytes = fcnn_cpu_grid_scratch(demand->size) + fcnn_cpu_grid_scratch(demand->grid);
+        break;
     case FCNN_DEMAND_PRODUCT: bytes = product_scratch(demand); break;
     case FCNN_DEMAND_KERNEL:
         if (demand->grid) FCNN_TRY(fcnn_cpu_find_roots(device, demand->grid, &roots));
         bytes = fcnn_cpu_kernel_scratch(demand->size);
         break;
     }
-    bytes = fcnn_cpu_align(bytes);
-    if (bytes > device->scratch_bytes) device->scratch_bytes = bytes;
+    fcnn_cpu_need_scratch(device, bytes);
     return FCNN_OK;
 }
 

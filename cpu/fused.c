@@ -21,29 +21,13 @@ typedef struct {
 #define GRID_ROW(name) {name##_values, name##_slopes},
 static const grid_row grid_rows[] = {FCNN_POINTWISE_RULES(GRID_ROW)};
 
-typedef struct {
-    fftwf_complex *half;
-    float *map, *other;
-} grid_scratch;
-
-static grid_scratch scratch_of(const cpu_device *device, int m) {
-    unsigned char *at = fcnn_cpu_scratch(device);
-    size_t half = fcnn_cpu_align(fcnn_cpu_half_floats(m) * sizeof(float));
-    size_t map = fcnn_cpu_align(fcnn_cpu_map_floats(m) * sizeof(float));
-    return (grid_scratch){.half = (fftwf_complex *)(void *)at,
-                          .map = (float *)(void *)(at + half),
-                          .other = (float *)(void *)(at + half + map)};
-}
-
 /* Row of bin k, tile n0, of a band-shaped array [..][channels][capacity]. */
 static float *tile_row(fcnn_complex *data, const fcnn_tensor *like, int64_t k, int c, int n0) {
     return &(data + (k * like->channels + c) * like->capacity + n0)->re;
 }
 
-/* Bins of radius <= radius of the half spectrum, as coordinates times scale; added to what is
- * there if `add`. */
-static void store_tile(const cpu_grid *grid, const fftwf_complex *half, fcnn_complex *out,
-                       const fcnn_tensor *like, int radius, int c, int n0, float scale, bool add) {
+void CPU(store_tile)(const cpu_grid *grid, const fftwf_complex *half, fcnn_complex *out,
+                     const fcnn_tensor *like, int radius, int c, int n0, float scale, bool add) {
     int m = grid->size, lanes = fcnn_cpu_tile_images(like, n0);
     float dc = scale / ((float)m * (float)m), rest = (float)FCNN_SQRT2 * dc;
     int64_t bins = fcnn_band_count(radius);
@@ -67,11 +51,11 @@ fcnn_status CPU(fused_forward)(fcnn_device *base, fcnn_pointwise rule, float par
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < x->channels * tiles; unit++) {
         int c = unit / tiles, n0 = unit % tiles * TILE;
-        grid_scratch s = scratch_of(device, m);
+        cpu_grid_buffers s = fcnn_cpu_grid_buffers(fcnn_cpu_scratch(device), m);
         fcnn_cpu_tile_inverse(grid, x, x->radius, c, n0, s.half, s.map);
         grid_rows[rule].values(s.map, parameter, (int64_t)fcnn_cpu_map_floats(m));
         fcnn_cpu_tile_forward(grid, s.map, s.half);
-        store_tile(grid, s.half, fcnn_tensor_band(y), y, y->radius, c, n0, 1.0f, false);
+        CPU(store_tile)(grid, s.half, fcnn_tensor_band(y), y, y->radius, c, n0, 1.0f, false);
     }
     return FCNN_OK;
 }
@@ -84,12 +68,12 @@ fcnn_status CPU(fused_backward)(fcnn_device *base, fcnn_pointwise rule, float pa
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < x->channels * tiles; unit++) {
         int c = unit / tiles, n0 = unit % tiles * TILE;
-        grid_scratch s = scratch_of(device, m);
+        cpu_grid_buffers s = fcnn_cpu_grid_buffers(fcnn_cpu_scratch(device), m);
         fcnn_cpu_tile_inverse(grid, x, x->radius, c, n0, s.half, s.map);
         fcnn_cpu_tile_inverse(grid, dy, dy->radius, c, n0, s.half, s.other);
         grid_rows[rule].slopes(s.map, parameter, (int64_t)fcnn_cpu_map_floats(m), s.other);
         fcnn_cpu_tile_forward(grid, s.other, s.half);
-        store_tile(grid, s.half, fcnn_tensor_band(dx), dx, dx->radius, c, n0, 1.0f, false);
+        CPU(store_tile)(grid, s.half, fcnn_tensor_band(dx), dx, dx->radius, c, n0, 1.0f, false);
     }
     return FCNN_OK;
 }
@@ -103,11 +87,11 @@ void CPU(grid_square)(cpu_device *device, int m, const fcnn_tensor *x, int windo
 #pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
     for (int unit = 0; unit < x->channels * tiles; unit++) {
         int c = unit / tiles, n0 = unit % tiles * TILE;
-        grid_scratch s = scratch_of(device, m);
+        cpu_grid_buffers s = fcnn_cpu_grid_buffers(fcnn_cpu_scratch(device), m);
         fcnn_cpu_tile_inverse(grid, x, x->radius, c, n0, s.half, s.map);
         square_values(s.map, 0.0f, (int64_t)fcnn_cpu_map_floats(m));
         fcnn_cpu_tile_forward(grid, s.map, s.half);
-        store_tile(grid, s.half, square, x, window, c, n0, 1.0f, false);
+        CPU(store_tile)(grid, s.half, square, x, window, c, n0, 1.0f, false);
     }
 }
 
@@ -118,12 +102,12 @@ void CPU(grid_square_backward)(cpu_device *device, int m, const float *b, const 
 #pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
     for (int unit = 0; unit < x->channels * tiles; unit++) {
         int c = unit / tiles, n0 = unit % tiles * TILE;
-        grid_scratch s = scratch_of(device, m);
+        cpu_grid_buffers s = fcnn_cpu_grid_buffers(fcnn_cpu_scratch(device), m);
         fcnn_cpu_tile_inverse(grid, x, x->radius, c, n0, s.half, s.map);
         fcnn_cpu_tile_inverse(grid, dy, window, c, n0, s.half, s.other);
         /* The slope of x^2 is 2x. */
         square_slopes(s.map, 0.0f, (int64_t)fcnn_cpu_map_floats(m), s.other);
         fcnn_cpu_tile_forward(grid, s.other, s.half);
-        store_tile(grid, s.half, fcnn_tensor_band(dx), dx, dx->radius, c, n0, b[c], true);
+        CPU(store_tile)(grid, s.half, fcnn_tensor_band(dx), dx, dx->radius, c, n0, b[c], true);
     }
 }

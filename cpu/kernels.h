@@ -20,6 +20,21 @@ static inline lanes lanes_load(const float *at) {
 }
 static inline void lanes_store(float *at, lanes v) { memcpy(at, &v, sizeof v); }
 
+/* Half a register of floats in double. */
+typedef double wide __attribute__((vector_size(FCNN_LANES / 2 * 8)));
+
+static inline wide wide_load(const float *at) {
+    float half __attribute__((vector_size(FCNN_LANES / 2 * 4)));
+    memcpy(&half, at, sizeof half);
+    return __builtin_convertvector(half, wide);
+}
+/* Sum of a vector's numbers, in index order. */
+static inline double wide_sum(wide v) {
+    double sum = 0.0;
+    for (int l = 0; l < LANES / 2; l++) sum += v[l];
+    return sum;
+}
+
 /* Sum of the products of two rows, in a fixed order. */
 static inline double row_dot(const float *a, const float *b, int count) {
     lanes even = {0}, odd = {0};
@@ -59,6 +74,19 @@ fcnn_status CPU(product_backward_weights)(fcnn_device *, const fcnn_fold *, cons
                                           const fcnn_tensor *, fcnn_complex *);
 fcnn_status CPU(bias_forward)(fcnn_device *, const float *, fcnn_tensor *);
 fcnn_status CPU(bias_backward)(fcnn_device *, const fcnn_tensor *, float *);
+fcnn_status CPU(convolution_plan)(fcnn_device *, fcnn_convolution *, fcnn_convolution_bytes *);
+fcnn_status CPU(convolution_kernel)(fcnn_device *, const fcnn_convolution *, const float *,
+                                    const fcnn_convolution_memory *);
+fcnn_status CPU(convolution_forward)(fcnn_device *, const fcnn_convolution *, const float *,
+                                     const fcnn_convolution_memory *, const fcnn_tensor *,
+                                     fcnn_tensor *);
+fcnn_status CPU(convolution_backward)(fcnn_device *, const fcnn_convolution *, const float *,
+                                      const fcnn_convolution_memory *, const fcnn_tensor *,
+                                      const fcnn_tensor *, fcnn_tensor *, float *);
+fcnn_status CPU(pool_forward)(fcnn_device *, const fcnn_pool_shape *, const fcnn_tensor *,
+                              fcnn_tensor *);
+fcnn_status CPU(pool_backward)(fcnn_device *, const fcnn_pool_shape *, const fcnn_tensor *,
+                               const fcnn_tensor *, fcnn_tensor *);
 fcnn_status CPU(norm_forward)(fcnn_device *, const fcnn_norm_constants *, const fcnn_tensor *,
                               const float *, const float *, float *, float *, float *, float *,
                               fcnn_tensor *);
@@ -100,6 +128,23 @@ fcnn_status CPU(update)(fcnn_device *, fcnn_update_rule, const fcnn_step_constan
 fcnn_status CPU(squared_norm)(fcnn_device *, int64_t, const float *, double *);
 fcnn_status CPU(find_nonfinite)(fcnn_device *, int64_t, const float *, int64_t *);
 
+/* The algorithms of convolution.c's table: the slots of the same names, each checked there. */
+#define CPU_CONVOLUTION(name)                                                                      \
+    fcnn_status CPU(name##_plan)(fcnn_device *, fcnn_convolution *, fcnn_convolution_bytes *);     \
+    fcnn_status CPU(name##_kernel)(fcnn_device *, const fcnn_convolution *, const float *,         \
+                                   const fcnn_convolution_memory *);                               \
+    fcnn_status CPU(name##_forward)(fcnn_device *, const fcnn_convolution *, const float *,        \
+                                    const fcnn_convolution_memory *, const fcnn_tensor *,          \
+                                    fcnn_tensor *);                                                \
+    fcnn_status CPU(name##_backward)(fcnn_device *, const fcnn_convolution *, const float *,       \
+                                     const fcnn_convolution_memory *, const fcnn_tensor *,         \
+                                     const fcnn_tensor *, fcnn_tensor *, float *);
+FCNN_CONVOLUTION_ALGORITHMS(CPU_CONVOLUTION)
+
+/* Bins of radius <= radius of a tile's half spectrum (fused.c), as coordinates times scale, to
+ * channel c and images n0 .. of out, a band laid out like `like`; added to what is there if add. */
+void CPU(store_tile)(const cpu_grid *, const fftwf_complex *half, fcnn_complex *out,
+                     const fcnn_tensor *like, int radius, int c, int n0, float scale, bool add);
 /* srelu on a pixel grid (fused.c): [x^2] of the window's bins, and 2 b [x g] added to dx. */
 void CPU(grid_square)(cpu_device *, int, const fcnn_tensor *, int, fcnn_complex *);
 void CPU(grid_square_backward)(cpu_device *, int, const float *, const fcnn_tensor *,

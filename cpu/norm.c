@@ -1,6 +1,29 @@
-/* Batch norm by Parseval. A unit of work is a block of neighbouring channels,
- * which reads whole stretches of the [F][C][N] band; sums run in index order. */
+/* Batch norm: of bands by Parseval, a unit of work being a block of neighbouring
+ * channels, which reads whole stretches of the [F][C][N] band; of maps over
+ * pixels and images, a unit being a channel. Sums run in index order. */
 #include "kernels.h"
+
+/* ---- Both layouts ---- */
+
+/* What training keeps of the statistics. */
+typedef struct {
+    float *running_mean, *running_variance, *mean, *inverse;
+} statistics;
+
+/* Of channel c; returns the inverse deviation. */
+static double keep_statistics(const fcnn_norm_constants *constants, int c, double mu,
+                              double variance, const statistics *kept) {
+    float keep = 1.0f - constants->momentum;
+    double sigma_inverse = 1.0 / sqrt(variance + constants->epsilon);
+    kept->mean[c] = (float)mu;
+    kept->inverse[c] = (float)sigma_inverse;
+    kept->running_mean[c] = keep * kept->running_mean[c] + constants->momentum * (float)mu;
+    kept->running_variance[c] =
+        keep * kept->running_variance[c] + constants->momentum * (float)variance;
+    return sigma_inverse;
+}
+
+/* ---- Bands ---- */
 
 enum { CHANNEL_BLOCK = 4 };
 
@@ -57,11 +80,9 @@ static void apply_block(const fcnn_tensor *x, int first, int end, const float *s
     }
 }
 
-fcnn_status CPU(norm_forward)(fcnn_device *base, const fcnn_norm_constants *constants,
-                              const fcnn_tensor *x, const float *gamma, const float *beta,
-                              float *running_mean, float *running_variance, float *mean,
-                              float *inverse, fcnn_tensor *y) {
-    float keep = 1.0f - constants->momentum;
+static void band_forward(fcnn_device *base, const fcnn_norm_constants *constants,
+                         const fcnn_tensor *x, const float *gamma, const float *beta,
+                         const statistics *kept, fcnn_tensor *y) {
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int block = 0; block < blocks_of(x); block++) {
         int first = block * CHANNEL_BLOCK, end = block_end(x, block);
@@ -71,24 +92,17 @@ fcnn_status CPU(norm_forward)(fcnn_device *base, const fcnn_norm_constants *cons
         for (int c = first; c < end; c++) {
             double mu = dc_mean(x, c);
             double variance = (dc_variance(x, c, mu) + energy[c - first]) / x->images;
-            double sigma_inverse = 1.0 / sqrt(variance + constants->epsilon);
-            mean[c] = (float)mu;
-            inverse[c] = (float)sigma_inverse;
-            running_mean[c] = keep * running_mean[c] + constants->momentum * (float)mu;
-            running_variance[c] =
-                keep * running_variance[c] + constants->momentum * (float)variance;
+            double sigma_inverse = keep_statistics(constants, c, mu, variance, kept);
             scale[c - first] = (float)(gamma[c] * sigma_inverse);
             shift[c - first] = (float)(beta[c] - gamma[c] * sigma_inverse * mu);
         }
         apply_block(x, first, end, scale, shift, y);
     }
-    return FCNN_OK;
 }
 
-fcnn_status CPU(norm_apply)(fcnn_device *base, const fcnn_norm_constants *constants,
-                            const fcnn_tensor *x, const float *gamma, const float *beta,
-                            const float *running_mean, const float *running_variance,
-                            fcnn_tensor *y) {
+static void band_apply(fcnn_device *base, const fcnn_norm_constants *constants,
+                       const fcnn_tensor *x, const float *gamma, const float *beta,
+                       const float *running_mean, const float *running_variance, fcnn_tensor *y) {
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int block = 0; block < blocks_of(x); block++) {
         int first = block * CHANNEL_BLOCK, end = block_end(x, block);
@@ -100,7 +114,6 @@ fcnn_status CPU(norm_apply)(fcnn_device *base, const fcnn_norm_constants *consta
         }
         apply_block(x, first, end, scale, shift, y);
     }
-    return FCNN_OK;
 }
 
 /* Sums that both parameter gradients and dx need: sum of Re(conj(x - mean) dy), and of dy's DC. */
@@ -119,9 +132,9 @@ static void block_sums(const fcnn_tensor *x, const fcnn_tensor *dy, int first, i
     }
 }
 
-fcnn_status CPU(norm_backward)(fcnn_device *base, const fcnn_tensor *x, const float *gamma,
-                               const float *mean, const float *inverse, const fcnn_tensor *dy,
-                               fcnn_tensor *dx, float *dgamma, float *dbeta) {
+static void band_backward(fcnn_device *base, const fcnn_tensor *x, const float *gamma,
+                          const float *mean, const float *inverse, const fcnn_tensor *dy,
+                          fcnn_tensor *dx, float *dgamma, float *dbeta) {
     int64_t given = fcnn_band_count(dy->radius), all = dx ? fcnn_band_count(dx->radius) : 0;
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int block = 0; block < blocks_of(x); block++) {
@@ -156,5 +169,138 @@ fcnn_status CPU(norm_backward)(fcnn_device *base, const fcnn_tensor *x, const fl
             for (int i = 0; i < images; i++) row[i].re -= shift;
         }
     }
+}
+
+/* ---- Maps ---- */
+
+static float *map_row(const fcnn_tensor *t, int c, int64_t pixel) {
+    return row_at(t, (int64_t)c * t->size * t->size + pixel);
+}
+
+static int64_t pixels_of(const fcnn_tensor *t) { return (int64_t)t->size * t->size; }
+
+/* Sums over channel c, with d = x - center: of d and d^2 or, given dy, of dy and dy d. */
+static void map_sums(const fcnn_tensor *x, const fcnn_tensor *dy, int c, double center, double *sum,
+                     double *product) {
+    wide sums[2] = {{0}}, products[2] = {{0}};
+    double sum_rest = 0.0, product_rest = 0.0;
+    for (int64_t p = 0; p < pixels_of(x); p++) {
+        const float *row = map_row(x, c, p), *gradient = dy ? map_row(dy, c, p) : NULL;
+        int i = 0;
+        for (; i + LANES <= x->images; i += LANES) {
+            for (int half = 0; half < 2; half++) {
+                int at = i + half * (LANES / 2);
+                wide d = wide_load(row + at) - center;
+                wide g = gradient ? wide_load(gradient + at) : d;
+                sums[half] += g;
+                products[half] += g * d;
+            }
+        }
+        for (; i < x->images; i++) {
+            double d = row[i] - center, g = gradient ? (double)gradient[i] : d;
+            sum_rest += g;
+            product_rest += g * d;
+        }
+    }
+    *sum = wide_sum(sums[0] + sums[1]) + sum_rest;
+    *product = wide_sum(products[0] + products[1]) + product_rest;
+}
+
+/* Mean and variance; sums about one of the values, so that a large mean costs no digits. */
+static double map_statistics(const fcnn_tensor *x, int c, double *variance) {
+    double center = map_row(x, c, 0)[0], sum, squares;
+    double count = (double)pixels_of(x) * x->images;
+    map_sums(x, NULL, c, center, &sum, &squares);
+    double offset = sum / count, spread = squares / count - offset * offset;
+    *variance = spread < 0.0 ? 0.0 : spread; /* NaN stays */
+    return center + offset;
+}
+
+/* y = scale (x - mu) + beta, mu in two parts: of x - (float)mu no digit is lost. */
+static void apply_map(const fcnn_tensor *x, int c, double mu, double scale, float beta,
+                      const fcnn_tensor *y) {
+    float center = (float)mu, s = (float)scale, shift = (float)(beta - scale * (mu - center));
+    for (int64_t p = 0; p < pixels_of(x); p++) {
+        const float *from = map_row(x, c, p);
+        float *to = map_row(y, c, p);
+        for (int i = 0; i < x->images; i++) to[i] = s * (from[i] - center) + shift;
+    }
+}
+
+static void map_forward(fcnn_device *base, const fcnn_norm_constants *constants,
+                        const fcnn_tensor *x, const float *gamma, const float *beta,
+                        const statistics *kept, fcnn_tensor *y) {
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
+    for (int c = 0; c < x->channels; c++) {
+        double variance, mu = map_statistics(x, c, &variance);
+        double sigma_inverse = keep_statistics(constants, c, mu, variance, kept);
+        apply_map(x, c, mu, gamma[c] * sigma_inverse, beta[c], y);
+    }
+}
+
+static void map_apply(fcnn_device *base, const fcnn_norm_constants *constants, const fcnn_tensor *x,
+                      const float *gamma, const float *beta, const float *running_mean,
+                      const float *running_variance, fcnn_tensor *y) {
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
+    for (int c = 0; c < x->channels; c++)
+        apply_map(x, c, running_mean[c],
+                  gamma[c] / sqrt((double)running_variance[c] + constants->epsilon), beta[c], y);
+}
+
+static void map_backward(fcnn_device *base, const fcnn_tensor *x, const float *gamma,
+                         const float *mean, const float *inverse, const fcnn_tensor *dy,
+                         fcnn_tensor *dx, float *dgamma, float *dbeta) {
+    double count = (double)pixels_of(x) * x->images;
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
+    for (int c = 0; c < x->channels; c++) {
+        double sum, product;
+        map_sums(x, dy, c, mean[c], &sum, &product);
+        dgamma[c] = (float)(product * inverse[c]);
+        dbeta[c] = (float)sum;
+        if (!dx) continue;
+        float average = (float)(sum / count), center = mean[c], scale = gamma[c] * inverse[c];
+        /* Xhat avg(...) as a factor of x - mean. */
+        float along = (float)(product * inverse[c] * inverse[c] / count);
+        for (int64_t p = 0; p < pixels_of(x); p++) {
+            const float *row = map_row(x, c, p), *g = map_row(dy, c, p);
+            float *out = map_row(dx, c, p);
+            for (int i = 0; i < x->images; i++)
+                out[i] = scale * (g[i] - average - along * (row[i] - center));
+        }
+    }
+}
+
+/* ---- The operation ---- */
+
+fcnn_status CPU(norm_forward)(fcnn_device *base, const fcnn_norm_constants *constants,
+                              const fcnn_tensor *x, const float *gamma, const float *beta,
+                              float *running_mean, float *running_variance, float *mean,
+                              float *inverse, fcnn_tensor *y) {
+    statistics kept = {running_mean, running_variance, mean, inverse};
+    if (x->layout == FCNN_BAND)
+        band_forward(base, constants, x, gamma, beta, &kept, y);
+    else
+        map_forward(base, constants, x, gamma, beta, &kept, y);
+    return FCNN_OK;
+}
+
+fcnn_status CPU(norm_apply)(fcnn_device *base, const fcnn_norm_constants *constants,
+                            const fcnn_tensor *x, const float *gamma, const float *beta,
+                            const float *running_mean, const float *running_variance,
+                            fcnn_tensor *y) {
+    if (x->layout == FCNN_BAND)
+        band_apply(base, constants, x, gamma, beta, running_mean, running_variance, y);
+    else
+        map_apply(base, constants, x, gamma, beta, running_mean, running_variance, y);
+    return FCNN_OK;
+}
+
+fcnn_status CPU(norm_backward)(fcnn_device *base, const fcnn_tensor *x, const float *gamma,
+                               const float *mean, const float *inverse, const fcnn_tensor *dy,
+                               fcnn_tensor *dx, float *dgamma, float *dbeta) {
+    if (x->layout == FCNN_BAND)
+        band_backward(base, x, gamma, mean, inverse, dy, dx, dgamma, dbeta);
+    else
+        map_backward(base, x, gamma, mean, inverse, dy, dx, dgamma, dbeta);
     return FCNN_OK;
 }

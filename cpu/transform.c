@@ -6,6 +6,15 @@
 
 #include "cpu.h"
 
+cpu_grid_buffers fcnn_cpu_grid_buffers(void *at, int m) {
+    unsigned char *bytes = at;
+    size_t half = fcnn_cpu_align(fcnn_cpu_half_floats(m) * sizeof(float));
+    size_t map = fcnn_cpu_align(fcnn_cpu_map_floats(m) * sizeof(float));
+    return (cpu_grid_buffers){.half = (fftwf_complex *)(void *)bytes,
+                              .map = (float *)(void *)(bytes + half),
+                              .other = (float *)(void *)(bytes + half + map)};
+}
+
 void fcnn_cpu_tile_inverse(const cpu_grid *grid, const fcnn_tensor *band, int radius, int channel,
                            int first_image, fftwf_complex *half, float *map) {
     int m = grid->size, columns = m / 2 + 1;
@@ -34,7 +43,8 @@ void fcnn_cpu_tile_forward(const cpu_grid *grid, float *map, fftwf_complex *half
     fftwf_execute_dft_r2c(grid->forward, map, half);
 }
 
-fcnn_status fcnn_cpu_band_to_map(fcnn_device *base, const fcnn_tensor *band, fcnn_tensor *map) {
+fcnn_status fcnn_cpu_band_to_map(fcnn_device *base, const fcnn_tensor *band, float scale,
+                                 fcnn_tensor *map) {
     const cpu_device *device = (const cpu_device *)base;
     const cpu_grid *grid = fcnn_cpu_find_grid(device, map->size);
     int m = map->size, tiles = fcnn_cpu_tiles(band);
@@ -46,7 +56,8 @@ fcnn_status fcnn_cpu_band_to_map(fcnn_device *base, const fcnn_tensor *band, fcn
         fcnn_cpu_tile_inverse(grid, band, band->radius, c, n0, half, pixels);
         float *out = map->data + (int64_t)c * m * m * map->capacity + n0;
         for (int64_t p = 0; p < (int64_t)m * m; p++)
-            memcpy(out + p * map->capacity, pixels + p * TILE, (size_t)lanes * sizeof(float));
+            for (int i = 0; i < lanes; i++)
+                out[p * map->capacity + i] = scale * pixels[p * TILE + i];
     }
     return FCNN_OK;
 }

@@ -34,7 +34,8 @@ typedef enum {
     FCNN_DEMAND_GRID,    /* band_to_map, map_to_band, fused_*, srelu on a grid: size */
     FCNN_DEMAND_SRELU,   /* srelu by sums:   radius, window */
     FCNN_DEMAND_PRODUCT, /* product_*:       channels, filters, capacity, fold */
-    FCNN_DEMAND_KERNEL   /* kernel_to_spectrum and back: size (taps across), grid */
+    FCNN_DEMAND_KERNEL,  /* kernel_to_spectrum and back: size (taps across), grid */
+    FCNN_DEMAND_POOL     /* pool_* on bands: size and grid, sides of its input and output */
 } fcnn_demand_kind;
 
 typedef struct {
@@ -53,6 +54,58 @@ typedef struct {
     int radius; /* bins computed */
     int64_t pairs;
 } fcnn_kernel_shape;
+
+/* How a convolution of maps is computed. ROW(name) */
+#define FCNN_CONVOLUTION_ALGORITHMS(ROW)                                                           \
+    ROW(direct)   /* loops over taps, vectorised over output columns */                            \
+    ROW(gemm)     /* im2col and one matrix product */                                              \
+    ROW(winograd) /* F(4x4, 3x3): Lavin & Gray 2016 */                                             \
+    ROW(fft)      /* whole maps, every transform used in all passes: Mathieu et al. 2013 */        \
+    ROW(oaa)      /* tiles, overlap-and-add: Highlander & Rodriguez 2016 */
+
+#define FCNN_CONVOLUTION_ENUM(name) FCNN_CONVOLUTION_##name,
+typedef enum {
+    FCNN_CONVOLUTION_ALGORITHMS(FCNN_CONVOLUTION_ENUM) FCNN_CONVOLUTION_COUNT
+} fcnn_convolution_algorithm;
+
+/* A convolution of maps [C][side][side][N]: with c = (size-1)/2,
+ *   y[o] = sum over taps p and channels of w[p] x[stride o + p - c]   (in both axes)
+ * and an output of side/stride points (stride divides side). Pixels beyond the edge are those
+ * of the other side (wrap) or 0. */
+typedef struct {
+    fcnn_convolution_algorithm algorithm;
+    int size;   /* taps across, 1 .. side */
+    int stride; /* direct and gemm alone take another than 1 */
+    bool wrap;
+    int channels, filters;
+    int side;      /* of the input map */
+    int capacity;  /* of the tensors */
+    bool training; /* the backward pass follows: fft keeps the input's transform */
+    int tile;      /* side of the grids that are transformed; 0: the backend's choice, filled in by
+                    * convolution_plan (0 still: the algorithm has none) */
+} fcnn_convolution;
+
+/* Bytes a convolution needs beside its operands, by how long they must last. */
+typedef struct {
+    int64_t kernel;   /* the taps in the algorithm's own form: while they do not change */
+    int64_t input;    /* from the forward to the backward pass */
+    int64_t forward;  /* workspace of convolution_forward */
+    int64_t backward; /* workspace of convolution_backward */
+} fcnn_convolution_bytes;
+
+typedef struct {
+    void *kernel, *input, *work; /* work: of the pass that runs */
+} fcnn_convolution_memory;
+
+typedef enum { FCNN_POOL_MAX, FCNN_POOL_AVERAGE } fcnn_pool_rule;
+
+/* Windows of size x size pixels, stride apart, the first at -pad; m = (n + 2 pad - size)/stride + 1
+ * of them across, rounded down. Pixels outside the map are left out, of the average's count
+ * too. Of equal maxima the first in reading order has the gradient. */
+typedef struct {
+    fcnn_pool_rule rule;
+    int size, stride, pad; /* pad < size */
+} fcnn_pool_shape;
 
 typedef struct {
     float epsilon, momentum;
@@ -95,8 +148,9 @@ struct fcnn_backend {
      * than the band are an error. Scratch grows with the largest image met. */
     fcnn_status (*images_to_band)(fcnn_device *device, const fcnn_image *images,
                                   const fcnn_input_statistics *statistics, fcnn_tensor *band);
-    /* Map [C][m][m][N], m = map->size >= 2 radius + 1, from the band. */
-    fcnn_status (*band_to_map)(fcnn_device *device, const fcnn_tensor *band, fcnn_tensor *map);
+    /* Map [C][m][m][N], m = map->size >= 2 radius + 1: scale * inverse transform of the band. */
+    fcnn_status (*band_to_map)(fcnn_device *device, const fcnn_tensor *band, float scale,
+                               fcnn_tensor *map);
     /* Band = scale * forward transform of the map. scale = 1: the inverse of the above;
      * scale = m*m: its adjoint. */
     fcnn_status (*map_to_band)(fcnn_device *device, const fcnn_tensor *map, float scale,
@@ -122,13 +176,39 @@ struct fcnn_backend {
     fcnn_status (*product_backward_weights)(fcnn_device *device, const fcnn_fold *fold,
                                             const fcnn_tensor *x, const fcnn_tensor *dy,
                                             fcnn_complex *dh);
-    /* In place: DC += bias[c]. */
+    /* In place: DC, or every pixel of a map, += bias[c]. */
     fcnn_status (*bias_forward)(fcnn_device *device, const float *bias, fcnn_tensor *y);
-    /* dbias[c] = sum over images of DC. */
+    /* dbias[c] = sum over images of DC, or of all pixels. */
     fcnn_status (*bias_backward)(fcnn_device *device, const fcnn_tensor *dy, float *dbias);
 
-    /* ---- Batch norm by Parseval; mean, inverse: [C] of this batch, for the backward pass.
-     * Statistics are over all of x, of which y may hold a smaller radius. ---- */
+    /* ---- Convolution of maps; taps as in fcnn_kernel_shape, [size*size][C_out][C_in] ---- */
+
+    /* Chooses the tile where it is 0, makes plans, notes the scratch, and says what memory it
+     * takes; FCNN_ERROR_UNSUPPORTED with the reason where the algorithm cannot do it. */
+    fcnn_status (*convolution_plan)(fcnn_device *device, fcnn_convolution *convolution,
+                                    fcnn_convolution_bytes *bytes);
+    /* Brings the taps into memory->kernel; the passes below read w there where bytes.kernel is
+     * not 0, and memory is the same for all three. */
+    fcnn_status (*convolution_kernel)(fcnn_device *device, const fcnn_convolution *convolution,
+                                      const float *w, const fcnn_convolution_memory *memory);
+    fcnn_status (*convolution_forward)(fcnn_device *device, const fcnn_convolution *convolution,
+                                       const float *w, const fcnn_convolution_memory *memory,
+                                       const fcnn_tensor *x, fcnn_tensor *y);
+    /* dx or dw may be NULL; memory->input is the forward pass's. */
+    fcnn_status (*convolution_backward)(fcnn_device *device, const fcnn_convolution *convolution,
+                                        const float *w, const fcnn_convolution_memory *memory,
+                                        const fcnn_tensor *x, const fcnn_tensor *dy,
+                                        fcnn_tensor *dx, float *dw);
+
+    /* ---- Pooling of maps, or of bands on the pixel grids that they stand for ---- */
+    fcnn_status (*pool_forward)(fcnn_device *device, const fcnn_pool_shape *shape,
+                                const fcnn_tensor *x, fcnn_tensor *y);
+    fcnn_status (*pool_backward)(fcnn_device *device, const fcnn_pool_shape *shape,
+                                 const fcnn_tensor *x, const fcnn_tensor *dy, fcnn_tensor *dx);
+
+    /* ---- Batch norm, of bands by Parseval, of maps over their pixels; mean, inverse: [C] of this
+     * batch, for the backward pass. Statistics are over all of x, of which y may hold a smaller
+     * radius. ---- */
     fcnn_status (*norm_forward)(fcnn_device *device, const fcnn_norm_constants *constants,
                                 const fcnn_tensor *x, const float *gamma, const float *beta,
                                 float *running_mean, float *running_variance, float *mean,

@@ -257,7 +257,15 @@ static fcnn_status plan_nodes(fcnn_graph *graph) {
     return FCNN_OK;
 }
 
+fcnn_status fcnn_form_check(const fcnn_config *config, fcnn_form form) {
+    const fcnn_section *net = &config->sections[0];
+    if (form != FCNN_FORM_SPECTRAL || !fcnn_section_is(net, "domain", "space")) return FCNN_OK;
+    return fcnn_config_error(config, net, "domain",
+                             "domain=space: the spectral form is of the frequency domain");
+}
+
 static fcnn_status build(fcnn_graph *graph) {
+    FCNN_TRY(fcnn_form_check(graph->options.config, graph->options.form));
     FCNN_TRY(build_nodes(graph));
     FCNN_TRY(infer_shapes(graph));
     propagate_needs(graph);

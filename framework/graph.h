@@ -31,6 +31,9 @@ typedef struct {
     fcnn_form form;
 } fcnn_graph_options;
 
+/* FCNN_ERROR_CONFIG where a network of this cfg has no such form: in space there are no spectra. */
+fcnn_status fcnn_form_check(const fcnn_config *config, fcnn_form form);
+
 /* A parameter, or a buffer such as a running mean. All values lie in one flat
  * buffer, in the order: with weight decay, without, buffers. Complex numbers are
  * a last dimension of 2. */

@@ -141,6 +141,9 @@ fcnn_device *fcnn_graph_device(const fcnn_graph *graph);
 const fcnn_node *fcnn_graph_input(const fcnn_graph *graph, const fcnn_node *node, int i);
 /* Gradient to write for input i; NULL where none is needed. */
 fcnn_tensor *fcnn_graph_input_gradient(fcnn_graph *graph, const fcnn_node *node, int i);
+/* Number of its stream of initial values. Only weights are counted, so that networks which
+ * differ in norms, activations, pools or domain start from the same ones. */
+uint64_t fcnn_graph_parameter_stream(const fcnn_graph *graph, int parameter);
 float *fcnn_graph_value(const fcnn_graph *graph, int parameter);
 float *fcnn_graph_gradient(const fcnn_graph *graph, int parameter);
 

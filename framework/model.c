@@ -428,6 +428,7 @@ static fcnn_status write_list(fcnn_graph *graph, const fcnn_save_options *option
 
 fcnn_status fcnn_model_save(fcnn_graph *graph, const fcnn_save_options *options) {
     tensor_list list = {0};
+    FCNN_TRY(fcnn_form_check(graph->options.config, options->form));
     fcnn_status status = list_model(&list, graph, options->form);
     if (!status && options->moments) status = list_moments(&list, graph);
     if (!status) status = write_list(graph, options, &list);

@@ -56,7 +56,7 @@ typedef struct {
     const fcnn_metadata *extra;
 } fcnn_save_options;
 
-/* Writes a training graph atomically. */
+/* Writes a graph atomically. The spectral form is of a graph in FCNN_FORM_TRAINABLE. */
 fcnn_status fcnn_model_save(fcnn_graph *graph, const fcnn_save_options *options);
 
 #ifdef __cplusplus

@@ -50,6 +50,12 @@ fcnn_status fcnn_graph_write(fcnn_graph *graph, fcnn_parameter *parameter, const
 fcnn_flat_parameters fcnn_graph_flat(const fcnn_graph *graph) { return graph->flat; }
 void fcnn_graph_parameters_changed(fcnn_graph *graph) { graph->pass.version++; }
 
+uint64_t fcnn_graph_parameter_stream(const fcnn_graph *graph, int parameter) {
+    uint64_t weights = 0;
+    for (int i = 0; i < parameter; i++) weights += graph->parameters[i].decayed;
+    return weights;
+}
+
 fcnn_status fcnn_graph_initialise(fcnn_graph *graph, uint64_t seed) {
     for (int i = 0; i < graph->parameter_count; i++) {
         fcnn_parameter *p = &graph->parameters[i];
@@ -57,7 +63,7 @@ fcnn_status fcnn_graph_initialise(fcnn_graph *graph, uint64_t seed) {
         if (!host)
             return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the %lld numbers of %s",
                                    (long long)p->count, p->name);
-        fcnn_random random = {seed, FCNN_STREAM_INIT, (uint64_t)i};
+        fcnn_random random = {seed, FCNN_STREAM_INIT, fcnn_graph_parameter_stream(graph, i)};
         if (p->deviation > 0.0f) {
             fcnn_random_normal(&random, p->count, p->deviation, host);
         } else {

@@ -46,11 +46,15 @@ static const char *function_key(const fcnn_section *section) {
 fcnn_status fcnn_add_activation(fcnn_graph *graph, const fcnn_section *section, const char *key,
                                 const char *suffix) {
     if (fcnn_section_is(section, key, "linear")) return FCNN_OK;
-    return fcnn_graph_add(graph, &fcnn_layer_activation, section, suffix, NULL);
+    bool in_space = fcnn_section_is(section, key, "srelu") && fcnn_in_space(graph);
+    return fcnn_graph_add(graph, in_space ? &fcnn_layer_space_srelu : &fcnn_layer_activation,
+                          section, suffix, NULL);
 }
 
 static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
-    return fcnn_graph_add(graph, &fcnn_layer_activation, section, NULL, NULL);
+    if (fcnn_section_is(section, "function", "linear"))
+        return fcnn_graph_add(graph, &fcnn_layer_activation, section, NULL, NULL);
+    return fcnn_add_activation(graph, section, "function", NULL);
 }
 
 static int next_smooth(int size) {
@@ -63,22 +67,21 @@ static int next_smooth(int size) {
     }
 }
 
-/* Side of the grid for a band; checks that it is large enough. */
-static fcnn_status choose_grid(fcnn_graph *graph, fcnn_node *node) {
-    activation_state *state = node->state;
+fcnn_status fcnn_activation_grid(const fcnn_graph *graph, const fcnn_node *node, int window,
+                                 int *grid) {
     const fcnn_section *section = node->section;
-    int size = node->output.size;
+    int size = node->output.size, least = size;
     /* The square of a radius r has radius 2r; what it folds must miss the window. */
-    int least = state->form == SRELU ? size + (state->window < size ? state->window : size) : size;
+    if (window >= 0) least += window < size ? window : size;
     if (fcnn_section_is(section, "grid", "same"))
-        state->grid = state->form == SRELU ? next_smooth(least) : size;
+        *grid = window >= 0 ? next_smooth(least) : size;
     else if (fcnn_section_is(section, "grid", "auto"))
-        state->grid = next_smooth(least);
+        *grid = next_smooth(least);
     else
-        state->grid = (int)fcnn_section_int(section, "grid");
-    if (state->grid >= least) return FCNN_OK;
-    return fcnn_node_error(graph, node, "grid", "grid=%d: this layer needs at least %d",
-                           state->grid, least);
+        *grid = (int)fcnn_section_int(section, "grid");
+    if (*grid >= least) return FCNN_OK;
+    return fcnn_node_error(graph, node, "grid", "grid=%d: this layer needs at least %d", *grid,
+                           least);
 }
 
 static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
@@ -95,6 +98,12 @@ static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
     node->output = fcnn_graph_input(graph, node, 0)->output;
     if (node->output.layout != FCNN_BAND) {
         if (row->form == POINTWISE) return FCNN_OK;
+        if (fcnn_in_space(graph) && !fcnn_after_ifft(graph, node))
+            return fcnn_node_error(graph, node, key,
+                                   "%s=%s is a rule of frequency bins and has no meaning on "
+                                   "pixels: domain=space takes srelu and the pointwise rules, "
+                                   "relu for example",
+                                   key, name);
         return fcnn_node_error(graph, node, key,
                                "%s=%s works on bands alone; after [ifft] use a pointwise one "
                                "such as relu",
@@ -102,9 +111,10 @@ static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
     }
     if (row->form == SRELU) {
         state->window = (int)fcnn_section_int(section, "window");
-        if (fcnn_section_is(section, "algorithm", "sum")) return FCNN_OK;
+        if (!fcnn_section_is(section, "algorithm", "grid")) return FCNN_OK;
     }
-    return row->form == PER_BIN ? FCNN_OK : choose_grid(graph, node);
+    if (row->form == PER_BIN) return FCNN_OK;
+    return fcnn_activation_grid(graph, node, row->form == SRELU ? state->window : -1, &state->grid);
 }
 
 static int need(const fcnn_graph *graph, const fcnn_node *node, int input, int radius) {
@@ -125,6 +135,12 @@ static fcnn_status declare(fcnn_graph *graph, fcnn_node *node, const char *name,
                               index);
 }
 
+fcnn_status fcnn_srelu_declare(fcnn_graph *graph, fcnn_node *node, int *a, int *b) {
+    /* Least squares to ReLU on unit normal data. */
+    FCNN_TRY(declare(graph, node, "a", 0.5f, a));
+    return declare(graph, node, "b", 0.2f, b);
+}
+
 /* Radius of the window bins that the output holds. */
 static int square_radius(const fcnn_node *node) {
     const activation_state *state = node->state;
@@ -138,9 +154,7 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     if (state->form == PER_BIN && state->learned)
         FCNN_TRY(declare(graph, node, "b", 0.0f, &state->b));
     if (state->form == SRELU) {
-        /* Least squares to ReLU on unit normal data. */
-        FCNN_TRY(declare(graph, node, "a", 0.5f, &state->a));
-        FCNN_TRY(declare(graph, node, "b", 0.2f, &state->b));
+        FCNN_TRY(fcnn_srelu_declare(graph, node, &state->a, &state->b));
         int64_t bytes = fcnn_band_count(square_radius(node)) * output->channels * output->capacity *
                         (int64_t)sizeof(fcnn_complex);
         FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_STEP, &state->square));
@@ -212,10 +226,9 @@ static int64_t sum_cost(const fcnn_node *node) {
 }
 
 static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
-    (void)graph;
     const activation_state *state = node->state;
-    if (node->output.layout != FCNN_BAND) return;
-    cost->label = state->grid ? "fused" : "resident";
+    fcnn_cost_label(graph, node, cost);
+    if (state->grid) cost->label = "fused";
     if (state->grid)
         cost->multiply_adds = 2 * node->output.channels * fcnn_transform_cost(state->grid);
     else if (state->form == SRELU)

@@ -7,8 +7,6 @@
 
 #include "layers.h"
 
-enum { NO_PARAMETER = -1 };
-
 typedef struct {
     fcnn_kernel_shape kernel; /* of the compact taps, or of those a free kernel starts from */
     int channels, filters, stride;
@@ -20,7 +18,11 @@ typedef struct {
 } conv_state;
 
 static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
-    FCNN_TRY(fcnn_graph_add(graph, &fcnn_layer_conv, section, NULL, NULL));
+    bool space = fcnn_in_space(graph);
+    if (space && fcnn_section_int(section, "stride") > 1)
+        FCNN_TRY(fcnn_graph_add(graph, &fcnn_layer_resample, section, ".grid", NULL));
+    FCNN_TRY(fcnn_graph_add(graph, space ? &fcnn_layer_space_conv : &fcnn_layer_conv, section, NULL,
+                            NULL));
     if (fcnn_section_is(section, "norm", "batch"))
         FCNN_TRY(fcnn_graph_add(graph, &fcnn_layer_norm, section, ".norm", NULL));
     return fcnn_add_activation(graph, section, "activation", ".activation");
@@ -31,6 +33,11 @@ static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
     FCNN_TRY(fcnn_node_expect(graph, node, FCNN_BAND));
     const fcnn_tensor *input = &fcnn_graph_input(graph, node, 0)->output;
     const fcnn_section *section = node->section;
+    const fcnn_section *net = &fcnn_graph_get_options(graph)->config->sections[0];
+    if (fcnn_section_is(net, "border", "zero"))
+        return fcnn_config_error(fcnn_graph_get_options(graph)->config, net, "border",
+                                 "border=zero: a product per bin wraps around; it takes "
+                                 "domain=space");
     bool full = fcnn_section_is(section, "size", "full");
     int taps = (int)fcnn_section_int(section, full ? "init_size" : "size");
     if (full && taps > input->size) taps = input->size;
@@ -67,35 +74,42 @@ static int64_t spectrum_bins(const fcnn_node *node) {
     return fcnn_band_count(state->kernel.radius);
 }
 
+fcnn_status fcnn_conv_declare_taps(fcnn_graph *graph, fcnn_node *node, int size, int filters,
+                                   int channels, int *index) {
+    double fan_in = (double)channels * size * size; /* He et al. 2015 */
+    fcnn_parameter_options taps = {.name = "weight",
+                                   .rank = 4,
+                                   .shape = {size, size, filters, channels},
+                                   .trained = true,
+                                   .decayed = true,
+                                   .deviation = (float)sqrt(2.0 / fan_in)};
+    return fcnn_graph_declare(graph, node, &taps, index);
+}
+
+fcnn_status fcnn_conv_declare_bias(fcnn_graph *graph, fcnn_node *node, int filters, int *index) {
+    bool spectral = fcnn_graph_get_options(graph)->form == FCNN_FORM_SPECTRAL;
+    *index = FCNN_NO_PARAMETER;
+    if (!fcnn_section_is(node->section, "norm", "none") && !spectral) return FCNN_OK;
+    fcnn_parameter_options bias = {.name = "bias", .rank = 1, .shape = {filters}, .trained = true};
+    return fcnn_graph_declare(graph, node, &bias, index);
+}
+
 static fcnn_status declare(fcnn_graph *graph, fcnn_node *node) {
     conv_state *state = node->state;
     const fcnn_kernel_shape *kernel = &state->kernel;
     int64_t bins = spectrum_bins(node);
-    float deviation =
-        (float)sqrt(2.0 / ((double)state->channels * kernel->size * kernel->size)); /* He 2015 */
-    fcnn_parameter_options taps = {
-        .name = "weight",
-        .rank = 4,
-        .shape = {kernel->size, kernel->size, state->filters, state->channels},
-        .trained = true,
-        .decayed = true,
-        .deviation = deviation};
     fcnn_parameter_options spectrum = {.name = "spectrum",
                                        .rank = 4,
                                        .shape = {bins, state->filters, state->channels, 2},
                                        .trained = true,
                                        .decayed = true,
                                        .degrees = (2 * bins - 1) * kernel->pairs};
-    FCNN_TRY(fcnn_graph_declare(graph, node, state->compact ? &taps : &spectrum, &state->weight));
-    bool spectral = fcnn_graph_get_options(graph)->form == FCNN_FORM_SPECTRAL;
-    state->bias = NO_PARAMETER;
-    if (fcnn_section_is(node->section, "norm", "none") || spectral)
-        FCNN_TRY(fcnn_graph_declare(
-            graph, node,
-            &(fcnn_parameter_options){
-                .name = "bias", .rank = 1, .shape = {state->filters}, .trained = true},
-            &state->bias));
-    return FCNN_OK;
+    if (state->compact)
+        FCNN_TRY(fcnn_conv_declare_taps(graph, node, kernel->size, state->filters, state->channels,
+                                        &state->weight));
+    else
+        FCNN_TRY(fcnn_graph_declare(graph, node, &spectrum, &state->weight));
+    return fcnn_conv_declare_bias(graph, node, state->filters, &state->bias);
 }
 
 static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
@@ -131,7 +145,8 @@ static fcnn_status initialise(fcnn_graph *graph, fcnn_node *node, uint64_t seed)
     float *host = malloc(bytes);
     void *taps = NULL;
     if (!host) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for initial taps");
-    fcnn_random random = {seed, FCNN_STREAM_INIT, (uint64_t)state->weight};
+    fcnn_random random = {seed, FCNN_STREAM_INIT,
+                          fcnn_graph_parameter_stream(graph, state->weight)};
     double fan_in = (double)state->channels * state->kernel.size * state->kernel.size;
     fcnn_random_normal(&random, count, (float)sqrt(2.0 / fan_in), host);
 
@@ -165,7 +180,7 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     FCNN_TRY(current_spectrum(graph, node, &h));
     FCNN_CALL(graph, product_forward, state->fold, h, &fcnn_graph_input(graph, node, 0)->output,
               &node->output);
-    if (state->bias != NO_PARAMETER)
+    if (state->bias != FCNN_NO_PARAMETER)
         FCNN_CALL(graph, bias_forward, fcnn_graph_value(graph, state->bias), &node->output);
     return FCNN_OK;
 }
@@ -175,7 +190,7 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     float *dweight = fcnn_graph_gradient(graph, state->weight);
     fcnn_complex *h, *dh = (fcnn_complex *)(state->compact ? state->dh : (void *)dweight);
     FCNN_TRY(current_spectrum(graph, node, &h));
-    if (state->bias != NO_PARAMETER)
+    if (state->bias != FCNN_NO_PARAMETER)
         FCNN_CALL(graph, bias_backward, &node->gradient, fcnn_graph_gradient(graph, state->bias));
     FCNN_CALL(graph, product_backward_weights, state->fold,
               &fcnn_graph_input(graph, node, 0)->output, &node->gradient, dh);
@@ -191,7 +206,7 @@ static fcnn_status spectrum(fcnn_graph *graph, fcnn_node *node, fcnn_complex *ho
     FCNN_TRY(current_spectrum(graph, node, &h));
     size_t bytes = (size_t)(spectrum_bins(node) * state->kernel.pairs) * sizeof *h;
     FCNN_CALL(graph, download, host, h, bytes);
-    if (state->bias != NO_PARAMETER)
+    if (state->bias != FCNN_NO_PARAMETER)
         return fcnn_graph_read(graph, fcnn_graph_parameter(graph, state->bias), bias);
     for (int c = 0; c < state->filters; c++) bias[c] = 0.0f;
     return FCNN_OK;

@@ -16,6 +16,8 @@ static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
 static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
     if (node->index == 0 || fcnn_graph_input(graph, node, 0)->output.layout == FCNN_BAND)
         FCNN_TRY(fcnn_node_expect(graph, node, FCNN_MAP));
+    if (!fcnn_after_ifft(graph, node))
+        return fcnn_node_error(graph, node, NULL, "got maps before [ifft]; is it missing?");
     int units = fcnn_section_is(node->section, "units", "classes")
                     ? fcnn_graph_get_options(graph)->classes
                     : (int)fcnn_section_int(node->section, "units");

@@ -35,7 +35,7 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
         return FCNN_OK;
     }
     fcnn_random random = {pass->seed, FCNN_STREAM_DROPOUT,
-                          (uint64_t)pass->step << 16 | (uint64_t)node->index};
+                          (uint64_t)pass->step << 16 | (uint64_t)node->section->ordinal};
     FCNN_CALL(graph, dropout_mask, &random, state->rate, node->output.channels, pass->images,
               node->output.capacity, state->mask);
     FCNN_CALL(graph, channel_scale, state->mask, x, &node->output);
@@ -49,11 +49,6 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     return FCNN_OK;
 }
 
-static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
-    (void)graph;
-    if (node->output.layout == FCNN_BAND) cost->label = "resident";
-}
-
 const fcnn_layer_type fcnn_layer_dropout = {.name = "dropout",
                                             .state_bytes = sizeof(dropout_state),
                                             .build = build,
@@ -61,4 +56,4 @@ const fcnn_layer_type fcnn_layer_dropout = {.name = "dropout",
                                             .plan = plan,
                                             .forward = forward,
                                             .backward = backward,
-                                            .cost = cost};
+                                            .cost = fcnn_cost_label};

@@ -1,10 +1,12 @@
-/* [fft] enters the frequency domain: images of any size become one band. */
+/* [fft] enters the frequency domain: images of any size become one band. In
+ * space that band's map is the input, so that both see the same image. */
 #include "layers.h"
 
 #include <stdio.h>
 
 static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
-    return fcnn_graph_add(graph, &fcnn_layer_fft, section, NULL, NULL);
+    const fcnn_layer_type *type = fcnn_in_space(graph) ? &fcnn_layer_space_input : &fcnn_layer_fft;
+    return fcnn_graph_add(graph, type, section, NULL, NULL);
 }
 
 static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
@@ -41,3 +43,55 @@ static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost 
 
 const fcnn_layer_type fcnn_layer_fft = {
     .name = "fft", .build = build, .shape = shape, .plan = plan, .forward = forward, .cost = cost};
+
+/* ---- In space ---- */
+
+typedef struct {
+    fcnn_tensor band;
+    void *memory;
+} input_state;
+
+static fcnn_status space_shape(fcnn_graph *graph, fcnn_node *node) {
+    FCNN_TRY(shape(graph, node));
+    node->output.layout = FCNN_MAP;
+    return FCNN_OK;
+}
+
+static fcnn_status space_plan(fcnn_graph *graph, fcnn_node *node) {
+    input_state *state = node->state;
+    state->band = node->output;
+    state->band.layout = FCNN_BAND;
+    state->band.radius = (node->output.size - 1) / 2;
+    int64_t bytes = fcnn_tensor_floats(&state->band) * (int64_t)sizeof(float);
+    FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_FORWARD, &state->memory));
+    FCNN_TRY(fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_INPUT,
+                                                     .channels = state->band.channels,
+                                                     .radius = state->band.radius}));
+    return fcnn_graph_demand(graph,
+                             &(fcnn_demand){.kind = FCNN_DEMAND_GRID, .size = node->output.size});
+}
+
+static fcnn_status space_forward(fcnn_graph *graph, fcnn_node *node) {
+    input_state *state = node->state;
+    state->band.data = state->memory;
+    state->band.images = node->output.images;
+    FCNN_CALL(graph, images_to_band, fcnn_graph_pass(graph)->pixels, fcnn_graph_statistics(graph),
+              &state->band);
+    FCNN_CALL(graph, band_to_map, &state->band, 1.0f, &node->output);
+    return FCNN_OK;
+}
+
+static void space_cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
+    (void)graph;
+    cost->label = "input";
+    cost->multiply_adds = 2 * node->output.channels * fcnn_transform_cost(node->output.size);
+    snprintf(cost->remark, sizeof cost->remark, "input pixels used: %dx%d", node->output.size,
+             node->output.size);
+}
+
+const fcnn_layer_type fcnn_layer_space_input = {.name = "fft",
+                                                .state_bytes = sizeof(input_state),
+                                                .shape = space_shape,
+                                                .plan = space_plan,
+                                                .forward = space_forward,
+                                                .cost = space_cost};

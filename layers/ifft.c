@@ -1,14 +1,18 @@
-/* [ifft] leaves the frequency domain: the band becomes maps of 2r+1 pixels. */
+/* [ifft] leaves the frequency domain: the band becomes maps of 2r+1 pixels. In
+ * space they are there already. */
 #include "layers.h"
 
 static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
-    return fcnn_graph_add(graph, &fcnn_layer_ifft, section, NULL, NULL);
+    const fcnn_layer_type *type =
+        fcnn_in_space(graph) ? &fcnn_layer_space_output : &fcnn_layer_ifft;
+    return fcnn_graph_add(graph, type, section, NULL, NULL);
 }
 
 static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
-    FCNN_TRY(fcnn_node_expect(graph, node, FCNN_BAND));
+    FCNN_TRY(fcnn_expect_features(graph, node));
     node->output = fcnn_graph_input(graph, node, 0)->output;
     node->output.layout = FCNN_MAP;
+    node->output.radius = 0;
     return FCNN_OK;
 }
 
@@ -18,7 +22,7 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
 }
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
-    FCNN_CALL(graph, band_to_map, &fcnn_graph_input(graph, node, 0)->output, &node->output);
+    FCNN_CALL(graph, band_to_map, &fcnn_graph_input(graph, node, 0)->output, 1.0f, &node->output);
     return FCNN_OK;
 }
 
@@ -43,3 +47,12 @@ const fcnn_layer_type fcnn_layer_ifft = {.name = "ifft",
                                          .forward = forward,
                                          .backward = backward,
                                          .cost = cost};
+
+static void space_cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
+    (void)graph;
+    (void)node;
+    cost->label = "output";
+}
+
+const fcnn_layer_type fcnn_layer_space_output = {
+    .name = "ifft", .flags = FCNN_LAYER_VIEW, .shape = shape, .cost = space_cost};

@@ -1,15 +1,17 @@
 /* The one key table: it parses, validates and prints the cfg language. */
+#include "backend.h"
 #include "config.h"
-#include "rules.h"
 
 #define WORD(name, ...) #name "|"
-/* Every activation by name, from the rule tables. */
+/* Every activation and algorithm by name, from the tables of the backend. */
 #define POINTWISE_WORDS  FCNN_POINTWISE_RULES(WORD)
 #define ACTIVATION_WORDS POINTWISE_WORDS FCNN_PER_BIN_RULES(WORD) "srelu"
+#define ALGORITHM_WORDS  FCNN_CONVOLUTION_ALGORITHMS(WORD)
+#define SQUARE_HELP      "srelu: by sums over bins (resident) or on a pixel grid (fused)"
 
 enum { SIZE_MAX_PX = 2 * FCNN_RADIUS_MAX + 1 };
 
-#define ACTIVATION_KEYS(section, key)                                                              \
+#define ACTIVATION_KEYS(section, key, algorithms, algorithm_help)                                  \
     {section, key, FCNN_KEY_WORD, 0, 0, "linear", ACTIVATION_WORDS, "the activation"},             \
         {section,                                                                                  \
          "window",                                                                                 \
@@ -19,14 +21,7 @@ enum { SIZE_MAX_PX = 2 * FCNN_RADIUS_MAX + 1 };
          "3",                                                                                      \
          NULL,                                                                                     \
          "srelu: radius of the bins that the square is restricted to"},                            \
-        {section,                                                                                  \
-         "algorithm",                                                                              \
-         FCNN_KEY_WORD,                                                                            \
-         0,                                                                                        \
-         0,                                                                                        \
-         "sum",                                                                                    \
-         "sum|grid",                                                                               \
-         "srelu: by sums over bins (resident) or on a pixel grid (fused)"},                        \
+        {section, "algorithm", FCNN_KEY_WORD, 0, 0, "sum", algorithms, algorithm_help},            \
         {section,                                                                                  \
          "grid",                                                                                   \
          FCNN_KEY_INT,                                                                             \
@@ -41,11 +36,24 @@ enum { SIZE_MAX_PX = 2 * FCNN_RADIUS_MAX + 1 };
         section, "slope", FCNN_KEY_REAL, -10, 10, "0.01", NULL, "leaky_relu: slope below zero"     \
     }
 
+#define WINDOW_KEYS(section, help)                                                                 \
+    {section, NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, help},                                     \
+        {section, "size", FCNN_KEY_INT, 1, SIZE_MAX_PX, NULL, NULL, "pixels of a window across"},  \
+        {section, "stride", FCNN_KEY_INT, 1, SIZE_MAX_PX, "1", NULL, "pixels between windows"}, {  \
+        section, "pad", FCNN_KEY_INT, 0, SIZE_MAX_PX, "0", NULL,                                   \
+            "pixels by which windows may reach over the edge; they count for nothing"              \
+    }
+
 const fcnn_config_key fcnn_config_keys[] = {
     {"net", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, "the run: data, optimizer, schedule"},
     {"net", "data", FCNN_KEY_PATH, 0, 0, "fashion-mnist", NULL,
      "data set: a name (fcnn-train --help lists them) or a folder"},
-    {"net", "domain", FCNN_KEY_WORD, 0, 0, "frequency", "frequency", "where the layers compute"},
+    {"net", "domain", FCNN_KEY_WORD, 0, 0, "frequency", "frequency|space",
+     "where the layers compute; space: the same network on pixels, its twin"},
+    {"net", "border", FCNN_KEY_WORD, 0, 0, "wrap", "wrap|zero",
+     "space: what a convolution finds beyond the edge; a product per bin wraps around"},
+    {"net", "algorithm", FCNN_KEY_WORD, 0, 0, "auto", ALGORITHM_WORDS "auto",
+     "space: how convolutions are computed (gemm where the one named cannot)"},
     {"net", "batch", FCNN_KEY_INT, 1, 65536, "128", NULL, "images a step"},
     {"net", "epochs", FCNN_KEY_INT, 1, 1000000, "5", NULL, "passes over the training images"},
     {"net", "seed", FCNN_KEY_INT, 0, 9007199254740992.0, "1", NULL,
@@ -84,16 +92,24 @@ const fcnn_config_key fcnn_config_keys[] = {
     {"conv", "init_size", FCNN_KEY_INT, 1, SIZE_MAX_PX, "5", NULL,
      "size=full: taps across of the compact kernel it starts from"},
     {"conv", "norm", FCNN_KEY_WORD, 0, 0, "none", "none|batch", "none has a bias instead"},
-    ACTIVATION_KEYS("conv", "activation"),
+    ACTIVATION_KEYS("conv", "activation", ALGORITHM_WORDS "sum|grid",
+                    SQUARE_HELP
+                    "; in space the others, of the convolution: in place of net.algorithm"),
+    {"conv", "tile", FCNN_KEY_INT, 0, 4096, "0", NULL,
+     "oaa: side of the grids that tiles are transformed on; 0: by cost"},
 
     {"norm", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, "batch norm"},
 
     {"activation", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, "an activation by itself"},
-    ACTIVATION_KEYS("activation", "function"),
+    ACTIVATION_KEYS("activation", "function", "sum|grid", SQUARE_HELP),
 
     {"fourier_pool", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, "keep the low frequencies"},
     {"fourier_pool", "size", FCNN_KEY_INT, 1, SIZE_MAX_PX, NULL, NULL,
      "side of the smaller map, odd"},
+
+    WINDOW_KEYS("max_pool",
+                "the largest pixel of each window; in frequency on a pixel grid (fused)"),
+    WINDOW_KEYS("avg_pool", "the mean of each window; in frequency on a pixel grid (fused)"),
 
     {"dropout", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, "drops whole channels in training"},
     {"dropout", "rate", FCNN_KEY_REAL, 0, 0.99, "0.5", NULL, "probability to drop"},

@@ -2,6 +2,7 @@
 #include "layers.h"
 
 #include <math.h>
+#include <string.h>
 
 const fcnn_layer_type *const fcnn_layer_types[] = {
     &fcnn_layer_fft,
@@ -14,8 +15,35 @@ const fcnn_layer_type *const fcnn_layer_types[] = {
     &fcnn_layer_activation,
     &fcnn_layer_softmax,
     &fcnn_layer_fourier_pool,
+    &fcnn_layer_max_pool,
+    &fcnn_layer_avg_pool,
     NULL,
 };
+
+bool fcnn_in_space(const fcnn_graph *graph) {
+    return fcnn_section_is(&fcnn_graph_get_options(graph)->config->sections[0], "domain", "space");
+}
+
+bool fcnn_after_ifft(const fcnn_graph *graph, const fcnn_node *node) {
+    const fcnn_config *config = fcnn_graph_get_options(graph)->config;
+    for (int i = 1; &config->sections[i] < node->section; i++)
+        if (!strcmp(config->sections[i].name, "ifft")) return true;
+    return false;
+}
+
+fcnn_status fcnn_expect_features(const fcnn_graph *graph, const fcnn_node *node) {
+    if (!fcnn_in_space(graph)) return fcnn_node_expect(graph, node, FCNN_BAND);
+    FCNN_TRY(fcnn_node_expect(graph, node, FCNN_MAP));
+    if (!fcnn_after_ifft(graph, node)) return FCNN_OK;
+    return fcnn_node_error(graph, node, NULL, "stands after [ifft], where the classifier begins");
+}
+
+void fcnn_cost_label(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
+    if (node->output.layout == FCNN_BAND)
+        cost->label = "resident";
+    else if (fcnn_in_space(graph) && !fcnn_after_ifft(graph, node))
+        cost->label = "space";
+}
 
 int64_t fcnn_transform_cost(int m) {
     double points = (double)m * m;

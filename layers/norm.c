@@ -1,6 +1,6 @@
 /* Batch norm, on a band by Parseval: mean = avg X_0, variance = avg of the
- * energy about it. eps 1e-5, momentum 0.1 as is customary; the running variance
- * is the biased one. */
+ * energy about it; in space over the pixels, which is the same. eps 1e-5, momentum 0.1 as is
+ * customary; the running variance is the biased one. */
 #include <math.h>
 
 #include "layers.h"
@@ -17,7 +17,7 @@ static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
 }
 
 static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
-    FCNN_TRY(fcnn_node_expect(graph, node, FCNN_BAND));
+    FCNN_TRY(fcnn_expect_features(graph, node));
     node->output = fcnn_graph_input(graph, node, 0)->output;
     return FCNN_OK;
 }
@@ -90,12 +90,6 @@ static fcnn_status affine(fcnn_graph *graph, fcnn_node *node, float *scale, floa
     return FCNN_OK;
 }
 
-static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
-    (void)graph;
-    (void)node;
-    cost->label = "resident";
-}
-
 const fcnn_layer_type fcnn_layer_norm = {.name = "norm",
                                          .flags = FCNN_LAYER_KEEPS_INPUT | FCNN_LAYER_AFTER_CROP,
                                          .state_bytes = sizeof(norm_state),
@@ -105,5 +99,5 @@ const fcnn_layer_type fcnn_layer_norm = {.name = "norm",
                                          .plan = plan,
                                          .forward = forward,
                                          .backward = backward,
-                                         .cost = cost,
+                                         .cost = fcnn_cost_label,
                                          .affine = affine};

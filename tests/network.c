@@ -29,8 +29,16 @@ char *network_text(const char *words) {
     return text;
 }
 
+static void set_keys(fcnn_config *config, const char *assignments) {
+    char *rest = network_text(assignments), *at = rest, *one;
+    while ((one = strsep(&at, "\n")))
+        if (*one) network_ok(fcnn_config_override(config, one));
+    free(rest);
+}
+
 static fcnn_status create(network *n) {
     network_options *options = &n->options;
+    if (options->set) set_keys(n->config, options->set);
     network_ok(
         fcnn_device_open(device_name(), options->threads ? options->threads : 1, &n->device));
     fcnn_graph_options create = {.config = n->config,

@@ -19,6 +19,7 @@ typedef struct {
     int threads; /* 0: 1 */
     bool inference;
     int moments;
+    const char *set; /* assignments as of --set, separated by spaces; NULL: none */
 } network_options;
 
 typedef struct {

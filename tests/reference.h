@@ -61,6 +61,34 @@ void ref_product_forward(const ref_convolution *c, const ref_complex *h, const r
 void ref_product_backward(const ref_convolution *c, const ref_complex *h, const ref_complex *x,
                           const ref_complex *dy, ref_complex *dx, ref_complex *dh);
 
+/* ---- Operations on maps, [channels][side][side][images] ---- */
+
+/* With c = (size-1)/2: y[o] = sum over taps p and channels of w[p] x[stride o + p - c]; pixels
+ * beyond the edge are those of the other side (wrap) or 0. Taps are [size*size][filters][channels].
+ */
+typedef struct {
+    int side, size, stride;
+    bool wrap;
+    int channels, filters, images;
+} ref_spatial;
+
+/* Of the output: side / stride. */
+int ref_spatial_side(const ref_spatial *s);
+void ref_spatial_forward(const ref_spatial *s, const double *x, const double *w, double *y);
+void ref_spatial_backward(const ref_spatial *s, const double *x, const double *w, const double *dy,
+                          double *dx, double *dw);
+
+/* Windows over an n x n map; pixels outside are left out. */
+typedef struct {
+    fcnn_pool_shape shape;
+    int side, channels, images;
+} ref_pool;
+
+/* Of the output: how many windows begin no further right than one that ends inside the pad. */
+int ref_pool_side(const ref_pool *p);
+void ref_pool_forward(const ref_pool *p, const double *x, double *y);
+void ref_pool_backward(const ref_pool *p, const double *x, const double *dy, double *dx);
+
 /* ---- Batch norm over all pixels of all images of a channel ---- */
 void ref_norm_forward(const ref_shape *shape, double epsilon, const ref_complex *x,
                       const double *gamma, const double *beta, double *mean, double *variance,
@@ -72,6 +100,16 @@ void ref_norm_backward(const ref_shape *shape, double epsilon, const ref_complex
 void ref_norm_apply(const ref_shape *shape, double epsilon, const ref_complex *x,
                     const double *gamma, const double *beta, const double *mean,
                     const double *variance, ref_complex *y);
+/* The same on maps; y may be x, and dx may be dy. */
+void ref_map_norm_forward(const ref_shape *shape, double epsilon, const double *x,
+                          const double *gamma, const double *beta, double *mean, double *variance,
+                          double *y);
+void ref_map_norm_backward(const ref_shape *shape, double epsilon, const double *x,
+                           const double *gamma, const double *dy, double *dx, double *dgamma,
+                           double *dbeta);
+void ref_map_norm_apply(const ref_shape *shape, double epsilon, const double *x,
+                        const double *gamma, const double *beta, const double *mean,
+                        const double *variance, double *y);
 
 /* ---- Activations ---- */
 

@@ -13,7 +13,7 @@
 
 enum {
     GUARD_FLOATS = 64, /* 256 bytes: keeps the alignment that backends ask for */
-    BUFFERS_MAX = 32,
+    BUFFERS_MAX = 64,
     RESULTS_MAX = 64,
     DEVICES = 3,
     EXIT_SKIPPED = 77

@@ -39,7 +39,7 @@ static const struct {
      "[net] [fft] size=19 [conv] filters=4 size=5 stride=4 norm=batch activation=ctanh [conv] "
      "filters=3 size=full init_size=3 activation=modrelu [conv] filters=4 size=3 stride=2 "
      "norm=batch [conv] filters=4 size=full [fourier_pool] size=1" TAIL,
-     19, 5e-5, 2e-3, ""},
+     19, 2e-5, 2e-3, ""},
     {"shortcuts",
      "[net] [fft] size=11 [conv] filters=4 size=3 norm=batch activation=gelu grid=auto [conv] "
      "filters=4 size=3 activation=square [fourier_pool] size=7 [shortcut] from=conv1 [conv] "
@@ -56,7 +56,7 @@ static const struct {
      "size=3 activation=leaky_relu slope=0.2 grid=auto [fourier_pool] size=5 [conv] filters=4 "
      "size=3 norm=batch activation=crelu [ifft] [dense] units=8 activation=relu [dense] units=6 "
      "activation=leaky_relu slope=-0.3 [dense] units=classes [softmax]",
-     9, 2e-4, 3e-2, ""},
+     9, 5e-5, 3e-2, ""},
 };
 
 enum { DIRECTIONS = 6 };

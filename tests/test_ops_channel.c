@@ -11,32 +11,83 @@ static const struct {
     int radius, channels, images;
 } shapes[] = {{0, 1, 1}, {1, 3, 5}, {3, 5, 16}, {6, 17, 19}, {2, 16, 32}};
 
+/* ---- Operands of any layout ---- */
+
+static const char *const layout_names[] = {"band", "map", "vector"};
+
+/* A tensor of a layout; extent is a band's radius or a map's size. */
+static fcnn_tensor tensor_of(fcnn_layout layout, case_role role, int extent, int channels,
+                             int images, const float *values) {
+    if (layout == FCNN_BAND) return case_band(role, extent, channels, images, values);
+    if (layout == FCNN_MAP) return case_map(role, extent, channels, images, values);
+    return case_vector(role, channels, images, values);
+}
+
+/* Numbers in a packed tensor, and random ones. */
+static int64_t numbers(fcnn_layout layout, int extent, int channels, int images) {
+    int64_t row = (int64_t)channels * images;
+    if (layout == FCNN_BAND) return 2 * fcnn_band_count(extent) * row;
+    return layout == FCNN_MAP ? (int64_t)extent * extent * row : row;
+}
+
+static float *random_of(fcnn_layout layout, int extent, int channels, int images) {
+    if (layout == FCNN_BAND) return case_random_band(extent, channels, images, 1.0);
+    return case_random(numbers(layout, extent, channels, images), 1.0);
+}
+
+/* The channel of number i of a packed tensor. */
+static int64_t channel_of(fcnn_layout layout, int64_t i, int extent, int channels, int images) {
+    if (layout == FCNN_BAND) return i / (2 * images) % channels;
+    return layout == FCNN_MAP ? i / images / ((int64_t)extent * extent) : i / images;
+}
+
+static int64_t image_of(fcnn_layout layout, int64_t i, int images) {
+    return layout == FCNN_BAND ? i / 2 % images : i % images;
+}
+
 /* ---- Bias ---- */
 
-static void bias_case(int radius, int channels, int images) {
-    if (!case_begin("gradient", "bias r=%d C=%d N=%d", radius, channels, images)) return;
-    int64_t row = (int64_t)channels * images, count = 2 * fcnn_band_count(radius) * row;
-    float *x = case_random_band(radius, channels, images, 1.0), *b = case_random(channels, 1.0);
-    float *g = case_random_band(radius, channels, images, 1.0);
-    double *want = case_doubles(x, count), *db = case_new(channels), largest = 0.0;
-    for (int64_t i = 0; i < row; i++) {
-        want[2 * i] += (double)b[i / images];
-        db[i / images] += (double)g[2 * i];
+/* Whether number i of a packed tensor moves with its channel's bias: DC's real part, or any pixel.
+ */
+static bool is_biased(fcnn_layout layout, int64_t i, int64_t row) {
+    return layout == FCNN_MAP || (i % 2 == 0 && i < 2 * row);
+}
+
+/* dL/db by differences, L being the dot product of y and g. */
+static double bias_difference(fcnn_layout layout, int extent, int channels, int images, int c,
+                              const double *y, const float *g) {
+    double sum = 0.0, step = 1e-3;
+    for (int64_t i = 0; i < numbers(layout, extent, channels, images); i++) {
+        bool moves = is_biased(layout, i, (int64_t)channels * images) &&
+                     channel_of(layout, i, extent, channels, images) == c;
+        double above = y[i] + (moves ? step : 0.0), below = y[i] - (moves ? step : 0.0);
+        sum += (double)g[i] * (above - below) / (2.0 * step);
     }
-    /* dL/db by differences: L is the dot product of y and g, and only DC moves with b. */
+    return sum;
+}
+
+static void bias_case(fcnn_layout layout, int extent, int channels, int images) {
+    if (!case_begin("gradient", "bias of a %s extent=%d C=%d N=%d", layout_names[layout], extent,
+                    channels, images))
+        return;
+    int64_t row = (int64_t)channels * images, count = numbers(layout, extent, channels, images);
+    float *x = random_of(layout, extent, channels, images), *b = case_random(channels, 1.0);
+    float *g = random_of(layout, extent, channels, images);
+    double *want = case_doubles(x, count), *db = case_new(channels), largest = 0.0;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t c = channel_of(layout, i, extent, channels, images);
+        if (!is_biased(layout, i, row)) continue;
+        want[i] += (double)b[c];
+        db[c] += (double)g[i];
+    }
     for (int c = 0; c < channels; c++) {
-        double sum = 0.0, step = 1e-3;
-        for (int64_t i = 0; i < row; i++) {
-            double above = want[2 * i] + (i / images == c ? step : 0.0);
-            double below = want[2 * i] - (i / images == c ? step : 0.0);
-            sum += (double)g[2 * i] * (above - below) / (2.0 * step);
-        }
-        largest = fmax(largest, fabs(sum - db[c]));
+        double found = bias_difference(layout, extent, channels, images, c, want, g);
+        largest = fmax(largest, fabs(found - db[c]));
     }
     case_note_gradient("b", largest, 1e-7);
     while (case_device()) {
-        fcnn_tensor y = case_band(CASE_UPDATE, radius, channels, images, x);
-        fcnn_tensor dy = case_band(CASE_INPUT, radius, channels, images, g);
+        fcnn_tensor y = tensor_of(layout, CASE_UPDATE, extent, channels, images, x);
+        fcnn_tensor dy = tensor_of(layout, CASE_INPUT, extent, channels, images, g);
         float *bias = case_array(CASE_INPUT, channels, b);
         float *dbias = case_array(CASE_OUTPUT, channels, NULL);
         case_reserve();
@@ -49,8 +100,12 @@ static void bias_case(int radius, int channels, int images) {
 }
 
 static void bias(void) {
-    for (int i = 0; i < COUNT(shapes); i++)
-        bias_case(shapes[i].radius, shapes[i].channels, shapes[i].images);
+    for (int i = 0; i < COUNT(shapes); i++) {
+        int channels = shapes[i].channels, images = shapes[i].images;
+        bias_case(FCNN_BAND, shapes[i].radius, channels, images);
+        bias_case(FCNN_MAP, 2 * shapes[i].radius + 1, channels, images);
+        bias_case(FCNN_MAP, 2 * shapes[i].radius + 2, channels, images);
+    }
 }
 
 /* ---- Dropout ---- */
@@ -122,39 +177,7 @@ static void dropout(void) {
     for (int i = 0; i < COUNT(rates); i++) dropout_case(rates[i]);
 }
 
-/* ---- Scale, copy, add: by layout ---- */
-
-static const char *const layout_names[] = {"band", "map", "vector"};
-
-/* A tensor of a layout; extent is a band's radius or a map's size. */
-static fcnn_tensor tensor_of(fcnn_layout layout, case_role role, int extent, int channels,
-                             int images, const float *values) {
-    if (layout == FCNN_BAND) return case_band(role, extent, channels, images, values);
-    if (layout == FCNN_MAP) return case_map(role, extent, channels, images, values);
-    return case_vector(role, channels, images, values);
-}
-
-/* Numbers in a packed tensor, and random ones. */
-static int64_t numbers(fcnn_layout layout, int extent, int channels, int images) {
-    int64_t row = (int64_t)channels * images;
-    if (layout == FCNN_BAND) return 2 * fcnn_band_count(extent) * row;
-    return layout == FCNN_MAP ? (int64_t)extent * extent * row : row;
-}
-
-static float *random_of(fcnn_layout layout, int extent, int channels, int images) {
-    if (layout == FCNN_BAND) return case_random_band(extent, channels, images, 1.0);
-    return case_random(numbers(layout, extent, channels, images), 1.0);
-}
-
-/* The channel of number i of a packed tensor. */
-static int64_t channel_of(fcnn_layout layout, int64_t i, int extent, int channels, int images) {
-    if (layout == FCNN_BAND) return i / (2 * images) % channels;
-    return layout == FCNN_MAP ? i / images / ((int64_t)extent * extent) : i / images;
-}
-
-static int64_t image_of(fcnn_layout layout, int64_t i, int images) {
-    return layout == FCNN_BAND ? i / 2 % images : i % images;
-}
+/* ---- Scale, copy, add ---- */
 
 static void scale_case(fcnn_layout layout, int extent, int channels, int images, bool in_place) {
     if (!case_begin("forward", "channel_scale on a %s%s extent=%d C=%d N=%d", layout_names[layout],

@@ -43,7 +43,7 @@ static void map_case(int radius, int m, int channels, int images) {
         fcnn_tensor tback = case_band(CASE_OUTPUT, radius, channels, images, NULL);
         case_demand((fcnn_demand){.kind = FCNN_DEMAND_GRID, .size = m});
         case_reserve();
-        CASE_CALL(band_to_map, &tx, &tmap);
+        CASE_CALL(band_to_map, &tx, 1.0f, &tmap);
         CASE_CALL(map_to_band, &ty, 1.0f, &tband);
         CASE_CALL(map_to_band, &ty, (float)plane, &tadjoint);
         CASE_CALL(map_to_band, &tmap, 1.0f, &tback);

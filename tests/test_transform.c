@@ -314,7 +314,7 @@ static void image_round_trip(void) {
         case_demand((fcnn_demand){.kind = FCNN_DEMAND_GRID, .size = 27});
         fcnn_tensor band = transform(&image, &plain_statistics, 13, 1);
         fcnn_tensor map = case_map(CASE_OUTPUT, 27, 1, 1, NULL);
-        CASE_CALL(band_to_map, &band, &map);
+        CASE_CALL(band_to_map, &band, 1.0f, &map);
         case_compare("pixels", &map, want);
     }
     case_end();

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cost.h"
 #include "options.h"
 #include "run_data.h"
 #include "table.h"
@@ -13,18 +14,24 @@ static const program_info program = {
     "  --data NAME|DIR      the data set, in place of the cfg's\n"
     "  --channels N, --classes N   the data's, so that no data set is opened\n"
     "  --batch N            images a step\n"
-    "  --set SECTION.KEY=VALUE   any key of the cfg\n"};
+    "  --set SECTION.KEY=VALUE   any key of the cfg\n"
+    "  --cost               each convolution in space by FFT: formulas and measured times\n"};
 
 typedef struct {
     const char *file;
     int64_t channels, classes, batch;
+    bool cost;
 } info_options;
 
-static const struct option long_options[] = {
-    {"data", required_argument, NULL, 'd'},    {"channels", required_argument, NULL, 'C'},
-    {"classes", required_argument, NULL, 'K'}, {"batch", required_argument, NULL, 'b'},
-    {"set", required_argument, NULL, 's'},     {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},       {NULL, 0, NULL, 0}};
+static const struct option long_options[] = {{"data", required_argument, NULL, 'd'},
+                                             {"channels", required_argument, NULL, 'C'},
+                                             {"classes", required_argument, NULL, 'K'},
+                                             {"batch", required_argument, NULL, 'b'},
+                                             {"set", required_argument, NULL, 's'},
+                                             {"cost", no_argument, NULL, 'c'},
+                                             {"help", no_argument, NULL, 'h'},
+                                             {"version", no_argument, NULL, 'V'},
+                                             {NULL, 0, NULL, 0}};
 
 static fcnn_status print_graph(const fcnn_config *config, const info_options *o, bool training,
                                fcnn_form form) {
@@ -47,6 +54,7 @@ static fcnn_status print_graph(const fcnn_config *config, const info_options *o,
                (long long)o->classes, training ? "for training" : "for inference");
         table_print_layers(stdout, graph);
         table_print_memory(stdout, graph, options.batch);
+        if (o->cost) status = cost_print(stdout, config, graph, device, options.batch);
         fcnn_graph_destroy(graph);
     }
     fcnn_device_close(device);
@@ -97,6 +105,7 @@ static fcnn_status apply_option(info_options *o, fcnn_config *config, int code) 
     case 'b': return option_int("batch", optarg, 1, 65536, &o->batch);
     case 'd': return config ? option_data(config, optarg) : FCNN_OK;
     case 's': return config ? fcnn_config_override(config, optarg) : FCNN_OK;
+    case 'c': o->cost = true; return FCNN_OK;
     default: return FCNN_OK;
     }
 }
@@ -132,6 +141,7 @@ static fcnn_status run(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    program_start(argv);
     fcnn_status status = run(argc, argv);
     return status ? program_fail(&program, status) : 0;
 }

@@ -132,6 +132,7 @@ static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **
     optind = 0;
     while ((code = getopt_long(argc, argv, ":", long_options, &index)) != -1)
         FCNN_TRY(apply_option(o, *config, code, index));
+    FCNN_TRY(fcnn_form_check(*config, o->form));
     if (o->resume && o->init)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--resume and --init exclude each other");
     char checkpoint[PATH_MAX];

@@ -29,7 +29,7 @@ static void print_row(FILE *out, const fcnn_graph *graph, int node, const fcnn_n
 
 void table_print_layers(FILE *out, const fcnn_graph *graph) {
     fcnn_node_cost total = {0};
-    int fused = 0, resident = 0;
+    int fused = 0, resident = 0, space = 0;
     fprintf(out, "%-22s %9s %6s %7s %8s %11s %14s %14s %8s  %-8s\n", "layer", "map", "radius",
             "bins", "channels", "parameters", "multiply-adds", "same in space", "MiB", "kind");
     for (int i = 0; i < fcnn_graph_node_count(graph); i++) {
@@ -42,6 +42,7 @@ void table_print_layers(FILE *out, const fcnn_graph *graph) {
         total.bytes += cost.bytes;
         fused += !strcmp(cost.label, "fused");
         resident += !strcmp(cost.label, "resident");
+        space += !strcmp(cost.label, "space");
     }
     fprintf(out, "%-22s %9s %6s %7s %8s %11lld %14lld %14lld %8.1f\n", "total", "", "", "", "",
             (long long)total.parameters, (long long)total.multiply_adds,
@@ -51,7 +52,9 @@ void table_print_layers(FILE *out, const fcnn_graph *graph) {
           "gradients and spectra before sharing)\n",
           out);
     fputs(fcnn_graph_notes(graph), out);
-    if (fused)
+    if (space)
+        fprintf(out, "every layer between fft and ifft computes on pixels: domain=space\n");
+    else if (fused)
         fprintf(out, "%d layers between fft and ifft are resident, %d fused\n", resident, fused);
     else
         fprintf(out, "every layer between fft and ifft is resident\n");
@@ -62,7 +65,7 @@ void table_print_memory(FILE *out, const fcnn_graph *graph, int batch) {
         [FCNN_MEMORY_PARAMETERS] = "parameters",
         [FCNN_MEMORY_GRADIENTS] = "their gradients",
         [FCNN_MEMORY_MOMENTS] = "optimizer moments",
-        [FCNN_MEMORY_SPECTRA] = "spectra of kernels",
+        [FCNN_MEMORY_SPECTRA] = "kernels as products need them",
         [FCNN_MEMORY_STEP] = "activations, gradients, workspace (shared)"};
     const fcnn_memory_plan *plan = fcnn_graph_memory(graph);
     fprintf(out, "memory plan, batch %d:\n", batch);

@@ -1,0 +1,323 @@
+/* Maps and taps to spectra and back (torus.h): windows of maps are copied to
+ * tori that stay in cache, transformed, and written as lines, some channels at
+ * a time so that lines next to each other are written together. */
+#include "torus.h"
+
+/* Tori that a thread transforms together. */
+enum { GROUP_MAX = 4, GROUP_BYTES = 512 << 10 };
+
+static size_t torus_bytes(const cpu_torus *torus) {
+    return fcnn_cpu_align((size_t)torus->size * torus->size * LINE_BYTES / 2);
+}
+static int group_of(const cpu_torus *torus) {
+    size_t fits = GROUP_BYTES / torus_bytes(torus);
+    return fits > GROUP_MAX ? GROUP_MAX : fits < 1 ? 1 : (int)fits;
+}
+
+size_t CPU(torus_scratch)(const cpu_torus *torus) {
+    return (size_t)group_of(torus) * torus_bytes(torus);
+}
+
+/* Torus i of the thread's group: [n][n][TILE/2] complex, as floats. */
+static float *torus_at(const cpu_torus *torus, void *scratch, int i) {
+    return (float *)(void *)((unsigned char *)scratch + (size_t)i * torus_bytes(torus));
+}
+
+static void transform(fftwf_plan plan, float *torus) {
+    fftwf_complex *at = (fftwf_complex *)(void *)torus;
+    fftwf_execute_dft(plan, at, at);
+}
+
+/* ---- Lines ---- */
+
+static void store_lines(const cpu_torus *torus, void *scratch, int count, const cpu_spectra *out,
+                        int panel, int channel) {
+    for (int64_t k = 0; k < torus->bins; k++) {
+        float *line = &spectra_line(out, k, panel, channel)->re;
+        for (int i = 0; i < count; i++, line += 2 * TILE) {
+            const float *at = torus_at(torus, scratch, i);
+            const float *bin = at + (int64_t)torus->bin[k] * TILE,
+                        *mirror = at + (int64_t)torus->mirror[k] * TILE;
+            for (int l = 0; l < TILE; l++) line[l] = bin[l];
+            for (int l = 0; l < TILE; l++) line[TILE + l] = l % 2 ? -mirror[l] : mirror[l];
+        }
+    }
+}
+
+/* The mirror first: a self-conjugate bin keeps the first half. */
+static void load_lines(const cpu_torus *torus, void *scratch, int count, const cpu_spectra *in,
+                       int panel, int channel) {
+    for (int64_t k = 0; k < torus->bins; k++) {
+        const float *line = &spectra_line(in, k, panel, channel)->re;
+        for (int i = 0; i < count; i++, line += 2 * TILE) {
+            float *at = torus_at(torus, scratch, i);
+            float *bin = at + (int64_t)torus->bin[k] * TILE,
+                  *mirror = at + (int64_t)torus->mirror[k] * TILE;
+            for (int l = 0; l < TILE; l++) mirror[l] = l % 2 ? -line[TILE + l] : line[TILE + l];
+            for (int l = 0; l < TILE; l++) bin[l] = line[l];
+        }
+    }
+}
+
+/* ---- Windows ---- */
+
+/* One window along one axis, and its next run: points that are neighbours on the torus and on the
+ * map and are all set, or all added to. */
+typedef struct {
+    int first, count; /* pixels of the window */
+    int side, points; /* of the map, of the torus */
+    int offset;
+    bool wrap;
+    int added, limit; /* points before `added`, and pixels from `limit` on, were set before */
+    int at, torus, map, length; /* the run; map < 0: outside */
+    bool set;
+} axis;
+
+static axis make_axis(const cpu_cut *cut, const fcnn_tensor *map, const cpu_torus *torus, int t) {
+    return (axis){.first = cut->start + t * cut->step,
+                  .count = cut->count,
+                  .side = map->size,
+                  .points = torus->size,
+                  .offset = cut->offset,
+                  .wrap = cut->wrap,
+                  .added = t ? cut->overlap : 0,
+                  .limit = cut->wrap ? cut->start + map->size : map->size};
+}
+
+static int at_most(int a, int b) { return a < b ? a : b; }
+
+static bool next_run(axis *a) {
+    a->at += a->length;
+    if (a->at >= a->count) return false;
+    int pixel = a->first + a->at;
+    a->length = a->count - a->at;
+    a->torus = (a->offset + a->at) % a->points;
+    a->length = at_most(a->length, a->points - a->torus);
+    a->map = a->wrap ? (pixel % a->side + a->side) % a->side : pixel;
+    if (a->map >= a->side) {
+        a->map = -1;
+    } else if (a->map < 0) {
+        a->length = at_most(a->length, -pixel);
+    } else {
+        a->length = at_most(a->length, a->side - a->map);
+    }
+    a->set = a->at >= a->added && pixel < a->limit;
+    if (a->at < a->added) a->length = at_most(a->length, a->added - a->at);
+    if (pixel < a->limit) a->length = at_most(a->length, a->limit - pixel);
+    return true;
+}
+
+static void copy_run(const float *from, int step, int count, int images, float *to, int to_step) {
+    if (images == TILE) {
+        for (int i = 0; i < count; i++, from += step, to += to_step)
+            memcpy(to, from, TILE * sizeof *to);
+        return;
+    }
+    for (int i = 0; i < count; i++, from += step, to += to_step)
+        for (int l = 0; l < images; l++) to[l] = from[l];
+}
+
+static void add_run(const float *from, int count, int images, float *to, int to_step) {
+    if (images == TILE) {
+        for (int i = 0; i < count; i++, from += TILE, to += to_step)
+            for (int l = 0; l < TILE; l++) to[l] += from[l];
+        return;
+    }
+    for (int i = 0; i < count; i++, from += TILE, to += to_step)
+        for (int l = 0; l < images; l++) to[l] += from[l];
+}
+
+/* Where a panel lies. */
+typedef struct {
+    int n0, images, y, x;
+} window;
+
+static window window_of(const cpu_cut *cut, const fcnn_tensor *map, int number) {
+    int windows = cut->across * cut->across, n0 = number / windows * TILE;
+    return (window){.n0 = n0,
+                    .images = fcnn_cpu_tile_images(map, n0),
+                    .y = number % windows / cut->across,
+                    .x = number % cut->across};
+}
+
+static float *map_row(const fcnn_tensor *map, int channel, int y, int n0) {
+    return map->data + ((int64_t)channel * map->size + y) * map->size * map->capacity + n0;
+}
+
+static void gather(const cpu_torus *torus, const cpu_cut *cut, const fcnn_tensor *map,
+                   const window *w, int channel, float *to) {
+    int n = torus->size, filled = cut->count < n ? cut->count : n;
+    axis y = make_axis(cut, map, torus, w->y);
+    while (next_run(&y)) {
+        for (int i = 0; i < y.length; i++) {
+            float *row = to + (int64_t)(y.torus + i) * n * TILE;
+            memset(row, 0, (size_t)n * TILE * sizeof *row);
+            if (y.map < 0) continue;
+            const float *from = map_row(map, channel, y.map + i, w->n0);
+            axis x = make_axis(cut, map, torus, w->x);
+            while (next_run(&x))
+                if (x.map >= 0)
+                    copy_run(from + (int64_t)x.map * map->capacity, map->capacity, x.length,
+                             w->images, row + (int64_t)x.torus * TILE, TILE);
+        }
+    }
+    for (int i = filled; i < n; i++)
+        memset(to + (int64_t)((cut->offset + i) % n) * n * TILE, 0, (size_t)n * TILE * sizeof *to);
+}
+
+static void scatter(const cpu_torus *torus, const cpu_cut *cut, const float *from, const window *w,
+                    int channel, const fcnn_tensor *map) {
+    int n = torus->size;
+    axis y = make_axis(cut, map, torus, w->y);
+    while (next_run(&y)) {
+        for (int i = 0; i < y.length && y.map >= 0; i++) {
+            const float *row = from + (int64_t)(y.torus + i) * n * TILE;
+            float *to = map_row(map, channel, y.map + i, w->n0);
+            axis x = make_axis(cut, map, torus, w->x);
+            while (next_run(&x)) {
+                if (x.map < 0) continue;
+                float *run = to + (int64_t)x.map * map->capacity;
+                if (y.set && x.set)
+                    copy_run(row + (int64_t)x.torus * TILE, TILE, x.length, w->images, run,
+                             map->capacity);
+                else
+                    add_run(row + (int64_t)x.torus * TILE, x.length, w->images, run, map->capacity);
+            }
+        }
+    }
+}
+
+/* ---- Maps ---- */
+
+void CPU(map_to_spectra)(const cpu_device *device, const cpu_torus *torus, const cpu_cut *cut,
+                         const fcnn_tensor *map, int first, const cpu_spectra *out) {
+    int group = group_of(torus), groups = (map->channels + group - 1) / group;
+#pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
+    for (int unit = 0; unit < groups * out->panels; unit++) {
+        int panel = unit / groups, c = unit % groups * group;
+        int count = at_most(group, map->channels - c);
+        window w = window_of(cut, map, first + panel);
+        void *scratch = fcnn_cpu_scratch(device);
+        for (int i = 0; i < count; i++) {
+            float *at = torus_at(torus, scratch, i);
+            gather(torus, cut, map, &w, c + i, at);
+            transform(torus->forward, at);
+        }
+        store_lines(torus, scratch, count, out, panel, c);
+    }
+}
+
+void CPU(spectra_to_map)(const cpu_device *device, const cpu_torus *torus, const cpu_cut *cut,
+                         const cpu_spectra *in, int first, fcnn_tensor *map) {
+    int group = group_of(torus), groups = (map->channels + group - 1) / group;
+    int windows = cut->across * cut->across, first_tile = first / windows;
+    int tiles = (first + in->panels - 1) / windows - first_tile + 1;
+#pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
+    for (int unit = 0; unit < groups * tiles; unit++) {
+        int tile = first_tile + unit / groups, c = unit % groups * group;
+        int count = at_most(group, map->channels - c);
+        int from = tile * windows > first ? tile * windows - first : 0;
+        int to = at_most((tile + 1) * windows - first, in->panels);
+        void *scratch = fcnn_cpu_scratch(device);
+        for (int panel = from; panel < to; panel++) {
+            window w = window_of(cut, map, first + panel);
+            load_lines(torus, scratch, count, in, panel, c);
+            for (int i = 0; i < count; i++) {
+                float *at = torus_at(torus, scratch, i);
+                transform(torus->backward, at);
+                scatter(torus, cut, at, &w, c + i, map);
+            }
+        }
+    }
+}
+
+/* ---- Taps ----
+ * Pairs of taps are transformed as one complex number too, but each pair's H is wanted apart:
+ * with Z = A + iB, M = Z_-k, A_k = (Z_k + conj M) / 2 and B_k = (Z_k - conj M) / 2i. */
+
+static void gather_taps(const cpu_torus *torus, int size, int64_t pairs, const float *w, int count,
+                        float *to) {
+    int n = torus->size;
+    memset(to, 0, torus_bytes(torus));
+    for (int i = 0; i < size; i++)
+        for (int j = 0; j < size; j++)
+            memcpy(to + (int64_t)(i * n + j) * TILE, w + (int64_t)(i * size + j) * pairs,
+                   (size_t)count * sizeof *w);
+}
+
+/* conj(A_k) s, conj(B_k) s with s = 1 / 2n^2, of eight taps. */
+static void split_taps(const float *z, const float *m, float scale, fcnn_complex h[TILE]) {
+    for (int l = 0; l < TILE; l += 2) {
+        h[l].re = (z[l] + m[l]) * scale;
+        h[l].im = (m[l + 1] - z[l + 1]) * scale;
+        h[l + 1].re = (z[l + 1] + m[l + 1]) * scale;
+        h[l + 1].im = (z[l] - m[l]) * scale;
+    }
+}
+
+static void store_taps(const cpu_torus *torus, void *scratch, int64_t pairs, int count,
+                       fcnn_complex *h) {
+    float scale = 0.5f / ((float)torus->size * (float)torus->size);
+    for (int64_t k = 0; k < torus->bins; k++) {
+        for (int first = 0; first < count; first += TILE) {
+            const float *at = torus_at(torus, scratch, first / TILE);
+            fcnn_complex line[TILE];
+            split_taps(at + (int64_t)torus->bin[k] * TILE, at + (int64_t)torus->mirror[k] * TILE,
+                       scale, line);
+            memcpy(h + k * pairs + first, line,
+                   (size_t)at_most(TILE, count - first) * sizeof *line);
+        }
+    }
+}
+
+void CPU(taps_to_spectra)(const cpu_device *device, const cpu_torus *torus, int size, int64_t pairs,
+                          const float *w, fcnn_complex *h) {
+    int64_t many = (int64_t)group_of(torus) * TILE, units = (pairs + many - 1) / many;
+#pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
+    for (int64_t unit = 0; unit < units; unit++) {
+        int64_t first = unit * many, left = pairs - first;
+        int count = (int)(left < many ? left : many);
+        void *scratch = fcnn_cpu_scratch(device);
+        for (int i = 0; i < count; i += TILE) {
+            float *at = torus_at(torus, scratch, i / TILE);
+            gather_taps(torus, size, pairs, w + first + i, at_most(TILE, count - i), at);
+            transform(torus->forward, at);
+        }
+        store_taps(torus, scratch, pairs, count, h + first);
+    }
+}
+
+/* The inverse transform of conj(d)/2 is the gradient: for taps a and b with d_k, the torus takes
+ * conj(a_k) + i conj(b_k) at k and a_k + i b_k at -k. */
+static void load_gradient(const cpu_torus *torus, const cpu_spectra *d, int panel, int filter,
+                          float *to) {
+    float scale = 0.5f / ((float)torus->size * (float)torus->size);
+    for (int64_t k = 0; k < torus->bins; k++) {
+        const fcnn_complex *line = spectra_line(d, k, panel, filter);
+        float *bin = to + (int64_t)torus->bin[k] * TILE,
+              *mirror = to + (int64_t)torus->mirror[k] * TILE;
+        for (int l = 0; l < TILE; l += 2) {
+            fcnn_complex a = line[l], b = line[l + 1];
+            mirror[l] = (a.re - b.im) * scale;
+            mirror[l + 1] = (a.im + b.re) * scale;
+            bin[l] = (a.re + b.im) * scale;
+            bin[l + 1] = (b.re - a.im) * scale;
+        }
+    }
+}
+
+void CPU(spectra_to_taps)(const cpu_device *device, const cpu_torus *torus, const cpu_spectra *d,
+                          int size, int channels, float *dw) {
+    int filters = d->channels, n = torus->size;
+#pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
+    for (int unit = 0; unit < filters * d->panels; unit++) {
+        int panel = unit / filters, f = unit % filters, c = panel * TILE;
+        float *at = fcnn_cpu_scratch(device);
+        load_gradient(torus, d, panel, f, at);
+        transform(torus->backward, at);
+        for (int tap = 0; tap < size * size; tap++)
+            memcpy(dw + ((int64_t)tap * filters + f) * channels + c,
+                   at + (int64_t)(tap / size * n + tap % size) * TILE,
+                   (size_t)at_most(TILE, channels - c) * sizeof *dw);
+    }
+}

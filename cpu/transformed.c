@@ -1,0 +1,316 @@
+/* Convolution of maps by Fourier transforms, in the spectra of torus.h:
+ *   fft  whole maps (Mathieu, Henaff & LeCun 2013): inputs, taps and output gradients are
+ *        transformed once each, and each transform serves in two of the three passes;
+ *   oaa  tiles of n - size + 1 pixels whose results overlap and are added (Highlander & Rodriguez
+ *        2016), in blocks of tiles with bounded workspace.
+ * On an n x n torus, with e^-: Y_k = conj(W_k) X_k, dX_k = W_k dY_k, dW_k = conj(dY_k) X_k. */
+#include "torus.h"
+
+enum { POINTS_MAX = 4096, BLOCK_BYTES = 64 << 20 };
+
+static int centre_of(const fcnn_convolution *c) { return (c->size - 1) / 2; }
+
+static fcnn_status check_stride(const fcnn_convolution *c, const char *name) {
+    if (c->stride == 1) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
+                           "algorithm=%s takes stride=1, not %d; direct and gemm take any", name,
+                           c->stride);
+}
+
+/* ---- What a size costs, in nanoseconds on one AVX-512 core at 3 GHz ---- */
+
+/* Largest prime factor. */
+static int largest_factor(int n) {
+    int largest = 1;
+    for (int p = 2; n > 1; p++)
+        for (; n % p == 0; n /= p) largest = p;
+    return largest;
+}
+
+/* A transform of a point of one image; FFTW is fast at powers of two, slow at large primes. */
+static double point_cost(int n) {
+    int factor = largest_factor(n);
+    if (factor <= 2) return n <= 32 ? 0.5 : n <= 64 ? 0.7 : n <= 128 ? 0.9 : 1.2;
+    return factor <= 7 ? (n <= 64 ? 2.5 : 4.5) : 6.0 + 0.1 * factor;
+}
+
+/* A point of the torus: copies and transforms of all channels there or back, half a complex
+ * product, and its share of what the taps cost, for `windows` windows of `images` images. */
+static double torus_cost(const fcnn_convolution *c, int n, double windows) {
+    double images = windows * c->capacity, pairs = (double)c->channels * c->filters;
+    double points = (double)n * n;
+    return points * ((point_cost(n) + 0.5) * (images * (c->channels + c->filters) + pairs) +
+                     pairs * (images * 4.0 / 120.0 + 0.5));
+}
+
+/* ---- fft ---- */
+
+/* The torus is the map itself (wrap), or has room for what a map's border sees. */
+static bool is_map(const fcnn_convolution *c, int n) { return c->wrap && n == c->side; }
+static int fft_least(const fcnn_convolution *c) {
+    int after = c->size - 1 - centre_of(c), beyond = centre_of(c) > after ? centre_of(c) : after;
+    return c->side + (c->wrap ? c->size - 1 : beyond);
+}
+
+static cpu_cut fft_input(const fcnn_convolution *c) {
+    bool padded = c->wrap && !is_map(c, c->tile);
+    return (cpu_cut){.across = 1,
+                     .step = c->side,
+                     .start = padded ? -centre_of(c) : 0,
+                     .count = padded ? c->side + c->size - 1 : c->side,
+                     .wrap = c->wrap};
+}
+static cpu_cut fft_output(const fcnn_convolution *c) {
+    int shift = c->wrap && !is_map(c, c->tile) ? 0 : centre_of(c);
+    return (cpu_cut){
+        .across = 1, .step = c->side, .count = c->side, .offset = (c->tile - shift) % c->tile};
+}
+
+static fcnn_status choose_fft(fcnn_convolution *c) {
+    int least = fft_least(c), n;
+    if (c->tile) {
+        if (c->tile <= POINTS_MAX && (is_map(c, c->tile) || c->tile >= least)) return FCNN_OK;
+        return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
+                               "tile=%d: algorithm=fft transforms whole maps, here of at least "
+                               "%dx%d points (at most %d)",
+                               c->tile, least, least, POINTS_MAX);
+    }
+    if (least > POINTS_MAX)
+        return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
+                               "algorithm=fft: a map of %dx%d needs %dx%d points, more than %d; "
+                               "oaa takes any",
+                               c->side, c->side, least, least, POINTS_MAX);
+    double best = c->wrap ? torus_cost(c, c->side, 1.0) : HUGE_VAL;
+    c->tile = c->wrap ? c->side : least;
+    for (n = least; n <= POINTS_MAX; n++) {
+        double cost = torus_cost(c, n, 1.0);
+        if (cost < best) c->tile = n;
+        if (cost < best) best = cost;
+        if (largest_factor(n) <= 2) break; /* nothing larger is cheaper */
+    }
+    return FCNN_OK;
+}
+
+static int eights(int channels) { return (channels + TILE - 1) / TILE; }
+
+fcnn_status CPU(fft_plan)(fcnn_device *base, fcnn_convolution *c, fcnn_convolution_bytes *bytes) {
+    cpu_device *device = (cpu_device *)base;
+    FCNN_TRY(check_stride(c, "fft"));
+    FCNN_TRY(choose_fft(c));
+    FCNN_TRY(fcnn_cpu_make_torus(device, c->tile));
+    const cpu_torus *torus = fcnn_cpu_find_torus(device, c->tile);
+    int panels = eights(c->capacity);
+    int64_t x = spectra_bytes(torus->bins, panels, c->channels);
+    int64_t y = spectra_bytes(torus->bins, panels, c->filters);
+    bytes->kernel = torus->bins * c->channels * c->filters * (int64_t)sizeof(fcnn_complex);
+    bytes->input = c->training ? x : 0;
+    bytes->forward = c->training ? y : x + y;
+    if (c->training)
+        bytes->backward = x + y + spectra_bytes(torus->bins, eights(c->channels), c->filters);
+    fcnn_cpu_need_scratch(device, CPU(torus_scratch)(torus));
+    if (c->training) fcnn_cpu_need_scratch(device, CPU(spectra_scratch)(c->channels, panels));
+    return FCNN_OK;
+}
+
+fcnn_status CPU(fft_kernel)(fcnn_device *base, const fcnn_convolution *c, const float *w,
+                            const fcnn_convolution_memory *memory) {
+    const cpu_device *device = (const cpu_device *)base;
+    CPU(taps_to_spectra)
+    (device, fcnn_cpu_find_torus(device, c->tile), c->size, (int64_t)c->channels * c->filters, w,
+     memory->kernel);
+    return FCNN_OK;
+}
+
+/* Spectra of `channels` at *at, which moves past them. */
+static cpu_spectra take(unsigned char **at, const cpu_torus *torus, int panels, int channels) {
+    cpu_spectra s = {(fcnn_complex *)(void *)*at, panels, channels};
+    *at += spectra_bytes(torus->bins, panels, channels);
+    return s;
+}
+
+fcnn_status CPU(fft_forward)(fcnn_device *base, const fcnn_convolution *c, const float *w,
+                             const fcnn_convolution_memory *memory, const fcnn_tensor *x,
+                             fcnn_tensor *y) {
+    (void)w;
+    const cpu_device *device = (const cpu_device *)base;
+    const cpu_torus *torus = fcnn_cpu_find_torus(device, c->tile);
+    cpu_cut input = fft_input(c), output = fft_output(c);
+    unsigned char *work = memory->work, *kept = memory->input;
+    int panels = fcnn_cpu_tiles(x);
+    cpu_spectra xs = take(c->training ? &kept : &work, torus, panels, c->channels);
+    cpu_spectra ys = take(&work, torus, panels, c->filters);
+    CPU(map_to_spectra)(device, torus, &input, x, 0, &xs);
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic, 4)
+    for (int64_t k = 0; k < torus->bins; k++) CPU(bin_forward)(k, memory->kernel, &xs, &ys);
+    CPU(spectra_to_map)(device, torus, &output, &ys, 0, y);
+    return FCNN_OK;
+}
+
+fcnn_status CPU(fft_backward)(fcnn_device *base, const fcnn_convolution *c, const float *w,
+                              const fcnn_convolution_memory *memory, const fcnn_tensor *x,
+                              const fcnn_tensor *dy, fcnn_tensor *dx, float *dw) {
+    (void)w;
+    const cpu_device *device = (const cpu_device *)base;
+    const cpu_torus *torus = fcnn_cpu_find_torus(device, c->tile);
+    cpu_cut input = fft_input(c), output = fft_output(c);
+    unsigned char *work = memory->work, *kept = memory->input;
+    int panels = fcnn_cpu_tiles(x);
+    cpu_spectra xs = take(&kept, torus, panels, c->channels);
+    cpu_spectra dys = take(&work, torus, panels, c->filters);
+    cpu_spectra dxs = take(&work, torus, panels, c->channels);
+    cpu_spectra d = take(&work, torus, eights(c->channels), c->filters);
+    CPU(map_to_spectra)(device, torus, &output, dy, 0, &dys);
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic, 4)
+    for (int64_t k = 0; k < torus->bins; k++) {
+        if (dx) CPU(bin_backward_data)(k, memory->kernel, &dys, &dxs);
+        if (dw) CPU(bin_backward_weights)(k, &xs, &dys, false, fcnn_cpu_scratch(device), &d);
+    }
+    if (dx) CPU(spectra_to_map)(device, torus, &input, &dxs, 0, dx);
+    if (dw) CPU(spectra_to_taps)(device, torus, &d, c->size, c->channels, dw);
+    return FCNN_OK;
+}
+
+/* ---- oaa ---- */
+
+static int windows_across(const fcnn_convolution *c, int n) {
+    int step = n - c->size + 1;
+    return (c->side + step - 1) / step;
+}
+
+/* Pixels of a tile: of x forward, of dy backward. */
+static cpu_cut oaa_tile(const fcnn_convolution *c) {
+    int step = c->tile - c->size + 1;
+    return (cpu_cut){.across = windows_across(c, c->tile), .step = step, .count = step};
+}
+/* What a tile of x adds to in y. */
+static cpu_cut oaa_output(const fcnn_convolution *c) {
+    cpu_cut cut = oaa_tile(c);
+    cut.start = centre_of(c) - (c->size - 1);
+    cut.count = c->tile;
+    cut.offset = cut.step % c->tile;
+    cut.overlap = c->size - 1;
+    cut.wrap = c->wrap;
+    return cut;
+}
+/* The pixels of x that a tile of dy depends on, to which it adds in dx. */
+static cpu_cut oaa_input(const fcnn_convolution *c) {
+    cpu_cut cut = oaa_tile(c);
+    cut.start = -centre_of(c);
+    cut.count = c->tile;
+    cut.overlap = c->size - 1;
+    cut.wrap = c->wrap;
+    return cut;
+}
+
+static fcnn_status choose_oaa(fcnn_convolution *c) {
+    if (c->tile) {
+        if (c->tile > c->size && c->tile <= POINTS_MAX) return FCNN_OK;
+        return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
+                               "tile=%d: with size=%d a tile has %d to %d points across", c->tile,
+                               c->size, c->size + 1, POINTS_MAX);
+    }
+    double best = HUGE_VAL;
+    for (int n = 8; n <= POINTS_MAX; n *= 2) {
+        if (n <= c->size) continue;
+        int across = windows_across(c, n);
+        double cost = torus_cost(c, n, (double)across * across);
+        if (cost < best) c->tile = n;
+        if (cost < best) best = cost;
+        if (across == 1) break;
+    }
+    if (c->tile) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_UNSUPPORTED, "algorithm=oaa takes size < %d, not %d",
+                           POINTS_MAX, c->size);
+}
+
+/* Panels of a block, and its bytes. */
+typedef struct {
+    int panels;
+    int64_t x, y;
+} block;
+
+static block block_of(const fcnn_convolution *c, const cpu_torus *torus) {
+    int across = windows_across(c, c->tile);
+    int64_t all = (int64_t)eights(c->capacity) * across * across;
+    int64_t x = spectra_bytes(torus->bins, 1, c->channels);
+    int64_t y = spectra_bytes(torus->bins, 1, c->filters);
+    int64_t panels = BLOCK_BYTES / (x + y);
+    if (panels < 4) panels = 4;
+    if (panels > all) panels = all;
+    return (block){(int)panels, panels * x, panels * y};
+}
+
+fcnn_status CPU(oaa_plan)(fcnn_device *base, fcnn_convolution *c, fcnn_convolution_bytes *bytes) {
+    cpu_device *device = (cpu_device *)base;
+    FCNN_TRY(check_stride(c, "oaa"));
+    FCNN_TRY(choose_oaa(c));
+    FCNN_TRY(fcnn_cpu_make_torus(device, c->tile));
+    const cpu_torus *torus = fcnn_cpu_find_torus(device, c->tile);
+    block b = block_of(c, torus);
+    bytes->kernel = torus->bins * c->channels * c->filters * (int64_t)sizeof(fcnn_complex);
+    bytes->forward = b.x + b.y;
+    if (c->training)
+        bytes->backward = b.x + b.y + spectra_bytes(torus->bins, eights(c->channels), c->filters);
+    fcnn_cpu_need_scratch(device, CPU(torus_scratch)(torus));
+    if (c->training) fcnn_cpu_need_scratch(device, CPU(spectra_scratch)(c->channels, b.panels));
+    return FCNN_OK;
+}
+
+fcnn_status CPU(oaa_kernel)(fcnn_device *base, const fcnn_convolution *c, const float *w,
+                            const fcnn_convolution_memory *memory) {
+    return CPU(fft_kernel)(base, c, w, memory);
+}
+
+fcnn_status CPU(oaa_forward)(fcnn_device *base, const fcnn_convolution *c, const float *w,
+                             const fcnn_convolution_memory *memory, const fcnn_tensor *x,
+                             fcnn_tensor *y) {
+    (void)w;
+    const cpu_device *device = (const cpu_device *)base;
+    const cpu_torus *torus = fcnn_cpu_find_torus(device, c->tile);
+    cpu_cut tile = oaa_tile(c), output = oaa_output(c);
+    int most = block_of(c, torus).panels, all = fcnn_cpu_tiles(x) * tile.across * tile.across;
+    for (int first = 0; first < all; first += most) {
+        int panels = all - first < most ? all - first : most;
+        unsigned char *work = memory->work;
+        cpu_spectra xs = take(&work, torus, panels, c->channels);
+        cpu_spectra ys = take(&work, torus, panels, c->filters);
+        CPU(map_to_spectra)(device, torus, &tile, x, first, &xs);
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic, 4)
+        for (int64_t k = 0; k < torus->bins; k++) CPU(bin_forward)(k, memory->kernel, &xs, &ys);
+        CPU(spectra_to_map)(device, torus, &output, &ys, first, y);
+    }
+    return FCNN_OK;
+}
+
+/* The space of dx's spectra is x's once these are written. */
+fcnn_status CPU(oaa_backward)(fcnn_device *base, const fcnn_convolution *c, const float *w,
+                              const fcnn_convolution_memory *memory, const fcnn_tensor *x,
+                              const fcnn_tensor *dy, fcnn_tensor *dx, float *dw) {
+    (void)w;
+    const cpu_device *device = (const cpu_device *)base;
+    const cpu_torus *torus = fcnn_cpu_find_torus(device, c->tile);
+    cpu_cut tile = oaa_tile(c), input = oaa_input(c);
+    int most = block_of(c, torus).panels, all = fcnn_cpu_tiles(x) * tile.across * tile.across;
+    unsigned char *work = memory->work;
+    cpu_spectra d = take(&work, torus, eights(c->channels), c->filters);
+    for (int first = 0; first < all; first += most) {
+        int panels = all - first < most ? all - first : most;
+        unsigned char *rest = work;
+        cpu_spectra dys = take(&rest, torus, panels, c->filters);
+        cpu_spectra xs = take(&rest, torus, panels, c->channels);
+        CPU(map_to_spectra)(device, torus, &tile, dy, first, &dys);
+        if (dx) {
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic, 4)
+            for (int64_t k = 0; k < torus->bins; k++)
+                CPU(bin_backward_data)(k, memory->kernel, &dys, &xs);
+            CPU(spectra_to_map)(device, torus, &input, &xs, first, dx);
+        }
+        if (!dw) continue;
+        CPU(map_to_spectra)(device, torus, &input, x, first, &xs);
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic, 4)
+        for (int64_t k = 0; k < torus->bins; k++)
+            CPU(bin_backward_weights)(k, &xs, &dys, first > 0, fcnn_cpu_scratch(device), &d);
+    }
+    if (dw) CPU(spectra_to_taps)(device, torus, &d, c->size, c->channels, dw);
+    return FCNN_OK;
+}

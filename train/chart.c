@@ -1,0 +1,260 @@
+/* The SVG of a chart, 1000 units wide: everything is placed by hand, fonts are
+ * generic, ticks fall on 1, 2 or 5 times a power of ten. Where the largest value
+ * is more than five times the smallest, the vertical axis is logarithmic. */
+#include "chart.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+enum { WIDTH = 1000, TOP = 58, PANEL_HEIGHT = 310, PANEL_WIDTH = 424, LEGEND_ROW = 22 };
+static const double panel_left[CHART_PANELS] = {62, 552};
+
+/* Okabe and Ito's colours, which colour-blind readers tell apart, and two more. */
+static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
+                                      "#e69f00", "#56b4e9", "#7f3c8d", "#555555"};
+enum { COLOURS = sizeof colours / sizeof *colours };
+
+typedef struct {
+    double low, high, step; /* step: between ticks of a linear axis */
+    bool logarithmic;
+} axis;
+
+double chart_round_up(double value) {
+    double power = pow(10.0, floor(log10(value)));
+    static const double factors[] = {1, 2, 5, 10};
+    for (int i = 0; i < 4; i++)
+        if (factors[i] * power >= value * (1 - 1e-9)) return factors[i] * power;
+    return 10 * power;
+}
+
+static void write_text(FILE *out, const char *text) {
+    for (; *text; text++) {
+        if (*text == '&')
+            fputs("&amp;", out);
+        else if (*text == '<')
+            fputs("&lt;", out);
+        else if (*text == '>')
+            fputs("&gt;", out);
+        else if (*text == '"')
+            fputs("&quot;", out);
+        else
+            fputc((unsigned char)*text < ' ' ? ' ' : *text, out);
+    }
+}
+
+/* ---- Axes ---- */
+
+/* Time begins at 0, counts at 1. */
+static axis horizontal_axis(const chart *c, int panel) {
+    axis a = {.low = c->whole[panel] ? 1 : 0};
+    for (int i = 0; i < c->count; i++)
+        for (int j = 0; j < c->curves[i].count; j++)
+            a.high = fmax(a.high, c->curves[i].x[panel][j]);
+    double range = a.high > a.low ? a.high - a.low : 1;
+    a.step = chart_round_up(range / 8);
+    a.high = a.low + 1.03 * range; /* the last markers stay inside */
+    if (!c->whole[panel]) return a;
+    a.step = fmax(a.step, 1);
+    a.low -= 0.03 * range;
+    return a;
+}
+
+static axis vertical_axis(const chart *c) {
+    axis a = {.low = INFINITY, .high = -INFINITY};
+    for (int i = 0; i < c->count; i++)
+        for (int j = 0; j < c->curves[i].count; j++) {
+            a.low = fmin(a.low, c->curves[i].low[j]);
+            a.high = fmax(a.high, c->curves[i].high[j]);
+        }
+    if (!(a.low <= a.high)) a = (axis){.low = 0, .high = 1};
+    a.logarithmic = a.low > 0 && a.high > 5 * a.low;
+    if (a.logarithmic) {
+        a.low *= 0.93;
+        a.high *= 1.07;
+        return a;
+    }
+    double range = a.high > a.low ? a.high - a.low : fmax(fabs(a.high), 1) / 5;
+    a.step = chart_round_up(range / 7);
+    a.low = floor((a.low - range / 20) / a.step) * a.step;
+    if (a.low < 0) a.low = 0; /* an error has no values below */
+    a.high = ceil((a.high + range / 20) / a.step) * a.step;
+    return a;
+}
+
+static double horizontal(const axis *a, int panel, double x) {
+    return panel_left[panel] + PANEL_WIDTH * (x - a->low) / (a->high - a->low);
+}
+
+static double vertical(const axis *a, double y) {
+    double part = a->logarithmic ? log(y / a->low) / log(a->high / a->low)
+                                 : (y - a->low) / (a->high - a->low);
+    return TOP + PANEL_HEIGHT * (1 - part);
+}
+
+static void write_line(FILE *out, double x1, double y1, double x2, double y2, const char *colour) {
+    fprintf(out,
+            "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" "
+            "stroke-width=\"1\"/>\n",
+            x1, y1, x2, y2, colour);
+}
+
+static void write_vertical_tick(FILE *out, const axis *a, int panel, double value) {
+    double y = vertical(a, value), left = panel_left[panel];
+    write_line(out, left, y, left + PANEL_WIDTH, y, "#e4e4e4");
+    fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n", left - 7, y + 4,
+            value);
+}
+
+static void write_vertical_ticks(FILE *out, const axis *a, int panel) {
+    if (!a->logarithmic) {
+        for (double k = ceil(a->low / a->step - 1e-9); k * a->step <= a->high * (1 + 1e-9); k++)
+            write_vertical_tick(out, a, panel, k * a->step);
+        return;
+    }
+    /* Within one power of ten, 1.5, 3 and 7 help. */
+    static const double factors[] = {1, 2, 5, 1.5, 3, 7};
+    int count = a->high / a->low < 12 ? 6 : 3;
+    for (int power = (int)floor(log10(a->low)); pow(10, power) <= a->high; power++)
+        for (int i = 0; i < count; i++) {
+            double value = factors[i] * pow(10, power);
+            if (value >= a->low && value <= a->high) write_vertical_tick(out, a, panel, value);
+        }
+}
+
+static void write_axes(FILE *out, const chart *c, const axis *x, const axis *y, int panel) {
+    double left = panel_left[panel], bottom = TOP + PANEL_HEIGHT, middle = left + PANEL_WIDTH / 2.0;
+    for (double k = ceil(x->low / x->step); k * x->step <= x->high; k++) {
+        double at = horizontal(x, panel, k * x->step);
+        write_line(out, at, TOP, at, bottom + 4, "#e4e4e4");
+        fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%g</text>\n", at,
+                bottom + 18, k * x->step);
+    }
+    write_vertical_ticks(out, y, panel);
+    write_line(out, left, TOP, left, bottom, "#666666");
+    write_line(out, left, bottom, left + PANEL_WIDTH, bottom, "#666666");
+    fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" font-size=\"13\">", middle,
+            bottom + 39);
+    write_text(out, c->x_titles[panel]);
+    fputs("</text>\n", out);
+    if (panel) return;
+    fprintf(out,
+            "<text transform=\"translate(18 %.1f) rotate(-90)\" text-anchor=\"middle\" "
+            "font-size=\"13\">",
+            TOP + PANEL_HEIGHT / 2.0);
+    write_text(out, c->y_title);
+    fputs("</text>\n", out);
+}
+
+/* ---- Curves ---- */
+
+static const char *colour_of(const chart_curve *curve) { return colours[curve->colour % COLOURS]; }
+
+static void write_band(FILE *out, const chart_curve *curve, const axis *x, const axis *y,
+                       int panel) {
+    bool flat = true;
+    for (int i = 0; i < curve->count; i++) flat &= curve->low[i] == curve->high[i];
+    if (flat) return;
+    fprintf(out, "<path fill=\"%s\" fill-opacity=\"0.12\" d=\"", colour_of(curve));
+    for (int i = 0; i < curve->count; i++)
+        fprintf(out, "%c%.1f %.1f", i ? 'L' : 'M', horizontal(x, panel, curve->x[panel][i]),
+                vertical(y, curve->high[i]));
+    for (int i = curve->count - 1; i >= 0; i--)
+        fprintf(out, "L%.1f %.1f", horizontal(x, panel, curve->x[panel][i]),
+                vertical(y, curve->low[i]));
+    fputs("Z\"/>\n", out);
+}
+
+static void write_stroke(FILE *out, const chart_curve *curve) {
+    fprintf(out, "fill=\"none\" stroke=\"%s\" stroke-width=\"2\"%s", colour_of(curve),
+            curve->dashed ? " stroke-dasharray=\"7 4\"" : "");
+}
+
+/* Full for a solid curve, hollow for a dashed one. */
+static void write_marker(FILE *out, const chart_curve *curve, double x, double y) {
+    fprintf(out,
+            "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\" stroke=\"%s\" "
+            "stroke-width=\"1.5\"/>\n",
+            x, y, curve->dashed ? "#ffffff" : colour_of(curve), colour_of(curve));
+}
+
+static void write_curve(FILE *out, const chart_curve *curve, const axis *x, const axis *y,
+                        int panel) {
+    enum { MARKERS_MAX = 30 };
+    fputs("<path ", out);
+    write_stroke(out, curve);
+    fputs(" stroke-linejoin=\"round\" d=\"", out);
+    for (int i = 0; i < curve->count; i++)
+        fprintf(out, "%c%.1f %.1f", i ? 'L' : 'M', horizontal(x, panel, curve->x[panel][i]),
+                vertical(y, curve->y[i]));
+    fputs("\"/>\n", out);
+    for (int i = 0; i < curve->count && curve->count <= MARKERS_MAX; i++)
+        write_marker(out, curve, horizontal(x, panel, curve->x[panel][i]),
+                     vertical(y, curve->y[i]));
+}
+
+/* ---- Legend ---- */
+
+typedef struct {
+    int columns, rows;
+} legend;
+
+static legend legend_shape(const chart *c) {
+    size_t longest = 1;
+    int shown = 0;
+    for (int i = 0; i < c->count; i++) {
+        if (!c->curves[i].count) continue;
+        size_t length = strlen(c->curves[i].name);
+        if (length > longest) longest = length;
+        shown++;
+    }
+    legend l = {.columns = (int)((WIDTH - 60) / (7 * longest + 56))};
+    if (l.columns < 1) l.columns = 1;
+    if (l.columns > 4) l.columns = 4;
+    l.rows = (shown + l.columns - 1) / l.columns;
+    return l;
+}
+
+/* Column by column, so that neighbours in the list stay neighbours. */
+static void write_legend(FILE *out, const chart *c, const legend *l) {
+    double width = (WIDTH - panel_left[0] - 20.0) / l->columns;
+    int shown = 0;
+    for (int i = 0; i < c->count; i++) {
+        const chart_curve *curve = &c->curves[i];
+        if (!curve->count) continue;
+        int column = shown / l->rows, row = shown % l->rows;
+        double x = panel_left[0] + width * column, y = TOP + PANEL_HEIGHT + 68 + LEGEND_ROW * row;
+        shown++;
+        fputs("<path ", out);
+        write_stroke(out, curve);
+        fprintf(out, " d=\"M%.1f %.1fh32\"/>\n", x, y);
+        write_marker(out, curve, x + 16, y);
+        fprintf(out, "<text x=\"%.1f\" y=\"%.1f\">", x + 40, y + 4);
+        write_text(out, curve->name);
+        fputs("</text>\n", out);
+    }
+}
+
+void chart_write(FILE *out, const chart *c) {
+    legend l = legend_shape(c);
+    int height = TOP + PANEL_HEIGHT + 68 + LEGEND_ROW * l.rows;
+    fprintf(out,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
+            "viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222222\">\n"
+            "<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n"
+            "<text x=\"%.0f\" y=\"32\" font-size=\"16\" font-weight=\"bold\">",
+            WIDTH, height, WIDTH, height, WIDTH, height, panel_left[0]);
+    write_text(out, c->title);
+    fputs("</text>\n", out);
+    axis y = vertical_axis(c);
+    for (int panel = 0; panel < CHART_PANELS; panel++) {
+        axis x = horizontal_axis(c, panel);
+        write_axes(out, c, &x, &y, panel);
+        for (int i = 0; i < c->count; i++)
+            if (c->curves[i].count) write_band(out, &c->curves[i], &x, &y, panel);
+        for (int i = 0; i < c->count; i++)
+            if (c->curves[i].count) write_curve(out, &c->curves[i], &x, &y, panel);
+    }
+    write_legend(out, c, &l);
+    fputs("</svg>\n", out);
+}

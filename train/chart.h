@@ -1,0 +1,33 @@
+/* A picture of curves as SVG: two panels side by side that share their vertical
+ * axis, a legend below them. */
+#ifndef FCNN_TRAIN_CHART_H
+#define FCNN_TRAIN_CHART_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+enum { CHART_PANELS = 2 };
+
+typedef struct {
+    const char *name;
+    int colour; /* curves of one number look alike */
+    bool dashed;
+    int count; /* points; 0: a curve still to come, left out */
+    const double *x[CHART_PANELS];
+    const double *y, *low, *high; /* mean, and the limits of the band around it */
+} chart_curve;
+
+typedef struct {
+    const char *title, *y_title, *x_titles[CHART_PANELS];
+    bool whole[CHART_PANELS]; /* the horizontal axis counts: no ticks between whole numbers */
+    int count;
+    const chart_curve *curves;
+} chart;
+
+/* Writes the SVG; names and titles are escaped. */
+void chart_write(FILE *out, const chart *c);
+
+/* The least of 1, 2, 5 times a power of ten that is `value` or more. */
+double chart_round_up(double value);
+
+#endif

@@ -1,0 +1,312 @@
+/* fcnn-compare: trains a cfg's variants, each as an ordinary run of fcnn-train in
+ * a process of its own, and compares them. A run that is finished is not repeated,
+ * an interrupted one is resumed: the folder is all that is remembered. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "compare_runs.h"
+#include "options.h"
+#include "run_data.h"
+
+static const program_info program = {
+    "fcnn-compare", "CFG [options]",
+    "Trains variants of a network from the same seeds on the same batches, and compares them.",
+    "  --pool LIST          of fourier, max, average: in place of every pooling section\n"
+    "  --activation LIST    in place of every activation before [ifft]\n"
+    "  --domain LIST        of frequency, space\n"
+    "  --repeats N          runs of each variant, with seeds in a row (default 1)\n"
+    "  --seed N             the first of them\n"
+    "  --list               print the variants and stop\n"
+    "  --fresh              start over; the old folder is renamed DIR.old\n"
+    "  --out DIR            default: runs/compare-<name of the cfg>\n"
+    "  --epochs N           passes over the training images\n"
+    "  --batch N            images a step\n"
+    "  --limit N            the first N training and at most N validation images\n"
+    "  --data NAME|DIR      the data set, in place of the cfg's\n"
+    "  --threads N          default: as many as there are processors\n"
+    "  --device auto|cpu|cuda\n"
+    "  --set SECTION.KEY=VALUE   any key of the cfg, before it is varied\n"
+    "A LIST has commas between its names. The variants are all combinations of the lists;\n"
+    "without a list they have what the cfg has. Ctrl-C saves the run under way, and the same\n"
+    "command goes on.\n"};
+
+typedef struct {
+    const char *cfg, *device;
+    char folder[PATH_MAX];
+    char train[PATH_MAX];       /* fcnn-train beside this program */
+    char train_shown[PATH_MAX]; /* as the user would call it */
+    variant_lists lists;
+    int64_t limit, threads, repeats, seed;
+    bool list, fresh;
+    run_setup setup;
+    char numbers[2][24];        /* of its options */
+    char command[2 * PATH_MAX]; /* this one, without --fresh */
+} compare_options;
+
+enum { OPTION_VALUE = 256 };
+
+static const struct option long_options[] = {{"pool", required_argument, NULL, 'p'},
+                                             {"activation", required_argument, NULL, 'a'},
+                                             {"domain", required_argument, NULL, 'm'},
+                                             {"repeats", required_argument, NULL, 'n'},
+                                             {"seed", required_argument, NULL, 's'},
+                                             {"list", no_argument, NULL, 'L'},
+                                             {"fresh", no_argument, NULL, 'f'},
+                                             {"out", required_argument, NULL, 'o'},
+                                             {"epochs", required_argument, NULL, OPTION_VALUE},
+                                             {"batch", required_argument, NULL, OPTION_VALUE},
+                                             {"limit", required_argument, NULL, 'l'},
+                                             {"data", required_argument, NULL, 'd'},
+                                             {"threads", required_argument, NULL, 't'},
+                                             {"device", required_argument, NULL, 'D'},
+                                             {"set", required_argument, NULL, 'S'},
+                                             {"help", no_argument, NULL, 'h'},
+                                             {"version", no_argument, NULL, 'V'},
+                                             {NULL, 0, NULL, 0}};
+
+/* ---- Options ---- */
+
+static void default_folder(compare_options *o) {
+    const char *name = strrchr(o->cfg, '/');
+    name = name ? name + 1 : o->cfg;
+    size_t length = strlen(name);
+    if (length > 4 && !strcmp(name + length - 4, ".cfg")) length -= 4;
+    snprintf(o->folder, sizeof o->folder, "runs/compare-%.*s", (int)length, name);
+}
+
+static void pass(run_setup *setup, const char *option, const char *value) {
+    setup->passed[setup->passed_count][0] = option;
+    setup->passed[setup->passed_count++][1] = value;
+}
+
+static fcnn_status apply_option(compare_options *o, fcnn_config *config, int code, int index) {
+    switch (code) {
+    case 'p': o->lists.pools = optarg; return FCNN_OK;
+    case 'a': o->lists.activations = optarg; return FCNN_OK;
+    case 'm': o->lists.domains = optarg; return FCNN_OK;
+    case 'n': return option_int("repeats", optarg, 1, 1000, &o->repeats);
+    case 's': return option_int("seed", optarg, 0, (int64_t)1 << 52, &o->seed);
+    case 'L': o->list = true; return FCNN_OK;
+    case 'f': o->fresh = true; return FCNN_OK;
+    case 'o': snprintf(o->folder, sizeof o->folder, "%s", optarg); return FCNN_OK;
+    case OPTION_VALUE: return option_override(config, long_options[index].name, optarg);
+    case 'l': return option_int("limit", optarg, 1, INT64_MAX, &o->limit);
+    case 'd': return option_data(config, optarg);
+    case 't': return option_int("threads", optarg, 1, 1024, &o->threads);
+    case 'D': o->device = optarg; return FCNN_OK;
+    case 'S': return fcnn_config_override(config, optarg);
+    default: return FCNN_OK;
+    }
+}
+
+/* The cfgs of the variants lie in another folder than the cfg, so data= must be absolute. */
+static fcnn_status fix_data(fcnn_config *config) {
+    const char *data = fcnn_section_text(&config->sections[0], "data");
+    char path[PATH_MAX], absolute[PATH_MAX];
+    if (fcnn_dataset_is_name(data)) return FCNN_OK;
+    snprintf(path, sizeof path, "%s%s", data[0] == '/' ? "" : config->folder, data);
+    if (strpbrk(path, "#;"))
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "%s: a cfg cannot name this folder, as # and ; begin a comment",
+                               path);
+    return realpath(path, absolute) ? option_override(config, "data", absolute) : FCNN_OK;
+}
+
+/* fcnn-train, beside the file that this program is. */
+static fcnn_status find_train(compare_options *o, const char *own_name) {
+    ssize_t length = readlink("/proc/self/exe", o->train, sizeof o->train - 1);
+    o->train[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(o->train, '/');
+    size_t folder = slash ? (size_t)(slash - o->train) + 1 : 0;
+    snprintf(o->train + folder, sizeof o->train - folder, "fcnn-train");
+    slash = strrchr(own_name, '/');
+    snprintf(o->train_shown, sizeof o->train_shown, "%.*sfcnn-train",
+             slash ? (int)(slash - own_name) + 1 : 0, own_name);
+    if (access(o->train, X_OK) == 0) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be run: %s", o->train, strerror(errno));
+}
+
+static fcnn_status finish_options(compare_options *o, fcnn_config *config, const char *own_name) {
+    if (o->seed < 0) o->seed = fcnn_section_int(&config->sections[0], "seed");
+    snprintf(o->numbers[0], sizeof o->numbers[0], "%lld", (long long)o->limit);
+    snprintf(o->numbers[1], sizeof o->numbers[1], "%lld", (long long)o->threads);
+    o->setup = (run_setup){.train = o->train, .train_shown = o->train_shown, .cfg = o->cfg};
+    if (o->limit) pass(&o->setup, "--limit", o->numbers[0]);
+    if (o->threads) pass(&o->setup, "--threads", o->numbers[1]);
+    if (strcmp(o->device, "auto") != 0) pass(&o->setup, "--device", o->device);
+    size_t length = strlen(o->folder);
+    while (length > 1 && o->folder[length - 1] == '/') o->folder[--length] = '\0';
+    if (length == 0 || length > PATH_MAX / 2)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "--out: expected a folder's name, found '%s'",
+                               o->folder);
+    FCNN_TRY(fix_data(config));
+    return find_train(o, own_name);
+}
+
+static fcnn_status parse(int argc, char **argv, compare_options *o, fcnn_config **config) {
+    int code, index = 0;
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--fresh") != 0) command_append(o->command, sizeof o->command, argv[i]);
+    while ((code = getopt_long(argc, argv, ":", long_options, &index)) != -1) {
+        if (code == '?' || code == ':') return option_unknown(code, argv);
+        if (code == 'h') return program_print_help(&program), FCNN_OK;
+        if (code == 'V') return program_print_version(&program), FCNN_OK;
+    }
+    if (optind != argc - 1)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "expected one cfg and got %d; see --help",
+                               argc - optind);
+    o->cfg = argv[optind];
+    default_folder(o);
+    FCNN_TRY(fcnn_config_load(o->cfg, config));
+    optind = 0;
+    fcnn_status status = FCNN_OK;
+    while (!status && (code = getopt_long(argc, argv, ":", long_options, &index)) != -1)
+        status = apply_option(o, *config, code, index);
+    return status ? status : finish_options(o, *config, argv[0]);
+}
+
+/* ---- The folder ---- */
+
+static fcnn_status make_folder(const char *folder) {
+    char path[PATH_MAX];
+    strcpy(path, folder);
+    for (char *at = path + 1;; at++) {
+        if (*at && *at != '/') continue;
+        char kept = *at;
+        *at = '\0';
+        if (mkdir(path, 0777) && errno != EEXIST)
+            return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be created: %s", path,
+                                   strerror(errno));
+        *at = kept;
+        if (!kept) return FCNN_OK;
+    }
+}
+
+static fcnn_status put_aside(const char *folder) {
+    char old[PATH_MAX];
+    snprintf(old, sizeof old, "%s.old", folder);
+    for (int i = 2; access(old, F_OK) == 0; i++) snprintf(old, sizeof old, "%s.old.%d", folder, i);
+    if (access(folder, F_OK)) return FCNN_OK;
+    if (rename(folder, old))
+        return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be renamed to %s: %s", folder, old,
+                               strerror(errno));
+    fprintf(stderr, "the earlier comparison is now in %s\n", old);
+    return FCNN_OK;
+}
+
+/* Held until the program ends: two comparisons in one folder would train the same runs. */
+static fcnn_status lock_folder(const char *folder) {
+    int handle = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (handle >= 0 && flock(handle, LOCK_EX | LOCK_NB) == 0) return FCNN_OK;
+    bool busy = handle >= 0 && errno == EWOULDBLOCK;
+    return fcnn_status_set(FCNN_ERROR_IO, "%s: %s", folder,
+                           busy ? "another fcnn-compare is at work there" : strerror(errno));
+}
+
+/* ---- Work ---- */
+
+static void print_variant(const variant *v, fcnn_status status) {
+    if (status)
+        puts(fcnn_status_message());
+    else
+        printf("variant %s: %s, %lld parameters, pools %s\n", v->name, v->label,
+               (long long)v->parameters, *v->pools ? v->pools : "none");
+}
+
+/* Builds every variant. --list goes on where one cannot be, and says so. */
+static fcnn_status build_variants(const compare_options *o, const fcnn_config *config,
+                                  fcnn_device *device, variant *variants, int count) {
+    fcnn_dataset *dataset;
+    FCNN_TRY(run_data_open_dataset(config, &dataset));
+    int channels = dataset->channels, classes = dataset->classes;
+    bool scored = dataset->count[FCNN_SPLIT_HELD_OUT] > 0 ||
+                  fcnn_section_real(&config->sections[0], "val_fraction") > 0;
+    fcnn_dataset_close(dataset);
+    if (!scored)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "the data has no validation images to compare on: "
+                                                 "--set net.val_fraction=0.2 holds out a fifth");
+    variant_source source;
+    FCNN_TRY(variant_source_create(config, device, channels, classes, &source));
+    fcnn_status status = FCNN_OK;
+    for (int i = 0; !status && i < count; i++) {
+        status = variant_build(&variants[i], &source);
+        if (status) fcnn_status_prefix(status, "variant %s", variants[i].name);
+        if (!o->list) continue;
+        print_variant(&variants[i], status);
+        status = FCNN_OK;
+    }
+    variant_source_destroy(&source);
+    return status;
+}
+
+static void list_commands(const run_setup *setup, const comparison *c) {
+    char command[2 * PATH_MAX];
+    printf("variants: %d, runs of each: %d; the first run's command, once the cfg is written:\n",
+           c->variant_count, c->repeats);
+    for (int i = 0; i < c->variant_count; i++) {
+        compare_run run = {.variant = i, .seed = c->first_seed};
+        if (!*c->variants[i].label) continue; /* cannot be */
+        runs_command(setup, c, &run, command, sizeof command);
+        printf("  %s\n", command);
+    }
+}
+
+static fcnn_status train(const compare_options *o, const run_setup *setup, comparison *c,
+                         bool *interrupted) {
+    if (o->fresh) FCNN_TRY(put_aside(o->folder));
+    FCNN_TRY(make_folder(o->folder));
+    FCNN_TRY(lock_folder(o->folder));
+    FCNN_TRY(runs_save_configs(setup, c));
+    fcnn_status status = comparison_create(c);
+    if (!status) status = runs_train(setup, c, interrupted);
+    if (!status) {
+        comparison_print(stdout, c);
+        printf("every epoch: %s/compare.csv; picture: %s/compare.svg\n", o->folder, o->folder);
+        if (*interrupted) fprintf(stderr, "interrupted; to go on: %s\n", o->command);
+    }
+    comparison_destroy(c);
+    return status;
+}
+
+static fcnn_status compare(const compare_options *o, const fcnn_config *config, bool *interrupted) {
+    fcnn_device *device;
+    variant *variants = NULL;
+    int count = 0;
+    FCNN_TRY(variants_create(config, &o->lists, &variants, &count));
+    fcnn_status status = fcnn_device_open(o->device, (int)o->threads, &device);
+    if (!status) {
+        status = build_variants(o, config, device, variants, count);
+        fcnn_device_close(device); /* the runs have it to themselves */
+    }
+    const char *slash = strrchr(o->cfg, '/');
+    comparison c = {.folder = o->folder,
+                    .subject = slash ? slash + 1 : o->cfg,
+                    .command = o->command,
+                    .variants = variants,
+                    .variant_count = count,
+                    .repeats = (int)o->repeats,
+                    .first_seed = o->seed,
+                    .epochs = fcnn_section_int(&config->sections[0], "epochs")};
+    if (!status && o->list) list_commands(&o->setup, &c);
+    if (!status && !o->list) status = train(o, &o->setup, &c, interrupted);
+    variants_destroy(variants, count);
+    return status;
+}
+
+int main(int argc, char **argv) {
+    compare_options options = {.device = "auto", .repeats = 1, .seed = -1};
+    fcnn_config *config = NULL;
+    bool interrupted = false;
+    fcnn_status status = parse(argc, argv, &options, &config);
+    if (!status && config) status = compare(&options, config, &interrupted);
+    fcnn_config_destroy(config);
+    if (status) return program_fail(&program, status);
+    return interrupted ? EXIT_INTERRUPTED : EXIT_SUCCESS;
+}

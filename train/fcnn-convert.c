@@ -1,0 +1,201 @@
+/* fcnn-convert: a saved model in the other domain or in the other form. */
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options.h"
+
+static const program_info program = {
+    "fcnn-convert", "MODEL [options]",
+    "Writes a model's weights for the other domain, or as spectra for inference.",
+    "  --domain frequency|space   where the network computes (default: as it does)\n"
+    "  --form compact|spectral    compact: as trained; spectral: every bin of every kernel with\n"
+    "                             the norm folded in, for inference alone (default: compact)\n"
+    "  --out FILE           default: MODEL with -space, -frequency or -spectral in its name\n"
+    "The two networks are then run on random images, and the largest difference of their logits\n"
+    "is printed.\n"};
+
+typedef struct {
+    const char *model, *domain;
+    fcnn_form form;
+    bool formed; /* --form was given */
+    char out[PATH_MAX];
+} convert_options;
+
+static const struct option long_options[] = {
+    {"domain", required_argument, NULL, 'd'}, {"form", required_argument, NULL, 'f'},
+    {"out", required_argument, NULL, 'o'},    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0}};
+
+static fcnn_status apply_option(convert_options *o, int code) {
+    switch (code) {
+    case 'd':
+        o->domain = optarg;
+        if (!strcmp(optarg, "frequency") || !strcmp(optarg, "space")) return FCNN_OK;
+        return fcnn_status_set(FCNN_ERROR_USAGE, "--domain %s: expected frequency or space",
+                               optarg);
+    case 'f':
+        o->formed = true;
+        o->form = strcmp(optarg, "spectral") ? FCNN_FORM_TRAINABLE : FCNN_FORM_SPECTRAL;
+        if (o->form == FCNN_FORM_SPECTRAL || !strcmp(optarg, "compact")) return FCNN_OK;
+        return fcnn_status_set(FCNN_ERROR_USAGE, "--form %s: expected compact or spectral", optarg);
+    case 'o': snprintf(o->out, sizeof o->out, "%s", optarg); return FCNN_OK;
+    default: return FCNN_OK;
+    }
+}
+
+/* MODEL less its ending, and what the new one is. */
+static void default_name(convert_options *o) {
+    static const char ending[] = ".safetensors";
+    size_t length = strlen(o->model), cut = sizeof ending - 1;
+    if (length > cut && !strcmp(o->model + length - cut, ending)) length -= cut;
+    const char *kind = o->form == FCNN_FORM_SPECTRAL ? "spectral" : o->domain;
+    snprintf(o->out, sizeof o->out, "%.*s-%s%s", (int)length, o->model, kind ? kind : "compact",
+             ending);
+}
+
+static fcnn_status parse(int argc, char **argv, convert_options *o, bool *answered) {
+    int code;
+    while ((code = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
+        if (code == '?' || code == ':') return option_unknown(code, argv);
+        *answered = code == 'h' || code == 'V';
+        if (code == 'h') program_print_help(&program);
+        if (code == 'V') program_print_version(&program);
+        if (*answered) return FCNN_OK;
+        FCNN_TRY(apply_option(o, code));
+    }
+    if (optind != argc - 1)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "expected one model and got %d; see --help",
+                               argc - optind);
+    if (!o->domain && !o->formed)
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "nothing to convert: --domain or --form says into what");
+    o->model = argv[optind];
+    if (!o->out[0]) default_name(o);
+    if (strcmp(o->out, o->model)) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_USAGE, "--out %s: would overwrite the model it reads",
+                           o->out);
+}
+
+/* ---- Comparison of the two networks ---- */
+
+enum { IMAGES = 4, SIDE = 64 };
+
+/* The logits of random images, [IMAGES][classes]; the caller frees them. */
+static fcnn_status run_random(fcnn_graph *graph, int channels, int classes, float **logits) {
+    int64_t count = (int64_t)IMAGES * SIDE * SIDE * channels;
+    uint8_t *pixels = malloc((size_t)count);
+    *logits = calloc((size_t)IMAGES * (size_t)classes, sizeof **logits);
+    fcnn_status status =
+        pixels && *logits
+            ? FCNN_OK
+            : fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to compare the networks");
+    if (!status) {
+        const fcnn_random random = {1, FCNN_STREAM_DATA, 0};
+        fcnn_image images[IMAGES];
+        for (int64_t i = 0; i < count; i++)
+            pixels[i] = (uint8_t)fcnn_random_below(&random, (uint32_t)i, 256);
+        for (int i = 0; i < IMAGES; i++)
+            images[i] = (fcnn_image){.height = SIDE,
+                                     .width = SIDE,
+                                     .channels = channels,
+                                     .pixels = pixels + i * (count / IMAGES)};
+        status = fcnn_graph_forward(graph, images, IMAGES, NULL, NULL);
+    }
+    if (!status) status = fcnn_graph_logits(graph, *logits);
+    free(pixels);
+    return status;
+}
+
+static fcnn_status logits_of_file(const char *path, fcnn_device *device, float **logits,
+                                  int *classes) {
+    fcnn_model *model;
+    fcnn_graph *graph;
+    *logits = NULL;
+    FCNN_TRY(fcnn_model_load(path, &model));
+    *classes = model->classes;
+    fcnn_status status = fcnn_model_graph(model, device, IMAGES, &graph);
+    if (!status) {
+        status = run_random(graph, model->channels, model->classes, logits);
+        fcnn_graph_destroy(graph);
+    }
+    fcnn_model_destroy(model);
+    return status;
+}
+
+static fcnn_status compare(const convert_options *o, fcnn_device *device) {
+    float *before = NULL, *after = NULL;
+    int classes = 0;
+    fcnn_status status = logits_of_file(o->model, device, &before, &classes);
+    if (!status) status = logits_of_file(o->out, device, &after, &classes);
+    if (!status) {
+        double largest = 0.0, difference = 0.0;
+        for (int i = 0; i < IMAGES * classes; i++) {
+            largest = fmax(largest, fabs((double)before[i]));
+            difference = fmax(difference, fabs((double)after[i] - (double)before[i]));
+        }
+        printf("on %d random images the logits differ by at most %.1e; the largest is %.3g\n",
+               IMAGES, difference, largest);
+        if (!(difference <= 1e-3 * fmax(largest, 1e-3)))
+            puts("so the two are not the same function: a fused activation with another grid than "
+                 "its map's (grid=)\nis one on pixels only approximately");
+    }
+    free(before);
+    free(after);
+    return status;
+}
+
+/* ---- Conversion ---- */
+
+static fcnn_status save(const convert_options *o, const fcnn_model *model, fcnn_graph *graph) {
+    char *text = fcnn_config_text(model->config);
+    if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg's text");
+    const fcnn_save_options options = {.path = o->out,
+                                       .form = o->form,
+                                       .config_text = text,
+                                       .classes = model->classes,
+                                       .class_names = (const char *const *)model->class_names};
+    fcnn_status status = fcnn_model_save(graph, &options);
+    free(text);
+    return status;
+}
+
+static fcnn_status convert(const convert_options *o, fcnn_device *device, fcnn_model *model) {
+    fcnn_graph *graph;
+    if (model->form == FCNN_FORM_SPECTRAL)
+        return fcnn_status_set(FCNN_ERROR_FORMAT,
+                               "%s is spectral: its norms are folded in and its taps are gone; "
+                               "convert the compact model or checkpoint it was saved from",
+                               o->model);
+    if (o->domain)
+        FCNN_TRY(fcnn_config_set(model->config, &model->config->sections[0], "domain", o->domain));
+    FCNN_TRY(fcnn_form_check(model->config, o->form));
+    FCNN_TRY(fcnn_model_graph(model, device, IMAGES, &graph));
+    fcnn_status status = save(o, model, graph);
+    fcnn_graph_destroy(graph);
+    return status;
+}
+
+static fcnn_status run(const convert_options *o) {
+    fcnn_device *device;
+    fcnn_model *model = NULL;
+    FCNN_TRY(fcnn_device_open("cpu", 0, &device));
+    fcnn_status status = fcnn_model_load(o->model, &model);
+    if (!status) status = convert(o, device, model);
+    fcnn_model_destroy(model);
+    if (!status) status = compare(o, device);
+    if (!status) printf("model: %s\n", o->out);
+    fcnn_device_close(device);
+    return status;
+}
+
+int main(int argc, char **argv) {
+    program_start(argv);
+    convert_options options = {.form = FCNN_FORM_TRAINABLE};
+    bool answered = false;
+    fcnn_status status = parse(argc, argv, &options, &answered);
+    if (!status && !answered) status = run(&options);
+    return status ? program_fail(&program, status) : EXIT_SUCCESS;
+}
