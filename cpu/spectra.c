@@ -14,11 +14,15 @@ typedef enum { PLAIN, CONJUGATE_A, CONJUGATE_B } product_form;
 typedef struct {
     product_form form;
     bool add;
-    int rows, panels, run, runs;
+    int run, runs;
     const fcnn_complex *a;
     int64_t row, step, jump;
     const fcnn_complex *b; /* [panels][runs * run] lines */
-    fcnn_complex *c;       /* [panels][rows] lines */
+    const cpu_spectra *c;
+    int64_t bin;
+    int first, panels;         /* of c */
+    const fcnn_complex *ahead; /* memory to fetch meanwhile, and lines of it for each block */
+    int ahead_lines;
 } line_product;
 
 enum { LINE_REGISTERS = 2 * TILE / LANES, ROWS_MAX = 8, REGISTERS_MAX = 4 };
@@ -33,21 +37,19 @@ static inline lanes swap_parts(lanes v) {
 #endif
 }
 
-/* p and q with their signs: c = p s + swap(q) t. */
-static inline lanes combine(product_form form, lanes p, lanes q) {
-    lanes s, t;
-    for (int l = 0; l < LANES; l++) {
-        s[l] = form == CONJUGATE_B && l % 2 ? -1.0f : 1.0f;
-        t[l] = form == (l % 2 ? CONJUGATE_A : PLAIN) ? -1.0f : 1.0f;
-    }
-    return p * s + swap_parts(q) * t;
-}
+/* c = p s + swap(q) t; s and t of each form. */
+#define SIGNS(re, im)                                                                              \
+    { re, im, re, im, re, im, re, im, re, im, re, im, re, im, re, im }
+static const float signs[][2][2 * TILE] = {[PLAIN] = {SIGNS(1, 1), SIGNS(-1, 1)},
+                                           [CONJUGATE_A] = {SIGNS(1, 1), SIGNS(1, -1)},
+                                           [CONJUGATE_B] = {SIGNS(1, -1), SIGNS(1, 1)}};
 
 /* Rows m .. m+rows-1 of panels q .. q+panels-1; rows and panels are constants where inlined. */
-static inline __attribute__((always_inline)) void product_block(const line_product *o, int rows,
+static inline __attribute__((always_inline)) void product_block(line_product *o, int rows,
                                                                 int panels, int m, int q) {
     int registers = panels * LINE_REGISTERS;
     int64_t inner = (int64_t)o->run * o->runs;
+    for (int l = 0; l < o->ahead_lines; l++, o->ahead += TILE) __builtin_prefetch(o->ahead, 0, 2);
     lanes re[ROWS_MAX][REGISTERS_MAX], im[ROWS_MAX][REGISTERS_MAX];
     for (int i = 0; i < rows; i++)
         for (int v = 0; v < registers; v++) re[i][v] = im[i][v] = (lanes){0};
@@ -69,70 +71,106 @@ static inline __attribute__((always_inline)) void product_block(const line_produ
             }
         }
     }
+    lanes s = lanes_load(signs[o->form][0]), t = lanes_load(signs[o->form][1]);
     for (int i = 0; i < rows; i++) {
         for (int v = 0; v < registers; v++) {
-            int64_t line = (int64_t)(q + v / LINE_REGISTERS) * o->rows + m + i;
-            float *c = &o->c[line * TILE].re + (v % LINE_REGISTERS) * LANES;
-            lanes sum = combine(o->form, re[i][v], im[i][v]);
+            int panel = o->first + q + v / LINE_REGISTERS;
+            float *c = &spectra_line(o->c, o->bin, panel, m + i)->re + v % LINE_REGISTERS * LANES;
+            lanes sum = re[i][v] * s + swap_parts(im[i][v]) * t;
             lanes_store(c, o->add ? lanes_load(c) + sum : sum);
+            __builtin_prefetch(c + (int64_t)GROUP * 2 * TILE, 1, 2); /* the next bin's */
         }
     }
 }
 
 /* Blocks fill the registers: 16 of 32 sums in the 512-bit set, 12 of 16 and 8 of 16 in the
  * others. */
-static void multiply(const line_product *o) {
-    int q = 0, m;
+static void multiply(line_product *o) {
+    int q = 0, m, rows = o->c->channels;
 #if FCNN_LANES == 16
     for (; q + 2 <= o->panels; q += 2) {
-        for (m = 0; m + 4 <= o->rows; m += 4) product_block(o, 4, 2, m, q);
-        for (; m < o->rows; m++) product_block(o, 1, 2, m, q);
+        for (m = 0; m + 4 <= rows; m += 4) product_block(o, 4, 2, m, q);
+        for (; m < rows; m++) product_block(o, 1, 2, m, q);
     }
 #endif
     for (; q < o->panels; q++) {
         m = 0;
 #if FCNN_LANES == 16
-        for (; m + 8 <= o->rows; m += 8) product_block(o, 8, 1, m, q);
+        for (; m + 8 <= rows; m += 8) product_block(o, 8, 1, m, q);
 #elif FCNN_LANES == 8
-        for (; m + 3 <= o->rows; m += 3) product_block(o, 3, 1, m, q);
+        for (; m + 3 <= rows; m += 3) product_block(o, 3, 1, m, q);
 #endif
-        for (; m < o->rows; m++) product_block(o, 1, 1, m, q);
+        for (; m < rows; m++) product_block(o, 1, 1, m, q);
     }
 }
 
-void CPU(bin_forward)(int64_t k, const fcnn_complex *h, const cpu_spectra *x,
+/* Panels that are collected for a product at once. */
+enum { PANELS = 2, BLOCK_LINES = 8 };
+
+/* Bin k of panels q .. as [panels][channels] lines; those of the next bin are fetched ahead. */
+static void collect(const cpu_spectra *from, int64_t k, int q, int panels, fcnn_complex *to) {
+    for (int panel = q; panel < q + panels; panel++) {
+        for (int c = 0; c < from->channels; c += GROUP) {
+            int group = spectra_group(from, c);
+            const fcnn_complex *lines = spectra_line(from, k, panel, c);
+            for (int i = 0; i < group; i++) {
+                __builtin_prefetch(lines + (i + group) * TILE, 0, 2);
+                memcpy(to, lines + i * TILE, LINE_BYTES);
+                to += TILE;
+            }
+        }
+    }
+}
+
+/* c = a b, b a spectrum, a few panels at a time. */
+static void multiply_panels(line_product o, const cpu_spectra *b, void *scratch) {
+    o.b = scratch;
+    int64_t pairs = (int64_t)o.c->channels * b->channels;
+    int blocks = (o.c->channels * b->panels + BLOCK_LINES - 1) / BLOCK_LINES;
+    o.ahead = o.a + pairs; /* the next bin's */
+    o.ahead_lines = (int)(pairs / TILE / blocks);
+    for (o.first = 0; o.first < b->panels; o.first += PANELS) {
+        o.panels = b->panels - o.first < PANELS ? b->panels - o.first : PANELS;
+        collect(b, o.bin, o.first, o.panels, scratch);
+        multiply(&o);
+    }
+}
+
+void CPU(bin_forward)(int64_t k, const fcnn_complex *h, const cpu_spectra *x, void *scratch,
                       const cpu_spectra *y) {
-    int64_t pairs = (int64_t)x->channels * y->channels;
-    multiply(&(line_product){.form = PLAIN,
-                             .rows = y->channels,
-                             .panels = x->panels,
-                             .run = x->channels,
-                             .runs = 1,
-                             .a = h + k * pairs,
-                             .row = x->channels,
-                             .step = 1,
-                             .b = spectra_line(x, k, 0, 0),
-                             .c = spectra_line(y, k, 0, 0)});
+    line_product o = {.form = PLAIN,
+                      .run = x->channels,
+                      .runs = 1,
+                      .a = h + k * x->channels * y->channels,
+                      .row = x->channels,
+                      .step = 1,
+                      .c = y,
+                      .bin = k};
+    multiply_panels(o, x, scratch);
 }
 
-void CPU(bin_backward_data)(int64_t k, const fcnn_complex *h, const cpu_spectra *dy,
+void CPU(bin_backward_data)(int64_t k, const fcnn_complex *h, const cpu_spectra *dy, void *scratch,
                             const cpu_spectra *dx) {
-    int64_t pairs = (int64_t)dx->channels * dy->channels;
-    multiply(&(line_product){.form = CONJUGATE_A,
-                             .rows = dx->channels,
-                             .panels = dy->panels,
-                             .run = dy->channels,
-                             .runs = 1,
-                             .a = h + k * pairs,
-                             .row = 1,
-                             .step = dx->channels,
-                             .b = spectra_line(dy, k, 0, 0),
-                             .c = spectra_line(dx, k, 0, 0)});
+    line_product o = {.form = CONJUGATE_A,
+                      .run = dy->channels,
+                      .runs = 1,
+                      .a = h + k * dx->channels * dy->channels,
+                      .row = 1,
+                      .step = dx->channels,
+                      .c = dx,
+                      .bin = k};
+    multiply_panels(o, dy, scratch);
 }
 
-size_t CPU(spectra_scratch)(int channels, int panels) {
-    int eights = (channels + TILE - 1) / TILE;
-    return fcnn_cpu_align((size_t)eights * panels * TILE * LINE_BYTES);
+static size_t lines_bytes(int channels, int panels) {
+    return (size_t)channels * (size_t)panels * LINE_BYTES;
+}
+
+size_t CPU(spectra_scratch)(int channels, int filters, int panels) {
+    int most = channels > filters ? channels : filters;
+    size_t passes = lines_bytes(most, PANELS);
+    size_t weights = lines_bytes(channels + TILE - 1 + filters, panels);
+    return fcnn_cpu_align(passes > weights ? passes : weights);
 }
 
 /* [panels][channels][8 columns] to [channels in eights][panels * 8 columns][8 channels]; 0 for
@@ -141,27 +179,31 @@ static void transpose(const cpu_spectra *x, int64_t k, fcnn_complex *out) {
     for (int c = 0; c < x->channels; c += TILE) {
         int count = x->channels - c < TILE ? x->channels - c : TILE;
         for (int panel = 0; panel < x->panels; panel++, out += TILE * TILE) {
-            const fcnn_complex *from = spectra_line(x, k, panel, c);
-            if (count < TILE) memset(out, 0, TILE * LINE_BYTES);
-            for (int i = 0; i < count; i++)
-                for (int j = 0; j < TILE; j++) out[j * TILE + i] = from[i * TILE + j];
+            if (count < TILE) memset(out, 0, (size_t)TILE * LINE_BYTES);
+            for (int i = 0; i < count; i++) {
+                const fcnn_complex *from = spectra_line(x, k, panel, c + i);
+                __builtin_prefetch(from + GROUP * TILE, 0, 2);
+                for (int j = 0; j < TILE; j++) out[j * TILE + i] = from[j];
+            }
         }
     }
 }
 
 void CPU(bin_backward_weights)(int64_t k, const cpu_spectra *x, const cpu_spectra *dy, bool add,
                                void *scratch, const cpu_spectra *d) {
-    transpose(x, k, scratch);
+    fcnn_complex *b = scratch, *a = b + (int64_t)d->panels * x->panels * TILE * TILE;
+    collect(dy, k, 0, dy->panels, a);
+    transpose(x, k, b);
     multiply(&(line_product){.form = CONJUGATE_B,
                              .add = add,
-                             .rows = d->channels,
-                             .panels = d->panels,
                              .run = TILE,
                              .runs = x->panels,
-                             .a = spectra_line(dy, k, 0, 0),
+                             .a = a,
                              .row = TILE,
                              .step = 1,
                              .jump = (int64_t)dy->channels * TILE,
-                             .b = scratch,
-                             .c = spectra_line(d, k, 0, 0)});
+                             .b = b,
+                             .c = d,
+                             .bin = k,
+                             .panels = d->panels});
 }

@@ -3,24 +3,19 @@
  * a time so that lines next to each other are written together. */
 #include "torus.h"
 
-/* Tori that a thread transforms together. */
-enum { GROUP_MAX = 4, GROUP_BYTES = 512 << 10 };
+/* A thread transforms the channels of a four together where their tori fit its cache. */
+enum { GROUP_BYTES = 768 << 10 };
 
-static size_t torus_bytes(const cpu_torus *torus) {
-    return fcnn_cpu_align((size_t)torus->size * torus->size * LINE_BYTES / 2);
+static int64_t torus_floats(const cpu_torus *torus) {
+    return (int64_t)torus->size * torus->size * TILE;
 }
 static int group_of(const cpu_torus *torus) {
-    size_t fits = GROUP_BYTES / torus_bytes(torus);
-    return fits > GROUP_MAX ? GROUP_MAX : fits < 1 ? 1 : (int)fits;
+    int64_t fits = GROUP_BYTES / (torus_floats(torus) * (int64_t)sizeof(float));
+    return fits >= GROUP ? GROUP : fits >= 2 ? 2 : 1;
 }
 
 size_t CPU(torus_scratch)(const cpu_torus *torus) {
-    return (size_t)group_of(torus) * torus_bytes(torus);
-}
-
-/* Torus i of the thread's group: [n][n][TILE/2] complex, as floats. */
-static float *torus_at(const cpu_torus *torus, void *scratch, int i) {
-    return (float *)(void *)((unsigned char *)scratch + (size_t)i * torus_bytes(torus));
+    return fcnn_cpu_align((size_t)(group_of(torus) * torus_floats(torus)) * sizeof(float));
 }
 
 static void transform(fftwf_plan plan, float *torus) {
@@ -30,31 +25,43 @@ static void transform(fftwf_plan plan, float *torus) {
 
 /* ---- Lines ---- */
 
-static void store_lines(const cpu_torus *torus, void *scratch, int count, const cpu_spectra *out,
-                        int panel, int channel) {
-    for (int64_t k = 0; k < torus->bins; k++) {
-        float *line = &spectra_line(out, k, panel, channel)->re;
-        for (int i = 0; i < count; i++, line += 2 * TILE) {
-            const float *at = torus_at(torus, scratch, i);
-            const float *bin = at + (int64_t)torus->bin[k] * TILE,
-                        *mirror = at + (int64_t)torus->mirror[k] * TILE;
-            for (int l = 0; l < TILE; l++) line[l] = bin[l];
-            for (int l = 0; l < TILE; l++) line[TILE + l] = l % 2 ? -mirror[l] : mirror[l];
+/* 4 complex numbers; their conjugates are they times `conjugate`. */
+typedef float half_line __attribute__((vector_size(TILE * 4)));
+static const half_line conjugate = {1, -1, 1, -1, 1, -1, 1, -1};
+enum { AHEAD = 8 }; /* bins fetched ahead */
+
+static void store_lines(const cpu_torus *torus, const float *tori, int count,
+                        const cpu_spectra *out, int panel, int channel) {
+    int64_t floats = torus_floats(torus), step = (int64_t)spectra_group(out, channel) * 2 * TILE;
+    float *lines = &spectra_line(out, 0, panel, channel)->re;
+    for (int64_t k = 0; k < torus->bins; k++, lines += step) {
+        const float *bin = tori + (int64_t)torus->bin[k] * TILE,
+                    *mirror = tori + (int64_t)torus->mirror[k] * TILE;
+        for (int i = 0; i < count; i++, bin += floats, mirror += floats) {
+            half_line v;
+            memcpy(lines + (int64_t)i * 2 * TILE, bin, sizeof v);
+            memcpy(&v, mirror, sizeof v);
+            v *= conjugate;
+            memcpy(lines + (int64_t)i * 2 * TILE + TILE, &v, sizeof v);
         }
     }
 }
 
 /* The mirror first: a self-conjugate bin keeps the first half. */
-static void load_lines(const cpu_torus *torus, void *scratch, int count, const cpu_spectra *in,
+static void load_lines(const cpu_torus *torus, float *tori, int count, const cpu_spectra *in,
                        int panel, int channel) {
-    for (int64_t k = 0; k < torus->bins; k++) {
-        const float *line = &spectra_line(in, k, panel, channel)->re;
-        for (int i = 0; i < count; i++, line += 2 * TILE) {
-            float *at = torus_at(torus, scratch, i);
-            float *bin = at + (int64_t)torus->bin[k] * TILE,
-                  *mirror = at + (int64_t)torus->mirror[k] * TILE;
-            for (int l = 0; l < TILE; l++) mirror[l] = l % 2 ? -line[TILE + l] : line[TILE + l];
-            for (int l = 0; l < TILE; l++) bin[l] = line[l];
+    int64_t floats = torus_floats(torus), step = (int64_t)spectra_group(in, channel) * 2 * TILE;
+    const float *lines = &spectra_line(in, 0, panel, channel)->re;
+    for (int64_t k = 0; k < torus->bins; k++, lines += step) {
+        float *bin = tori + (int64_t)torus->bin[k] * TILE,
+              *mirror = tori + (int64_t)torus->mirror[k] * TILE;
+        for (int i = 0; i < count; i++, bin += floats, mirror += floats) {
+            half_line v;
+            __builtin_prefetch(lines + AHEAD * step + (int64_t)i * 2 * TILE);
+            memcpy(&v, lines + (int64_t)i * 2 * TILE + TILE, sizeof v);
+            v *= conjugate;
+            memcpy(mirror, &v, sizeof v);
+            memcpy(bin, lines + (int64_t)i * 2 * TILE, sizeof v);
         }
     }
 }
@@ -192,18 +199,19 @@ static void scatter(const cpu_torus *torus, const cpu_cut *cut, const float *fro
 void CPU(map_to_spectra)(const cpu_device *device, const cpu_torus *torus, const cpu_cut *cut,
                          const fcnn_tensor *map, int first, const cpu_spectra *out) {
     int group = group_of(torus), groups = (map->channels + group - 1) / group;
+    int64_t floats = torus_floats(torus);
 #pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
     for (int unit = 0; unit < groups * out->panels; unit++) {
         int panel = unit / groups, c = unit % groups * group;
         int count = at_most(group, map->channels - c);
         window w = window_of(cut, map, first + panel);
-        void *scratch = fcnn_cpu_scratch(device);
+        float *tori = fcnn_cpu_scratch(device);
         for (int i = 0; i < count; i++) {
-            float *at = torus_at(torus, scratch, i);
+            float *at = tori + i * floats;
             gather(torus, cut, map, &w, c + i, at);
             transform(torus->forward, at);
         }
-        store_lines(torus, scratch, count, out, panel, c);
+        store_lines(torus, tori, count, out, panel, c);
     }
 }
 
@@ -212,18 +220,19 @@ void CPU(spectra_to_map)(const cpu_device *device, const cpu_torus *torus, const
     int group = group_of(torus), groups = (map->channels + group - 1) / group;
     int windows = cut->across * cut->across, first_tile = first / windows;
     int tiles = (first + in->panels - 1) / windows - first_tile + 1;
+    int64_t floats = torus_floats(torus);
 #pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
     for (int unit = 0; unit < groups * tiles; unit++) {
         int tile = first_tile + unit / groups, c = unit % groups * group;
         int count = at_most(group, map->channels - c);
         int from = tile * windows > first ? tile * windows - first : 0;
         int to = at_most((tile + 1) * windows - first, in->panels);
-        void *scratch = fcnn_cpu_scratch(device);
+        float *tori = fcnn_cpu_scratch(device);
         for (int panel = from; panel < to; panel++) {
             window w = window_of(cut, map, first + panel);
-            load_lines(torus, scratch, count, in, panel, c);
+            load_lines(torus, tori, count, in, panel, c);
             for (int i = 0; i < count; i++) {
-                float *at = torus_at(torus, scratch, i);
+                float *at = tori + i * floats;
                 transform(torus->backward, at);
                 scatter(torus, cut, at, &w, c + i, map);
             }
@@ -238,7 +247,7 @@ void CPU(spectra_to_map)(const cpu_device *device, const cpu_torus *torus, const
 static void gather_taps(const cpu_torus *torus, int size, int64_t pairs, const float *w, int count,
                         float *to) {
     int n = torus->size;
-    memset(to, 0, torus_bytes(torus));
+    memset(to, 0, (size_t)torus_floats(torus) * sizeof *to);
     for (int i = 0; i < size; i++)
         for (int j = 0; j < size; j++)
             memcpy(to + (int64_t)(i * n + j) * TILE, w + (int64_t)(i * size + j) * pairs,
@@ -255,12 +264,12 @@ static void split_taps(const float *z, const float *m, float scale, fcnn_complex
     }
 }
 
-static void store_taps(const cpu_torus *torus, void *scratch, int64_t pairs, int count,
+static void store_taps(const cpu_torus *torus, const float *tori, int64_t pairs, int count,
                        fcnn_complex *h) {
     float scale = 0.5f / ((float)torus->size * (float)torus->size);
     for (int64_t k = 0; k < torus->bins; k++) {
         for (int first = 0; first < count; first += TILE) {
-            const float *at = torus_at(torus, scratch, first / TILE);
+            const float *at = tori + first / TILE * torus_floats(torus);
             fcnn_complex line[TILE];
             split_taps(at + (int64_t)torus->bin[k] * TILE, at + (int64_t)torus->mirror[k] * TILE,
                        scale, line);
@@ -277,47 +286,58 @@ void CPU(taps_to_spectra)(const cpu_device *device, const cpu_torus *torus, int 
     for (int64_t unit = 0; unit < units; unit++) {
         int64_t first = unit * many, left = pairs - first;
         int count = (int)(left < many ? left : many);
-        void *scratch = fcnn_cpu_scratch(device);
+        float *tori = fcnn_cpu_scratch(device);
         for (int i = 0; i < count; i += TILE) {
-            float *at = torus_at(torus, scratch, i / TILE);
+            float *at = tori + i / TILE * torus_floats(torus);
             gather_taps(torus, size, pairs, w + first + i, at_most(TILE, count - i), at);
             transform(torus->forward, at);
         }
-        store_taps(torus, scratch, pairs, count, h + first);
+        store_taps(torus, tori, pairs, count, h + first);
     }
 }
 
 /* The inverse transform of conj(d)/2 is the gradient: for taps a and b with d_k, the torus takes
  * conj(a_k) + i conj(b_k) at k and a_k + i b_k at -k. */
-static void load_gradient(const cpu_torus *torus, const cpu_spectra *d, int panel, int filter,
-                          float *to) {
+static void join_taps(const fcnn_complex d[TILE], float scale, float *bin, float *mirror) {
+    for (int l = 0; l < TILE; l += 2) {
+        fcnn_complex a = d[l], b = d[l + 1];
+        mirror[l] = (a.re - b.im) * scale;
+        mirror[l + 1] = (a.im + b.re) * scale;
+        bin[l] = (a.re + b.im) * scale;
+        bin[l + 1] = (b.re - a.im) * scale;
+    }
+}
+
+static void load_taps(const cpu_torus *torus, float *tori, int count, const cpu_spectra *d,
+                      int panel, int filter) {
+    int64_t floats = torus_floats(torus);
     float scale = 0.5f / ((float)torus->size * (float)torus->size);
     for (int64_t k = 0; k < torus->bins; k++) {
         const fcnn_complex *line = spectra_line(d, k, panel, filter);
-        float *bin = to + (int64_t)torus->bin[k] * TILE,
-              *mirror = to + (int64_t)torus->mirror[k] * TILE;
-        for (int l = 0; l < TILE; l += 2) {
-            fcnn_complex a = line[l], b = line[l + 1];
-            mirror[l] = (a.re - b.im) * scale;
-            mirror[l + 1] = (a.im + b.re) * scale;
-            bin[l] = (a.re + b.im) * scale;
-            bin[l + 1] = (b.re - a.im) * scale;
-        }
+        float *at = tori;
+        for (int i = 0; i < count; i++, at += floats)
+            join_taps(line + (int64_t)i * TILE, scale, at + (int64_t)torus->bin[k] * TILE,
+                      at + (int64_t)torus->mirror[k] * TILE);
     }
 }
 
 void CPU(spectra_to_taps)(const cpu_device *device, const cpu_torus *torus, const cpu_spectra *d,
                           int size, int channels, float *dw) {
-    int filters = d->channels, n = torus->size;
+    int group = group_of(torus), filters = d->channels, groups = (filters + group - 1) / group;
+    int n = torus->size;
 #pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
-    for (int unit = 0; unit < filters * d->panels; unit++) {
-        int panel = unit / filters, f = unit % filters, c = panel * TILE;
-        float *at = fcnn_cpu_scratch(device);
-        load_gradient(torus, d, panel, f, at);
-        transform(torus->backward, at);
-        for (int tap = 0; tap < size * size; tap++)
-            memcpy(dw + ((int64_t)tap * filters + f) * channels + c,
-                   at + (int64_t)(tap / size * n + tap % size) * TILE,
-                   (size_t)at_most(TILE, channels - c) * sizeof *dw);
+    for (int unit = 0; unit < groups * d->panels; unit++) {
+        int panel = unit / groups, f = unit % groups * group, c = panel * TILE;
+        int count = at_most(group, filters - f);
+        float *tori = fcnn_cpu_scratch(device);
+        load_taps(torus, tori, count, d, panel, f);
+        for (int i = 0; i < count; i++) {
+            float *at = tori + i * torus_floats(torus);
+            transform(torus->backward, at);
+            for (int tap = 0; tap < size * size; tap++)
+                memcpy(dw + ((int64_t)tap * filters + f + i) * channels + c,
+                       at + (int64_t)(tap / size * n + tap % size) * TILE,
+                       (size_t)at_most(TILE, channels - c) * sizeof *dw);
+        }
     }
 }

@@ -5,23 +5,34 @@
  * 4 complex ones, whose transforms X_k serve two images each. For every bin k of half the plane,
  * self-conjugate ones included, a *line* of 8 complex numbers holds [X_k (4) | conj X_-k (4)]: the
  * spectrum H_k of real taps multiplies both halves as if they were 8 images, and nothing has to be
- * untangled, at no bin of no n. Spectra are [bins][panels][channels] lines; a panel is one window
- * of one tile of images. */
+ * untangled, at no bin of no n.
+ *
+ * A panel is one window of one tile of images. Spectra lie as [panels][channels in fours][bins][4]
+ * lines (the last four may be fewer): a transform's bins are one run of memory, and the product of
+ * a bin, which has time to fetch ahead, collects what it needs. */
 #ifndef FCNN_TORUS_H
 #define FCNN_TORUS_H
 
 #include "kernels.h"
 
-enum { LINE_BYTES = 2 * TILE * (int)sizeof(float) };
+enum { LINE_BYTES = 2 * TILE * (int)sizeof(float), GROUP = 4 };
 
 typedef struct {
     fcnn_complex *data;
+    int64_t bins;
     int panels, channels;
 } cpu_spectra;
 
-static inline fcnn_complex *spectra_line(const cpu_spectra *s, int64_t bin, int panel,
-                                         int channel) {
-    return s->data + ((bin * s->panels + panel) * s->channels + channel) * TILE;
+/* Channels of the four that channel c is one of. */
+static inline int spectra_group(const cpu_spectra *s, int c) {
+    int left = s->channels - c / GROUP * GROUP;
+    return left < GROUP ? left : GROUP;
+}
+/* Line of a channel; the channels of its four follow each other. */
+static inline fcnn_complex *spectra_line(const cpu_spectra *s, int64_t bin, int panel, int c) {
+    int first = c / GROUP * GROUP;
+    int64_t run = ((int64_t)panel * s->channels + first) * s->bins;
+    return s->data + (run + bin * spectra_group(s, c) + c - first) * TILE;
 }
 static inline int64_t spectra_bytes(int64_t bins, int64_t panels, int channels) {
     return bins * panels * channels * LINE_BYTES;
@@ -36,9 +47,9 @@ typedef struct {
     bool wrap;
 } cpu_cut;
 
-/* Scratch of a thread for the transforms, and for the taps' gradient. */
+/* Scratch of a thread for the transforms; for the products of up to so many panels. */
 size_t CPU(torus_scratch)(const cpu_torus *torus);
-size_t CPU(spectra_scratch)(int channels, int panels);
+size_t CPU(spectra_scratch)(int channels, int filters, int panels);
 
 /* Panel p of the spectra is number first + p of the cut: tiles of images outermost, then rows of
  * windows. */
@@ -57,11 +68,12 @@ void CPU(spectra_to_taps)(const cpu_device *, const cpu_torus *, const cpu_spect
 /* ---- Products of bin k; h_k is [C_out][C_in] ---- */
 
 /* y_k = h_k x_k */
-void CPU(bin_forward)(int64_t k, const fcnn_complex *h, const cpu_spectra *x, const cpu_spectra *y);
+void CPU(bin_forward)(int64_t k, const fcnn_complex *h, const cpu_spectra *x, void *scratch,
+                      const cpu_spectra *y);
 /* dx_k = h_k^H dy_k */
-void CPU(bin_backward_data)(int64_t k, const fcnn_complex *h, const cpu_spectra *dy,
+void CPU(bin_backward_data)(int64_t k, const fcnn_complex *h, const cpu_spectra *dy, void *scratch,
                             const cpu_spectra *dx);
-/* d_k (+)= dy_k x_k^H; scratch: spectra_scratch */
+/* d_k (+)= dy_k x_k^H */
 void CPU(bin_backward_weights)(int64_t k, const cpu_spectra *x, const cpu_spectra *dy, bool add,
                                void *scratch, const cpu_spectra *d);
 

@@ -108,7 +108,7 @@ fcnn_status CPU(fft_plan)(fcnn_device *base, fcnn_convolution *c, fcnn_convoluti
     if (c->training)
         bytes->backward = x + y + spectra_bytes(torus->bins, eights(c->channels), c->filters);
     fcnn_cpu_need_scratch(device, CPU(torus_scratch)(torus));
-    if (c->training) fcnn_cpu_need_scratch(device, CPU(spectra_scratch)(c->channels, panels));
+    fcnn_cpu_need_scratch(device, CPU(spectra_scratch)(c->channels, c->filters, panels));
     return FCNN_OK;
 }
 
@@ -123,7 +123,7 @@ fcnn_status CPU(fft_kernel)(fcnn_device *base, const fcnn_convolution *c, const 
 
 /* Spectra of `channels` at *at, which moves past them. */
 static cpu_spectra take(unsigned char **at, const cpu_torus *torus, int panels, int channels) {
-    cpu_spectra s = {(fcnn_complex *)(void *)*at, panels, channels};
+    cpu_spectra s = {(fcnn_complex *)(void *)*at, torus->bins, panels, channels};
     *at += spectra_bytes(torus->bins, panels, channels);
     return s;
 }
@@ -141,7 +141,8 @@ fcnn_status CPU(fft_forward)(fcnn_device *base, const fcnn_convolution *c, const
     cpu_spectra ys = take(&work, torus, panels, c->filters);
     CPU(map_to_spectra)(device, torus, &input, x, 0, &xs);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic, 4)
-    for (int64_t k = 0; k < torus->bins; k++) CPU(bin_forward)(k, memory->kernel, &xs, &ys);
+    for (int64_t k = 0; k < torus->bins; k++)
+        CPU(bin_forward)(k, memory->kernel, &xs, fcnn_cpu_scratch(device), &ys);
     CPU(spectra_to_map)(device, torus, &output, &ys, 0, y);
     return FCNN_OK;
 }
@@ -162,7 +163,7 @@ fcnn_status CPU(fft_backward)(fcnn_device *base, const fcnn_convolution *c, cons
     CPU(map_to_spectra)(device, torus, &output, dy, 0, &dys);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic, 4)
     for (int64_t k = 0; k < torus->bins; k++) {
-        if (dx) CPU(bin_backward_data)(k, memory->kernel, &dys, &dxs);
+        if (dx) CPU(bin_backward_data)(k, memory->kernel, &dys, fcnn_cpu_scratch(device), &dxs);
         if (dw) CPU(bin_backward_weights)(k, &xs, &dys, false, fcnn_cpu_scratch(device), &d);
     }
     if (dx) CPU(spectra_to_map)(device, torus, &input, &dxs, 0, dx);
@@ -252,7 +253,7 @@ fcnn_status CPU(oaa_plan)(fcnn_device *base, fcnn_convolution *c, fcnn_convoluti
     if (c->training)
         bytes->backward = b.x + b.y + spectra_bytes(torus->bins, eights(c->channels), c->filters);
     fcnn_cpu_need_scratch(device, CPU(torus_scratch)(torus));
-    if (c->training) fcnn_cpu_need_scratch(device, CPU(spectra_scratch)(c->channels, b.panels));
+    fcnn_cpu_need_scratch(device, CPU(spectra_scratch)(c->channels, c->filters, b.panels));
     return FCNN_OK;
 }
 
@@ -276,7 +277,8 @@ fcnn_status CPU(oaa_forward)(fcnn_device *base, const fcnn_convolution *c, const
         cpu_spectra ys = take(&work, torus, panels, c->filters);
         CPU(map_to_spectra)(device, torus, &tile, x, first, &xs);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic, 4)
-        for (int64_t k = 0; k < torus->bins; k++) CPU(bin_forward)(k, memory->kernel, &xs, &ys);
+        for (int64_t k = 0; k < torus->bins; k++)
+            CPU(bin_forward)(k, memory->kernel, &xs, fcnn_cpu_scratch(device), &ys);
         CPU(spectra_to_map)(device, torus, &output, &ys, first, y);
     }
     return FCNN_OK;
@@ -302,7 +304,7 @@ fcnn_status CPU(oaa_backward)(fcnn_device *base, const fcnn_convolution *c, cons
         if (dx) {
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic, 4)
             for (int64_t k = 0; k < torus->bins; k++)
-                CPU(bin_backward_data)(k, memory->kernel, &dys, &xs);
+                CPU(bin_backward_data)(k, memory->kernel, &dys, fcnn_cpu_scratch(device), &xs);
             CPU(spectra_to_map)(device, torus, &input, &xs, first, dx);
         }
         if (!dw) continue;

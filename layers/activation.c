@@ -211,18 +211,16 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     return FCNN_OK;
 }
 
-/* By sums, each bin k of the window adds the products of all pairs q, k-q of the plane, each
- * pair once. */
-static int64_t sum_cost(const fcnn_node *node) {
-    int radius = (node->output.size - 1) / 2;
+/* Each bin k of the window adds the products of all pairs q, k-q of the plane, each pair once. */
+int64_t fcnn_srelu_sum_cost(int radius, int window) {
     int64_t pairs = 0;
-    for (int64_t k = 0; k < fcnn_band_count(square_radius(node)); k++) {
+    for (int64_t k = 0; k < fcnn_band_count(window < radius ? window : radius); k++) {
         int ky, kx;
         fcnn_band_frequency(k, &ky, &kx);
         int64_t rows = 2 * radius + 1 - (ky < 0 ? -ky : ky), columns = 2 * radius + 1 - kx;
         if (rows > 0 && columns > 0) pairs += (rows * columns + 1) / 2;
     }
-    return 4 * pairs * node->output.channels;
+    return 4 * pairs;
 }
 
 static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
@@ -232,7 +230,8 @@ static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost 
     if (state->grid)
         cost->multiply_adds = 2 * node->output.channels * fcnn_transform_cost(state->grid);
     else if (state->form == SRELU)
-        cost->multiply_adds = sum_cost(node);
+        cost->multiply_adds = node->output.channels *
+                              fcnn_srelu_sum_cost((node->output.size - 1) / 2, square_radius(node));
 }
 
 const fcnn_layer_type fcnn_layer_activation = {.name = "activation",

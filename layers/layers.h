@@ -44,6 +44,8 @@ fcnn_status fcnn_conv_declare_bias(fcnn_graph *graph, fcnn_node *node, int filte
 
 /* srelu's a and b, one of each a channel, at their initial values. */
 fcnn_status fcnn_srelu_declare(fcnn_graph *graph, fcnn_node *node, int *a, int *b);
+/* Multiply-adds of its square by sums, for one map. */
+int64_t fcnn_srelu_sum_cost(int radius, int window);
 /* Side of the grid on which a section's activation of a band of size n is evaluated. The square
  * of srelu, of this window, needs a larger one than a pointwise rule (window -1). */
 fcnn_status fcnn_activation_grid(const fcnn_graph *graph, const fcnn_node *node, int window,

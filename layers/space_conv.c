@@ -58,8 +58,10 @@ static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
 
 /* What measures fastest on two AVX-512 cores: see fcnn-bench conv. */
 static fcnn_convolution_algorithm fastest(const fcnn_convolution *convolution) {
-    if (convolution->stride > 1) return FCNN_CONVOLUTION_gemm;
-    return convolution->size < 7 ? FCNN_CONVOLUTION_gemm : FCNN_CONVOLUTION_fft;
+    if (convolution->stride > 1) return FCNN_CONVOLUTION_direct;
+    if (convolution->size >= 7) return FCNN_CONVOLUTION_fft;
+    bool wide = convolution->channels >= 16 && convolution->filters >= 16;
+    return convolution->size == 3 && wide ? FCNN_CONVOLUTION_winograd : FCNN_CONVOLUTION_direct;
 }
 
 /* The layer's own algorithm must do; the network's does where it can. */
@@ -77,7 +79,7 @@ static fcnn_status choose_algorithm(fcnn_graph *graph, fcnn_node *node) {
     fcnn_status status = device->backend->convolution_plan(device, convolution, &state->bytes);
     if (status != FCNN_ERROR_UNSUPPORTED) return status;
     if (own >= 0) return fcnn_node_error(graph, node, "algorithm", "%s", fcnn_status_message());
-    convolution->algorithm = FCNN_CONVOLUTION_gemm;
+    convolution->algorithm = FCNN_CONVOLUTION_direct;
     return device->backend->convolution_plan(device, convolution, &state->bytes);
 }
 

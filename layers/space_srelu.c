@@ -1,11 +1,11 @@
-/* srelu with domain=space: the map's band, srelu on a grid where its square has
- * no aliases inside the window, and the map of what comes back, y = I s(F x):
- * the frequency domain's function. The adjoint of I is n^2 F, and that of F is
- * I / n^2. */
+/* srelu with domain=space: the map's band, srelu there, by sums or on a grid
+ * where its square has no aliases inside the window, and the map of what comes
+ * back, y = I s(F x): the frequency domain's function. The adjoint of I is n^2 F,
+ * and that of F is I / n^2. */
 #include "layers.h"
 
 typedef struct {
-    int window, grid;
+    int window, grid;        /* grid 0: by sums */
     int a, b;                /* parameters */
     fcnn_tensor x, y;        /* the input's band, and the result's or its gradient's */
     fcnn_tensor dx;          /* gradient in the input's band */
@@ -18,6 +18,7 @@ static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
     FCNN_TRY(fcnn_expect_features(graph, node));
     node->output = fcnn_graph_input(graph, node, 0)->output;
     state->window = (int)fcnn_section_int(node->section, "window");
+    if (!fcnn_section_is(node->section, "algorithm", "grid")) return FCNN_OK;
     return fcnn_activation_grid(graph, node, state->window, &state->grid);
 }
 
@@ -38,7 +39,12 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_BACKWARD, &state->dx_memory));
     FCNN_TRY(fcnn_graph_demand(
         graph, &(fcnn_demand){.kind = FCNN_DEMAND_GRID, .size = node->output.size}));
-    return fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_GRID, .size = state->grid});
+    if (state->grid)
+        return fcnn_graph_demand(graph,
+                                 &(fcnn_demand){.kind = FCNN_DEMAND_GRID, .size = state->grid});
+    return fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_SRELU,
+                                                   .radius = state->x.radius,
+                                                   .window = band.radius});
 }
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
@@ -73,10 +79,11 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
 static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
     (void)graph;
     const srelu_state *state = node->state;
+    int64_t transforms = 2 * fcnn_transform_cost(node->output.size);
+    int64_t square = state->grid ? 2 * fcnn_transform_cost(state->grid)
+                                 : fcnn_srelu_sum_cost(state->x.radius, state->window);
     cost->label = "space";
-    cost->multiply_adds =
-        2 * node->output.channels *
-        (fcnn_transform_cost(node->output.size) + fcnn_transform_cost(state->grid));
+    cost->multiply_adds = node->output.channels * (transforms + square);
 }
 
 const fcnn_layer_type fcnn_layer_space_srelu = {.name = "activation",

@@ -66,12 +66,6 @@ static void infer_device(const problem *p, fcnn_convolution_algorithm algorithm)
     case_compare("y in inference", &y, p->y);
 }
 
-static void set_tolerance(fcnn_convolution_algorithm algorithm) {
-    /* F(4x4, 3x3) has constants up to 8, so that sums cancel and rounding grows by a factor of
-     * ten; its adjoint for the taps has them too. */
-    if (algorithm == FCNN_CONVOLUTION_winograd) case_tolerance(5e-5);
-}
-
 static bool possible(fcnn_convolution_algorithm algorithm, const shape *s) {
     if (s->tile) return algorithm == FCNN_CONVOLUTION_oaa;
     if (algorithm == FCNN_CONVOLUTION_winograd) return s->size == 3 && s->stride == 1;
@@ -100,7 +94,6 @@ static void run_case(fcnn_convolution_algorithm algorithm, const shape *s, bool 
     if (!begin(small(s) ? "gradient" : "passes", "", algorithm, s, wrap)) return;
     problem p = convolution_problem_new(s, wrap, false);
     if (small(s)) convolution_check_gradient(&p);
-    set_tolerance(algorithm);
     while (case_device()) {
         train_device(&p, algorithm);
         infer_device(&p, algorithm);
@@ -155,7 +148,6 @@ static void run_last_batch(fcnn_convolution_algorithm algorithm) {
         memcpy(last.w_float, all.w_float, (size_t)last.taps * sizeof *last.w_float);
         memcpy(last.w, all.w, (size_t)last.taps * sizeof *last.w);
         convolution_solve(&last);
-        set_tolerance(algorithm);
         while (case_device()) {
             operation o, small;
             if (!convolution_plan(&o, &all, algorithm, true)) break;
@@ -184,7 +176,6 @@ static void run_two_layers(fcnn_convolution_algorithm algorithm) {
     problem a = convolution_problem_new(&first, true, false),
             b = convolution_problem_new(&second, false, false);
     problem again = convolution_problem_new(&first, true, false);
-    set_tolerance(algorithm);
     while (case_device()) {
         operation oa, ob;
         if (!convolution_plan(&oa, &a, algorithm, true) ||
@@ -273,8 +264,7 @@ static void run_impulse(fcnn_convolution_algorithm algorithm) {
             p.y[o] = p.x[y * side + x];
         }
         bool exact = algorithm == FCNN_CONVOLUTION_direct || algorithm == FCNN_CONVOLUTION_gemm;
-        case_tolerance(exact ? 0.0 : 1e-6);
-        set_tolerance(algorithm);
+        if (exact) case_tolerance(0.0);
         while (case_device()) infer_device(&p, algorithm);
         case_end();
     }
@@ -285,9 +275,7 @@ static void agree(fcnn_convolution_algorithm algorithm, const char *result, cons
     char name[64];
     snprintf(name, sizeof name, "%s of %s against direct", result, convolution_names[algorithm]);
     compare_result verdict;
-    double tolerance = algorithm == FCNN_CONVOLUTION_winograd ? 5e-5 : 1e-5;
-    CASE_CHECK(compare_float_pair(name, got, direct, count, tolerance, &verdict), "%s",
-               verdict.message);
+    CASE_CHECK(compare_float_pair(name, got, direct, count, 1e-5, &verdict), "%s", verdict.message);
 }
 
 /* One after the other on one device: results differ by no more than their rounding. */

@@ -19,7 +19,9 @@ static const struct {
 } cases[] = {
     {"lenet-fused", "lenet-fused.cfg", NULL, "", "", 1, 28, 28},
     {"lenet", "lenet.cfg", NULL, "", "", 1, 28, 28},
-    {"lenet, direct", "lenet.cfg", NULL, "", "net.algorithm=direct", 1, 28, 28},
+    {"lenet, direct, squares on grids", "lenet.cfg", NULL, "",
+     "net.algorithm=direct conv[1].algorithm=grid conv[2].algorithm=grid conv[3].algorithm=grid", 1,
+     28, 28},
     {"lenet, winograd where it can", "lenet.cfg", NULL, "", "net.algorithm=winograd", 1, 28, 28},
     {"lenet, fft", "lenet-fused.cfg", NULL, "", "net.algorithm=fft", 1, 28, 28},
     {"lenet, overlap-and-add", "lenet.cfg", NULL, "", "net.algorithm=oaa conv[1].tile=16", 1, 28,

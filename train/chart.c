@@ -212,6 +212,7 @@ static legend legend_shape(const chart *c) {
     if (l.columns < 1) l.columns = 1;
     if (l.columns > 4) l.columns = 4;
     l.rows = (shown + l.columns - 1) / l.columns;
+    if (l.rows > 1) l.rows += l.rows % 2; /* pairs, of a network and its twin, stay in a column */
     return l;
 }
 

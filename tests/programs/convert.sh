@@ -19,7 +19,7 @@ same_scores() {
 }
 
 succeed "$train" twin.cfg "${fashion[@]}" --epochs 1 --out space --set net.domain=space
-has out "domain=space" "gemm" "every layer between fft and ifft computes on pixels"
+has out "domain=space" "direct" "every layer between fft and ifft computes on pixels"
 succeed "$convert" space/model.safetensors --domain frequency
 has out "model: space/model-frequency.safetensors" "logits differ by at most"
 same_scores space/model.safetensors space/model-frequency.safetensors
