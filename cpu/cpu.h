@@ -20,15 +20,19 @@ typedef struct {
     int size;
     fftwf_plan inverse, forward;
     int32_t *slot; /* [F((m-1)/2)] position of a bin in the m x (m/2+1) half spectrum */
+    float *basis;  /* [2 (m-1)/2 + 1][m] 1, cos, sin of growing frequency; else plans and slots */
 } cpu_grid;
 
 /* Complex transforms of a torus of size x size points, TILE / 2 complex numbers at a time, in place
- * and not scaled; and half of its plane: bins k with -k beside them, self-conjugate ones once. */
+ * and not scaled, a row or some columns at once; and half of its plane: bins k with -k beside them,
+ * self-conjugate ones once. */
 typedef struct {
-    int size;
+    int size, row; /* points of a row, and from one to the next: rows a power of two apart would
+                    * share few cache sets */
+    int columns;   /* that are transformed at once */
     int64_t bins;
     int32_t *bin, *mirror; /* [bins] positions of k and of -k */
-    fftwf_plan forward, backward;
+    fftwf_plan row_forward, row_backward, columns_forward, columns_backward;
 } cpu_torus;
 
 /* exp(i 2 pi j / count), j = 0 .. count-1. */
@@ -79,20 +83,26 @@ fcnn_status fcnn_cpu_make_torus(cpu_device *device, int size);
 const cpu_torus *fcnn_cpu_find_torus(const cpu_device *device, int size);
 
 /* ---- transform.c: one channel of a tile of images ---- */
-/* Floats of the buffers below: half spectrum complex [m][m/2+1][TILE], map [m][m][TILE]. */
-static inline size_t fcnn_cpu_half_floats(int m) { return (size_t)m * (m / 2 + 1) * TILE * 2; }
+/* Floats of a map [m][m][TILE], of FFTW's half spectrum complex [m][m/2+1][TILE], and of the
+ * workspace of a transform: two planes of a map, or that half spectrum, and the bins. */
 static inline size_t fcnn_cpu_map_floats(int m) { return (size_t)m * m * TILE; }
+static inline size_t fcnn_cpu_half_floats(int m) { return (size_t)m * (m / 2 + 1) * TILE * 2; }
+static inline size_t fcnn_cpu_work_floats(int m) {
+    return 3 * fcnn_cpu_map_floats(m) + (2 * (size_t)m + 1) * TILE;
+}
 /* A grid's buffers in fcnn_cpu_grid_scratch(m) bytes at an aligned address. */
 typedef struct {
-    fftwf_complex *half;
-    float *map, *other;
+    float *work, *map, *other;
 } cpu_grid_buffers;
 cpu_grid_buffers fcnn_cpu_grid_buffers(void *at, int m);
-/* Bins of radius <= radius of channel c, images n0 .., on the grid as a map. half is destroyed. */
+/* Bins of radius <= radius of channel c, images n0 .., on the grid as a map. */
 void fcnn_cpu_tile_inverse(const cpu_grid *grid, const fcnn_tensor *band, int radius, int channel,
-                           int first_image, fftwf_complex *half, float *map);
-/* The map's half spectrum, not scaled; map is destroyed. */
-void fcnn_cpu_tile_forward(const cpu_grid *grid, float *map, fftwf_complex *half);
+                           int first_image, float *work, float *map);
+/* The map's bins of radius <= radius, [F][TILE] complex inside work: sums, not scaled. The map is
+ * destroyed. */
+const float *fcnn_cpu_tile_forward(const cpu_grid *grid, float *map, int radius, float *work);
+/* Whether products transform a grid of this size faster than FFTW does. */
+bool fcnn_cpu_grid_by_products(int size);
 
 /* Images of a tile that are active. */
 static inline int fcnn_cpu_tile_images(const fcnn_tensor *t, int first) {

@@ -83,21 +83,28 @@ fcnn_status fcnn_cpu_open(int threads, fcnn_device **out) {
 }
 
 static void free_torus(cpu_torus *torus) { /* with the lock held */
-    if (torus->forward) fftwf_destroy_plan(torus->forward);
-    if (torus->backward) fftwf_destroy_plan(torus->backward);
+    fftwf_plan plans[] = {torus->row_forward, torus->row_backward, torus->columns_forward,
+                          torus->columns_backward};
+    for (int i = 0; i < 4; i++)
+        if (plans[i]) fftwf_destroy_plan(plans[i]);
     free(torus->bin);
     free(torus->mirror);
     free(torus);
 }
 
+static void free_grid(cpu_grid *grid) {
+    fcnn_cpu_plan_lock();
+    if (grid->inverse) fftwf_destroy_plan(grid->inverse);
+    if (grid->forward) fftwf_destroy_plan(grid->forward);
+    fcnn_cpu_plan_unlock();
+    free(grid->slot);
+    free(grid->basis);
+}
+
 void fcnn_cpu_close(fcnn_device *base) {
     cpu_device *device = (cpu_device *)base;
+    for (int i = 0; i < device->grid_count; i++) free_grid(&device->grids[i]);
     fcnn_cpu_plan_lock();
-    for (int i = 0; i < device->grid_count; i++) {
-        fftwf_destroy_plan(device->grids[i].inverse);
-        fftwf_destroy_plan(device->grids[i].forward);
-        free(device->grids[i].slot);
-    }
     for (int i = 0; i < device->torus_count; i++) free_torus(device->tori[i]);
     for (int i = 0; i < device->input_plan_count; i++)
         fftwf_destroy_plan(device->input_plans[i].plan);
@@ -194,45 +201,60 @@ const cpu_grid *fcnn_cpu_find_grid(const cpu_device *device, int size) {
 }
 
 size_t fcnn_cpu_grid_scratch(int size) {
-    return fcnn_cpu_align(fcnn_cpu_half_floats(size) * sizeof(float)) +
+    return fcnn_cpu_align(fcnn_cpu_work_floats(size) * sizeof(float)) +
            2 * fcnn_cpu_align(fcnn_cpu_map_floats(size) * sizeof(float));
 }
 
-fcnn_status fcnn_cpu_make_grid(cpu_device *device, int size) {
-    if (fcnn_cpu_find_grid(device, size)) return FCNN_OK;
-    int radius = (size - 1) / 2, columns = size / 2 + 1;
-    int64_t bins = fcnn_band_count(radius);
-    cpu_grid *grown =
-        realloc(device->grids, ((size_t)device->grid_count + 1) * sizeof *device->grids);
-    if (grown) device->grids = grown;
-    int32_t *slot = malloc((size_t)bins * sizeof *slot);
+static bool plan_grid(cpu_grid *grid) {
+    int size = grid->size, columns = size / 2 + 1, n[2] = {size, size}, half_n[2] = {size, columns};
+    int64_t bins = fcnn_band_count((size - 1) / 2);
+    grid->slot = malloc((size_t)bins * sizeof *grid->slot);
     float *half = fcnn_cpu_alloc(fcnn_cpu_half_floats(size) * sizeof(float));
     float *map = fcnn_cpu_alloc(fcnn_cpu_map_floats(size) * sizeof(float));
-    fftwf_plan inverse = NULL, forward = NULL;
-    if (grown && slot && half && map) {
-        int n[2] = {size, size}, half_n[2] = {size, columns};
+    if (grid->slot && half && map) {
+        fftwf_complex *spectrum = (fftwf_complex *)(void *)half;
         fcnn_cpu_plan_lock();
-        inverse = fftwf_plan_many_dft_c2r(2, n, TILE, (fftwf_complex *)(void *)half, half_n, TILE,
-                                          1, map, n, TILE, 1, FFTW_ESTIMATE);
-        forward =
-            fftwf_plan_many_dft_r2c(2, n, TILE, map, n, TILE, 1, (fftwf_complex *)(void *)half,
-                                    half_n, TILE, 1, FFTW_ESTIMATE);
+        grid->inverse = fftwf_plan_many_dft_c2r(2, n, TILE, spectrum, half_n, TILE, 1, map, n, TILE,
+                                                1, FFTW_ESTIMATE);
+        grid->forward = fftwf_plan_many_dft_r2c(2, n, TILE, map, n, TILE, 1, spectrum, half_n, TILE,
+                                                1, FFTW_ESTIMATE);
         fcnn_cpu_plan_unlock();
     }
     free(half);
     free(map);
-    if (!inverse || !forward) {
-        free(slot);
+    for (int64_t k = 0; grid->slot && k < bins; k++) {
+        int ky, kx;
+        fcnn_band_frequency(k, &ky, &kx);
+        grid->slot[k] = (int32_t)((ky < 0 ? ky + size : ky) * columns + kx);
+    }
+    return grid->inverse && grid->forward;
+}
+
+static bool fill_basis(cpu_grid *grid) {
+    int m = grid->size, rows = 2 * ((m - 1) / 2) + 1;
+    grid->basis = fcnn_cpu_alloc((size_t)rows * (size_t)m * sizeof(float));
+    for (int row = 0; grid->basis && row < rows; row++) {
+        for (int x = 0; x < m; x++) {
+            double angle = 2.0 * FCNN_PI * ((int64_t)(row + 1) / 2 * x % m) / m;
+            grid->basis[row * m + x] = (float)(row % 2 || row == 0 ? cos(angle) : sin(angle));
+        }
+    }
+    return grid->basis != NULL;
+}
+
+fcnn_status fcnn_cpu_make_grid(cpu_device *device, int size) {
+    if (fcnn_cpu_find_grid(device, size)) return FCNN_OK;
+    cpu_grid *grown =
+        realloc(device->grids, ((size_t)device->grid_count + 1) * sizeof *device->grids);
+    if (grown) device->grids = grown;
+    cpu_grid grid = {.size = size};
+    bool made = fcnn_cpu_grid_by_products(size) ? fill_basis(&grid) : plan_grid(&grid);
+    if (!grown || !made) {
+        free_grid(&grid);
         return fcnn_status_set(FCNN_ERROR_MEMORY,
                                "out of memory for the transforms of a %dx%d grid", size, size);
     }
-    for (int64_t k = 0; k < bins; k++) {
-        int ky, kx;
-        fcnn_band_frequency(k, &ky, &kx);
-        slot[k] = (int32_t)((ky < 0 ? ky + size : ky) * columns + kx);
-    }
-    grown[device->grid_count++] =
-        (cpu_grid){.size = size, .inverse = inverse, .forward = forward, .slot = slot};
+    grown[device->grid_count++] = grid;
     return FCNN_OK;
 }
 
@@ -247,7 +269,7 @@ static void list_half_plane(cpu_torus *torus) {
     torus->bins = 0;
     for (int y = 0; y < n; y++) {
         for (int x = 0; x < n; x++) {
-            int at = y * n + x, mirror = (n - y) % n * n + (n - x) % n;
+            int at = y * torus->row + x, mirror = (n - y) % n * torus->row + (n - x) % n;
             if (at > mirror) continue;
             torus->bin[torus->bins] = at;
             torus->mirror[torus->bins++] = mirror;
@@ -255,20 +277,30 @@ static void list_half_plane(cpu_torus *torus) {
     }
 }
 
+static fftwf_plan plan_lines(const cpu_torus *torus, fftwf_complex *at, int lines, int step,
+                             int sign) {
+    int many = TILE / 2;
+    return fftwf_plan_many_dft(1, &torus->size, many * lines, at, NULL, many * step, 1, at, NULL,
+                               many * step, 1, sign, FFTW_ESTIMATE);
+}
+
 static bool plan_torus(cpu_torus *torus) {
-    int n[2] = {torus->size, torus->size}, many = TILE / 2;
-    size_t points = (size_t)torus->size * torus->size;
+    int n = torus->size;
+    torus->row = n % 16 ? n : n + 2;
+    torus->columns = n % 16 == 0 ? 16 : n % 4 == 0 ? 4 : 1;
+    size_t points = (size_t)n * (size_t)torus->row;
     torus->bin = malloc((points / 2 + 2) * sizeof *torus->bin);
     torus->mirror = malloc((points / 2 + 2) * sizeof *torus->mirror);
-    fftwf_complex *at = fcnn_cpu_alloc(points * (size_t)many * sizeof(fftwf_complex));
+    fftwf_complex *at = fcnn_cpu_alloc(points * (TILE / 2) * sizeof(fftwf_complex));
     if (torus->bin && torus->mirror && at) {
-        torus->forward = fftwf_plan_many_dft(2, n, many, at, NULL, many, 1, at, NULL, many, 1,
-                                             FFTW_FORWARD, FFTW_ESTIMATE);
-        torus->backward = fftwf_plan_many_dft(2, n, many, at, NULL, many, 1, at, NULL, many, 1,
-                                              FFTW_BACKWARD, FFTW_ESTIMATE);
+        torus->row_forward = plan_lines(torus, at, 1, 1, FFTW_FORWARD);
+        torus->row_backward = plan_lines(torus, at, 1, 1, FFTW_BACKWARD);
+        torus->columns_forward = plan_lines(torus, at, torus->columns, torus->row, FFTW_FORWARD);
+        torus->columns_backward = plan_lines(torus, at, torus->columns, torus->row, FFTW_BACKWARD);
     }
     free(at);
-    return torus->forward && torus->backward;
+    return torus->row_forward && torus->row_backward && torus->columns_forward &&
+           torus->columns_backward;
 }
 
 fcnn_status fcnn_cpu_make_torus(cpu_device *device, int size) {

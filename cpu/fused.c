@@ -21,26 +21,20 @@ typedef struct {
 #define GRID_ROW(name) {name##_values, name##_slopes},
 static const grid_row grid_rows[] = {FCNN_POINTWISE_RULES(GRID_ROW)};
 
-/* Row of bin k, tile n0, of a band-shaped array [..][channels][capacity]. */
-static float *tile_row(fcnn_complex *data, const fcnn_tensor *like, int64_t k, int c, int n0) {
-    return &(data + (k * like->channels + c) * like->capacity + n0)->re;
-}
-
-void CPU(store_tile)(const cpu_grid *grid, const fftwf_complex *half, fcnn_complex *out,
+void CPU(store_tile)(const cpu_grid *grid, float *map, float *work, fcnn_complex *out,
                      const fcnn_tensor *like, int radius, int c, int n0, float scale, bool add) {
     int m = grid->size, lanes = fcnn_cpu_tile_images(like, n0);
+    const float *line = fcnn_cpu_tile_forward(grid, map, radius, work);
     float dc = scale / ((float)m * (float)m), rest = (float)FCNN_SQRT2 * dc;
     int64_t bins = fcnn_band_count(radius);
-    for (int64_t k = 0; k < bins; k++) {
-        const float *cell = (const float *)half + (int64_t)grid->slot[k] * TILE * 2;
-        float *row = tile_row(out, like, k, c, n0), s = k ? rest : dc;
+    for (int64_t k = 0; k < bins; k++, line += 2 * TILE) {
+        float *row = &(out + (k * like->channels + c) * like->capacity + n0)->re;
+        float s = k ? rest : dc;
         if (add)
-            for (int i = 0; i < 2 * lanes; i++) row[i] += cell[i] * s;
+            for (int i = 0; i < 2 * lanes; i++) row[i] += line[i] * s;
         else
-            for (int i = 0; i < 2 * lanes; i++) row[i] = cell[i] * s;
+            for (int i = 0; i < 2 * lanes; i++) row[i] = line[i] * s;
     }
-    float *mean = tile_row(out, like, 0, c, n0);
-    for (int i = 0; i < lanes; i++) mean[2 * i + 1] = 0.0f;
 }
 
 fcnn_status CPU(fused_forward)(fcnn_device *base, fcnn_pointwise rule, float parameter, int m,
@@ -52,10 +46,9 @@ fcnn_status CPU(fused_forward)(fcnn_device *base, fcnn_pointwise rule, float par
     for (int unit = 0; unit < x->channels * tiles; unit++) {
         int c = unit / tiles, n0 = unit % tiles * TILE;
         cpu_grid_buffers s = fcnn_cpu_grid_buffers(fcnn_cpu_scratch(device), m);
-        fcnn_cpu_tile_inverse(grid, x, x->radius, c, n0, s.half, s.map);
+        fcnn_cpu_tile_inverse(grid, x, x->radius, c, n0, s.work, s.map);
         grid_rows[rule].values(s.map, parameter, (int64_t)fcnn_cpu_map_floats(m));
-        fcnn_cpu_tile_forward(grid, s.map, s.half);
-        CPU(store_tile)(grid, s.half, fcnn_tensor_band(y), y, y->radius, c, n0, 1.0f, false);
+        CPU(store_tile)(grid, s.map, s.work, fcnn_tensor_band(y), y, y->radius, c, n0, 1.0f, false);
     }
     return FCNN_OK;
 }
@@ -69,11 +62,11 @@ fcnn_status CPU(fused_backward)(fcnn_device *base, fcnn_pointwise rule, float pa
     for (int unit = 0; unit < x->channels * tiles; unit++) {
         int c = unit / tiles, n0 = unit % tiles * TILE;
         cpu_grid_buffers s = fcnn_cpu_grid_buffers(fcnn_cpu_scratch(device), m);
-        fcnn_cpu_tile_inverse(grid, x, x->radius, c, n0, s.half, s.map);
-        fcnn_cpu_tile_inverse(grid, dy, dy->radius, c, n0, s.half, s.other);
+        fcnn_cpu_tile_inverse(grid, x, x->radius, c, n0, s.work, s.map);
+        fcnn_cpu_tile_inverse(grid, dy, dy->radius, c, n0, s.work, s.other);
         grid_rows[rule].slopes(s.map, parameter, (int64_t)fcnn_cpu_map_floats(m), s.other);
-        fcnn_cpu_tile_forward(grid, s.other, s.half);
-        CPU(store_tile)(grid, s.half, fcnn_tensor_band(dx), dx, dx->radius, c, n0, 1.0f, false);
+        CPU(store_tile)
+        (grid, s.other, s.work, fcnn_tensor_band(dx), dx, dx->radius, c, n0, 1.0f, false);
     }
     return FCNN_OK;
 }
@@ -88,10 +81,9 @@ void CPU(grid_square)(cpu_device *device, int m, const fcnn_tensor *x, int windo
     for (int unit = 0; unit < x->channels * tiles; unit++) {
         int c = unit / tiles, n0 = unit % tiles * TILE;
         cpu_grid_buffers s = fcnn_cpu_grid_buffers(fcnn_cpu_scratch(device), m);
-        fcnn_cpu_tile_inverse(grid, x, x->radius, c, n0, s.half, s.map);
+        fcnn_cpu_tile_inverse(grid, x, x->radius, c, n0, s.work, s.map);
         square_values(s.map, 0.0f, (int64_t)fcnn_cpu_map_floats(m));
-        fcnn_cpu_tile_forward(grid, s.map, s.half);
-        CPU(store_tile)(grid, s.half, square, x, window, c, n0, 1.0f, false);
+        CPU(store_tile)(grid, s.map, s.work, square, x, window, c, n0, 1.0f, false);
     }
 }
 
@@ -103,11 +95,11 @@ void CPU(grid_square_backward)(cpu_device *device, int m, const float *b, const 
     for (int unit = 0; unit < x->channels * tiles; unit++) {
         int c = unit / tiles, n0 = unit % tiles * TILE;
         cpu_grid_buffers s = fcnn_cpu_grid_buffers(fcnn_cpu_scratch(device), m);
-        fcnn_cpu_tile_inverse(grid, x, x->radius, c, n0, s.half, s.map);
-        fcnn_cpu_tile_inverse(grid, dy, window, c, n0, s.half, s.other);
+        fcnn_cpu_tile_inverse(grid, x, x->radius, c, n0, s.work, s.map);
+        fcnn_cpu_tile_inverse(grid, dy, window, c, n0, s.work, s.other);
         /* The slope of x^2 is 2x. */
         square_slopes(s.map, 0.0f, (int64_t)fcnn_cpu_map_floats(m), s.other);
-        fcnn_cpu_tile_forward(grid, s.other, s.half);
-        CPU(store_tile)(grid, s.half, fcnn_tensor_band(dx), dx, dx->radius, c, n0, b[c], true);
+        CPU(store_tile)
+        (grid, s.other, s.work, fcnn_tensor_band(dx), dx, dx->radius, c, n0, b[c], true);
     }
 }

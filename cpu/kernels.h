@@ -141,10 +141,12 @@ fcnn_status CPU(find_nonfinite)(fcnn_device *, int64_t, const float *, int64_t *
                                      const fcnn_tensor *, fcnn_tensor *, float *);
 FCNN_CONVOLUTION_ALGORITHMS(CPU_CONVOLUTION)
 
-/* Bins of radius <= radius of a tile's half spectrum (fused.c), as coordinates times scale, to
- * channel c and images n0 .. of out, a band laid out like `like`; added to what is there if add. */
-void CPU(store_tile)(const cpu_grid *, const fftwf_complex *half, fcnn_complex *out,
+/* Transforms a tile's map (fused.c), which is destroyed, and writes its bins of radius <= radius,
+ * as coordinates times scale, to channel c, images n0 .. of an array [bins][channels][capacity]
+ * like that of `like`, or adds them to it. */
+void CPU(store_tile)(const cpu_grid *, float *map, float *work, fcnn_complex *out,
                      const fcnn_tensor *like, int radius, int c, int n0, float scale, bool add);
+
 /* srelu on a pixel grid (fused.c): [x^2] of the window's bins, and 2 b [x g] added to dx. */
 void CPU(grid_square)(cpu_device *, int, const fcnn_tensor *, int, fcnn_complex *);
 void CPU(grid_square_backward)(cpu_device *, int, const float *, const fcnn_tensor *,

@@ -202,10 +202,9 @@ static void band_forward(fcnn_device *base, const fcnn_pool_shape *s, const fcnn
         int c = unit / tiles, n0 = unit % tiles * TILE;
         grids g = grids_of((const cpu_device *)base, x->size, y->size);
         plane from = plane_on(g.large, g.n.map), to = plane_on(g.small, g.m.map);
-        fcnn_cpu_tile_inverse(g.large, x, x->radius, c, n0, g.n.half, g.n.map);
+        fcnn_cpu_tile_inverse(g.large, x, x->radius, c, n0, g.n.work, g.n.map);
         for (int row = 0; row < y->size; row++) pool_row(s, &from, row, TILE, &to);
-        fcnn_cpu_tile_forward(g.small, g.m.map, g.m.half);
-        CPU(store_tile)(g.small, g.m.half, out, y, y->radius, c, n0, 1.0f, false);
+        CPU(store_tile)(g.small, g.m.map, g.m.work, out, y, y->radius, c, n0, 1.0f, false);
     }
 }
 
@@ -221,11 +220,10 @@ static void band_backward(fcnn_device *base, const fcnn_pool_shape *s, const fcn
         plane in = plane_on(g.large, g.n.map), from = plane_on(g.small, g.m.map);
         plane to = plane_on(g.large, g.n.other);
         if (s->rule == FCNN_POOL_MAX)
-            fcnn_cpu_tile_inverse(g.large, x, x->radius, c, n0, g.n.half, g.n.map);
-        fcnn_cpu_tile_inverse(g.small, dy, dy->radius, c, n0, g.m.half, g.m.map);
+            fcnn_cpu_tile_inverse(g.large, x, x->radius, c, n0, g.n.work, g.n.map);
+        fcnn_cpu_tile_inverse(g.small, dy, dy->radius, c, n0, g.m.work, g.m.map);
         pool_plane_backward(s, &in, &from, TILE, &to);
-        fcnn_cpu_tile_forward(g.large, g.n.other, g.n.half);
-        CPU(store_tile)(g.large, g.n.half, out, dx, dx->radius, c, n0, scale, false);
+        CPU(store_tile)(g.large, g.n.other, g.n.work, out, dx, dx->radius, c, n0, scale, false);
     }
 }
 

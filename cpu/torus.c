@@ -4,10 +4,10 @@
 #include "torus.h"
 
 /* A thread transforms the channels of a four together where their tori fit its cache. */
-enum { GROUP_BYTES = 768 << 10 };
+enum { GROUP_BYTES = 16 << 20 };
 
 static int64_t torus_floats(const cpu_torus *torus) {
-    return (int64_t)torus->size * torus->size * TILE;
+    return (int64_t)torus->size * torus->row * TILE;
 }
 static int group_of(const cpu_torus *torus) {
     int64_t fits = GROUP_BYTES / (torus_floats(torus) * (int64_t)sizeof(float));
@@ -18,9 +18,17 @@ size_t CPU(torus_scratch)(const cpu_torus *torus) {
     return fcnn_cpu_align((size_t)(group_of(torus) * torus_floats(torus)) * sizeof(float));
 }
 
-static void transform(fftwf_plan plan, float *torus) {
-    fftwf_complex *at = (fftwf_complex *)(void *)torus;
+static float *row_of(const cpu_torus *torus, float *at, int y) {
+    return at + (int64_t)y * torus->row * TILE;
+}
+
+static void transform(fftwf_plan plan, float *line) {
+    fftwf_complex *at = (fftwf_complex *)(void *)line;
     fftwf_execute_dft(plan, at, at);
+}
+
+static void transform_columns(const cpu_torus *torus, fftwf_plan plan, float *at) {
+    for (int x = 0; x < torus->size; x += torus->columns) transform(plan, at + (int64_t)x * TILE);
 }
 
 /* ---- Lines ---- */
@@ -114,82 +122,110 @@ static bool next_run(axis *a) {
     return true;
 }
 
-static void copy_run(const float *from, int step, int count, int images, float *to, int to_step) {
-    if (images == TILE) {
-        for (int i = 0; i < count; i++, from += step, to += to_step)
-            memcpy(to, from, TILE * sizeof *to);
-        return;
-    }
-    for (int i = 0; i < count; i++, from += step, to += to_step)
-        for (int l = 0; l < images; l++) to[l] = from[l];
+/* Runs between a map, whose pixels lie `step` floats apart and rows `row`, and a row of a torus. */
+typedef struct {
+    int step, images;
+    int64_t row;
+} pixels;
+
+static void copy_pixel(const float *from, int images, float *to) {
+    if (images == TILE)
+        memcpy(to, from, TILE * sizeof *to);
+    else
+        memcpy(to, from, (size_t)images * sizeof *to);
 }
 
-static void add_run(const float *from, int count, int images, float *to, int to_step) {
-    if (images == TILE) {
-        for (int i = 0; i < count; i++, from += TILE, to += to_step)
-            for (int l = 0; l < TILE; l++) to[l] += from[l];
-        return;
+/* Fetches the next row ahead. */
+static void take_run(const pixels *p, const float *from, int count, float *to) {
+    for (int i = 0; i < count; i++, from += p->step, to += TILE) {
+        __builtin_prefetch(from + p->row);
+        copy_pixel(from, p->images, to);
     }
-    for (int i = 0; i < count; i++, from += TILE, to += to_step)
-        for (int l = 0; l < images; l++) to[l] += from[l];
+}
+
+static void set_run(const pixels *p, const float *from, int count, float *to) {
+    for (int i = 0; i < count; i++, from += TILE, to += p->step) copy_pixel(from, p->images, to);
+}
+
+static void add_run(const pixels *p, const float *from, int count, float *to) {
+    for (int i = 0; i < count; i++, from += TILE, to += p->step) {
+        if (p->images == TILE)
+            for (int l = 0; l < TILE; l++) to[l] += from[l];
+        else
+            for (int l = 0; l < p->images; l++) to[l] += from[l];
+    }
 }
 
 /* Where a panel lies. */
 typedef struct {
-    int n0, images, y, x;
+    int n0, y, x;
+    pixels pixels;
 } window;
 
 static window window_of(const cpu_cut *cut, const fcnn_tensor *map, int number) {
     int windows = cut->across * cut->across, n0 = number / windows * TILE;
     return (window){.n0 = n0,
-                    .images = fcnn_cpu_tile_images(map, n0),
                     .y = number % windows / cut->across,
-                    .x = number % cut->across};
+                    .x = number % cut->across,
+                    .pixels = {map->capacity, fcnn_cpu_tile_images(map, n0),
+                               (int64_t)map->size * map->capacity}};
 }
 
 static float *map_row(const fcnn_tensor *map, int channel, int y, int n0) {
     return map->data + ((int64_t)channel * map->size + y) * map->size * map->capacity + n0;
 }
 
+static void clear_row(const cpu_torus *torus, float *row) {
+    memset(row, 0, (size_t)torus->size * TILE * sizeof *row);
+}
+
+/* A window's transform; rows without pixels need none. */
 static void gather(const cpu_torus *torus, const cpu_cut *cut, const fcnn_tensor *map,
                    const window *w, int channel, float *to) {
-    int n = torus->size, filled = cut->count < n ? cut->count : n;
     axis y = make_axis(cut, map, torus, w->y);
     while (next_run(&y)) {
         for (int i = 0; i < y.length; i++) {
-            float *row = to + (int64_t)(y.torus + i) * n * TILE;
-            memset(row, 0, (size_t)n * TILE * sizeof *row);
+            float *row = row_of(torus, to, y.torus + i);
+            clear_row(torus, row);
             if (y.map < 0) continue;
             const float *from = map_row(map, channel, y.map + i, w->n0);
             axis x = make_axis(cut, map, torus, w->x);
             while (next_run(&x))
                 if (x.map >= 0)
-                    copy_run(from + (int64_t)x.map * map->capacity, map->capacity, x.length,
-                             w->images, row + (int64_t)x.torus * TILE, TILE);
+                    take_run(&w->pixels, from + (int64_t)x.map * map->capacity, x.length,
+                             row + (int64_t)x.torus * TILE);
+            transform(torus->row_forward, row);
         }
     }
-    for (int i = filled; i < n; i++)
-        memset(to + (int64_t)((cut->offset + i) % n) * n * TILE, 0, (size_t)n * TILE * sizeof *to);
+    for (int i = cut->count; i < torus->size; i++)
+        clear_row(torus, row_of(torus, to, (cut->offset + i) % torus->size));
+    transform_columns(torus, torus->columns_forward, to);
 }
 
-static void scatter(const cpu_torus *torus, const cpu_cut *cut, const float *from, const window *w,
+static void scatter_row(const cpu_torus *torus, const cpu_cut *cut, const float *row,
+                        const window *w, bool set, float *to, const fcnn_tensor *map) {
+    axis x = make_axis(cut, map, torus, w->x);
+    while (next_run(&x)) {
+        if (x.map < 0) continue;
+        const float *from = row + (int64_t)x.torus * TILE;
+        float *run = to + (int64_t)x.map * map->capacity;
+        if (set && x.set)
+            set_run(&w->pixels, from, x.length, run);
+        else
+            add_run(&w->pixels, from, x.length, run);
+    }
+}
+
+/* The inverse transform of a torus, of those rows that the map has. */
+static void scatter(const cpu_torus *torus, const cpu_cut *cut, float *from, const window *w,
                     int channel, const fcnn_tensor *map) {
-    int n = torus->size;
+    transform_columns(torus, torus->columns_backward, from);
     axis y = make_axis(cut, map, torus, w->y);
     while (next_run(&y)) {
         for (int i = 0; i < y.length && y.map >= 0; i++) {
-            const float *row = from + (int64_t)(y.torus + i) * n * TILE;
-            float *to = map_row(map, channel, y.map + i, w->n0);
-            axis x = make_axis(cut, map, torus, w->x);
-            while (next_run(&x)) {
-                if (x.map < 0) continue;
-                float *run = to + (int64_t)x.map * map->capacity;
-                if (y.set && x.set)
-                    copy_run(row + (int64_t)x.torus * TILE, TILE, x.length, w->images, run,
-                             map->capacity);
-                else
-                    add_run(row + (int64_t)x.torus * TILE, x.length, w->images, run, map->capacity);
-            }
+            float *row = row_of(torus, from, y.torus + i);
+            transform(torus->row_backward, row);
+            scatter_row(torus, cut, row, w, y.set, map_row(map, channel, y.map + i, w->n0), map);
         }
     }
 }
@@ -206,11 +242,7 @@ void CPU(map_to_spectra)(const cpu_device *device, const cpu_torus *torus, const
         int count = at_most(group, map->channels - c);
         window w = window_of(cut, map, first + panel);
         float *tori = fcnn_cpu_scratch(device);
-        for (int i = 0; i < count; i++) {
-            float *at = tori + i * floats;
-            gather(torus, cut, map, &w, c + i, at);
-            transform(torus->forward, at);
-        }
+        for (int i = 0; i < count; i++) gather(torus, cut, map, &w, c + i, tori + i * floats);
         store_lines(torus, tori, count, out, panel, c);
     }
 }
@@ -231,11 +263,7 @@ void CPU(spectra_to_map)(const cpu_device *device, const cpu_torus *torus, const
         for (int panel = from; panel < to; panel++) {
             window w = window_of(cut, map, first + panel);
             load_lines(torus, tori, count, in, panel, c);
-            for (int i = 0; i < count; i++) {
-                float *at = tori + i * floats;
-                transform(torus->backward, at);
-                scatter(torus, cut, at, &w, c + i, map);
-            }
+            for (int i = 0; i < count; i++) scatter(torus, cut, tori + i * floats, &w, c + i, map);
         }
     }
 }
@@ -246,12 +274,16 @@ void CPU(spectra_to_map)(const cpu_device *device, const cpu_torus *torus, const
 
 static void gather_taps(const cpu_torus *torus, int size, int64_t pairs, const float *w, int count,
                         float *to) {
-    int n = torus->size;
-    memset(to, 0, (size_t)torus_floats(torus) * sizeof *to);
-    for (int i = 0; i < size; i++)
+    for (int i = 0; i < torus->size; i++) {
+        float *row = row_of(torus, to, i);
+        clear_row(torus, row);
+        if (i >= size) continue;
         for (int j = 0; j < size; j++)
-            memcpy(to + (int64_t)(i * n + j) * TILE, w + (int64_t)(i * size + j) * pairs,
+            memcpy(row + (int64_t)j * TILE, w + (int64_t)(i * size + j) * pairs,
                    (size_t)count * sizeof *w);
+        transform(torus->row_forward, row);
+    }
+    transform_columns(torus, torus->columns_forward, to);
 }
 
 /* conj(A_k) s, conj(B_k) s with s = 1 / 2n^2, of eight taps. */
@@ -290,9 +322,20 @@ void CPU(taps_to_spectra)(const cpu_device *device, const cpu_torus *torus, int 
         for (int i = 0; i < count; i += TILE) {
             float *at = tori + i / TILE * torus_floats(torus);
             gather_taps(torus, size, pairs, w + first + i, at_most(TILE, count - i), at);
-            transform(torus->forward, at);
         }
         store_taps(torus, tori, pairs, count, h + first);
+    }
+}
+
+static void scatter_taps(const cpu_torus *torus, int size, int64_t pairs, float *from, int count,
+                         float *dw) {
+    transform_columns(torus, torus->columns_backward, from);
+    for (int i = 0; i < size; i++) {
+        float *row = row_of(torus, from, i);
+        transform(torus->row_backward, row);
+        for (int j = 0; j < size; j++)
+            memcpy(dw + (int64_t)(i * size + j) * pairs, row + (int64_t)j * TILE,
+                   (size_t)count * sizeof *dw);
     }
 }
 
@@ -324,20 +367,14 @@ static void load_taps(const cpu_torus *torus, float *tori, int count, const cpu_
 void CPU(spectra_to_taps)(const cpu_device *device, const cpu_torus *torus, const cpu_spectra *d,
                           int size, int channels, float *dw) {
     int group = group_of(torus), filters = d->channels, groups = (filters + group - 1) / group;
-    int n = torus->size;
 #pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
     for (int unit = 0; unit < groups * d->panels; unit++) {
         int panel = unit / groups, f = unit % groups * group, c = panel * TILE;
         int count = at_most(group, filters - f);
         float *tori = fcnn_cpu_scratch(device);
         load_taps(torus, tori, count, d, panel, f);
-        for (int i = 0; i < count; i++) {
-            float *at = tori + i * torus_floats(torus);
-            transform(torus->backward, at);
-            for (int tap = 0; tap < size * size; tap++)
-                memcpy(dw + ((int64_t)tap * filters + f + i) * channels + c,
-                       at + (int64_t)(tap / size * n + tap % size) * TILE,
-                       (size_t)at_most(TILE, channels - c) * sizeof *dw);
-        }
+        for (int i = 0; i < count; i++)
+            scatter_taps(torus, size, (int64_t)filters * channels, tori + i * torus_floats(torus),
+                         at_most(TILE, channels - c), dw + (int64_t)(f + i) * channels + c);
     }
 }

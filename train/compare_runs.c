@@ -282,19 +282,33 @@ static fcnn_status train_run(const run_setup *setup, comparison *c, compare_run 
 
 fcnn_status runs_train(const run_setup *setup, comparison *c, bool *interrupted) {
     bool terminal = isatty(STDERR_FILENO);
+    int finished = 0, failures = 0;
     *interrupted = false;
     child_catch_signals();
     for (int i = 0; i < c->run_count; i++) {
         compare_run *run = &c->runs[i];
+        finished += run->finished;
         if (run->finished) continue;
         *interrupted = child_interrupted();
         if (*interrupted) break;
         if (terminal) announce(setup, c, i);
-        FCNN_TRY(train_run(setup, c, run, terminal));
+        fcnn_status status = train_run(setup, c, run, terminal);
+        /* Where nothing has worked yet, nothing will; else the others go on. */
+        if (status && !finished) return status;
+        if (status) {
+            fprintf(stderr, "fcnn-compare: %s\n", fcnn_status_message());
+            failures++;
+            continue;
+        }
         *interrupted = !run->finished;
         if (*interrupted) break;
+        finished++;
         report(c, i, terminal);
         FCNN_TRY(comparison_save(c));
     }
-    return comparison_save(c);
+    FCNN_TRY(comparison_save(c));
+    if (!failures) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_IO,
+                           "%d of %d runs failed, as said above; the same command tries them again",
+                           failures, c->run_count);
 }

@@ -25,7 +25,8 @@ void runs_command(const run_setup *setup, const comparison *c, const compare_run
  * other than the one which runs that are there already were trained with. */
 fcnn_status runs_save_configs(const run_setup *setup, const comparison *c);
 
-/* Trains what is not finished, and saves the results after each run. */
+/* Trains what is not finished, and saves the results after each run. A run that fails is told,
+ * and fails the whole in the end; the others go on, unless none has worked yet. */
 fcnn_status runs_train(const run_setup *setup, comparison *c, bool *interrupted);
 
 #endif

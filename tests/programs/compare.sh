@@ -151,13 +151,14 @@ ok "Ctrl-C: exit code 130, the first run's results; the same command goes on to 
 
 mkdir -p failing/relu-fourier-frequency
 : >failing/relu-fourier-frequency/seed7 # a file where the run's folder would be
-run "$compare" net.cfg --activation srelu,relu --out failing
+run "$compare" net.cfg --activation srelu,relu,gelu --out failing
 [[ $code == 1 ]] || fail "exit code $code where a run fails: $(<err)"
 has err 'fcnn-compare: relu-fourier-frequency seed 7: fcnn-train ended with exit code 1' \
-    'failing/relu-fourier-frequency/seed7.log ends with:' 'fcnn-train: failing/relu-fourier-frequency/seed7'
-[[ $(wc -l <failing/compare.csv) == 3 && -e failing/srelu-fourier-frequency/seed7/model.safetensors ]] ||
-    fail "the first run's results are lost"
+    'failing/relu-fourier-frequency/seed7.log ends with:' 'fcnn-train: failing/relu-fourier-frequency/seed7' \
+    '1 of 3 runs failed' 'run 3 of 3: gelu-fourier-frequency seed 7'
+[[ $(wc -l <failing/compare.csv) == 5 && -e failing/srelu-fourier-frequency/seed7/model.safetensors ]] ||
+    fail "the other runs' results are lost"
 rm failing/relu-fourier-frequency/seed7
-succeed "$compare" net.cfg --activation srelu,relu --out failing
+succeed "$compare" net.cfg --activation srelu,relu,gelu --out failing
 [[ $(grep -c '^run ' err) == 1 ]] || fail "expected the second run alone: $(<err)"
 ok "a failing run: its last lines, exit code 1, and the others' results stay"

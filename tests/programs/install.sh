@@ -8,7 +8,7 @@ compiler=$(cached CMAKE_C_COMPILER)
 cmake --install "$build" --prefix "$work/prefix" >log 2>&1 || fail "cmake --install: $(cat log)"
 libraries=$(dirname "$(find prefix -name libfcnn.a)")
 for file in "$libraries/libfcnn.a" "$libraries/libfcnn.so" prefix/include/fcnn/fcnn.h \
-    prefix/bin/fcnn-train prefix/bin/fcnn-infer prefix/bin/fcnn-info \
+    prefix/bin/fcnn-{train,infer,info,compare,convert,bench} \
     prefix/share/fcnn/models/lenet.cfg; do
     [[ -e $file ]] || fail "not installed: $file"
 done
