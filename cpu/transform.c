@@ -96,6 +96,10 @@ static void band_to_basis(const fcnn_tensor *band, int radius, int channel, int 
     for (int kx = 1; kx <= radius; kx++) {
         for (int ky = 1; ky <= radius; ky++) {
             quad q = quad_at(g, rows, ky, kx);
+            if (kx < radius) { /* rows are pages apart: the next ones are asked for early */
+                __builtin_prefetch(band_row(band, ky, kx + 1, channel, first));
+                __builtin_prefetch(band_row(band, -ky, kx + 1, channel, first));
+            }
             load_row(band_row(band, ky, kx, channel, first), count, a);
             load_row(band_row(band, -ky, kx, channel, first), count, b);
             for (int i = 0; i < TILE; i++) {

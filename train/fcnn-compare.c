@@ -73,14 +73,6 @@ static const struct option long_options[] = {{"pool", required_argument, NULL, '
 
 /* ---- Options ---- */
 
-static void default_folder(compare_options *o) {
-    const char *name = strrchr(o->cfg, '/');
-    name = name ? name + 1 : o->cfg;
-    size_t length = strlen(name);
-    if (length > 4 && !strcmp(name + length - 4, ".cfg")) length -= 4;
-    snprintf(o->folder, sizeof o->folder, "runs/compare-%.*s", (int)length, name);
-}
-
 static void pass(run_setup *setup, const char *option, const char *value) {
     setup->passed[setup->passed_count][0] = option;
     setup->passed[setup->passed_count++][1] = value;
@@ -163,7 +155,7 @@ static fcnn_status parse(int argc, char **argv, compare_options *o, fcnn_config 
         return fcnn_status_set(FCNN_ERROR_USAGE, "expected one cfg and got %d; see --help",
                                argc - optind);
     o->cfg = argv[optind];
-    default_folder(o);
+    rundir_default("compare-", o->cfg, o->folder);
     FCNN_TRY(fcnn_config_load(o->cfg, config));
     optind = 0;
     fcnn_status status = FCNN_OK;

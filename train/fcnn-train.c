@@ -69,15 +69,6 @@ static const struct option long_options[] = {{"data", required_argument, NULL, '
                                              {"version", no_argument, NULL, 'V'},
                                              {NULL, 0, NULL, 0}};
 
-/* runs/<name of the cfg without its folder and ending> */
-static void default_folder(train_options *o) {
-    const char *name = strrchr(o->cfg, '/');
-    name = name ? name + 1 : o->cfg;
-    size_t length = strlen(name);
-    if (length > 4 && !strcmp(name + length - 4, ".cfg")) length -= 4;
-    snprintf(o->folder, sizeof o->folder, "runs/%.*s", (int)length, name);
-}
-
 static void build_resume_command(train_options *o, int argc, char **argv) {
     size_t used = 0;
     for (int i = 0; i < argc && used < sizeof o->resume_command; i++)
@@ -127,7 +118,7 @@ static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **
         return fcnn_status_set(FCNN_ERROR_USAGE, "expected one cfg and got %d; see --help",
                                argc - optind);
     o->cfg = argv[optind];
-    default_folder(o);
+    rundir_default("", o->cfg, o->folder);
     FCNN_TRY(fcnn_config_load(o->cfg, config));
     optind = 0;
     while ((code = getopt_long(argc, argv, ":", long_options, &index)) != -1)

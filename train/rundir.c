@@ -15,6 +15,14 @@
 static const char log_header[] =
     "epoch,step,train_loss,train_accuracy,val_loss,val_accuracy,seconds,images_per_second\n";
 
+void rundir_default(const char *prefix, const char *cfg, char *folder) {
+    const char *name = strrchr(cfg, '/');
+    name = name ? name + 1 : cfg;
+    size_t length = strlen(name);
+    if (length > 4 && !strcmp(name + length - 4, ".cfg")) length -= 4;
+    snprintf(folder, PATH_MAX, "runs/%s%.*s", prefix, (int)length, name);
+}
+
 void rundir_file(const char *folder, const char *name, char *path) {
     snprintf(path, PATH_MAX, "%s/%s", folder, name);
 }

@@ -10,6 +10,9 @@
 #define RUNDIR_CHECKPOINT "checkpoint.safetensors"
 #define RUNDIR_LOG        "log.csv"
 
+/* "runs/<prefix><name of the cfg>", the name without its folder and ending; into PATH_MAX bytes. */
+void rundir_default(const char *prefix, const char *cfg, char *folder);
+
 /* Path of a file in the folder; into `path` of PATH_MAX bytes. */
 void rundir_file(const char *folder, const char *name, char *path);
 
