@@ -42,7 +42,7 @@ fcnn_status CPU(fused_forward)(fcnn_device *base, fcnn_pointwise rule, float par
     const cpu_device *device = (const cpu_device *)base;
     const cpu_grid *grid = fcnn_cpu_find_grid(device, m);
     int tiles = fcnn_cpu_tiles(x);
-#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic, 2)
     for (int unit = 0; unit < x->channels * tiles; unit++) {
         int c = unit / tiles, n0 = unit % tiles * TILE;
         cpu_grid_buffers s = fcnn_cpu_grid_buffers(fcnn_cpu_scratch(device), m);
@@ -58,7 +58,7 @@ fcnn_status CPU(fused_backward)(fcnn_device *base, fcnn_pointwise rule, float pa
     const cpu_device *device = (const cpu_device *)base;
     const cpu_grid *grid = fcnn_cpu_find_grid(device, m);
     int tiles = fcnn_cpu_tiles(x);
-#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic, 2)
     for (int unit = 0; unit < x->channels * tiles; unit++) {
         int c = unit / tiles, n0 = unit % tiles * TILE;
         cpu_grid_buffers s = fcnn_cpu_grid_buffers(fcnn_cpu_scratch(device), m);
@@ -77,7 +77,7 @@ void CPU(grid_square)(cpu_device *device, int m, const fcnn_tensor *x, int windo
                       fcnn_complex *square) {
     const cpu_grid *grid = fcnn_cpu_find_grid(device, m);
     int tiles = fcnn_cpu_tiles(x);
-#pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
+#pragma omp parallel for num_threads(device->base.threads) schedule(dynamic, 2)
     for (int unit = 0; unit < x->channels * tiles; unit++) {
         int c = unit / tiles, n0 = unit % tiles * TILE;
         cpu_grid_buffers s = fcnn_cpu_grid_buffers(fcnn_cpu_scratch(device), m);
@@ -91,7 +91,7 @@ void CPU(grid_square_backward)(cpu_device *device, int m, const float *b, const 
                                const fcnn_tensor *dy, int window, fcnn_tensor *dx) {
     const cpu_grid *grid = fcnn_cpu_find_grid(device, m);
     int tiles = fcnn_cpu_tiles(x);
-#pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
+#pragma omp parallel for num_threads(device->base.threads) schedule(dynamic, 2)
     for (int unit = 0; unit < x->channels * tiles; unit++) {
         int c = unit / tiles, n0 = unit % tiles * TILE;
         cpu_grid_buffers s = fcnn_cpu_grid_buffers(fcnn_cpu_scratch(device), m);

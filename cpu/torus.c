@@ -3,7 +3,7 @@
  * a time so that lines next to each other are written together. */
 #include "torus.h"
 
-/* A thread transforms the channels of a four together where their tori fit its cache. */
+/* A thread transforms the channels of a four together, unless their tori take more than this. */
 enum { GROUP_BYTES = 16 << 20 };
 
 static int64_t torus_floats(const cpu_torus *torus) {

@@ -61,7 +61,8 @@ void CPU(spectra_to_map)(const cpu_device *, const cpu_torus *, const cpu_cut *,
 /* h [bins][C_out][C_in] = conj(transform of the taps) / n^2. */
 void CPU(taps_to_spectra)(const cpu_device *, const cpu_torus *, int size, int64_t pairs,
                           const float *w, fcnn_complex *h);
-/* The taps' gradient from d [bins][C_in in eights][C_out] lines, d = sum of dy x^H. */
+/* The taps' gradient from d = sum of dy x^H, whose panels are eight input channels each and whose
+ * channels are C_out. */
 void CPU(spectra_to_taps)(const cpu_device *, const cpu_torus *, const cpu_spectra *d, int size,
                           int channels, float *dw);
 

@@ -6,7 +6,7 @@
  * On an n x n torus, with e^-: Y_k = conj(W_k) X_k, dX_k = W_k dY_k, dW_k = conj(dY_k) X_k. */
 #include "torus.h"
 
-enum { POINTS_MAX = 4096, BLOCK_BYTES = 64 << 20 };
+enum { POINTS_MAX = 4096, BLOCK_BYTES = 72 << 20 };
 
 static int centre_of(const fcnn_convolution *c) { return (c->size - 1) / 2; }
 
@@ -240,7 +240,7 @@ static block block_of(const fcnn_convolution *c, const cpu_torus *torus) {
     int64_t x = spectra_bytes(torus->bins, 1, c->channels);
     int64_t y = spectra_bytes(torus->bins, 1, c->filters);
     int64_t panels = BLOCK_BYTES / (x + y);
-    if (panels < 4) panels = 4;
+    if (panels < 2) panels = 2;
     if (panels > all) panels = all;
     return (block){(int)panels, panels * x, panels * y};
 }

@@ -59,7 +59,8 @@ static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
 /* What measures fastest on two AVX-512 cores: see fcnn-bench conv. */
 static fcnn_convolution_algorithm fastest(const fcnn_convolution *convolution) {
     if (convolution->stride > 1) return FCNN_CONVOLUTION_direct;
-    if (convolution->size >= 7) return FCNN_CONVOLUTION_fft;
+    if (convolution->size >= 7)
+        return convolution->side <= 64 ? FCNN_CONVOLUTION_fft : FCNN_CONVOLUTION_oaa;
     bool wide = convolution->channels >= 16 && convolution->filters >= 16;
     return convolution->size == 3 && wide ? FCNN_CONVOLUTION_winograd : FCNN_CONVOLUTION_direct;
 }
