@@ -93,10 +93,10 @@ const fcnn_config_key fcnn_config_keys[] = {
      "size=full: taps across of the compact kernel it starts from"},
     {"conv", "norm", FCNN_KEY_WORD, 0, 0, "none", "none|batch", "none has a bias instead"},
     ACTIVATION_KEYS("conv", "activation", ALGORITHM_WORDS "sum|grid",
-                    SQUARE_HELP
-                    "; in space the others, of the convolution: in place of net.algorithm"),
+                    SQUARE_HELP "; or in space how this convolution is computed, in place of "
+                                "net.algorithm"),
     {"conv", "tile", FCNN_KEY_INT, 0, 4096, "0", NULL,
-     "oaa: side of the grids that tiles are transformed on; 0: by cost"},
+     "oaa, fft: side of the grids that are transformed; 0: by cost"},
 
     {"norm", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, "batch norm"},
 

@@ -73,6 +73,9 @@ static fcnn_status choose_algorithm(fcnn_graph *graph, fcnn_node *node) {
     int own = find_algorithm(node->section), wanted = find_algorithm(&config->sections[0]);
     if (own >= 0) wanted = own;
     convolution->algorithm = wanted < 0 ? fastest(convolution) : (fcnn_convolution_algorithm)wanted;
+    bool transforms = convolution->algorithm == FCNN_CONVOLUTION_fft ||
+                      convolution->algorithm == FCNN_CONVOLUTION_oaa;
+    if (!transforms) convolution->tile = 0;
     fcnn_device *device = fcnn_graph_device(graph);
     if (!device->backend->convolution_plan)
         return fcnn_status_set(FCNN_ERROR_UNSUPPORTED, "backend %s has no convolution of maps",
@@ -81,6 +84,7 @@ static fcnn_status choose_algorithm(fcnn_graph *graph, fcnn_node *node) {
     if (status != FCNN_ERROR_UNSUPPORTED) return status;
     if (own >= 0) return fcnn_node_error(graph, node, "algorithm", "%s", fcnn_status_message());
     convolution->algorithm = FCNN_CONVOLUTION_direct;
+    convolution->tile = 0;
     return device->backend->convolution_plan(device, convolution, &state->bytes);
 }
 
