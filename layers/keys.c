@@ -92,7 +92,7 @@ const fcnn_config_key fcnn_config_keys[] = {
     {"conv", "init_size", FCNN_KEY_INT, 1, SIZE_MAX_PX, "5", NULL,
      "size=full: taps across of the compact kernel it starts from"},
     {"conv", "norm", FCNN_KEY_WORD, 0, 0, "none", "none|batch", "none has a bias instead"},
-    ACTIVATION_KEYS("conv", "activation", ALGORITHM_WORDS "sum|grid",
+    ACTIVATION_KEYS("conv", "activation", ALGORITHM_WORDS "auto|sum|grid",
                     SQUARE_HELP "; or in space how this convolution is computed, in place of "
                                 "net.algorithm"),
     {"conv", "tile", FCNN_KEY_INT, 0, 4096, "0", NULL,

@@ -71,7 +71,7 @@ static fcnn_status choose_algorithm(fcnn_graph *graph, fcnn_node *node) {
     fcnn_convolution *convolution = &state->convolution;
     const fcnn_config *config = fcnn_graph_get_options(graph)->config;
     int own = find_algorithm(node->section), wanted = find_algorithm(&config->sections[0]);
-    if (own >= 0) wanted = own;
+    if (own >= 0 || fcnn_section_is(node->section, "algorithm", "auto")) wanted = own;
     convolution->algorithm = wanted < 0 ? fastest(convolution) : (fcnn_convolution_algorithm)wanted;
     bool transforms = convolution->algorithm == FCNN_CONVOLUTION_fft ||
                       convolution->algorithm == FCNN_CONVOLUTION_oaa;
@@ -82,7 +82,10 @@ static fcnn_status choose_algorithm(fcnn_graph *graph, fcnn_node *node) {
                                device->backend->name);
     fcnn_status status = device->backend->convolution_plan(device, convolution, &state->bytes);
     if (status != FCNN_ERROR_UNSUPPORTED) return status;
-    if (own >= 0) return fcnn_node_error(graph, node, "algorithm", "%s", fcnn_status_message());
+    bool tile = convolution->tile && fcnn_section_has(node->section, "tile");
+    if (own >= 0 || tile)
+        return fcnn_node_error(graph, node, tile ? "tile" : "algorithm", "%s",
+                               fcnn_status_message());
     convolution->algorithm = FCNN_CONVOLUTION_direct;
     convolution->tile = 0;
     return device->backend->convolution_plan(device, convolution, &state->bytes);

@@ -140,8 +140,9 @@ void bench_print_notes(FILE *out, const bench_report *report) {
     fputs(
         "(medians of interleaved rounds; forward: taps ready; training: taps made ready, forward, "
         "backward for data and weights;\n GFLOP/s: of a forward pass as direct counts, 2 C C' K K "
-        "n n an image; MiB: needed in training beside maps and taps;\n error: of the forward "
-        "result against direct's, norm over norm)\n",
+        "n n an image: more than the ceiling where an algorithm takes fewer;\n MiB: needed in "
+        "training beside maps and taps; error: of the forward result against direct's, of the same "
+        "border and size)\n",
         out);
     for (int i = 0; i < BENCH_ROWS; i++)
         if (report->shape->chosen[i]) print_reason(out, report, i);

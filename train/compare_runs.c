@@ -201,8 +201,8 @@ static void report(const comparison *c, int index, bool terminal) {
     const compare_run *run = &c->runs[index];
     const log_row *last = &run->rows[c->epochs - 1];
     if (terminal) return; /* the last epoch's line is still there to see */
-    fprintf(stderr, "run %d of %d: %s seed %lld: validation error %.2f %%, %.1f s%s\n", index + 1,
-            c->run_count, c->variants[run->variant].name, (long long)run->seed,
+    fprintf(stderr, "run %d of %d: %s seed %lld: %s error %.2f %%, %.1f s%s\n", index + 1,
+            c->run_count, c->variants[run->variant].name, (long long)run->seed, c->scored,
             100 * (1 - last->val_accuracy), run->seconds, progress_text(c, text, sizeof text));
 }
 

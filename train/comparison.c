@@ -147,9 +147,9 @@ double comparison_median(double *values, int count) {
 /* ---- The table ---- */
 
 enum { COLUMNS = 10, CELL_BYTES = 64, LEFT_COLUMNS = 4 };
-static const char *const headings[COLUMNS] = {
-    "pool", "activation", "domain",  "label", "parameters", "validation error %",
-    "loss", "train loss", "s/epoch", "runs"};
+static const char *const headings[COLUMNS] = {"pool",       "activation", "domain", "label",
+                                              "parameters", "error %",    "loss",   "train loss",
+                                              "s/epoch",    "runs"};
 static const char explanation[] = "After the last epoch: means over the runs, +- sample deviation; "
                                   "s/epoch is the median of an epoch's training time.";
 
@@ -189,7 +189,11 @@ static fcnn_status fill_results(const comparison *c, int variant, table_row row)
 static table_row *make_table(const comparison *c) {
     table_row *rows = calloc((size_t)c->variant_count + 1, sizeof *rows);
     if (!rows) return NULL;
-    for (int j = 0; j < COLUMNS; j++) strcpy(rows[0][j], headings[j]);
+    for (int j = 0; j < COLUMNS; j++) {
+        bool scored = j == 5 || j == 6;
+        snprintf(rows[0][j], CELL_BYTES, "%s%s%s", scored ? c->scored : "", scored ? " " : "",
+                 headings[j]);
+    }
     for (int i = 0; i < c->variant_count; i++) {
         const variant *v = &c->variants[i];
         const char *const names[] = {v->pool, v->activation, v->domain, v->label};
@@ -326,11 +330,13 @@ static bool write_picture(FILE *out, const comparison *c) {
                                   .high = own + HIGH * epochs};
         fill_series(c, i, own, &curves[i].count);
     }
-    char title[256];
-    snprintf(title, sizeof title, "%.200s: validation error", c->subject);
+    char title[256], y_title[64];
+    snprintf(title, sizeof title, "%.120s: %s error%s", c->subject, c->scored,
+             c->repeats > 1 ? ", means of the runs and their range" : "");
+    snprintf(y_title, sizeof y_title, "%s error (%%)", c->scored);
     if (curves && names && series)
         chart_write(out, &(chart){.title = title,
-                                  .y_title = "validation error (%)",
+                                  .y_title = y_title,
                                   .x_titles = {"epoch", "training time (seconds)"},
                                   .whole = {true, false},
                                   .count = c->variant_count,

@@ -17,6 +17,7 @@ typedef struct {
 typedef struct {
     const char *folder, *subject; /* the cfg's name, for titles */
     const char *command;          /* that made it */
+    const char *scored;           /* "test" or "validation": the images that errors are of */
     const variant *variants;
     int variant_count, repeats;
     int64_t first_seed, epochs;

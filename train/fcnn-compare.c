@@ -206,7 +206,7 @@ static fcnn_status lock_folder(const char *folder) {
 
 static void print_variant(const variant *v, fcnn_status status) {
     if (status)
-        puts(fcnn_status_message());
+        printf("refused: %s\n", fcnn_status_message());
     else
         printf("variant %s: %s, %lld parameters, pools %s\n", v->name, v->label,
                (long long)v->parameters, *v->pools ? v->pools : "none");
@@ -214,12 +214,14 @@ static void print_variant(const variant *v, fcnn_status status) {
 
 /* Builds every variant. --list goes on where one cannot be, and says so. */
 static fcnn_status build_variants(const compare_options *o, const fcnn_config *config,
-                                  fcnn_device *device, variant *variants, int count) {
+                                  fcnn_device *device, variant *variants, int count,
+                                  const char **scored_on) {
     fcnn_dataset *dataset;
     FCNN_TRY(run_data_open_dataset(config, &dataset));
     int channels = dataset->channels, classes = dataset->classes;
-    bool scored = dataset->count[FCNN_SPLIT_HELD_OUT] > 0 ||
-                  fcnn_section_real(&config->sections[0], "val_fraction") > 0;
+    bool held_back = fcnn_section_real(&config->sections[0], "val_fraction") > 0;
+    bool scored = dataset->count[FCNN_SPLIT_HELD_OUT] > 0 || held_back;
+    *scored_on = dataset->held_out_is_test && !held_back ? "test" : "validation";
     fcnn_dataset_close(dataset);
     if (!scored)
         return fcnn_status_set(FCNN_ERROR_USAGE, "the data has no validation images to compare on: "
@@ -240,7 +242,8 @@ static fcnn_status build_variants(const compare_options *o, const fcnn_config *c
 
 static void list_commands(const run_setup *setup, const comparison *c) {
     char command[2 * PATH_MAX];
-    printf("variants: %d, runs of each: %d; the first run's command, once the cfg is written:\n",
+    printf("variants: %d, runs of each: %d; the commands of the first seed, once the cfgs are "
+           "written:\n",
            c->variant_count, c->repeats);
     for (int i = 0; i < c->variant_count; i++) {
         compare_run run = {.variant = i, .seed = c->first_seed};
@@ -270,17 +273,19 @@ static fcnn_status train(const compare_options *o, const run_setup *setup, compa
 static fcnn_status compare(const compare_options *o, const fcnn_config *config, bool *interrupted) {
     fcnn_device *device;
     variant *variants = NULL;
+    const char *scored = "";
     int count = 0;
     FCNN_TRY(variants_create(config, &o->lists, &variants, &count));
     fcnn_status status = fcnn_device_open(o->device, (int)o->threads, &device);
     if (!status) {
-        status = build_variants(o, config, device, variants, count);
+        status = build_variants(o, config, device, variants, count, &scored);
         fcnn_device_close(device); /* the runs have it to themselves */
     }
     const char *slash = strrchr(o->cfg, '/');
     comparison c = {.folder = o->folder,
                     .subject = slash ? slash + 1 : o->cfg,
                     .command = o->command,
+                    .scored = scored,
                     .variants = variants,
                     .variant_count = count,
                     .repeats = (int)o->repeats,

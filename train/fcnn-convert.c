@@ -169,6 +169,19 @@ static fcnn_status convert(const convert_options *o, fcnn_device *device, fcnn_m
                                "%s is spectral: its norms are folded in and its taps are gone; "
                                "convert the compact model or checkpoint it was saved from",
                                o->model);
+    const fcnn_section *net = &model->config->sections[0];
+    bool space = fcnn_section_is(net, "domain", "space");
+    if (space && !o->domain && o->form == FCNN_FORM_SPECTRAL)
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "%s computes in space (domain=space), where there are no spectral "
+                               "weights; add --domain frequency",
+                               o->model);
+    if (space && o->domain && !strcmp(o->domain, "frequency") &&
+        fcnn_section_is(net, "border", "zero"))
+        return fcnn_status_set(FCNN_ERROR_FORMAT,
+                               "%s was trained with border=zero, and a product per bin wraps "
+                               "around: there is no such network in the frequency domain",
+                               o->model);
     if (o->domain)
         FCNN_TRY(fcnn_config_set(model->config, &model->config->sections[0], "domain", o->domain));
     FCNN_TRY(fcnn_form_check(model->config, o->form));
