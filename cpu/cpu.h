@@ -101,6 +101,8 @@ void fcnn_cpu_tile_inverse(const cpu_grid *grid, const fcnn_tensor *band, int ra
 /* The map's bins of radius <= radius, [F][TILE] complex inside work: sums, not scaled. The map is
  * destroyed. */
 const float *fcnn_cpu_tile_forward(const cpu_grid *grid, float *map, int radius, float *work);
+/* Whether a size has no prime factors but 2, 3, 5 and 7, which FFTW is quick at. */
+bool fcnn_cpu_is_smooth(int size);
 /* Whether products transform a grid of this size faster than FFTW does. */
 bool fcnn_cpu_grid_by_products(int size);
 

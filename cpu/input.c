@@ -21,13 +21,6 @@ typedef struct {
     int ry, rx; /* largest |ky| and kx that image and band share */
 } input_job;
 
-static bool is_smooth(int n) {
-    static const int factors[] = {2, 3, 5, 7};
-    for (int i = 0; i < 4; i++)
-        while (n % factors[i] == 0) n /= factors[i];
-    return n == 1;
-}
-
 static int smaller(int a, int b) { return a < b ? a : b; }
 
 /* ---- Scratch: floats of each part ---- */
@@ -188,7 +181,7 @@ static fcnn_status prepare(cpu_device *device, const fcnn_image *image, int radi
                            input_job *job) {
     int h = image->height, w = image->width;
     *job = (input_job){.image = image, .ry = smaller(radius, h / 2), .rx = smaller(radius, w / 2)};
-    if (is_smooth(h) && is_smooth(w) && (int64_t)h * w <= PLAN_PIXELS) {
+    if (fcnn_cpu_is_smooth(h) && fcnn_cpu_is_smooth(w) && (int64_t)h * w <= PLAN_PIXELS) {
         job->plan = find_plan(device, h, w);
         if (!job->plan) job->plan = make_plan(device, h, w);
         if (job->plan) return FCNN_OK;
