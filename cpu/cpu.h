@@ -12,7 +12,7 @@
 enum {
     TILE = 8, /* images that a transform takes at once: a cache line of complex */
     ALIGNMENT = 64,
-    INPUT_PLANS = 32 /* sizes of input images kept planned */
+    INPUT_PLANS = 32 /* sizes of input images kept planned beside those in use */
 };
 
 /* Transforms of an m x m grid, TILE images at a time, images innermost. */
@@ -41,26 +41,27 @@ typedef struct {
     float *cosine, *sine;
 } cpu_roots;
 
-typedef struct {
+/* Of an image's size, in a list whose first was used last. */
+typedef struct cpu_input_plan cpu_input_plan;
+struct cpu_input_plan {
     int height, width;
+    int users; /* threads that use it now */
     fftwf_plan plan;
-} cpu_input_plan;
+    cpu_input_plan *next;
+};
 
 typedef struct {
     fcnn_device base;
     size_t scratch_bytes; /* a thread's, as demanded */
     size_t reserved;      /* a thread's, as allocated */
     unsigned char *scratch;
-    size_t input_bytes; /* a thread's, for input images */
-    unsigned char *input_scratch;
     int grid_count;
     cpu_grid *grids;
     int torus_count;
     cpu_torus **tori; /* each by itself, so that pointers to them stay valid */
     int roots_count;
-    cpu_roots **roots; /* each by itself, so that pointers to them stay valid */
-    int input_plan_count;
-    cpu_input_plan input_plans[INPUT_PLANS];
+    cpu_roots **roots;           /* each by itself, so that pointers to them stay valid */
+    cpu_input_plan *input_plans; /* under the plan lock */
 } cpu_device;
 
 /* ---- device.c ---- */
@@ -69,8 +70,10 @@ size_t fcnn_cpu_align(size_t bytes);
 /* The calling OpenMP thread's scratch. */
 void *fcnn_cpu_scratch(const cpu_device *device);
 const cpu_grid *fcnn_cpu_find_grid(const cpu_device *device, int size);
+/* From any thread; valid as long as the device. */
 fcnn_status fcnn_cpu_find_roots(cpu_device *device, int count, const cpu_roots **roots);
-/* Planning is not thread-safe in FFTW: held around every plan made or destroyed. */
+/* Planning is not thread-safe in FFTW: held around every plan made or destroyed. It guards the
+ * tables that any thread may look up as well. */
 void fcnn_cpu_plan_lock(void);
 void fcnn_cpu_plan_unlock(void);
 
@@ -118,7 +121,27 @@ static inline fcnn_complex *fcnn_cpu_row(const fcnn_tensor *t, int64_t bin, int 
     return fcnn_tensor_band(t) + (bin * t->channels + channel) * t->capacity;
 }
 
+/* From a bin to the one that follows it in shell order. */
+static inline void fcnn_cpu_next_bin(int *ky, int *kx) {
+    int s = abs(*ky) > *kx ? abs(*ky) : *kx;
+    if (*ky == s && *kx < s) {
+        ++*kx;
+    } else if (*kx == s && *ky > -s) {
+        --*ky;
+    } else if (*kx > 1) {
+        --*kx;
+    } else {
+        *ky = s + 1;
+        *kx = 0;
+    }
+}
+
+/* ---- spectrum.c and input.c ---- */
+fcnn_status fcnn_cpu_image_to_spectrum(fcnn_device *device, const fcnn_image *image,
+                                       const fcnn_placement *placement, int radius, float *bins,
+                                       fcnn_spectrum *spectrum);
 fcnn_status fcnn_cpu_images_to_band(fcnn_device *device, const fcnn_image *images,
+                                    const fcnn_placement *placement,
                                     const fcnn_input_statistics *statistics, fcnn_tensor *band);
 fcnn_status fcnn_cpu_band_to_map(fcnn_device *device, const fcnn_tensor *band, float scale,
                                  fcnn_tensor *map);

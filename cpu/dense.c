@@ -96,12 +96,13 @@ static double image_loss(const fcnn_tensor *logits, int n, int label, double smo
     return log_sum - (1.0 - smoothing) * own - smoothing * mean;
 }
 
-fcnn_status CPU(cross_entropy)(fcnn_device *base, const fcnn_tensor *logits, const fcnn_tensor *p,
-                               const int32_t *labels, float smoothing, fcnn_tensor *gradient,
-                               fcnn_score *score) {
+fcnn_status CPU(cross_entropy)(fcnn_device *base, const fcnn_loss_constants *constants,
+                               const fcnn_tensor *logits, const fcnn_tensor *p,
+                               const int32_t *labels, fcnn_tensor *gradient, fcnn_score *score) {
     (void)base;
     int classes = logits->channels;
-    float scale = 1.0f / (float)logits->images, spread = smoothing / (float)classes;
+    float smoothing = constants->smoothing, spread = smoothing / (float)classes;
+    float mean = constants->scale / (float)logits->images;
     for (int n = 0; n < logits->images; n++) {
         int label = labels[n];
         if (label < 0 || label >= classes)
@@ -113,6 +114,7 @@ fcnn_status CPU(cross_entropy)(fcnn_device *base, const fcnn_tensor *logits, con
         score->correct += rank < 1;
         score->correct_top5 += rank < 5;
         score->images++;
+        float scale = constants->class_weights ? mean * constants->class_weights[label] : mean;
         for (int c = 0; gradient && c < classes; c++) {
             float target = spread + (c == label ? 1.0f - smoothing : 0.0f);
             row_at(gradient, c)[n] = (row_at(p, c)[n] - target) * scale;

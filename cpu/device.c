@@ -106,8 +106,12 @@ void fcnn_cpu_close(fcnn_device *base) {
     for (int i = 0; i < device->grid_count; i++) free_grid(&device->grids[i]);
     fcnn_cpu_plan_lock();
     for (int i = 0; i < device->torus_count; i++) free_torus(device->tori[i]);
-    for (int i = 0; i < device->input_plan_count; i++)
-        fftwf_destroy_plan(device->input_plans[i].plan);
+    while (device->input_plans) {
+        cpu_input_plan *plan = device->input_plans;
+        device->input_plans = plan->next;
+        fftwf_destroy_plan(plan->plan);
+        free(plan);
+    }
     fcnn_cpu_plan_unlock();
     for (int i = 0; i < device->roots_count; i++) {
         free(device->roots[i]->cosine);
@@ -118,7 +122,6 @@ void fcnn_cpu_close(fcnn_device *base) {
     free(device->tori);
     free(device->roots);
     free(device->scratch);
-    free(device->input_scratch);
     free(device);
 }
 
@@ -178,20 +181,24 @@ static cpu_roots *make_roots(int count) {
     return roots;
 }
 
-fcnn_status fcnn_cpu_find_roots(cpu_device *device, int count, const cpu_roots **out) {
-    for (int i = 0; i < device->roots_count; i++) {
-        *out = device->roots[i];
-        if (device->roots[i]->count == count) return FCNN_OK;
-    }
+/* With the lock held; NULL: out of memory. */
+static const cpu_roots *find_or_make_roots(cpu_device *device, int count) {
+    for (int i = 0; i < device->roots_count; i++)
+        if (device->roots[i]->count == count) return device->roots[i];
     cpu_roots **grown =
         realloc(device->roots, ((size_t)device->roots_count + 1) * sizeof *device->roots);
     if (grown) device->roots = grown;
     cpu_roots *made = grown ? make_roots(count) : NULL;
-    if (!made)
-        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a table of %d roots", count);
-    grown[device->roots_count++] = made;
-    *out = made;
-    return FCNN_OK;
+    if (made) grown[device->roots_count++] = made;
+    return made;
+}
+
+fcnn_status fcnn_cpu_find_roots(cpu_device *device, int count, const cpu_roots **out) {
+    fcnn_cpu_plan_lock();
+    *out = find_or_make_roots(device, count);
+    fcnn_cpu_plan_unlock();
+    if (*out) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a table of %d roots", count);
 }
 
 const cpu_grid *fcnn_cpu_find_grid(const cpu_device *device, int size) {

@@ -106,17 +106,19 @@ fcnn_status CPU(pointwise_backward)(fcnn_device *base, fcnn_pointwise rule, floa
 /* ---- Dropout, copies, sums ---- */
 
 fcnn_status CPU(dropout_mask)(fcnn_device *base, const fcnn_random *random, float rate,
-                              int channels, int images, int capacity, float *mask) {
+                              int channels, int first, int images, int batch, int capacity,
+                              float *mask) {
     (void)base;
     float keep = 1.0f / (1.0f - rate);
     for (int c = 0; c < channels; c++) {
         float *row = mask + (int64_t)c * capacity;
-        for (int n = 0; n < images; n += 4) {
-            /* Blocks are numbered by channel and image, whatever the capacity. */
+        for (int n = 0; n < images;) {
+            /* Blocks are numbered by channel and image of the batch, whatever the capacity. */
+            int at = first + n;
             uint32_t bits[4];
-            fcnn_random_block(random, (uint32_t)((int64_t)c * ((images + 3) / 4) + n / 4), bits);
-            for (int i = 0; i < 4 && n + i < images; i++)
-                row[n + i] = ((float)(bits[i] >> 8) + 0.5f) * 0x1p-24f < rate ? 0.0f : keep;
+            fcnn_random_block(random, (uint32_t)((int64_t)c * ((batch + 3) / 4) + at / 4), bits);
+            for (int i = at % 4; i < 4 && n < images; i++)
+                row[n++] = ((float)(bits[i] >> 8) + 0.5f) * 0x1p-24f < rate ? 0.0f : keep;
         }
     }
     return FCNN_OK;

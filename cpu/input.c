@@ -1,238 +1,255 @@
-/* Images to bands. An image of H x W enters by its own real transform and gives
- * the bins inside the radius; where a bin reaches the Nyquist frequency of an
- * even axis, the DFT value belongs half to it and half to its mirror. Repeated
- * smooth sizes use FFTW; other sizes, and huge ones, a partial DFT as two matrix
- * products over blocks of rows, which needs neither a plan nor a full spectrum. */
-#include "blas.h"
+/* Images to the network's first band. Pixels are transformed first (spectrum.c),
+ * spectra are taken as they are; then a tile of images at a time is normalised,
+ * augmented and woven into [F][C][N], some bins at a time, so that whole cache
+ * lines are written. */
 #include <omp.h>
+#include <string.h>
 
+#include "augment.h"
 #include "cpu.h"
+#include "half.h"
 
-enum {
-    ROW_BLOCK = 64,     /* rows of the partial DFT at a time */
-    COLUMN_BLOCK = 512, /* pixels of a row at a time */
-    PLAN_PIXELS = 1 << 22
-};
+enum { BIN_BLOCK = 64 };
 
+typedef struct {
+    int16_t ky, kx;
+} bin_place;
+
+typedef struct {
+    cpu_device *device;
+    const fcnn_image *images;
+    const fcnn_placement *placement;
+    const fcnn_input_statistics *statistics;
+    fcnn_tensor *band;
+    const bin_place *places; /* [F] */
+    bool converts;           /* some images are not spectra in float32 */
+} input_batch;
+
+/* One image, ready to be woven in. Tables by ky + radius and by kx. */
 typedef struct {
     const fcnn_image *image;
-    const cpu_input_plan *plan; /* NULL: partial DFT */
-    const cpu_roots *rows, *columns;
-    int ry, rx; /* largest |ky| and kx that image and band share */
-} input_job;
+    const fcnn_complex *bins; /* [channels][stride] */
+    int64_t stride;
+    int64_t kept;  /* bins that truncation leaves */
+    bool framed;   /* the mean is taken off its inside alone */
+    bool turned;   /* shifted or mirrored */
+    double inside; /* its part of the area */
+    fcnn_complex *phase_y, *phase_x, *inside_y, *inside_x;
+} input_source;
 
-static int smaller(int a, int b) { return a < b ? a : b; }
+/* ---- Checks, on the calling thread ---- */
 
-/* ---- Scratch: floats of each part ---- */
-
-typedef struct {
-    size_t plane, spectrum, twiddles, partial;
-} input_sizes;
-
-static input_sizes sizes_of(const input_job *job) {
-    /* prepare_all has filled every job, which the analyser cannot see. */
-    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
-    size_t h = (size_t)job->image->height, w = (size_t)job->image->width;
-    if (job->plan) return (input_sizes){.plane = h * w, .spectrum = h * (w / 2 + 1) * 2};
-    size_t kx = (size_t)job->rx + 1, ky = 2 * (size_t)job->ry + 1;
-    return (input_sizes){.plane = ROW_BLOCK * w,
-                         .spectrum = ky * kx * 2,
-                         .twiddles = COLUMN_BLOCK * kx * 2 + ky * ROW_BLOCK * 2,
-                         .partial = ROW_BLOCK * kx * 2};
-}
-
-static size_t bytes_of(const input_job *job) {
-    input_sizes s = sizes_of(job);
-    return fcnn_cpu_align(s.plane * 4) + fcnn_cpu_align(s.spectrum * 4) +
-           fcnn_cpu_align(s.twiddles * 4) + fcnn_cpu_align(s.partial * 4);
-}
-
-static float *take(unsigned char **at, size_t floats) {
-    float *taken = (float *)(void *)*at;
-    *at += fcnn_cpu_align(floats * sizeof(float));
-    return taken;
-}
-
-/* ---- The two transforms; both leave DFT values, not yet scaled ---- */
-
-static void load_rows(const fcnn_image *image, int channel, int first, int count, float *plane) {
-    int stride = image->channels;
-    const uint8_t *pixel = image->pixels + (int64_t)first * image->width * stride + channel;
-    for (int64_t i = 0; i < (int64_t)count * image->width; i++) plane[i] = pixel[i * stride];
-}
-
-static void full_transform(const input_job *job, int channel, float *plane, float *spectrum) {
-    load_rows(job->image, channel, 0, job->image->height, plane);
-    fftwf_execute_dft_r2c(job->plan->plan, plane, (fftwf_complex *)(void *)spectrum);
-}
-
-/* partial[row][kx] = sum over x of plane[row][x] exp(-i 2 pi kx x / W). */
-static void transform_rows(const input_job *job, const float *plane, int rows, float *twiddles,
-                           float *partial) {
-    int w = job->image->width, wide = 2 * (job->rx + 1);
-    for (int x0 = 0; x0 < w; x0 += COLUMN_BLOCK) {
-        int count = smaller(COLUMN_BLOCK, w - x0);
-        for (int x = 0; x < count; x++) {
-            for (int kx = 0; kx <= job->rx; kx++) {
-                int64_t phase = (int64_t)kx * (x0 + x) % w;
-                twiddles[x * wide + 2 * kx] = job->columns->cosine[phase];
-                twiddles[x * wide + 2 * kx + 1] = -job->columns->sine[phase];
-            }
-        }
-        fcnn_cpu_blas.sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, wide, count, 1.0f,
-                            plane + x0, w, twiddles, wide, x0 ? 1.0f : 0.0f, partial, wide);
-    }
-}
-
-static void partial_transform(const input_job *job, int channel, float *plane, float *spectrum,
-                              float *twiddles, float *partial) {
-    static const float one[2] = {1.0f, 0.0f}, zero[2] = {0.0f, 0.0f};
-    int h = job->image->height, ky_count = 2 * job->ry + 1, kx_count = job->rx + 1;
-    float *vertical = twiddles + (size_t)COLUMN_BLOCK * kx_count * 2;
-    for (int y0 = 0; y0 < h; y0 += ROW_BLOCK) {
-        int rows = smaller(ROW_BLOCK, h - y0);
-        load_rows(job->image, channel, y0, rows, plane);
-        transform_rows(job, plane, rows, twiddles, partial);
-        for (int i = 0; i < ky_count; i++) {
-            int64_t ky = i <= job->ry ? i : h - (ky_count - i); /* -ry .. -1 at the end */
-            for (int y = 0; y < rows; y++) {
-                int64_t phase = ky * (y0 + y) % h;
-                vertical[(i * rows + y) * 2] = job->rows->cosine[phase];
-                vertical[(i * rows + y) * 2 + 1] = -job->rows->sine[phase];
-            }
-        }
-        fcnn_cpu_blas.cgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, ky_count, kx_count, rows,
-                            one, vertical, rows, partial, kx_count, y0 ? one : zero, spectrum,
-                            kx_count);
-    }
-}
-
-/* ---- From DFT values to coordinates ---- */
-
-static void store_bins(const input_job *job, int channel, const fcnn_input_statistics *statistics,
-                       const float *spectrum, fcnn_tensor *band, int n) {
-    int h = job->image->height, w = job->image->width;
-    int columns = job->plan ? w / 2 + 1 : job->rx + 1;
-    int rows = job->plan ? h : 2 * job->ry + 1;
-    double mean = 1.0 / ((double)h * w * 255.0), deviation = statistics->deviation[channel];
-    float scale = (float)(FCNN_SQRT2 * mean / deviation);
-    int64_t bins = fcnn_band_count(band->radius);
-    for (int64_t k = 0; k < bins; k++) {
-        fcnn_complex *x = fcnn_cpu_row(band, k, channel) + n;
-        int ky, kx;
-        fcnn_band_frequency(k, &ky, &kx);
-        int ay = ky < 0 ? -ky : ky;
-        if (ay > job->ry || kx > job->rx) {
-            *x = (fcnn_complex){0.0f, 0.0f};
-            continue;
-        }
-        const float *value = spectrum + ((int64_t)(ky < 0 ? ky + rows : ky) * columns + kx) * 2;
-        float share = (2 * ay == h ? 0.5f : 1.0f) * (2 * kx == w ? 0.5f : 1.0f);
-        *x = (fcnn_complex){value[0] * scale * share, value[1] * scale * share};
-    }
-    fcnn_complex *dc = fcnn_cpu_row(band, 0, channel) + n;
-    *dc =
-        (fcnn_complex){(float)((spectrum[0] * mean - statistics->mean[channel]) / deviation), 0.0f};
-}
-
-static void transform_image(const input_job *job, const fcnn_input_statistics *statistics,
-                            unsigned char *scratch, fcnn_tensor *band, int n) {
-    input_sizes sizes = sizes_of(job);
-    float *plane = take(&scratch, sizes.plane), *spectrum = take(&scratch, sizes.spectrum);
-    float *twiddles = take(&scratch, sizes.twiddles), *partial = take(&scratch, sizes.partial);
-    for (int c = 0; c < band->channels; c++) {
-        if (job->plan)
-            full_transform(job, c, plane, spectrum);
-        else
-            partial_transform(job, c, plane, spectrum, twiddles, partial);
-        store_bins(job, c, statistics, spectrum, band, n);
-    }
-}
-
-/* ---- Plans and scratch, made by one thread before the others start ---- */
-
-static const cpu_input_plan *find_plan(const cpu_device *device, int height, int width) {
-    for (int i = 0; i < device->input_plan_count; i++) {
-        const cpu_input_plan *plan = &device->input_plans[i];
-        if (plan->height == height && plan->width == width) return plan;
-    }
-    return NULL;
-}
-
-static const cpu_input_plan *make_plan(cpu_device *device, int height, int width) {
-    if (device->input_plan_count == INPUT_PLANS) return NULL;
-    float *plane = fcnn_cpu_alloc((size_t)height * width * sizeof(float));
-    float *half = fcnn_cpu_alloc((size_t)height * (width / 2 + 1) * 2 * sizeof(float));
-    fftwf_plan plan = NULL;
-    fcnn_cpu_plan_lock();
-    if (plane && half)
-        plan = fftwf_plan_dft_r2c_2d(height, width, plane, (fftwf_complex *)(void *)half,
-                                     FFTW_ESTIMATE);
-    fcnn_cpu_plan_unlock();
-    free(plane);
-    free(half);
-    if (!plan) return NULL;
-    cpu_input_plan *kept = &device->input_plans[device->input_plan_count++];
-    *kept = (cpu_input_plan){height, width, plan};
-    return kept;
-}
-
-static fcnn_status prepare(cpu_device *device, const fcnn_image *image, int radius,
-                           input_job *job) {
-    int h = image->height, w = image->width;
-    *job = (input_job){.image = image, .ry = smaller(radius, h / 2), .rx = smaller(radius, w / 2)};
-    if (fcnn_cpu_is_smooth(h) && fcnn_cpu_is_smooth(w) && (int64_t)h * w <= PLAN_PIXELS) {
-        job->plan = find_plan(device, h, w);
-        if (!job->plan) job->plan = make_plan(device, h, w);
-        if (job->plan) return FCNN_OK;
-    }
-    FCNN_TRY(fcnn_cpu_find_roots(device, h, &job->rows));
-    return fcnn_cpu_find_roots(device, w, &job->columns);
-}
-
-static fcnn_status reserve_input(cpu_device *device, size_t bytes) {
-    if (bytes <= device->input_bytes) return FCNN_OK;
-    free(device->input_scratch);
-    device->input_bytes = 0;
-    device->input_scratch = fcnn_cpu_alloc(bytes * (size_t)device->base.threads);
-    if (!device->input_scratch)
-        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory: %.1f MiB to transform an image",
-                               (double)bytes * device->base.threads / 1048576.0);
-    device->input_bytes = bytes;
+static fcnn_status check_image(const input_batch *batch, int n) {
+    const fcnn_image *image = &batch->images[n];
+    const fcnn_tensor *band = batch->band;
+    if (image->channels != band->channels)
+        return fcnn_status_set(FCNN_ERROR_FORMAT,
+                               "image %d of the batch has %d channels and the network takes %d", n,
+                               image->channels, band->channels);
+    if (image->spectrum.bins && image->spectrum.radius < band->radius)
+        return fcnn_status_set(FCNN_ERROR_FORMAT,
+                               "image %d of the batch is a spectrum of radius %d and the network "
+                               "takes radius %d",
+                               n, image->spectrum.radius, band->radius);
     return FCNN_OK;
 }
 
-static fcnn_status prepare_all(cpu_device *device, const fcnn_image *images,
-                               const fcnn_tensor *band, input_job *jobs) {
-    size_t most = 0;
-    for (int n = 0; n < band->images; n++) {
-        if (images[n].channels != band->channels)
-            return fcnn_status_set(FCNN_ERROR_FORMAT,
-                                   "image %d of the batch has %d channels and the network takes %d",
-                                   n, images[n].channels, band->channels);
-        FCNN_TRY(prepare(device, &images[n], band->radius, &jobs[n]));
-        size_t bytes = bytes_of(&jobs[n]);
-        if (bytes > most) most = bytes;
+static bool needs_conversion(const fcnn_image *image) {
+    return !image->spectrum.bins || image->spectrum.type != FCNN_FLOAT32;
+}
+
+/* ---- One image's bins and tables ---- */
+
+/* Complex numbers of an image's tables, and with its own bins. */
+static size_t source_numbers(const input_batch *batch) {
+    size_t radius = (size_t)batch->band->radius;
+    size_t bins = (size_t)fcnn_band_count(batch->band->radius) * (size_t)batch->band->channels;
+    return 2 * (3 * radius + 2) + (batch->converts ? bins : 0);
+}
+
+static void widen(const fcnn_image *image, int radius, fcnn_complex *bins) {
+    int64_t count = 2 * fcnn_band_count(radius),
+            stored = 2 * fcnn_band_count(image->spectrum.radius);
+    const uint16_t *from = image->spectrum.bins;
+    float *to = (float *)(void *)bins;
+    for (int c = 0; c < image->channels; c++)
+        for (int64_t i = 0; i < count; i++)
+            to[c * count + i] = fcnn_half_to_float(from[c * stored + i]);
+}
+
+static void fill_tables(input_source *source, const fcnn_spectrum *spectrum, int radius) {
+    const fcnn_augmentation *a = &source->image->augmentation;
+    double shift_x = a->shift_x + (a->mirror ? 1.0 / spectrum->width : 0.0);
+    for (int k = -radius; k <= radius; k++) {
+        if (source->turned) source->phase_y[k + radius] = fcnn_shift_phase(k, a->shift_y);
+        if (source->turned && k >= 0) source->phase_x[k] = fcnn_shift_phase(k, shift_x);
+        if (!source->framed) continue;
+        source->inside_y[k + radius] =
+            fcnn_inside_factor(spectrum->height, spectrum->inside.top, spectrum->inside.height, k);
+        if (k < 0) continue;
+        fcnn_complex *x = &source->inside_x[k];
+        *x = fcnn_inside_factor(spectrum->width, spectrum->inside.left, spectrum->inside.width, k);
+        *x = (fcnn_complex){x->re * (float)FCNN_SQRT2, x->im * (float)FCNN_SQRT2};
     }
-    return reserve_input(device, most);
+}
+
+static fcnn_status load_source(const input_batch *batch, int n, fcnn_complex *memory,
+                               input_source *source) {
+    const fcnn_image *image = &batch->images[n];
+    int radius = batch->band->radius;
+    fcnn_spectrum spectrum = image->spectrum;
+    fcnn_complex *own = memory + 2 * (3 * (size_t)radius + 2);
+    if (!spectrum.bins)
+        FCNN_TRY(fcnn_cpu_image_to_spectrum(&batch->device->base, image, batch->placement, radius,
+                                            (float *)(void *)own, &spectrum));
+    else if (spectrum.type == FCNN_FLOAT16)
+        widen(image, radius, own);
+    const fcnn_augmentation *a = &image->augmentation;
+    bool truncated = a->truncate > 0 && a->truncate < radius;
+    *source = (input_source){
+        .image = image,
+        .bins = needs_conversion(image) ? own : spectrum.bins,
+        .stride = fcnn_band_count(needs_conversion(image) ? radius : spectrum.radius),
+        .kept = fcnn_band_count(truncated ? a->truncate : radius),
+        .framed =
+            spectrum.inside.height < spectrum.height || spectrum.inside.width < spectrum.width,
+        .turned = a->mirror || a->shift_y != 0.0f || a->shift_x != 0.0f,
+        .inside = (double)spectrum.inside.height * spectrum.inside.width /
+                  ((double)spectrum.height * spectrum.width),
+        .phase_y = memory,
+        .phase_x = memory + 2 * radius + 1,
+        .inside_y = memory + 3 * radius + 2,
+        .inside_x = memory + 5 * radius + 3};
+    fill_tables(source, &spectrum, radius);
+    return FCNN_OK;
+}
+
+/* ---- Weaving: bins first .. first + count - 1 of one image and channel to every TILE-th number
+ * ---- */
+
+static void weave_turned(const input_batch *batch, const input_source *source, int channel,
+                         int64_t first, int count, float scale, fcnn_complex *to) {
+    const fcnn_complex *bins = source->bins + channel * source->stride;
+    bool mirror = source->image->augmentation.mirror;
+    float mean = batch->statistics->mean[channel];
+    int radius = batch->band->radius;
+    for (int i = 0; i < count; i++) {
+        int ky = batch->places[first + i].ky, kx = batch->places[first + i].kx;
+        bool mirrored = mirror && kx > 0;
+        fcnn_complex inside = {0.0f, 0.0f}, phase = {1.0f, 0.0f};
+        if (source->framed)
+            inside = fcnn_complex_product(source->inside_y[(mirrored ? -ky : ky) + radius],
+                                          source->inside_x[kx]);
+        if (source->turned)
+            phase = fcnn_complex_product(source->phase_y[ky + radius], source->phase_x[kx]);
+        fcnn_complex x = bins[mirror ? fcnn_mirror_index(ky, kx) : first + i];
+        to[i * TILE] = fcnn_input_bin(x, inside, mean, scale, mirrored, phase);
+    }
+}
+
+static void weave(const input_batch *batch, const input_source *source, int channel, int64_t first,
+                  int count, fcnn_complex *to) {
+    const fcnn_augmentation *a = &source->image->augmentation;
+    const fcnn_input_statistics *s = batch->statistics;
+    const fcnn_complex *bins = source->bins + channel * source->stride;
+    int64_t left = source->kept > first ? source->kept - first : 0;
+    int kept = left < count ? (int)left : count;
+    double gain = 1.0 + (double)a->gain[channel], deviation = s->deviation[channel];
+    float scale = (float)(gain / deviation);
+    if (source->framed || source->turned)
+        weave_turned(batch, source, channel, first, kept, scale, to);
+    else
+        for (int i = 0; i < kept; i++)
+            to[i * TILE] = (fcnn_complex){bins[first + i].re * scale, bins[first + i].im * scale};
+    for (int i = kept; i < count; i++) to[i * TILE] = (fcnn_complex){0.0f, 0.0f};
+    if (first == 0)
+        to[0] = fcnn_input_dc(bins[0].re, source->inside, s->mean[channel], deviation,
+                              a->gain[channel], a->offset[channel]);
+}
+
+static fcnn_status weave_tile(const input_batch *batch, int tile, fcnn_complex *memory) {
+    fcnn_tensor *band = batch->band;
+    input_source sources[TILE];
+    fcnn_complex block[BIN_BLOCK * TILE];
+    int first_image = tile * TILE, images = fcnn_cpu_tile_images(band, first_image);
+    int64_t bins = fcnn_band_count(band->radius);
+    for (int i = 0; i < images; i++)
+        FCNN_TRY(load_source(batch, first_image + i, memory + (size_t)i * source_numbers(batch),
+                             &sources[i]));
+    for (int64_t first = 0; first < bins; first += BIN_BLOCK) {
+        int count = bins - first < BIN_BLOCK ? (int)(bins - first) : BIN_BLOCK;
+        for (int c = 0; c < band->channels; c++) {
+            for (int i = 0; i < images; i++) weave(batch, &sources[i], c, first, count, block + i);
+            for (int i = 0; i < count; i++)
+                memcpy(fcnn_cpu_row(band, first + i, c) + first_image, block + (size_t)i * TILE,
+                       (size_t)images * sizeof *block);
+        }
+    }
+    return FCNN_OK;
+}
+
+/* ---- A batch ---- */
+
+/* The first failure's message, brought from its thread to the caller's. */
+typedef struct {
+    fcnn_status status;
+    int tile;
+    char message[256];
+} input_failure;
+
+static fcnn_status weave_all(const input_batch *batch, fcnn_complex *memory) {
+    input_failure failure = {FCNN_OK, 0, ""};
+    size_t numbers = TILE * source_numbers(batch);
+#pragma omp parallel for num_threads(batch->device->base.threads) schedule(dynamic)
+    for (int tile = 0; tile < fcnn_cpu_tiles(batch->band); tile++) {
+        fcnn_status status =
+            weave_tile(batch, tile, memory + numbers * (size_t)omp_get_thread_num());
+        if (!status) continue;
+#pragma omp critical(input_failure)
+        if (!failure.status || tile < failure.tile) {
+            failure.status = status;
+            failure.tile = tile;
+            strncpy(failure.message, fcnn_status_message(), sizeof failure.message - 1);
+        }
+    }
+    if (!failure.status) return FCNN_OK;
+    return fcnn_status_set(failure.status, "%s", failure.message);
+}
+
+static void list_places(int radius, bin_place *places) {
+    int ky = 0, kx = 0;
+    for (int64_t k = 0; k < fcnn_band_count(radius); k++) {
+        places[k] = (bin_place){(int16_t)ky, (int16_t)kx};
+        fcnn_cpu_next_bin(&ky, &kx);
+    }
 }
 
 fcnn_status fcnn_cpu_images_to_band(fcnn_device *base, const fcnn_image *images,
+                                    const fcnn_placement *placement,
                                     const fcnn_input_statistics *statistics, fcnn_tensor *band) {
-    cpu_device *device = (cpu_device *)base;
-    input_job *jobs = malloc((size_t)band->images * sizeof *jobs);
-    if (!jobs) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a batch");
-    fcnn_status status = prepare_all(device, images, band, jobs);
-    if (!status) {
-#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-        for (int tile = 0; tile < fcnn_cpu_tiles(band); tile++) {
-            unsigned char *scratch =
-                device->input_scratch + device->input_bytes * (size_t)omp_get_thread_num();
-            int first = tile * TILE;
-            for (int i = 0; i < fcnn_cpu_tile_images(band, first); i++)
-                transform_image(&jobs[first + i], statistics, scratch, band, first + i);
-        }
+    input_batch batch = {.device = (cpu_device *)base,
+                         .images = images,
+                         .placement = placement,
+                         .statistics = statistics,
+                         .band = band};
+    for (int n = 0; n < band->images; n++) {
+        FCNN_TRY(check_image(&batch, n));
+        batch.converts = batch.converts || needs_conversion(&images[n]);
     }
-    free(jobs);
+    size_t numbers = TILE * source_numbers(&batch) * (size_t)base->threads;
+    size_t bins = (size_t)fcnn_band_count(band->radius);
+    bin_place *places = malloc(bins * sizeof *places);
+    fcnn_complex *memory = fcnn_cpu_alloc(numbers * sizeof *memory);
+    fcnn_status status;
+    if (places && memory) {
+        list_places(band->radius, places);
+        batch.places = places;
+        status = weave_all(&batch, memory);
+    } else {
+        status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory: %.1f MiB for a batch of images",
+                                 (double)(numbers * sizeof *memory) / 1048576.0);
+    }
+    free(places);
+    free(memory);
     return status;
 }

@@ -112,7 +112,8 @@ fcnn_status CPU(pointwise_forward)(fcnn_device *, fcnn_pointwise, float, const f
                                    fcnn_tensor *);
 fcnn_status CPU(pointwise_backward)(fcnn_device *, fcnn_pointwise, float, const fcnn_tensor *,
                                     const fcnn_tensor *, fcnn_tensor *);
-fcnn_status CPU(dropout_mask)(fcnn_device *, const fcnn_random *, float, int, int, int, float *);
+fcnn_status CPU(dropout_mask)(fcnn_device *, const fcnn_random *, float, int, int, int, int, int,
+                              float *);
 fcnn_status CPU(channel_scale)(fcnn_device *, const float *, const fcnn_tensor *, fcnn_tensor *);
 fcnn_status CPU(copy)(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
 fcnn_status CPU(add)(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
@@ -121,8 +122,8 @@ fcnn_status CPU(dense_forward)(fcnn_device *, const float *, const float *, cons
 fcnn_status CPU(dense_backward)(fcnn_device *, const float *, const fcnn_tensor *,
                                 const fcnn_tensor *, fcnn_tensor *, float *, float *);
 fcnn_status CPU(softmax)(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
-fcnn_status CPU(cross_entropy)(fcnn_device *, const fcnn_tensor *, const fcnn_tensor *,
-                               const int32_t *, float, fcnn_tensor *, fcnn_score *);
+fcnn_status CPU(cross_entropy)(fcnn_device *, const fcnn_loss_constants *, const fcnn_tensor *,
+                               const fcnn_tensor *, const int32_t *, fcnn_tensor *, fcnn_score *);
 fcnn_status CPU(update)(fcnn_device *, fcnn_update_rule, const fcnn_step_constants *, int64_t,
                         int64_t, float *, const float *, float *, float *);
 fcnn_status CPU(squared_norm)(fcnn_device *, int64_t, const float *, double *);

@@ -15,6 +15,7 @@ const fcnn_backend CPU(backend) = {
     .demand = fcnn_cpu_demand,
     .scratch = fcnn_cpu_scratch_total,
     .reserve = fcnn_cpu_reserve,
+    .image_to_spectrum = fcnn_cpu_image_to_spectrum,
     .images_to_band = fcnn_cpu_images_to_band,
     .band_to_map = fcnn_cpu_band_to_map,
     .map_to_band = fcnn_cpu_map_to_band,

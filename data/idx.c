@@ -8,13 +8,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
+#include "names.h"
 #include "readers.h"
+#include "stream.h"
 
-enum { CHUNK_BYTES = 1 << 20, CLASSES_MAX = 256, DIMENSIONS_MAX = 4 };
+enum { CHUNK_BYTES = 1 << 20, DIMENSIONS_MAX = 4 };
 
 static const char *const split_names[] = {"train", "t10k"};
+static const char fashion_names[] = "T-shirt/top|Trouser|Pullover|Dress|Coat|Sandal|Shirt|Sneaker|"
+                                    "Bag|Ankle boot";
 
 typedef struct {
     uint8_t *pixels;
@@ -26,45 +29,22 @@ typedef struct {
 typedef struct {
     fcnn_dataset base;
     idx_split splits[FCNN_SPLIT_COUNT];
-    char *names[CLASSES_MAX];
+    fcnn_names names;
 } idx_set;
 
 /* ---- One idx file ---- */
 
 typedef struct {
     char path[FCNN_PATH_BYTES];
-    gzFile stream;
+    fcnn_stream stream;
     int dimensions;
     uint32_t sizes[DIMENSIONS_MAX];
-    size_t bytes;    /* the product of the sizes */
-    const char *end; /* how the last read ended */
+    size_t bytes;         /* the product of the sizes */
+    uint64_t fingerprint; /* of this file and those before it */
 } idx_file;
 
 static fcnn_status no_memory(const char *path) {
     return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", path);
-}
-
-/* Reads up to `bytes`, fewer where the file ends. */
-static fcnn_status read_some(idx_file *file, void *data, size_t bytes, size_t *found) {
-    for (*found = 0; *found < bytes;) {
-        size_t left = bytes - *found;
-        int got = gzread(file->stream, (char *)data + *found,
-                         (unsigned)(left < CHUNK_BYTES ? left : CHUNK_BYTES));
-        if (got <= 0) break;
-        *found += (size_t)got;
-    }
-    int code;
-    gzerror(file->stream, &code);
-    file->end = code == Z_BUF_ERROR ? "the gzip data are cut" : NULL;
-    switch (code) {
-    case Z_ERRNO:
-        return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be read: %s", file->path,
-                               strerror(errno));
-    case Z_DATA_ERROR:
-        return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: damaged gzip data", file->path);
-    case Z_MEM_ERROR: return no_memory(file->path);
-    default: return FCNN_OK;
-    }
 }
 
 static uint32_t big_endian(const uint8_t *b) {
@@ -79,18 +59,9 @@ static const char *sizes_text(const idx_file *file, char text[64]) {
     return text;
 }
 
-static fcnn_status truncated(const idx_file *file, const char *what, size_t expected,
-                             size_t found) {
-    return fcnn_status_set(FCNN_ERROR_FORMAT,
-                           "%s: truncated: expected %s = %zu bytes, found %zu (%s)", file->path,
-                           what, expected, found, file->end ? file->end : "end of file");
-}
-
 static fcnn_status read_header(idx_file *file, bool images) {
     uint8_t header[4 + 4 * DIMENSIONS_MAX];
-    size_t found;
-    FCNN_TRY(read_some(file, header, 4, &found));
-    if (found < 4) return truncated(file, "a magic number", 4, found);
+    FCNN_TRY(fcnn_stream_read_all(&file->stream, header, 4, "a magic number"));
     if (header[0] || header[1] || header[2] != 0x08)
         return fcnn_status_set(
             FCNN_ERROR_FORMAT, "%s: magic number 0x%08x: expected 0x%s of unsigned bytes",
@@ -100,8 +71,7 @@ static fcnn_status read_header(idx_file *file, bool images) {
         return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: %d dimensions: expected %s", file->path,
                                file->dimensions, images ? "3 or 4 for images" : "1 for labels");
     size_t bytes = 4 * (size_t)file->dimensions;
-    FCNN_TRY(read_some(file, header + 4, bytes, &found));
-    if (found < bytes) return truncated(file, "the sizes", bytes, found);
+    FCNN_TRY(fcnn_stream_read_all(&file->stream, header + 4, bytes, "the sizes"));
     for (int i = 0; i < file->dimensions; i++) file->sizes[i] = big_endian(header + 4 + 4 * i);
     return FCNN_OK;
 }
@@ -139,20 +109,21 @@ static fcnn_status read_body(idx_file *file, uint8_t **data) {
         if (!grown) return no_memory(file->path);
         *data = grown;
         size_t got;
-        FCNN_TRY(read_some(file, grown + found, room - found, &got));
+        FCNN_TRY(fcnn_stream_read(&file->stream, grown + found, room - found, &got));
         found += got;
         if (found < room) break;
     }
     char text[64];
-    if (found < file->bytes) return truncated(file, sizes_text(file, text), file->bytes, found);
+    if (found < file->bytes)
+        return fcnn_stream_truncated(&file->stream, sizes_text(file, text), file->bytes, found);
     uint8_t extra;
-    FCNN_TRY(read_some(file, &extra, 1, &found));
+    FCNN_TRY(fcnn_stream_read(&file->stream, &extra, 1, &found));
     if (found)
         return fcnn_status_set(FCNN_ERROR_FORMAT,
                                "%s: trailing bytes: expected %s = %zu bytes, the file has more",
                                file->path, sizes_text(file, text), file->bytes);
-    if (file->end) return truncated(file, "a gzip trailer", 8, 0);
-    return FCNN_OK;
+    return file->stream.end ? fcnn_stream_truncated(&file->stream, "a gzip trailer", 8, 0)
+                            : FCNN_OK;
 }
 
 /* ---- Four files ---- */
@@ -181,14 +152,13 @@ static fcnn_status load_file(const char *folder, const char *prefix, bool images
         return fcnn_status_set(
             FCNN_ERROR_IO, "%s: expected the file %s-%s, plain or .gz; it is missing", folder,
             prefix, images ? "images-idx3-ubyte (or idx4)" : "labels-idx1-ubyte");
-    file->stream = gzopen(file->path, "rb");
-    if (!file->stream)
-        return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be opened: %s", file->path,
-                               errno ? strerror(errno) : "out of memory");
+    file->fingerprint =
+        fcnn_fingerprint_file(file->fingerprint, file->path + strlen(folder), file->path);
+    FCNN_TRY(fcnn_stream_open(file->path, &file->stream));
     fcnn_status status = read_header(file, images);
     if (!status) status = check_sizes(file);
     if (!status) status = read_body(file, data);
-    gzclose_r(file->stream);
+    fcnn_stream_close(&file->stream);
     if (status) {
         free(*data);
         *data = NULL;
@@ -227,56 +197,16 @@ static fcnn_status load_labels(const char *folder, const char *prefix, idx_file 
     return status;
 }
 
-static fcnn_status load_split(const char *folder, const char *prefix, idx_split *split) {
-    idx_file file;
+static fcnn_status load_split(const char *folder, const char *prefix, idx_split *split,
+                              uint64_t *fingerprint) {
+    idx_file file = {.fingerprint = *fingerprint};
     FCNN_TRY(load_images(folder, prefix, &file, split));
-    return load_labels(folder, prefix, &file, split);
+    FCNN_TRY(load_labels(folder, prefix, &file, split));
+    *fingerprint = file.fingerprint;
+    return FCNN_OK;
 }
 
 /* ---- Class names ---- */
-
-static fcnn_status add_name(idx_set *set, const char *name, const char *where) {
-    if (set->base.classes == CLASSES_MAX)
-        return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: more than %d class names", where,
-                               CLASSES_MAX);
-    char *copy = strdup(name);
-    if (!copy) return no_memory(where);
-    set->names[set->base.classes++] = copy;
-    return FCNN_OK;
-}
-
-static fcnn_status read_names(idx_set *set, FILE *file, const char *path) {
-    char line[256];
-    int number = 0, blank = 0;
-    while (fgets(line, sizeof line, file)) {
-        number++;
-        size_t length = strcspn(line, "\r\n");
-        if (!line[length] && !feof(file))
-            return fcnn_status_set(FCNN_ERROR_FORMAT, "%s:%d: a class name longer than %zu bytes",
-                                   path, number, sizeof line - 2);
-        line[length] = '\0';
-        if (!length && !blank) blank = number;
-        if (!length) continue;
-        if (blank)
-            return fcnn_status_set(FCNN_ERROR_FORMAT,
-                                   "%s:%d: expected a class name, found an "
-                                   "empty line",
-                                   path, blank);
-        FCNN_TRY(add_name(set, line, path));
-    }
-    if (ferror(file))
-        return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be read: %s", path, strerror(errno));
-    return FCNN_OK;
-}
-
-static fcnn_status fashion_names(idx_set *set) {
-    static const char names[] = "T-shirt/top|Trouser|Pullover|Dress|Coat|Sandal|Shirt|Sneaker|Bag|"
-                                "Ankle boot";
-    char text[sizeof names], *rest = text;
-    memcpy(text, names, sizeof names);
-    while (rest) FCNN_TRY(add_name(set, strsep(&rest, "|"), "fashion-mnist"));
-    return FCNN_OK;
-}
 
 /* classes.txt where there is one, else "0", "1", ... up to the largest label. */
 static fcnn_status folder_names(idx_set *set, const char *folder) {
@@ -284,7 +214,7 @@ static fcnn_status folder_names(idx_set *set, const char *folder) {
     FCNN_TRY(fcnn_path_join(path, folder, "classes.txt", ""));
     FILE *file = fopen(path, "r");
     if (file) {
-        fcnn_status status = read_names(set, file, path);
+        fcnn_status status = fcnn_names_read(&set->names, file, path);
         fclose(file);
         return status;
     }
@@ -296,7 +226,7 @@ static fcnn_status folder_names(idx_set *set, const char *folder) {
     for (int c = 0; c <= largest; c++) {
         char name[12];
         snprintf(name, sizeof name, "%d", c);
-        FCNN_TRY(add_name(set, name, folder));
+        FCNN_TRY(fcnn_names_add(&set->names, name, folder));
     }
     return FCNN_OK;
 }
@@ -316,16 +246,11 @@ static fcnn_status read_image(fcnn_dataset *dataset, fcnn_split split, int64_t i
                               fcnn_image *image) {
     const idx_split *s = &((idx_set *)dataset)->splits[split];
     size_t bytes = (size_t)s->height * (size_t)s->width * (size_t)s->channels;
-    *image =
-        (fcnn_image){s->height, s->width, s->channels, s->pixels + (size_t)index * bytes, NULL};
+    *image = (fcnn_image){.height = s->height,
+                          .width = s->width,
+                          .channels = s->channels,
+                          .pixels = s->pixels + (size_t)index * bytes};
     return FCNN_OK;
-}
-
-static void describe_image(fcnn_dataset *dataset, fcnn_split split, int64_t index, char *text,
-                           size_t bytes) {
-    (void)dataset;
-    snprintf(text, bytes, "%s %lld", split == FCNN_SPLIT_TRAIN ? "train" : "test",
-             (long long)index);
 }
 
 static void close_set(fcnn_dataset *dataset) {
@@ -334,13 +259,13 @@ static void close_set(fcnn_dataset *dataset) {
         free(set->splits[s].pixels);
         free(set->splits[s].labels);
     }
-    for (int c = 0; c < CLASSES_MAX; c++) free(set->names[c]);
+    fcnn_names_clear(&set->names);
     free(set);
 }
 
 static fcnn_status load_set(idx_set *set, const char *folder, bool fashion) {
     for (int s = 0; s < FCNN_SPLIT_COUNT; s++)
-        FCNN_TRY(load_split(folder, split_names[s], &set->splits[s]));
+        FCNN_TRY(load_split(folder, split_names[s], &set->splits[s], &set->base.fingerprint));
     if (set->splits[0].channels != set->splits[1].channels)
         return fcnn_status_set(FCNN_ERROR_FORMAT,
                                "%s: training images have %d channels, test images %d", folder,
@@ -350,7 +275,9 @@ static fcnn_status load_set(idx_set *set, const char *folder, bool fashion) {
         set->base.count[s] = set->splits[s].count;
         set->base.labels[s] = set->splits[s].labels;
     }
-    FCNN_TRY(fashion ? fashion_names(set) : folder_names(set, folder));
+    FCNN_TRY(fashion ? fcnn_names_split(&set->names, fashion_names, folder)
+                     : folder_names(set, folder));
+    set->base.classes = set->names.count;
     return check_labels(set, folder);
 }
 
@@ -369,10 +296,11 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
     idx_set *set = calloc(1, sizeof *set);
     if (!set) return no_memory(folder);
     set->base = (fcnn_dataset){.reader = &fcnn_reader_idx,
-                               .class_names = (const char *const *)set->names,
+                               .class_names = (const char *const *)set->names.names,
                                .held_out_is_test = true,
+                               .fingerprint = FCNN_FINGERPRINT,
                                .read = read_image,
-                               .describe = describe_image,
+                               .describe = fcnn_describe_number,
                                .close = close_set};
     fcnn_status status = load_set(set, folder, fashion);
     if (status)

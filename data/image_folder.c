@@ -1,7 +1,11 @@
 /* A folder of images: DIR/train/<class>/<file> with DIR/val/<class>/<file> (or
  * DIR/test, a test set), or DIR/<class>/<file> alone, all for training. Classes
  * and files are in the order of their bytes, whatever the locale. Headers are
- * checked when the set is opened; pixels are decoded when an image is read. */
+ * checked when the set is opened; pixels are decoded when an image is read.
+ * What is wrong with a file or a class is a problem of the set, which goes on
+ * without it: only where nothing is left to train on, or where too many images
+ * are bad, is it an error. An image counts as stored: EXIF's orientation is not
+ * applied (see image.c for the limits of decoding). */
 #include "readers.h"
 
 #include <dirent.h>
@@ -27,6 +31,7 @@ typedef struct {
     folder_split splits[FCNN_SPLIT_COUNT];
     char **classes;
     int64_t image_files, bad_files;
+    int64_t class_folders; /* of the split that is being scanned */
 } folder_set;
 
 static fcnn_status no_memory(const folder_set *set) {
@@ -88,13 +93,14 @@ static fcnn_status add_image(folder_set *set, folder_split *split, const char *p
 
 /* ---- Scanning ---- */
 
-/* Counts a file that is left out; this thread's message says why. */
-static fcnn_status skip_file(folder_set *set) {
-    if (set->base.skipped++ == 0) {
-        set->base.skipped_example = strdup(fcnn_status_message());
-        if (!set->base.skipped_example) return no_memory(set);
-    }
-    return FCNN_OK;
+/* Notes a file or folder that is left out; this thread's message says why. */
+static fcnn_status leave_out(folder_set *set) {
+    fcnn_status_set(FCNN_ERROR_FORMAT, "%s (left out)", fcnn_status_message());
+    return fcnn_problems_add(&set->base.problems);
+}
+
+static const char *first_problem(const folder_set *set) {
+    return set->base.problems.count ? set->base.problems.messages[0] : "it is empty";
 }
 
 static bool has_image_extension(const char *name) {
@@ -112,36 +118,44 @@ static fcnn_status scan_file(folder_set *set, folder_split *split, const char *b
     FCNN_TRY(fcnn_path_join(relative, below, name, ""));
     if (fcnn_path_is_folder(path)) {
         fcnn_status_set(FCNN_ERROR_FORMAT, "%s: a folder inside a class folder", path);
-        return skip_file(set);
+        return leave_out(set);
     }
     if (!has_image_extension(name)) {
         fcnn_status_set(FCNN_ERROR_FORMAT, "%s: not named .jpg, .jpeg, .png, .bmp or .gif", path);
-        return skip_file(set);
+        return leave_out(set);
     }
     set->image_files++;
-    fcnn_status status = fcnn_image_probe(path);
-    if (!status) return add_image(set, split, relative, label);
+    int height, width;
+    fcnn_status status = fcnn_image_probe(path, &height, &width);
     if (status == FCNN_ERROR_MEMORY) return status;
-    set->bad_files++;
-    return skip_file(set);
+    if (status) {
+        set->bad_files++;
+        return leave_out(set);
+    }
+    if (height == 1 && width == 1) {
+        fcnn_status_set(FCNN_ERROR_FORMAT,
+                        "%s: 1x1 pixels: used, though only its mean colour enters", path);
+        FCNN_TRY(fcnn_problems_add(&set->base.problems));
+    }
+    set->base.fingerprint = fcnn_fingerprint_file(set->base.fingerprint, relative, path);
+    return add_image(set, split, relative, label);
 }
 
+/* The files of a class folder; one without a usable image is a problem. */
 static fcnn_status scan_class(folder_set *set, folder_split *split, const char *below,
                               int32_t label) {
     char path[FCNN_PATH_BYTES];
     listing list;
     FCNN_TRY(fcnn_path_join(path, set->root, below, ""));
-    FCNN_TRY(list_folder(path, &list));
+    if (list_folder(path, &list)) return leave_out(set);
     int64_t before = split->count;
     fcnn_status status = FCNN_OK;
     for (int i = 0; i < list.count && !status; i++)
         status = scan_file(set, split, below, list.entries[i]->d_name, label);
-    if (!status && split->count == before)
-        status = fcnn_status_set(FCNN_ERROR_FORMAT,
-                                 "%s: the class folder holds no usable image; expected JPEG, PNG, "
-                                 "BMP or GIF files%s%s",
-                                 path, list.count ? "; left out: " : "",
-                                 list.count ? set->base.skipped_example : "");
+    if (!status && split->count == before) {
+        fcnn_status_set(FCNN_ERROR_FORMAT, "%s: a class folder without a usable image", path);
+        status = leave_out(set);
+    }
     list_free(&list);
     return status;
 }
@@ -165,16 +179,30 @@ static fcnn_status add_class(folder_set *set, const char *name, int32_t *label) 
 
 static int by_name(const void *key, const void *item) { return strcmp(key, *(char *const *)item); }
 
-static fcnn_status find_class(folder_set *set, const char *below, const char *name,
-                              int32_t *label) {
-    char **found =
-        bsearch(name, set->classes, (size_t)set->base.classes, sizeof *set->classes, by_name);
-    if (!found)
-        return fcnn_status_set(FCNN_ERROR_FORMAT,
-                               "%s/%s/%s: the class '%s' is not among the %d of the training set",
-                               set->root, below, name, name, set->base.classes);
-    *label = (int32_t)(found - set->classes);
+/* The folder of a class in the training set, which ends without the class if it has no image. */
+static fcnn_status scan_training_class(folder_set *set, const char *below, const char *name) {
+    folder_split *split = &set->splits[FCNN_SPLIT_TRAIN];
+    int64_t before = split->count;
+    int32_t label = 0;
+    FCNN_TRY(add_class(set, name, &label));
+    FCNN_TRY(scan_class(set, split, below, label));
+    if (split->count == before) free(set->classes[--set->base.classes]);
     return FCNN_OK;
+}
+
+static fcnn_status scan_held_out_class(folder_set *set, const char *below, const char *name,
+                                       const char *path) {
+    char **found = set->base.classes ? bsearch(name, set->classes, (size_t)set->base.classes,
+                                               sizeof *found, by_name)
+                                     : NULL;
+    if (!found) {
+        fcnn_status_set(FCNN_ERROR_FORMAT,
+                        "%s: the class '%s' is not among the %d of the training set", path, name,
+                        set->base.classes);
+        return leave_out(set);
+    }
+    return scan_class(set, &set->splits[FCNN_SPLIT_HELD_OUT], below,
+                      (int32_t)(found - set->classes));
 }
 
 /* One entry of DIR, DIR/train or DIR/val: a class, or a stray file. */
@@ -185,12 +213,25 @@ static fcnn_status scan_entry(folder_set *set, fcnn_split split, const char *bel
     FCNN_TRY(fcnn_path_join(relative, below, name, ""));
     if (!fcnn_path_is_folder(path)) {
         fcnn_status_set(FCNN_ERROR_FORMAT, "%s: a file outside the class folders", path);
-        return skip_file(set);
+        return leave_out(set);
     }
-    int32_t label = 0;
-    FCNN_TRY(split == FCNN_SPLIT_TRAIN ? add_class(set, name, &label)
-                                       : find_class(set, below, name, &label));
-    return scan_class(set, &set->splits[split], relative, label);
+    set->class_folders++;
+    return split == FCNN_SPLIT_TRAIN ? scan_training_class(set, relative, name)
+                                     : scan_held_out_class(set, relative, name, path);
+}
+
+/* Why a split is empty. */
+static fcnn_status nothing_usable(const folder_set *set, const char *path, int64_t files) {
+    if (!set->class_folders)
+        return fcnn_status_set(FCNN_ERROR_FORMAT,
+                               "%s: expected a folder for each class, found none; the first "
+                               "problem: %s",
+                               path, first_problem(set));
+    return fcnn_status_set(FCNN_ERROR_FORMAT,
+                           "%s: none of %lld image files in %lld class folders can be used; the "
+                           "first problem: %s",
+                           path, (long long)files, (long long)set->class_folders,
+                           first_problem(set));
 }
 
 static fcnn_status scan_split(folder_set *set, fcnn_split split, const char *below) {
@@ -198,14 +239,16 @@ static fcnn_status scan_split(folder_set *set, fcnn_split split, const char *bel
     listing list;
     FCNN_TRY(fcnn_path_join(path, set->root, below, ""));
     FCNN_TRY(list_folder(path, &list));
+    int64_t files = set->image_files;
+    set->class_folders = 0;
     fcnn_status status = FCNN_OK;
     for (int i = 0; i < list.count && !status; i++)
         status = scan_entry(set, split, below, list.entries[i]->d_name);
     list_free(&list);
-    if (!status && set->splits[split].count == 0)
-        status = fcnn_status_set(FCNN_ERROR_FORMAT,
-                                 "%s: expected a folder for each class, found none", path);
-    return status;
+    if (status || set->splits[split].count) return status;
+    if (split == FCNN_SPLIT_TRAIN) return nothing_usable(set, path, set->image_files - files);
+    fcnn_status_set(FCNN_ERROR_FORMAT, "%s: a folder without a usable image", path);
+    return leave_out(set);
 }
 
 static bool has_folder(const folder_set *set, const char *name) {
@@ -227,10 +270,9 @@ static fcnn_status scan_set(folder_set *set) {
         FCNN_TRY(scan_split(set, FCNN_SPLIT_TRAIN, ""));
     }
     if (set->bad_files > BAD_FREE && set->bad_files * BAD_SHARE > set->image_files)
-        return fcnn_status_set(FCNN_ERROR_FORMAT,
-                               "%s: %lld of %lld image files cannot be used; left out: %s",
-                               set->root, (long long)set->bad_files, (long long)set->image_files,
-                               set->base.skipped_example);
+        return fcnn_status_set(
+            FCNN_ERROR_FORMAT, "%s: %lld of %lld image files cannot be used; the first problem: %s",
+            set->root, (long long)set->bad_files, (long long)set->image_files, first_problem(set));
     return FCNN_OK;
 }
 
@@ -251,7 +293,7 @@ static fcnn_status read_image(fcnn_dataset *dataset, fcnn_split split, int64_t i
 
 static void describe_image(fcnn_dataset *dataset, fcnn_split split, int64_t index, char *text,
                            size_t bytes) {
-    snprintf(text, bytes, "%s", image_path((const folder_set *)dataset, split, index));
+    fcnn_text_printable(image_path((const folder_set *)dataset, split, index), text, bytes);
 }
 
 static void close_set(fcnn_dataset *dataset) {
@@ -264,7 +306,7 @@ static void close_set(fcnn_dataset *dataset) {
     free(set->classes);
     free(set->text);
     free(set->root);
-    free(set->base.skipped_example);
+    fcnn_problems_clear(&set->base.problems);
     free(set);
 }
 
@@ -280,6 +322,7 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
     for (size_t n = strlen(set->root); n > 1 && set->root[n - 1] == '/';) set->root[--n] = '\0';
     set->base = (fcnn_dataset){.reader = &fcnn_reader_image_folder,
                                .channels = 3,
+                               .fingerprint = FCNN_FINGERPRINT,
                                .read = read_image,
                                .describe = describe_image,
                                .close = close_set};
@@ -301,6 +344,7 @@ const fcnn_reader fcnn_reader_image_folder = {
     .name = "DIR",
     .help = "a folder of JPEG, PNG, BMP or GIF images: train/<class>/* and val/<class>/* (or "
             "test/<class>/*), or <class>/* alone",
+    .by_path = true,
     .accepts = fcnn_path_is_folder,
     .open = open_set,
 };

@@ -3,13 +3,11 @@
 #include "readers.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 const fcnn_reader *const fcnn_readers[] = {
-    &fcnn_reader_synthetic,
-    &fcnn_reader_idx,
-    &fcnn_reader_image_folder,
-    NULL,
+    &fcnn_reader_synthetic, &fcnn_reader_idx, &fcnn_reader_cifar, &fcnn_reader_image_folder, NULL,
 };
 
 bool fcnn_path_is_folder(const char *path) {
@@ -32,4 +30,23 @@ fcnn_status fcnn_path_join(char path[FCNN_PATH_BYTES], const char *a, const char
         used += (size_t)length;
     }
     return FCNN_OK;
+}
+
+uint64_t fcnn_fingerprint_file(uint64_t before, const char *name, const char *path) {
+    struct stat info;
+    int64_t numbers[3] = {-1}; /* where the file is gone, and reading it will fail */
+    if (!stat(path, &info)) {
+        numbers[0] = info.st_size;
+        numbers[1] = info.st_mtim.tv_sec;
+        numbers[2] = info.st_mtim.tv_nsec;
+    }
+    before = fcnn_fingerprint(before, name, strlen(name) + 1);
+    return fcnn_fingerprint(before, numbers, sizeof numbers);
+}
+
+void fcnn_describe_number(fcnn_dataset *dataset, fcnn_split split, int64_t index, char *text,
+                          size_t bytes) {
+    const char *held_out = dataset->held_out_is_test ? "test" : "val";
+    snprintf(text, bytes, "%s %lld", split == FCNN_SPLIT_TRAIN ? "train" : held_out,
+             (long long)index);
 }

@@ -169,14 +169,12 @@ static fcnn_status read_image(fcnn_dataset *dataset, fcnn_split split, int64_t i
         fill_channel(set, &grain, c, shift, contrast, axis, pixels);
     }
     free(axis);
-    *image = (fcnn_image){set->size, set->size, dataset->channels, pixels, pixels};
+    *image = (fcnn_image){.height = set->size,
+                          .width = set->size,
+                          .channels = dataset->channels,
+                          .pixels = pixels,
+                          .storage = pixels};
     return FCNN_OK;
-}
-
-static void describe_image(fcnn_dataset *dataset, fcnn_split split, int64_t index, char *text,
-                           size_t bytes) {
-    (void)dataset;
-    snprintf(text, bytes, "%s %lld", split == FCNN_SPLIT_TRAIN ? "train" : "val", (long long)index);
 }
 
 /* ---- Opening ---- */
@@ -218,6 +216,7 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
     }
     for (int64_t i = 0; i < most; i++) set->labels[i] = (int32_t)(i % o.classes);
     set->seed = seed;
+    uint64_t fingerprint = fcnn_fingerprint(FCNN_FINGERPRINT, &seed, sizeof seed);
     set->size = (int)o.size;
     set->orientations = (int)ceil(sqrt((double)o.classes));
     set->levels = ((int)o.classes + set->orientations - 1) / set->orientations;
@@ -227,8 +226,9 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
                                .class_names = set->name_list,
                                .count = {o.train, o.val},
                                .labels = {set->labels, set->labels},
+                               .fingerprint = fcnn_fingerprint(fingerprint, spec, strlen(spec)),
                                .read = read_image,
-                               .describe = describe_image,
+                               .describe = fcnn_describe_number,
                                .close = close_set};
     fill_names(set);
     *dataset = &set->base;

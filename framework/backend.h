@@ -112,7 +112,13 @@ typedef struct {
 } fcnn_norm_constants;
 
 typedef struct {
-    double loss;          /* sum over the images */
+    float smoothing; /* label smoothing e puts 1 - e on the class and e / classes on all */
+    float scale;     /* of the gradient: 1, or the part of a batch that is accumulated */
+    const float *class_weights; /* [classes] of the gradient, host memory; NULL: all 1 */
+} fcnn_loss_constants;
+
+typedef struct {
+    double loss;          /* sum over the images, not weighted */
     int64_t correct;      /* the right class has the largest probability */
     int64_t correct_top5; /* it is among the five largest */
     int64_t images;
@@ -143,10 +149,19 @@ struct fcnn_backend {
 
     /* ---- Into and out of the frequency domain ---- */
 
-    /* Each image, of any size, by its own transform, normalised by the statistics, into
-     * band [F][C][N]; bins a small image lacks are 0. Images with another number of channels
-     * than the band are an error. Scratch grows with the largest image met. */
+    /* The bins of one image, placed and transformed: complex [channels][F(radius)] to bins (host
+     * memory), everything else to *spectrum. By any thread, several at once; it allocates and
+     * frees its own scratch, and an image of any size never has a full spectrum made of it unless
+     * that is small. */
+    fcnn_status (*image_to_spectrum)(fcnn_device *device, const fcnn_image *image,
+                                     const fcnn_placement *placement, int radius, float *bins,
+                                     fcnn_spectrum *spectrum);
+    /* Images into band [F][C][N], normalised by the statistics and augmented, each as it says;
+     * bins a small image lacks are 0. Those given by pixels are placed and transformed first;
+     * spectra were, and must have the band's radius or a larger one. Images with another number of
+     * channels than the band are an error. It allocates and frees its own scratch. */
     fcnn_status (*images_to_band)(fcnn_device *device, const fcnn_image *images,
+                                  const fcnn_placement *placement,
                                   const fcnn_input_statistics *statistics, fcnn_tensor *band);
     /* Map [C][m][m][N], m = map->size >= 2 radius + 1: scale * inverse transform of the band. */
     fcnn_status (*band_to_map)(fcnn_device *device, const fcnn_tensor *band, float scale,
@@ -257,9 +272,11 @@ struct fcnn_backend {
 
     /* ---- Channels, sums, views (any layout) ---- */
 
-    /* mask[c][n] = 0 with probability rate, else 1 / (1 - rate); [C][capacity]. */
+    /* mask[c][n] = 0 with probability rate, else 1 / (1 - rate); [C][capacity]. The images are
+     * those from `first` on of a batch of `batch`, whose masks do not depend on its parts. */
     fcnn_status (*dropout_mask)(fcnn_device *device, const fcnn_random *random, float rate,
-                                int channels, int images, int capacity, float *mask);
+                                int channels, int first, int images, int batch, int capacity,
+                                float *mask);
     /* y = mask[c][n] x, 0 where x has no bin; y may be x. */
     fcnn_status (*channel_scale)(fcnn_device *device, const float *mask, const fcnn_tensor *x,
                                  fcnn_tensor *y);
@@ -276,12 +293,11 @@ struct fcnn_backend {
                                   const fcnn_tensor *dy, fcnn_tensor *dx, float *dw, float *dbias);
     fcnn_status (*softmax)(fcnn_device *device, const fcnn_tensor *logits,
                            fcnn_tensor *probabilities);
-    /* Adds the batch to *score. labels: host memory, one an image. Label smoothing e puts
-     * 1 - e on the class and e / classes on all. gradient, if not NULL, is dL/dlogits of the
-     * mean loss. */
-    fcnn_status (*cross_entropy)(fcnn_device *device, const fcnn_tensor *logits,
-                                 const fcnn_tensor *probabilities, const int32_t *labels,
-                                 float smoothing, fcnn_tensor *gradient, fcnn_score *score);
+    /* Adds the batch to *score. labels: host memory, one an image. gradient, if not NULL, is
+     * dL/dlogits of the mean over images of scale * weight[label] * loss. */
+    fcnn_status (*cross_entropy)(fcnn_device *device, const fcnn_loss_constants *constants,
+                                 const fcnn_tensor *logits, const fcnn_tensor *probabilities,
+                                 const int32_t *labels, fcnn_tensor *gradient, fcnn_score *score);
 
     /* ---- Parameters: flat buffers; the first `decayed` numbers have weight decay ---- */
     /* moment2 is NULL where the rule keeps one moment. */

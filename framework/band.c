@@ -66,14 +66,14 @@ static int fold_bin(const fcnn_fold *fold, int m, int ky, int kx, int64_t at) {
     return count;
 }
 
-fcnn_status fcnn_fold_create(int n, int stride, int radius_out, fcnn_fold **out) {
+fcnn_status fcnn_fold_create(int n, int stride, int radius_in, int radius_out, fcnn_fold **out) {
     int m;
     FCNN_TRY(fcnn_fold_size(n, stride, &m));
     int64_t bins = fcnn_band_count(radius_out);
     fcnn_fold *fold = calloc(1, sizeof *fold);
     int64_t *start = calloc((size_t)bins + 1, sizeof *start);
     if (!fold || !start) goto fail;
-    *fold = (fcnn_fold){.radius_in = (n - 1) / 2,
+    *fold = (fcnn_fold){.radius_in = radius_in,
                         .radius_out = radius_out,
                         .stride = stride,
                         .grid = n + 1,

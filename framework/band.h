@@ -85,9 +85,9 @@ typedef struct {
  * FCNN_ERROR_CONFIG message that names the nearest sizes that do. */
 fcnn_status fcnn_fold_size(int n, int stride, int *m);
 
-/* Builds the table for the output bins with radius <= radius_out; freed by
- * fcnn_fold_destroy. */
-fcnn_status fcnn_fold_create(int n, int stride, int radius_out, fcnn_fold **fold);
+/* Builds the table for the output bins with radius <= radius_out from input bins with radius <=
+ * radius_in, of the (n-1)/2 there are; freed by fcnn_fold_destroy. */
+fcnn_status fcnn_fold_create(int n, int stride, int radius_in, int radius_out, fcnn_fold **fold);
 void fcnn_fold_destroy(fcnn_fold *fold);
 
 #ifdef __cplusplus

@@ -6,6 +6,7 @@
 #include "dataloader.h"
 
 #include <limits.h>
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -39,8 +40,10 @@ typedef struct {
 
 struct fcnn_loader {
     fcnn_loader_options options;
+    fcnn_augmentation_ranges augmentation;
     int64_t *indices; /* of the split, as given */
-    int64_t *order;   /* this epoch's */
+    int64_t epoch;
+    int64_t *order; /* this epoch's */
     int64_t batches;
     slot ring[RING]; /* batch b is in ring[b % RING] */
 
@@ -60,6 +63,43 @@ struct fcnn_loader {
     int64_t tried, replaced;
     char replaced_message[MESSAGE_BYTES];
 };
+
+/* ---- Augmentation ---- */
+
+/* Numbers of a draw, by what they are for; gain and offset have one for each channel. */
+enum {
+    LANE_MIRROR,
+    LANE_SHIFT_Y,
+    LANE_SHIFT_X,
+    LANE_TRUNCATE,
+    LANE_GAIN,
+    LANE_OFFSET = LANE_GAIN + FCNN_IMAGE_CHANNELS_MAX
+};
+
+static float within(const fcnn_random *random, int lane, double most) {
+    return (float)(most * (2.0 * (double)fcnn_random_uniform(random, (uint64_t)lane) - 1.0));
+}
+
+void fcnn_augmentation_draw(const fcnn_augmentation_ranges *ranges, uint64_t seed, int64_t epoch,
+                            int64_t index, int channels, fcnn_augmentation *augmentation) {
+    /* A split has at most INT32_MAX images (see check_options). */
+    fcnn_random random = {seed, FCNN_STREAM_AUGMENT, (uint64_t)epoch << 31 | (uint64_t)index};
+    *augmentation = (fcnn_augmentation){.mirror = ranges->mirror &&
+                                                  fcnn_random_uniform(&random, LANE_MIRROR) < 0.5f,
+                                        .shift_y = within(&random, LANE_SHIFT_Y, ranges->shift),
+                                        .shift_x = within(&random, LANE_SHIFT_X, ranges->shift)};
+    if (ranges->truncate > 0.0) {
+        /* At least 1, because 0 is no cut; whole where the product is so but for rounding. */
+        int least = (int)ceil(fmax(ranges->truncate * ranges->radius - 1e-9, 1.0));
+        double range = ranges->radius - least + 1;
+        int drawn = (int)(range * (double)fcnn_random_uniform(&random, LANE_TRUNCATE));
+        augmentation->truncate = least + drawn;
+    }
+    for (int c = 0; c < channels; c++) {
+        augmentation->gain[c] = within(&random, LANE_GAIN + c, ranges->jitter);
+        augmentation->offset[c] = within(&random, LANE_OFFSET + c, ranges->jitter);
+    }
+}
 
 /* ---- Filling ---- */
 
@@ -121,6 +161,9 @@ static void fill_share(const fcnn_loader *loader, int64_t number, int from, int 
             read_position(loader, number * o->batch + p, &batch->images[p], &index, r, p);
         batch->indices[p] = index;
         batch->labels[p] = o->dataset->labels[o->split][index];
+        if (!status && o->augmentation)
+            fcnn_augmentation_draw(o->augmentation, o->seed, loader->epoch, index,
+                                   batch->images[p].channels, &batch->images[p].augmentation);
         if (!status || p > r->failed_at) continue;
         r->failed_at = p;
         r->status = status;
@@ -194,6 +237,23 @@ static bool slots_allocate(fcnn_loader *loader) {
 
 /* ---- Creation ---- */
 
+static fcnn_status check_augmentation(const fcnn_loader_options *o) {
+    const fcnn_augmentation_ranges *a = o->augmentation;
+    if (!a) return FCNN_OK;
+    if (!(a->shift >= 0.0 && a->shift <= 1.0) || !(a->jitter >= 0.0 && a->jitter <= 1.0) ||
+        !(a->truncate >= 0.0 && a->truncate <= 1.0))
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "augmentation within shift %g, truncate %g and jitter %g: expected "
+                               "0 to 1",
+                               a->shift, a->truncate, a->jitter);
+    if (a->truncate > 0.0 && a->radius < 1)
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "augmentation by truncation of a band of radius %d: expected at "
+                               "least 1",
+                               a->radius);
+    return FCNN_OK;
+}
+
 static fcnn_status check_options(const fcnn_loader_options *o) {
     int64_t held = o->dataset->count[o->split];
     if (o->count < 1 || o->count > INT32_MAX || (!o->indices && o->count > held))
@@ -207,6 +267,7 @@ static fcnn_status check_options(const fcnn_loader_options *o) {
     if (o->batch < 1)
         return fcnn_status_set(FCNN_ERROR_USAGE, "batches of %d images: expected at least 1",
                                o->batch);
+    FCNN_TRY(check_augmentation(o));
     if (o->drop_last && o->count < o->batch)
         return fcnn_status_set(FCNN_ERROR_USAGE,
                                "%lld images do not fill one batch of %d; choose a smaller batch",
@@ -253,6 +314,10 @@ fcnn_status fcnn_loader_create(const fcnn_loader_options *options, fcnn_loader *
     fcnn_loader *loader = calloc(1, sizeof *loader);
     if (!loader) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a loader");
     loader->options = *options;
+    if (options->augmentation) {
+        loader->augmentation = *options->augmentation;
+        loader->options.augmentation = &loader->augmentation;
+    }
     loader->batches = options->count / options->batch;
     if (!options->drop_last && options->count % options->batch) loader->batches++;
     loader->paused = true;
@@ -315,6 +380,7 @@ fcnn_status fcnn_loader_start(fcnn_loader *loader, int64_t epoch, int64_t first_
     loader->paused = true;
     while (loader->busy) pthread_cond_wait(&loader->ready, &loader->mutex);
     for (int i = 0; i < RING; i++) slot_clear(&loader->ring[i]);
+    loader->epoch = epoch;
     set_order(loader, epoch);
     loader->head = loader->fill_batch = first_batch;
     loader->fill_at = 0;

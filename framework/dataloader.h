@@ -17,6 +17,19 @@ typedef struct {
     int64_t *indices;   /* [count] of the data set's split */
 } fcnn_batch;
 
+/* Ranges that augmentations are drawn from, one draw an image and epoch, from the seed. */
+typedef struct {
+    bool mirror;     /* every second image */
+    double shift;    /* each axis, uniform within +- this fraction of the side */
+    double truncate; /* the radius kept is uniform from this fraction of it to all; 0: no cut */
+    double jitter;   /* gain and offset of each channel, uniform within +- this */
+    int radius;      /* that truncate is a fraction of */
+} fcnn_augmentation_ranges;
+
+/* The draw for image `index` of the data in an epoch; channels: the image's. */
+void fcnn_augmentation_draw(const fcnn_augmentation_ranges *ranges, uint64_t seed, int64_t epoch,
+                            int64_t index, int channels, fcnn_augmentation *augmentation);
+
 typedef struct {
     fcnn_dataset *dataset;
     fcnn_split split;
@@ -26,7 +39,8 @@ typedef struct {
     bool shuffle;   /* a new order each epoch */
     bool drop_last; /* leave out an incomplete last batch */
     uint64_t seed;
-    int threads; /* >= 1 */
+    const fcnn_augmentation_ranges *augmentation; /* copied; NULL: none */
+    int threads;                                  /* >= 1 */
 } fcnn_loader_options;
 
 typedef struct fcnn_loader fcnn_loader;

@@ -13,16 +13,17 @@ static fcnn_status unknown_dataset(const char *spec) {
     char names[512] = "", reason[160] = "";
     size_t used = 0;
     for (int i = 0; fcnn_readers[i] && used < sizeof names; i++)
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
-                                 fcnn_readers[i]->name);
+        if (!fcnn_readers[i]->by_path)
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "",
+                                     fcnn_readers[i]->name);
     struct stat info;
     if (stat(spec, &info))
         snprintf(reason, sizeof reason, " (as a path: %s)", strerror(errno));
     else if (!S_ISDIR(info.st_mode))
         snprintf(reason, sizeof reason, " (a file, not a folder)");
     return fcnn_status_set(FCNN_ERROR_USAGE,
-                           "unknown data set '%s'%s; expected one of %s; a folder may be given by "
-                           "its path",
+                           "unknown data set '%s'%s; expected %s; a folder may be given by its "
+                           "path, and CIFAR's .tar.gz too",
                            spec, reason, names);
 }
 
@@ -42,7 +43,8 @@ fcnn_status fcnn_dataset_check(const char *spec) {
 bool fcnn_dataset_is_name(const char *spec) {
     for (int i = 0; fcnn_readers[i]; i++) {
         size_t length = strlen(fcnn_readers[i]->name);
-        if (!strncmp(spec, fcnn_readers[i]->name, length) && (!spec[length] || spec[length] == ':'))
+        if (!fcnn_readers[i]->by_path && !strncmp(spec, fcnn_readers[i]->name, length) &&
+            (!spec[length] || spec[length] == ':'))
             return true;
     }
     return false;
@@ -59,20 +61,61 @@ void fcnn_dataset_close(fcnn_dataset *dataset) {
     if (dataset) dataset->close(dataset);
 }
 
+/* ---- Problems and fingerprints ---- */
+
+void fcnn_text_printable(const char *from, char *to, size_t bytes) {
+    size_t used = 0;
+    for (; *from && used + 5 <= bytes; from++) {
+        unsigned char c = (unsigned char)*from;
+        if (c >= ' ' && c != 127)
+            to[used++] = *from;
+        else
+            used += (size_t)snprintf(to + used, bytes - used, "\\x%02x", c);
+    }
+    to[used] = '\0';
+}
+
+fcnn_status fcnn_problems_add(fcnn_problems *problems) {
+    char text[2048];
+    fcnn_text_printable(fcnn_status_message(), text, sizeof text);
+    char *copy = strdup(text);
+    char **grown =
+        realloc(problems->messages, ((size_t)problems->count + 1) * sizeof *problems->messages);
+    if (grown) problems->messages = grown;
+    if (!copy || !grown) {
+        free(copy);
+        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the list of damaged files");
+    }
+    problems->messages[problems->count++] = copy;
+    return FCNN_OK;
+}
+
+void fcnn_problems_clear(fcnn_problems *problems) {
+    for (int64_t i = 0; i < problems->count; i++) free(problems->messages[i]);
+    free(problems->messages);
+    *problems = (fcnn_problems){0};
+}
+
+uint64_t fcnn_fingerprint(uint64_t before, const void *bytes, size_t count) {
+    const unsigned char *at = bytes;
+    for (size_t i = 0; i < count; i++) before = (before ^ at[i]) * 0x100000001b3u;
+    return before;
+}
+
 /* ---- Statistics ---- */
 
 typedef struct {
     double pixels, sum[FCNN_IMAGE_CHANNELS_MAX], squares[FCNN_IMAGE_CHANNELS_MAX];
     uint8_t low[FCNN_IMAGE_CHANNELS_MAX], high[FCNN_IMAGE_CHANNELS_MAX];
-} sums;
+} total_sums;
 
-/* Within an image the sums are whole numbers, so they are exact. */
-static void add_image(const fcnn_image *image, sums *total) {
+void fcnn_image_sum(const fcnn_image *image, fcnn_image_sums *sums) {
     int channels = image->channels;
     size_t count = (size_t)image->height * (size_t)image->width;
+    *sums = (fcnn_image_sums){.pixels = count};
     for (int c = 0; c < channels; c++) {
         uint64_t sum = 0, squares = 0;
-        uint8_t low = total->low[c], high = total->high[c];
+        uint8_t low = 255, high = 0;
         for (size_t i = 0; i < count; i++) {
             uint8_t value = image->pixels[i * (size_t)channels + (size_t)c];
             sum += value;
@@ -80,15 +123,24 @@ static void add_image(const fcnn_image *image, sums *total) {
             if (value < low) low = value;
             if (value > high) high = value;
         }
-        total->sum[c] += (double)sum;
-        total->squares[c] += (double)squares;
-        total->low[c] = low;
-        total->high[c] = high;
+        sums->sum[c] = sum;
+        sums->squares[c] = squares;
+        sums->low[c] = low;
+        sums->high[c] = high;
     }
-    total->pixels += (double)count;
 }
 
-static void finish(const sums *total, int channels, fcnn_input_statistics *statistics) {
+static void add_sums(const fcnn_image_sums *sums, int channels, total_sums *total) {
+    for (int c = 0; c < channels; c++) {
+        total->sum[c] += (double)sums->sum[c];
+        total->squares[c] += (double)sums->squares[c];
+        if (sums->low[c] < total->low[c]) total->low[c] = sums->low[c];
+        if (sums->high[c] > total->high[c]) total->high[c] = sums->high[c];
+    }
+    total->pixels += (double)sums->pixels;
+}
+
+static void finish(const total_sums *total, int channels, fcnn_input_statistics *statistics) {
     *statistics = (fcnn_input_statistics){.channels = channels};
     for (int c = 0; c < channels; c++) {
         double mean = total->sum[c] / total->pixels;
@@ -99,8 +151,8 @@ static void finish(const sums *total, int channels, fcnn_input_statistics *stati
     }
 }
 
-static fcnn_status check_image(fcnn_dataset *dataset, fcnn_split split, int64_t index,
-                               const fcnn_image *image) {
+fcnn_status fcnn_dataset_check_image(fcnn_dataset *dataset, fcnn_split split, int64_t index,
+                                     const fcnn_image *image) {
     if (image->channels == dataset->channels) return FCNN_OK;
     char text[256];
     dataset->describe(dataset, split, index, text, sizeof text);
@@ -108,32 +160,79 @@ static fcnn_status check_image(fcnn_dataset *dataset, fcnn_split split, int64_t 
                            dataset->channels, image->channels);
 }
 
-fcnn_status fcnn_dataset_statistics(fcnn_dataset *dataset, fcnn_split split, const int64_t *indices,
-                                    int64_t count, int64_t most,
-                                    fcnn_input_statistics *statistics) {
-    if (count < 1 || most < 1)
-        return fcnn_status_set(FCNN_ERROR_USAGE,
-                               "statistics need at least one image; %lld are given, %lld wanted",
-                               (long long)count, (long long)most);
-    int64_t used = count < most ? count : most;
-    sums total = {.pixels = 0};
-    memset(total.low, 255, sizeof total.low);
+/* Of one image, from what the data set keeps of it or from its pixels. One that cannot be
+ * decoded has no pixels here: the loader will replace it. */
+static fcnn_status sums_of(fcnn_dataset *dataset, fcnn_split split, int64_t index,
+                           fcnn_image_sums *sums) {
+    fcnn_status status = FCNN_ERROR_UNSUPPORTED;
+    fcnn_image image = {0};
+    if (dataset->sums) status = dataset->sums(dataset, split, index, sums);
+    if (status != FCNN_ERROR_UNSUPPORTED && status != FCNN_ERROR_FORMAT) return status;
+    *sums = (fcnn_image_sums){0};
+    if (status == FCNN_ERROR_UNSUPPORTED) status = dataset->read(dataset, split, index, &image);
+    if (status == FCNN_ERROR_FORMAT) return FCNN_OK;
+    if (!status) status = fcnn_dataset_check_image(dataset, split, index, &image);
+    if (!status) fcnn_image_sum(&image, sums);
+    fcnn_image_clear(&image);
+    return status;
+}
+
+/* Image i of `used` that are evenly spaced over count: i * count / used, without a product that
+ * could overflow. */
+static int64_t spaced(const int64_t *indices, int64_t count, int64_t used, int64_t i) {
+    int64_t at = i * (count / used) + i * (count % used) / used;
+    return indices ? indices[at] : at;
+}
+
+static fcnn_status check_indices(const fcnn_dataset *dataset, fcnn_split split,
+                                 const int64_t *indices, int64_t count, int64_t used) {
     for (int64_t i = 0; i < used; i++) {
-        /* i * count / used, without a product that could overflow. */
-        int64_t at = i * (count / used) + i * (count % used) / used;
-        int64_t index = indices ? indices[at] : at;
+        int64_t index = spaced(indices, count, used, i);
         if (index < 0 || index >= dataset->count[split])
             return fcnn_status_set(FCNN_ERROR_USAGE, "statistics of image %lld: there are %lld",
                                    (long long)index, (long long)dataset->count[split]);
-        fcnn_image image = {0};
-        fcnn_status status = dataset->read(dataset, split, index, &image);
-        /* The loader replaces what cannot be decoded; here it is left out. */
-        if (status == FCNN_ERROR_FORMAT) continue;
-        if (!status) status = check_image(dataset, split, index, &image);
-        if (!status) add_image(&image, &total);
-        fcnn_image_clear(&image);
-        if (status) return status;
     }
+    return FCNN_OK;
+}
+
+/* The sums of each image, and the first failure with its message. */
+static fcnn_status sum_images(fcnn_dataset *dataset, fcnn_split split, const int64_t *indices,
+                              int64_t count, int64_t used, int threads, fcnn_image_sums *sums) {
+    int64_t failed = used;
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+    for (int64_t i = 0; i < used; i++) {
+        if (!sums_of(dataset, split, spaced(indices, count, used, i), &sums[i])) continue;
+#pragma omp critical(fcnn_statistics)
+        failed = i < failed ? i : failed;
+    }
+    /* Once more, as messages belong to the thread that meets the failure. */
+    return failed == used
+               ? FCNN_OK
+               : sums_of(dataset, split, spaced(indices, count, used, failed), &sums[failed]);
+}
+
+fcnn_status fcnn_dataset_statistics(fcnn_dataset *dataset, fcnn_split split, const int64_t *indices,
+                                    int64_t count, int64_t most, int threads,
+                                    fcnn_input_statistics *statistics) {
+    if (count < 1 || most < 1 || threads < 1)
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "statistics need at least one image and thread; %lld images are "
+                               "given, %lld wanted, by %d threads",
+                               (long long)count, (long long)most, threads);
+    int64_t used = count < most ? count : most;
+    FCNN_TRY(check_indices(dataset, split, indices, count, used));
+    fcnn_image_sums *sums = malloc((size_t)used * sizeof *sums);
+    if (!sums) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the statistics");
+    fcnn_status status = sum_images(dataset, split, indices, count, used, threads, sums);
+    total_sums total = {.pixels = 0};
+    memset(total.low, 255, sizeof total.low);
+    for (int64_t i = 0; i < used && !status; i++)
+        if (sums[i].pixels) add_sums(&sums[i], dataset->channels, &total);
+    /* For this thread's message of it. */
+    if (!status && total.pixels == 0)
+        status = sums_of(dataset, split, spaced(indices, count, used, 0), &sums[0]);
+    free(sums);
+    FCNN_TRY(status);
     if (total.pixels == 0)
         return fcnn_status_prefix(FCNN_ERROR_FORMAT, "statistics: none of %lld images is usable",
                                   (long long)used);

@@ -19,6 +19,7 @@ typedef enum { FCNN_SPLIT_TRAIN, FCNN_SPLIT_HELD_OUT, FCNN_SPLIT_COUNT } fcnn_sp
 typedef struct {
     const char *name; /* what --data and data= call it */
     const char *help; /* one line for --help */
+    bool by_path;     /* the name stands for a path, and is none itself */
     /* Whether this reader is meant by `spec`, a name or a path. */
     bool (*accepts)(const char *spec);
     /* Opens it; `seed` matters to generated data alone. */
@@ -28,6 +29,17 @@ typedef struct {
 /* Every reader, in the order they are asked, NULL-terminated. Defined in data/. */
 extern const fcnn_reader *const fcnn_readers[];
 
+/* What was wrong with single files and folders: named once each, and the run goes on. Each
+ * message says whether the file is left out or used all the same. */
+typedef struct {
+    int64_t count;
+    char **messages; /* [count] "val/cat/7.jpg: damaged JPEG: ..." */
+} fcnn_problems;
+
+/* Adds this thread's fcnn_status_message(), made printable. */
+fcnn_status fcnn_problems_add(fcnn_problems *problems);
+void fcnn_problems_clear(fcnn_problems *problems);
+
 /* A reader's own struct begins with this one. */
 struct fcnn_dataset {
     const fcnn_reader *reader;
@@ -36,12 +48,17 @@ struct fcnn_dataset {
     const char *const *class_names;  /* [classes] */
     int64_t count[FCNN_SPLIT_COUNT]; /* images */
     const int32_t *labels[FCNN_SPLIT_COUNT];
-    bool held_out_is_test; /* a test set: no choice may be made by it */
-    int64_t skipped;       /* files left out when the set was opened */
-    char *skipped_example; /* one of them, with the reason; NULL if none */
+    bool held_out_is_test;  /* a test set: no choice may be made by it */
+    fcnn_problems problems; /* found when the set was opened, in the order of its files */
+    /* Of the names, sizes and times of its files, in order: another value, other data. */
+    uint64_t fingerprint;
     /* Image `index` of a split; thread-safe. The caller clears it. A file that cannot be
      * decoded is FCNN_ERROR_FORMAT and names the file. */
     fcnn_status (*read)(fcnn_dataset *dataset, fcnn_split split, int64_t index, fcnn_image *image);
+    /* The sums of an image that need no reading of it; NULL, or FCNN_ERROR_UNSUPPORTED, where
+     * it must be read. */
+    fcnn_status (*sums)(fcnn_dataset *dataset, fcnn_split split, int64_t index,
+                        fcnn_image_sums *sums);
     /* A name for an image in messages and tables ("val/cat/7.jpg", "test 12"). */
     void (*describe)(fcnn_dataset *dataset, fcnn_split split, int64_t index, char *text,
                      size_t bytes);
@@ -60,11 +77,25 @@ void fcnn_dataset_close(fcnn_dataset *dataset);
 fcnn_status fcnn_image_load(const char *path, int channels, fcnn_image *image);
 void fcnn_image_clear(fcnn_image *image);
 
+/* FCNN_ERROR_FORMAT, naming it, where an image has not the data set's channels. */
+fcnn_status fcnn_dataset_check_image(fcnn_dataset *dataset, fcnn_split split, int64_t index,
+                                     const fcnn_image *image);
+/* Copies a text with its control characters as \x0a; file names may hold them. Cut to fit
+ * `bytes` > 0. */
+void fcnn_text_printable(const char *from, char *to, size_t bytes);
+
+/* The sums of an image's pixels. */
+void fcnn_image_sum(const fcnn_image *image, fcnn_image_sums *sums);
+/* A fingerprint continued by some bytes (FNV-1a, 64 bits); it starts from FCNN_FINGERPRINT. */
+#define FCNN_FINGERPRINT 0xcbf29ce484222325u
+uint64_t fcnn_fingerprint(uint64_t before, const void *bytes, size_t count);
+
 /* Mean and deviation of pixel/255 per channel over at most `most` images, evenly
- * spaced over `indices` (NULL: 0 .. count-1). A channel that never varies gets
- * deviation 1. */
+ * spaced over `indices` (NULL: 0 .. count-1), read by so many threads; the bits do not depend on
+ * how many. A channel that never varies gets deviation 1. */
 fcnn_status fcnn_dataset_statistics(fcnn_dataset *dataset, fcnn_split split, const int64_t *indices,
-                                    int64_t count, int64_t most, fcnn_input_statistics *statistics);
+                                    int64_t count, int64_t most, int threads,
+                                    fcnn_input_statistics *statistics);
 
 #ifdef __cplusplus
 }

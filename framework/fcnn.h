@@ -15,12 +15,14 @@
 #define FCNN_H
 
 #include "backend.h"
+#include "bands.h"
 #include "config.h"
 #include "dataloader.h"
 #include "dataset.h"
 #include "graph.h"
 #include "model.h"
 #include "optimizer.h"
+#include "spectra.h"
 #include "status.h"
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bands.h"
 #include "graph_internal.h"
 
 static fcnn_status out_of_memory(void) {
@@ -224,14 +225,15 @@ static fcnn_status infer_shapes(fcnn_graph *graph) {
     return FCNN_OK;
 }
 
-/* Radius of each output that some consumer needs: computed bins are these alone. */
-static void propagate_needs(fcnn_graph *graph) {
+/* Radius of each output that some consumer needs, of a fraction of its map's: computed bins are
+ * these alone. */
+static void propagate_needs(fcnn_graph *graph, double fraction) {
     for (int i = 0; i < graph->node_count; i++) graph->nodes[i]->need = 0;
     for (int i = graph->node_count - 1; i >= 0; i--) {
         fcnn_node *node = graph->nodes[i];
-        int full = (node->output.size - 1) / 2;
         if (node->output.layout == FCNN_BAND) {
-            if (node->need > full) node->need = full;
+            int most = fcnn_bands_radius(fraction, (node->output.size - 1) / 2);
+            if (node->need > most) node->need = most;
             node->output.radius = node->need;
         }
         for (int j = 0; j < node->input_count; j++) {
@@ -245,6 +247,14 @@ static void propagate_needs(fcnn_graph *graph) {
             if (need > input->need) input->need = need;
         }
     }
+}
+
+/* Twice: parameters have the shapes of a network whose bands are not cut. */
+static void set_radii(fcnn_graph *graph) {
+    propagate_needs(graph, 1.0);
+    for (int i = 0; i < graph->node_count; i++)
+        graph->nodes[i]->full_radius = graph->nodes[i]->output.radius;
+    if (graph->options.band_fraction < 1.0) propagate_needs(graph, graph->options.band_fraction);
 }
 
 static fcnn_status plan_nodes(fcnn_graph *graph) {
@@ -264,11 +274,30 @@ fcnn_status fcnn_form_check(const fcnn_config *config, fcnn_form form) {
                              "domain=space: the spectral form is of the frequency domain");
 }
 
+/* The fraction asked for, or what the cfg's bands end with. */
+static fcnn_status set_fraction(fcnn_graph *graph) {
+    const fcnn_config *config = graph->options.config;
+    const fcnn_section *net = &config->sections[0];
+    double *fraction = &graph->options.band_fraction;
+    fcnn_bands bands;
+    FCNN_TRY(fcnn_bands_from_config(config, &bands));
+    if (*fraction == 0.0) *fraction = bands.fraction[bands.count - 1];
+    if (!(*fraction > 0.0 && *fraction <= 1.0))
+        return fcnn_status_set(
+            FCNN_ERROR_USAGE, "a band fraction of %g; expected one above 0 and up to 1", *fraction);
+    if (*fraction == 1.0 || !fcnn_section_is(net, "domain", "space")) return FCNN_OK;
+    return fcnn_config_error(config, net, "domain",
+                             "domain=space: a network on pixels has no bands to cut to %g of their "
+                             "radius",
+                             *fraction);
+}
+
 static fcnn_status build(fcnn_graph *graph) {
     FCNN_TRY(fcnn_form_check(graph->options.config, graph->options.form));
+    FCNN_TRY(set_fraction(graph));
     FCNN_TRY(build_nodes(graph));
     FCNN_TRY(infer_shapes(graph));
-    propagate_needs(graph);
+    set_radii(graph);
     FCNN_TRY(plan_nodes(graph));
     return fcnn_plan_memory(graph);
 }
@@ -289,6 +318,7 @@ fcnn_status fcnn_graph_create(const fcnn_graph_options *options, fcnn_device *de
     graph->section_last = malloc((size_t)graph->section_count * sizeof *graph->section_last);
     graph->notes = calloc(1, 1);
     graph->pass.version = 1;
+    graph->pass.parts = 1;
     graph->statistics.channels = options->channels;
     for (int c = 0; c < FCNN_IMAGE_CHANNELS_MAX; c++) graph->statistics.deviation[c] = 1.0f;
     fcnn_status status = FCNN_OK;
@@ -317,12 +347,21 @@ void fcnn_graph_destroy(fcnn_graph *graph) {
     free(graph->nodes);
     free(graph->section_last);
     free(graph->parameters);
+    free(graph->class_weights);
     free(graph->buffers);
     free(graph->notes);
     free(graph);
 }
 
 /* ---- What others ask ---- */
+
+double fcnn_graph_band_fraction(const fcnn_graph *graph) { return graph->options.band_fraction; }
+
+const fcnn_placement *fcnn_graph_placement(const fcnn_graph *graph) { return &graph->placement; }
+
+void fcnn_graph_set_placement(fcnn_graph *graph, const fcnn_placement *placement) {
+    graph->placement = *placement;
+}
 
 const char *fcnn_graph_notes(const fcnn_graph *graph) { return graph->notes; }
 int fcnn_graph_node_count(const fcnn_graph *graph) { return graph->node_count; }

@@ -28,7 +28,12 @@ typedef struct {
     int batch;                 /* images at a time, the tensors' capacity before rounding */
     bool training;             /* plan gradients and the backward pass */
     int moments;               /* optimizer moments kept with each parameter: 0, 1 or 2 */
+    bool accumulate;           /* keep a sum of gradients, for batches trained in parts */
     fcnn_form form;
+    /* Every radius r of a band is cut to round(fraction r), (0, 1]; sizes, taps and the [ifft] grid
+     * stay, missing bins are 0, and parameters keep their shapes. 0: what the cfg's bands= ends
+     * with, 1 without it. */
+    double band_fraction;
 } fcnn_graph_options;
 
 /* FCNN_ERROR_CONFIG where a network of this cfg has no such form: in space there are no spectra. */
@@ -116,6 +121,17 @@ fcnn_flat_parameters fcnn_graph_flat(const fcnn_graph *graph);
  * recomputed at the next forward pass. */
 void fcnn_graph_parameters_changed(fcnn_graph *graph);
 
+/* The fraction of its radii that a graph works on. */
+double fcnn_graph_band_fraction(const fcnn_graph *graph);
+/* Copies parameters, buffers and optimizer moments between graphs of one cfg that differ in
+ * band_fraction or batch. */
+fcnn_status fcnn_graph_copy_parameters(const fcnn_graph *from, fcnn_graph *to);
+
+/* How the cfg places images. */
+const fcnn_placement *fcnn_graph_placement(const fcnn_graph *graph);
+/* Weights of the classes in training, [classes], copied; NULL: all 1. */
+fcnn_status fcnn_graph_set_class_weights(fcnn_graph *graph, const float *weights);
+
 /* Statistics that normalise the input; set before the first forward pass. */
 void fcnn_graph_set_statistics(fcnn_graph *graph, const fcnn_input_statistics *statistics);
 const fcnn_input_statistics *fcnn_graph_statistics(const fcnn_graph *graph);
@@ -128,6 +144,20 @@ fcnn_status fcnn_graph_forward(fcnn_graph *graph, const fcnn_image *images, int 
  * dropout masks. */
 fcnn_status fcnn_graph_train(fcnn_graph *graph, const fcnn_image *images, int count,
                              const int32_t *labels, uint64_t seed, int64_t step, fcnn_score *score);
+/* The same for part `part` of `parts` equal ones of a batch, one after the other: after the last,
+ * the gradients are those of the whole batch. Norms have the statistics of their part. */
+fcnn_status fcnn_graph_train_part(fcnn_graph *graph, const fcnn_image *images, int count,
+                                  const int32_t *labels, uint64_t seed, int64_t step, int part,
+                                  int parts, fcnn_score *score);
+/* Running statistics of the norms over some images, as the cumulative mean over calls: number 0
+ * starts anew. The pass is that of inference otherwise. */
+fcnn_status fcnn_graph_estimate_norms(fcnn_graph *graph, const fcnn_image *images, int count,
+                                      int64_t number);
+/* Seconds a node's passes have taken since the graph was made. */
+typedef struct {
+    double forward, backward;
+} fcnn_node_time;
+fcnn_node_time fcnn_graph_node_time(const fcnn_graph *graph, int node);
 /* Copies the last forward pass's class probabilities, [images][classes], to host memory. */
 fcnn_status fcnn_graph_probabilities(fcnn_graph *graph, float *host);
 /* And the logits before the softmax, in the same shape. */

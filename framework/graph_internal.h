@@ -24,6 +24,8 @@ struct fcnn_graph {
     int parameter_count;
     fcnn_parameter *parameters;
     fcnn_flat_parameters flat;
+    float *gradient_sums; /* [flat.trained] where gradients are accumulated, or NULL */
+    float *class_weights; /* [classes] or NULL, in host memory */
 
     int buffer_count;
     fcnn_buffer *buffers;
@@ -31,6 +33,7 @@ struct fcnn_graph {
     unsigned char *arena;
     int64_t arena_bytes;
 
+    fcnn_placement placement;
     fcnn_input_statistics statistics;
     fcnn_pass pass;
     char *notes;

@@ -1,4 +1,6 @@
-/* A decoded image and the statistics that normalise it. */
+/* An image on its way into a network: decoded pixels or their spectrum, how it
+ * is placed on the square input, how it is augmented, and the statistics that
+ * normalise it. */
 #ifndef FCNN_IMAGE_H
 #define FCNN_IMAGE_H
 
@@ -11,10 +13,55 @@ extern "C" {
 
 enum { FCNN_IMAGE_CHANNELS_MAX = 4 };
 
+/* How the bins of a stored spectrum are written. */
+typedef enum { FCNN_FLOAT32, FCNN_FLOAT16 } fcnn_number;
+
+/* What surrounds an image, so that it does not wrap around to its own other side. */
+typedef enum {
+    FCNN_PAD_NONE,
+    FCNN_PAD_ZERO,   /* 0 after normalisation: the mean colour */
+    FCNN_PAD_REFLECT /* its mirror image about the edge, the edge pixel once */
+} fcnn_padding;
+
+/* How an image of any shape becomes a square. */
+typedef struct {
+    bool crop;            /* the centred square of the short side; else all of it, stretched */
+    double crop_fraction; /* of that square's side, (0, 1] */
+    fcnn_padding padding;
+    double margin; /* of the placed image's side added on each side, [0, 0.5] */
+} fcnn_placement;
+
+/* The bins of a placed source, height x width pixels with its padding: coordinates of pixel/255,
+ * complex [channels][F(radius)], not normalised. Bins that the source lacks are 0. With
+ * FCNN_PAD_ZERO the frame is 0 here too, and what lies inside it is told by `inside`, so that the
+ * mean can be taken off the inside alone. */
+typedef struct {
+    int height, width;
+    struct {
+        int top, left, height, width;
+    } inside; /* the image itself within a frame of zeros; else all of it */
+    int radius;
+    fcnn_number type;
+    const void *bins;
+} fcnn_spectrum;
+
+/* One draw of the augmentations of an image; all zero changes nothing. In this order: mirror,
+ * shift, truncation, channels. */
+typedef struct {
+    bool mirror;            /* x' = W-1-x of the placed source */
+    float shift_y, shift_x; /* the content moves by this fraction of the side, around the edge;
+                             * x'(p) = x(p + shift) as in the phase exp(+i 2 pi k shift) */
+    int truncate;           /* bins of a larger radius become 0; 0: none */
+    /* A normalised value v becomes (1 + gain) v + offset. */
+    float gain[FCNN_IMAGE_CHANNELS_MAX], offset[FCNN_IMAGE_CHANNELS_MAX];
+} fcnn_augmentation;
+
 typedef struct {
     int height, width, channels;
-    const uint8_t *pixels; /* [height][width][channels], row 0 at the top */
-    void *storage;         /* freed with free() by fcnn_image_clear; NULL where borrowed */
+    const uint8_t *pixels;  /* [height][width][channels], row 0 at the top; NULL: by its spectrum */
+    fcnn_spectrum spectrum; /* bins NULL: by its pixels */
+    fcnn_augmentation augmentation;
+    void *storage; /* freed with free() by fcnn_image_clear; NULL where borrowed */
 } fcnn_image;
 
 /* Of pixel / 255, per channel, over the training images. */
@@ -23,6 +70,12 @@ typedef struct {
     float mean[FCNN_IMAGE_CHANNELS_MAX];
     float deviation[FCNN_IMAGE_CHANNELS_MAX]; /* > 0 */
 } fcnn_input_statistics;
+
+/* An image's part in those statistics, exactly. */
+typedef struct {
+    uint64_t pixels, sum[FCNN_IMAGE_CHANNELS_MAX], squares[FCNN_IMAGE_CHANNELS_MAX];
+    uint8_t low[FCNN_IMAGE_CHANNELS_MAX], high[FCNN_IMAGE_CHANNELS_MAX];
+} fcnn_image_sums;
 
 #ifdef __cplusplus
 }

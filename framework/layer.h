@@ -43,7 +43,9 @@ struct fcnn_node {
     fcnn_tensor gradient; /* of the loss in the output; data NULL where not needed */
     void *state;          /* type->state_bytes, zeroed; the layer's own */
     /* The graph's own: */
-    int need; /* radius of the output that is needed */
+    int need;        /* radius of the output that is needed */
+    int full_radius; /* that radius without a band fraction: what parameters are shaped by */
+    fcnn_node_time time;
     int output_buffer, gradient_buffer, extra_gradient_buffer;
     fcnn_tensor extra_gradient;
     int backward_writers;
@@ -102,6 +104,9 @@ fcnn_status fcnn_node_expect(const fcnn_graph *graph, const fcnn_node *node, fcn
 /* A layer's need where every output takes the whole input, for statistics say. */
 int fcnn_need_all(const fcnn_graph *graph, const fcnn_node *node, int input, int need);
 
+/* How images enter, said by the input layer; otherwise stretched, without a frame. */
+void fcnn_graph_set_placement(fcnn_graph *graph, const fcnn_placement *placement);
+
 /* ---- While planning ---- */
 
 typedef struct {
@@ -134,6 +139,10 @@ typedef struct {
     int64_t step;
     int64_t version; /* changes whenever parameters do */
     fcnn_score *score;
+    const float *class_weights; /* [classes] or NULL */
+    int part, parts;            /* of the batch; 0 of 1 where it is not split */
+    bool estimates_norms; /* norms take the batch's statistics and keep them as running ones */
+    float norm_momentum;  /* with this momentum; 0: their own */
 } fcnn_pass;
 
 const fcnn_pass *fcnn_graph_pass(const fcnn_graph *graph);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bands.h"
 #include "graph_internal.h"
 
 static fcnn_status out_of_memory(const char *path) {
@@ -78,6 +79,17 @@ static fcnn_status load_numbers(const fcnn_model *model, const char *key, bool p
                            model->file->path, key, model->channels, positive ? "positive " : "");
 }
 
+/* Saved where it is not 1. */
+static fcnn_status load_fraction(fcnn_model *model) {
+    const char *text = fcnn_safetensors_metadata(model->file, "band_fraction");
+    model->band_fraction = 1.0;
+    if (!text || fcnn_bands_read_fraction(text, '\0', &model->band_fraction)) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_FORMAT,
+                           "%s: the metadata 'band_fraction' is '%s'; expected a number above 0 "
+                           "and up to 1",
+                           model->file->path, text);
+}
+
 static fcnn_status load_metadata(fcnn_model *model) {
     const fcnn_safetensors *file = model->file;
     const char *version, *form, *channels, *text;
@@ -100,6 +112,7 @@ static fcnn_status load_metadata(fcnn_model *model) {
     FCNN_TRY(load_class_names(model));
     FCNN_TRY(load_numbers(model, "input_mean", false, model->statistics.mean));
     FCNN_TRY(load_numbers(model, "input_deviation", true, model->statistics.deviation));
+    FCNN_TRY(load_fraction(model));
     FCNN_TRY(need_metadata(file, "config", &text));
     fcnn_status status = fcnn_config_parse(file->path, text, strlen(text), &model->config);
     if (!status) return FCNN_OK;
@@ -174,12 +187,24 @@ fcnn_status fcnn_model_restore(const fcnn_model *model, fcnn_graph *graph) {
 }
 
 fcnn_status fcnn_model_graph(const fcnn_model *model, fcnn_device *device, int batch,
-                             fcnn_graph **out) {
+                             fcnn_graph **graph) {
+    return fcnn_model_graph_cut(model, device, batch, model->band_fraction, graph);
+}
+
+fcnn_status fcnn_model_graph_cut(const fcnn_model *model, fcnn_device *device, int batch,
+                                 double band_fraction, fcnn_graph **out) {
+    bool space = fcnn_section_is(&model->config->sections[0], "domain", "space");
+    if (!(band_fraction > 0.0 && band_fraction <= 1.0) || (space && band_fraction != 1.0))
+        return fcnn_status_set(FCNN_ERROR_USAGE, "%s: a band fraction of %g; expected %s",
+                               model->file->path, band_fraction,
+                               space ? "1, as with domain=space there are no bands to cut"
+                                     : "one above 0 and up to 1");
     fcnn_graph_options options = {.config = model->config,
                                   .channels = model->channels,
                                   .classes = model->classes,
                                   .batch = batch,
-                                  .form = model->form};
+                                  .form = model->form,
+                                  .band_fraction = band_fraction};
     fcnn_graph *graph;
     fcnn_status status = fcnn_graph_create(&options, device, &graph);
     if (status == FCNN_ERROR_CONFIG)
@@ -397,9 +422,12 @@ static char *names_text(int count, const char *const *names) {
 
 static fcnn_status write_list(fcnn_graph *graph, const fcnn_save_options *options,
                               const tensor_list *list) {
-    enum { OWN = 7 };
-    char channels[16];
+    enum { OWN = 8 };
+    char channels[16], fraction[32];
     snprintf(channels, sizeof channels, "%d", graph->options.channels);
+    snprintf(fraction, sizeof fraction, "%.17g", graph->options.band_fraction);
+    /* Last of its own, so that a graph of all bins leaves it out. */
+    int own_count = graph->options.band_fraction == 1.0 ? OWN - 1 : OWN;
     char *names = names_text(options->classes, options->class_names);
     char *mean = numbers_text(graph->options.channels, graph->statistics.mean);
     char *deviation = numbers_text(graph->options.channels, graph->statistics.deviation);
@@ -413,11 +441,12 @@ static fcnn_status write_list(fcnn_graph *graph, const fcnn_save_options *option
             {"class_names", names},
             {"input_mean", mean},
             {"input_deviation", deviation},
-            {"config", (char *)options->config_text}};
+            {"config", (char *)options->config_text},
+            {"band_fraction", fraction}};
         memcpy(metadata, own, sizeof own);
-        for (int i = 0; i < options->extra_count; i++) metadata[OWN + i] = options->extra[i];
+        for (int i = 0; i < options->extra_count; i++) metadata[own_count + i] = options->extra[i];
         status = fcnn_safetensors_write(options->path, list->count, list->tensors,
-                                        OWN + options->extra_count, metadata);
+                                        own_count + options->extra_count, metadata);
     }
     free(names);
     free(mean);

@@ -21,7 +21,8 @@ typedef struct {
     fcnn_config *config;
     fcnn_form form;
     int channels, classes;
-    char **class_names; /* [classes] */
+    double band_fraction; /* that it was saved at: its norms' statistics are of these bands */
+    char **class_names;   /* [classes] */
     fcnn_input_statistics statistics;
 } fcnn_model;
 
@@ -32,6 +33,10 @@ void fcnn_model_destroy(fcnn_model *model);
 /* Builds, allocates and fills an inference graph; the model must outlive it. */
 fcnn_status fcnn_model_graph(const fcnn_model *model, fcnn_device *device, int batch,
                              fcnn_graph **graph);
+/* The same with another band fraction than the model's; FCNN_ERROR_USAGE where it is none or the
+ * model computes in space. */
+fcnn_status fcnn_model_graph_cut(const fcnn_model *model, fcnn_device *device, int batch,
+                                 double band_fraction, fcnn_graph **graph);
 
 /* Sets every parameter of a graph of the same cfg from the file; a tensor that is missing or
  * of another shape is an error that names it. */

@@ -214,7 +214,8 @@ fcnn_status fcnn_plan_memory(fcnn_graph *graph) {
     place_parameters(graph);
     int64_t trained = graph->flat.trained * (int64_t)sizeof(float);
     plan->bytes[FCNN_MEMORY_PARAMETERS] = graph->flat.total * (int64_t)sizeof(float);
-    plan->bytes[FCNN_MEMORY_GRADIENTS] = options->training ? trained : 0;
+    plan->bytes[FCNN_MEMORY_GRADIENTS] =
+        options->training ? trained * (options->accumulate ? 2 : 1) : 0;
     plan->bytes[FCNN_MEMORY_MOMENTS] = options->training ? trained * options->moments : 0;
     int64_t at = plan->bytes[FCNN_MEMORY_PARAMETERS] + plan->bytes[FCNN_MEMORY_GRADIENTS] +
                  plan->bytes[FCNN_MEMORY_MOMENTS];
@@ -265,6 +266,10 @@ fcnn_status fcnn_graph_allocate(fcnn_graph *graph) {
     if (graph->options.training) {
         flat->gradients = at;
         at += flat->trained;
+        if (graph->options.accumulate) {
+            graph->gradient_sums = at;
+            at += flat->trained;
+        }
         for (int m = 0; m < graph->options.moments; m++, at += flat->trained) flat->moments[m] = at;
     }
     for (int i = 0; i < graph->parameter_count; i++) {

@@ -17,7 +17,8 @@ typedef enum {
     FCNN_STREAM_SHUFFLE,  /* index: epoch */
     FCNN_STREAM_DROPOUT,  /* index: step, combined with the layer */
     FCNN_STREAM_SPLIT,    /* validation split */
-    FCNN_STREAM_DATA      /* synthetic images; index: image */
+    FCNN_STREAM_DATA,     /* synthetic images; index: image */
+    FCNN_STREAM_AUGMENT   /* index: epoch and image */
 } fcnn_stream;
 
 typedef struct {

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "graph_internal.h"
 
@@ -87,7 +88,25 @@ const fcnn_input_statistics *fcnn_graph_statistics(const fcnn_graph *graph) {
     return &graph->statistics;
 }
 
+fcnn_status fcnn_graph_set_class_weights(fcnn_graph *graph, const float *weights) {
+    size_t bytes = (size_t)graph->options.classes * sizeof *weights;
+    float *copy = weights ? malloc(bytes) : NULL;
+    if (weights && !copy)
+        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the classes' weights");
+    if (copy) memcpy(copy, weights, bytes);
+    free(graph->class_weights);
+    graph->class_weights = copy;
+    graph->pass.class_weights = copy;
+    return FCNN_OK;
+}
+
 /* ---- Passes ---- */
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
 
 static fcnn_status begin(fcnn_graph *graph, const fcnn_image *images, int count) {
     if (count < 1 || count > graph->options.batch)
@@ -109,7 +128,9 @@ static fcnn_status forward(fcnn_graph *graph) {
     for (int i = 0; i < graph->node_count; i++) {
         fcnn_node *node = graph->nodes[i];
         if (node->type->flags & FCNN_LAYER_VIEW) continue;
+        double started = now();
         fcnn_status status = node->type->forward(graph, node);
+        node->time.forward += now() - started;
         if (status) return fcnn_status_prefix(status, "%s", node->name);
     }
     return FCNN_OK;
@@ -137,7 +158,9 @@ static fcnn_status backward(fcnn_graph *graph) {
     for (int i = graph->node_count - 1; i >= 0; i--) {
         fcnn_node *node = graph->nodes[i];
         if (!node->needs_gradient) continue;
+        double started = now();
         fcnn_status status = backward_node(graph, node);
+        node->time.backward += now() - started;
         if (status) return fcnn_status_prefix(status, "%s, backward", node->name);
     }
     return FCNN_OK;
@@ -155,16 +178,64 @@ fcnn_status fcnn_graph_forward(fcnn_graph *graph, const fcnn_image *images, int 
 fcnn_status fcnn_graph_train(fcnn_graph *graph, const fcnn_image *images, int count,
                              const int32_t *labels, uint64_t seed, int64_t step,
                              fcnn_score *score) {
+    return fcnn_graph_train_part(graph, images, count, labels, seed, step, 0, 1, score);
+}
+
+/* The sum begins with part 0's gradients and ends up in their place after the last part. */
+static fcnn_status accumulate(fcnn_graph *graph, int part, int parts) {
+    enum { COLUMNS = FCNN_IMAGE_MULTIPLE };
+    fcnn_tensor gradients = {.layout = FCNN_VECTOR,
+                             .channels = (int)(graph->flat.trained / COLUMNS),
+                             .images = COLUMNS,
+                             .capacity = COLUMNS,
+                             .data = graph->flat.gradients};
+    fcnn_tensor sums = gradients;
+    sums.data = graph->gradient_sums;
+    if (part == 0)
+        FCNN_CALL(graph, copy, &gradients, &sums);
+    else if (part < parts - 1)
+        FCNN_CALL(graph, add, &gradients, &sums);
+    else
+        FCNN_CALL(graph, add, &sums, &gradients);
+    return FCNN_OK;
+}
+
+fcnn_status fcnn_graph_train_part(fcnn_graph *graph, const fcnn_image *images, int count,
+                                  const int32_t *labels, uint64_t seed, int64_t step, int part,
+                                  int parts, fcnn_score *score) {
     if (!graph->options.training)
         return fcnn_status_set(FCNN_ERROR_USAGE, "the graph was built for inference alone");
+    if (part < 0 || part >= parts || (parts > 1 && !graph->options.accumulate))
+        return fcnn_status_set(
+            FCNN_ERROR_USAGE, "part %d of %d: expected 0 to %d, of a graph that %s", part, parts,
+            parts - 1, parts > 1 ? "accumulates gradients" : "takes whole batches");
     FCNN_TRY(begin(graph, images, count));
     graph->pass.training = true;
     graph->pass.labels = labels;
     graph->pass.score = score;
     graph->pass.seed = seed;
     graph->pass.step = step;
+    graph->pass.part = part;
+    graph->pass.parts = parts;
     FCNN_TRY(forward(graph));
-    return backward(graph);
+    FCNN_TRY(backward(graph));
+    return parts > 1 ? accumulate(graph, part, parts) : FCNN_OK;
+}
+
+fcnn_status fcnn_graph_estimate_norms(fcnn_graph *graph, const fcnn_image *images, int count,
+                                      int64_t number) {
+    if (number < 0)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "norms: call number %lld", (long long)number);
+    graph->pass.estimates_norms = true;
+    graph->pass.norm_momentum = (float)(1.0 / ((double)number + 1.0));
+    fcnn_status status = fcnn_graph_forward(graph, images, count, NULL, NULL);
+    graph->pass.estimates_norms = false;
+    graph->pass.norm_momentum = 0.0f;
+    return status;
+}
+
+fcnn_node_time fcnn_graph_node_time(const fcnn_graph *graph, int node) {
+    return graph->nodes[node]->time;
 }
 
 /* Device [classes][capacity] to host [images][classes]. */

@@ -151,6 +151,7 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     activation_state *state = node->state;
     const fcnn_tensor *output = &node->output;
     if (output->layout != FCNN_BAND) return FCNN_OK;
+    int radius = fcnn_graph_input(graph, node, 0)->output.radius;
     if (state->form == PER_BIN && state->learned)
         FCNN_TRY(declare(graph, node, "b", 0.0f, &state->b));
     if (state->form == SRELU) {
@@ -164,7 +165,7 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
                                  &(fcnn_demand){.kind = FCNN_DEMAND_GRID, .size = state->grid});
     if (state->form == SRELU)
         return fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_SRELU,
-                                                       .radius = (output->size - 1) / 2,
+                                                       .radius = radius,
                                                        .window = square_radius(node)});
     return FCNN_OK;
 }
@@ -225,13 +226,14 @@ int64_t fcnn_srelu_sum_cost(int radius, int window) {
 
 static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
     const activation_state *state = node->state;
+    int radius = fcnn_graph_input(graph, node, 0)->output.radius;
     fcnn_cost_label(graph, node, cost);
     if (state->grid) cost->label = "fused";
     if (state->grid)
         cost->multiply_adds = 2 * node->output.channels * fcnn_transform_cost(state->grid);
     else if (state->form == SRELU)
-        cost->multiply_adds = node->output.channels *
-                              fcnn_srelu_sum_cost((node->output.size - 1) / 2, square_radius(node));
+        cost->multiply_adds =
+            node->output.channels * fcnn_srelu_sum_cost(radius, square_radius(node));
 }
 
 const fcnn_layer_type fcnn_layer_activation = {.name = "activation",

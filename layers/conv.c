@@ -12,6 +12,7 @@ typedef struct {
     int channels, filters, stride;
     bool compact;      /* taps are the parameter; else h is */
     int weight, bias;  /* parameters */
+    int full_radius;   /* of the spectrum without a band fraction, which parameters have */
     fcnn_fold *fold;   /* with a stride */
     void *h, *dh;      /* buffers of a compact kernel */
     int64_t h_version; /* of the parameters that h was computed from */
@@ -71,7 +72,19 @@ static int need(const fcnn_graph *graph, const fcnn_node *node, int input, int r
 
 static int64_t spectrum_bins(const fcnn_node *node) {
     const conv_state *state = node->state;
-    return fcnn_band_count(state->kernel.radius);
+    return fcnn_band_count(state->full_radius);
+}
+
+/* Complex numbers of the spectrum's bins that products use, a prefix of it. */
+static int64_t used_numbers(const conv_state *state) {
+    return fcnn_band_count(state->kernel.radius) * state->kernel.pairs;
+}
+
+/* The kernel with the bins of its whole spectrum. */
+static fcnn_kernel_shape full_kernel(const conv_state *state) {
+    fcnn_kernel_shape full = state->kernel;
+    full.radius = state->full_radius;
+    return full;
 }
 
 fcnn_status fcnn_conv_declare_taps(fcnn_graph *graph, fcnn_node *node, int size, int filters,
@@ -114,14 +127,18 @@ static fcnn_status declare(fcnn_graph *graph, fcnn_node *node) {
 
 static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     conv_state *state = node->state;
-    const fcnn_tensor *input = &fcnn_graph_input(graph, node, 0)->output;
+    const fcnn_node *from = fcnn_graph_input(graph, node, 0);
+    const fcnn_tensor *input = &from->output;
     state->kernel.radius = node->output.radius;
+    state->full_radius = node->full_radius;
     if (state->stride > 1) {
         state->kernel.radius = input->radius;
-        FCNN_TRY(fcnn_fold_create(input->size, state->stride, node->output.radius, &state->fold));
+        state->full_radius = from->full_radius;
+        FCNN_TRY(fcnn_fold_create(input->size, state->stride, input->radius, node->output.radius,
+                                  &state->fold));
     }
     FCNN_TRY(declare(graph, node));
-    int64_t bytes = spectrum_bins(node) * state->kernel.pairs * (int64_t)sizeof(fcnn_complex);
+    int64_t bytes = used_numbers(state) * (int64_t)sizeof(fcnn_complex);
     if (state->compact) {
         FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_SPECTRUM, &state->h));
         FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_BACKWARD, &state->dh));
@@ -154,8 +171,9 @@ static fcnn_status initialise(fcnn_graph *graph, fcnn_node *node, uint64_t seed)
     const fcnn_backend *backend = device->backend;
     fcnn_status status = backend->allocate(device, bytes, &taps);
     if (!status) status = backend->upload(device, taps, host, bytes);
+    fcnn_kernel_shape full = full_kernel(state);
     if (!status)
-        status = backend->kernel_to_spectrum(device, &state->kernel, taps,
+        status = backend->kernel_to_spectrum(device, &full, taps,
                                              (void *)fcnn_graph_value(graph, state->weight));
     if (taps) backend->release(device, taps);
     free(host);
@@ -194,10 +212,28 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
         FCNN_CALL(graph, bias_backward, &node->gradient, fcnn_graph_gradient(graph, state->bias));
     FCNN_CALL(graph, product_backward_weights, state->fold,
               &fcnn_graph_input(graph, node, 0)->output, &node->gradient, dh);
+    int64_t used = used_numbers(state), all = spectrum_bins(node) * state->kernel.pairs;
+    if (!state->compact && used < all)
+        FCNN_CALL(graph, clear, dh + used, (size_t)(all - used) * sizeof *dh);
     if (state->compact) FCNN_CALL(graph, spectrum_to_kernel, &state->kernel, dh, dweight);
     fcnn_tensor *dx = fcnn_graph_input_gradient(graph, node, 0);
     if (dx) FCNN_CALL(graph, product_backward_data, state->fold, h, &node->gradient, dx);
     return FCNN_OK;
+}
+
+/* All bins of compact taps, of which a cut network's products use a part. */
+static fcnn_status full_spectrum(fcnn_graph *graph, const conv_state *state, size_t bytes,
+                                 fcnn_complex *host) {
+    fcnn_device *device = fcnn_graph_device(graph);
+    const fcnn_backend *backend = device->backend;
+    fcnn_kernel_shape full = full_kernel(state);
+    void *h;
+    FCNN_TRY(backend->allocate(device, bytes, &h));
+    fcnn_status status =
+        backend->kernel_to_spectrum(device, &full, fcnn_graph_value(graph, state->weight), h);
+    if (!status) status = backend->download(device, host, h, bytes);
+    backend->release(device, h);
+    return status;
 }
 
 static fcnn_status spectrum(fcnn_graph *graph, fcnn_node *node, fcnn_complex *host, float *bias) {
@@ -205,7 +241,10 @@ static fcnn_status spectrum(fcnn_graph *graph, fcnn_node *node, fcnn_complex *ho
     fcnn_complex *h;
     FCNN_TRY(current_spectrum(graph, node, &h));
     size_t bytes = (size_t)(spectrum_bins(node) * state->kernel.pairs) * sizeof *h;
-    FCNN_CALL(graph, download, host, h, bytes);
+    if (state->compact && state->kernel.radius < state->full_radius)
+        FCNN_TRY(full_spectrum(graph, state, bytes, host));
+    else
+        FCNN_CALL(graph, download, host, h, bytes);
     if (state->bias != FCNN_NO_PARAMETER)
         return fcnn_graph_read(graph, fcnn_graph_parameter(graph, state->bias), bias);
     for (int c = 0; c < state->filters; c++) bias[c] = 0.0f;
@@ -224,7 +263,7 @@ static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost 
     cost->label = "resident";
     cost->multiply_adds = 4 * products * state->kernel.pairs;
     cost->spatial_multiply_adds = pixels * taps * state->kernel.pairs;
-    if (state->compact) cost->bytes = spectrum_bins(node) * state->kernel.pairs * 8;
+    if (state->compact) cost->bytes = used_numbers(state) * (int64_t)sizeof(fcnn_complex);
 }
 
 static void destroy(fcnn_node *node) {

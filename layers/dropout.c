@@ -36,7 +36,8 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     }
     fcnn_random random = {pass->seed, FCNN_STREAM_DROPOUT,
                           (uint64_t)pass->step << 16 | (uint64_t)node->section->ordinal};
-    FCNN_CALL(graph, dropout_mask, &random, state->rate, node->output.channels, pass->images,
+    FCNN_CALL(graph, dropout_mask, &random, state->rate, node->output.channels,
+              pass->part * pass->images, pass->images, pass->parts * pass->images,
               node->output.capacity, state->mask);
     FCNN_CALL(graph, channel_scale, state->mask, x, &node->output);
     return FCNN_OK;

@@ -3,10 +3,42 @@
 #include "layers.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
     const fcnn_layer_type *type = fcnn_in_space(graph) ? &fcnn_layer_space_input : &fcnn_layer_fft;
     return fcnn_graph_add(graph, type, section, NULL, NULL);
+}
+
+static const char *const pads[] = {"none", "zero", "reflect"}; /* fcnn_padding, and the key's */
+
+/* Keys that are another key's detail are refused where they would do nothing. */
+static fcnn_status set_placement(fcnn_graph *graph, const fcnn_node *node) {
+    const fcnn_section *section = node->section;
+    fcnn_placement placement = {.crop = fcnn_section_is(section, "placement", "crop"),
+                                .crop_fraction = fcnn_section_real(section, "crop"),
+                                .padding = (fcnn_padding)fcnn_section_word(section, "pad"),
+                                .margin = fcnn_section_real(section, "margin")};
+    if (!placement.crop && fcnn_section_has(section, "crop"))
+        return fcnn_node_error(graph, node, "crop", "crop=%g: is of placement=crop",
+                               placement.crop_fraction);
+    if (!placement.padding && fcnn_section_has(section, "margin"))
+        return fcnn_node_error(graph, node, "margin", "margin=%g: is of pad=zero and pad=reflect",
+                               placement.margin);
+    fcnn_graph_set_placement(graph, &placement);
+    return FCNN_OK;
+}
+
+/* Adds to a remark how images are placed, where that is not the default. */
+static void remark_placement(const fcnn_graph *graph, char *remark, size_t bytes) {
+    const fcnn_placement *placement = fcnn_graph_placement(graph);
+    size_t used = strlen(remark);
+    if (placement->crop)
+        snprintf(remark + used, bytes - used, "; crop %g", placement->crop_fraction);
+    used = strlen(remark);
+    if (placement->padding)
+        snprintf(remark + used, bytes - used, "; pad %s %g", pads[placement->padding],
+                 placement->margin);
 }
 
 static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
@@ -14,6 +46,7 @@ static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
         return fcnn_node_error(graph, node, NULL, "must be the first layer, once");
     int size;
     FCNN_TRY(fcnn_section_size(graph, node, &size));
+    FCNN_TRY(set_placement(graph, node));
     node->output = (fcnn_tensor){
         .layout = FCNN_BAND, .size = size, .channels = fcnn_graph_get_options(graph)->channels};
     return FCNN_OK;
@@ -26,19 +59,19 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
 }
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
-    FCNN_CALL(graph, images_to_band, fcnn_graph_pass(graph)->pixels, fcnn_graph_statistics(graph),
-              &node->output);
+    FCNN_CALL(graph, images_to_band, fcnn_graph_pass(graph)->pixels, fcnn_graph_placement(graph),
+              fcnn_graph_statistics(graph), &node->output);
     return FCNN_OK;
 }
 
 static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
-    (void)graph;
     long long used = fcnn_band_count(node->output.radius);
     long long all = fcnn_band_count((node->output.size - 1) / 2);
     cost->label = "input";
     cost->multiply_adds = node->output.channels * fcnn_transform_cost(node->output.size);
     snprintf(cost->remark, sizeof cost->remark, "input bins used: %lld of %lld, = %d px", used, all,
              fcnn_band_size(node->output.radius));
+    remark_placement(graph, cost->remark, sizeof cost->remark);
 }
 
 const fcnn_layer_type fcnn_layer_fft = {
@@ -75,18 +108,18 @@ static fcnn_status space_forward(fcnn_graph *graph, fcnn_node *node) {
     input_state *state = node->state;
     state->band.data = state->memory;
     state->band.images = node->output.images;
-    FCNN_CALL(graph, images_to_band, fcnn_graph_pass(graph)->pixels, fcnn_graph_statistics(graph),
-              &state->band);
+    FCNN_CALL(graph, images_to_band, fcnn_graph_pass(graph)->pixels, fcnn_graph_placement(graph),
+              fcnn_graph_statistics(graph), &state->band);
     FCNN_CALL(graph, band_to_map, &state->band, 1.0f, &node->output);
     return FCNN_OK;
 }
 
 static void space_cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
-    (void)graph;
     cost->label = "input";
     cost->multiply_adds = 2 * node->output.channels * fcnn_transform_cost(node->output.size);
     snprintf(cost->remark, sizeof cost->remark, "input pixels used: %dx%d", node->output.size,
              node->output.size);
+    remark_placement(graph, cost->remark, sizeof cost->remark);
 }
 
 const fcnn_layer_type fcnn_layer_space_input = {.name = "fft",

@@ -1,6 +1,7 @@
 /* Batch norm, on a band by Parseval: mean = avg X_0, variance = avg of the
  * energy about it; in space over the pixels, which is the same. eps 1e-5, momentum 0.1 as is
- * customary; the running variance is the biased one. */
+ * customary; the running variance is the biased one. A pass that estimates the running statistics
+ * takes the batch's, as training does. */
 #include <math.h>
 
 #include "layers.h"
@@ -53,8 +54,11 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     const float *beta = fcnn_graph_value(graph, state->beta);
     float *mean = fcnn_graph_value(graph, state->running_mean);
     float *variance = fcnn_graph_value(graph, state->running_variance);
-    if (fcnn_graph_pass(graph)->training)
-        FCNN_CALL(graph, norm_forward, &constants, x, gamma, beta, mean, variance, state->mean,
+    const fcnn_pass *pass = fcnn_graph_pass(graph);
+    fcnn_norm_constants used = constants;
+    if (pass->estimates_norms && pass->norm_momentum > 0.0f) used.momentum = pass->norm_momentum;
+    if (pass->training || pass->estimates_norms)
+        FCNN_CALL(graph, norm_forward, &used, x, gamma, beta, mean, variance, state->mean,
                   state->inverse, &node->output);
     else
         FCNN_CALL(graph, norm_apply, &constants, x, gamma, beta, mean, variance, &node->output);

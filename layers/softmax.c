@@ -23,9 +23,12 @@ static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
 
 static fcnn_status score(fcnn_graph *graph, fcnn_node *node, fcnn_tensor *gradient) {
     const fcnn_pass *pass = fcnn_graph_pass(graph);
-    float smoothing = (float)fcnn_section_real(node->section, "label_smoothing");
-    FCNN_CALL(graph, cross_entropy, &fcnn_graph_input(graph, node, 0)->output, &node->output,
-              pass->labels, smoothing, gradient, pass->score);
+    fcnn_loss_constants constants = {.smoothing =
+                                         (float)fcnn_section_real(node->section, "label_smoothing"),
+                                     .scale = 1.0f / (float)pass->parts,
+                                     .class_weights = pass->class_weights};
+    FCNN_CALL(graph, cross_entropy, &constants, &fcnn_graph_input(graph, node, 0)->output,
+              &node->output, pass->labels, gradient, pass->score);
     return FCNN_OK;
 }
 

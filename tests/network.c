@@ -46,7 +46,9 @@ static fcnn_status create(network *n) {
                                  .classes = options->classes,
                                  .batch = options->batch,
                                  .training = !options->inference,
-                                 .moments = options->moments};
+                                 .band_fraction = options->band_fraction,
+                                 .moments = options->moments,
+                                 .accumulate = options->accumulate};
     return fcnn_graph_create(&create, n->device, &n->graph);
 }
 

@@ -18,8 +18,10 @@ typedef struct {
     int channels, classes, batch;
     int threads; /* 0: 1 */
     bool inference;
+    bool accumulate; /* gradients of batches in parts */
     int moments;
-    const char *set; /* assignments as of --set, separated by spaces; NULL: none */
+    const char *set;      /* assignments as of --set, separated by spaces; NULL: none */
+    double band_fraction; /* 0: the cfg's */
 } network_options;
 
 typedef struct {

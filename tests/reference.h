@@ -31,7 +31,9 @@ void ref_release(int mark);
 void ref_inverse(const ref_shape *shape, const ref_complex *band, double *map);
 /* band = scale * forward transform. */
 void ref_forward(const ref_shape *shape, const double *map, double scale, ref_complex *band);
-/* One image of any size to a band [F(radius)][channels]: separable sums. */
+/* One map of any size to its bins [F(radius)]: separable sums. */
+void ref_plane(const double *plane, int height, int width, int radius, ref_complex *bins);
+/* One image, normalised, to a band [F(radius)][channels]. */
 void ref_image(const fcnn_image *image, const fcnn_input_statistics *statistics, int radius,
                ref_complex *band);
 
@@ -172,9 +174,11 @@ void ref_dense_forward(int units, int features, int images, const double *w, con
 void ref_dense_backward(int units, int features, int images, const double *w, const double *x,
                         const double *dy, double *dx, double *dw, double *dbias);
 void ref_softmax(int classes, int images, const double *logits, double *probabilities);
-/* Sum of the images' losses; gradient of their mean. */
-double ref_cross_entropy(int classes, int images, const double *logits, const int32_t *labels,
-                         double smoothing, double *gradient);
+/* Sum of the images' losses. *objective, whose gradient it is, is the mean over images of scale *
+ * weight of the label * loss; both may be NULL. */
+double ref_cross_entropy(int classes, int images, const fcnn_loss_constants *constants,
+                         const double *logits, const int32_t *labels, double *objective,
+                         double *gradient);
 
 /* ---- Optimizers: one step of one rule on `count` numbers; false without a reference ---- */
 bool ref_update(const char *rule, const fcnn_step_constants *constants, int64_t count,

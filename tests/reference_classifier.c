@@ -46,19 +46,25 @@ void ref_softmax(int classes, int images, const double *logits, double *probabil
     }
 }
 
-double ref_cross_entropy(int classes, int images, const double *logits, const int32_t *labels,
-                         double smoothing, double *gradient) {
-    double loss = 0.0;
+double ref_cross_entropy(int classes, int images, const fcnn_loss_constants *constants,
+                         const double *logits, const int32_t *labels, double *objective,
+                         double *gradient) {
+    double sum = 0.0, weighted = 0.0, smoothing = (double)constants->smoothing;
     for (int64_t n = 0; n < images; n++) {
-        double total = log_sum(classes, images, logits + n);
+        double total = log_sum(classes, images, logits + n), loss = 0.0;
+        double weight = (double)constants->scale / images;
+        if (constants->class_weights) weight *= (double)constants->class_weights[labels[n]];
         for (int64_t c = 0; c < classes; c++) {
             double target = smoothing / classes + (c == labels[n] ? 1.0 - smoothing : 0.0);
             double log_probability = logits[c * images + n] - total;
             loss -= target * log_probability;
-            if (gradient) gradient[c * images + n] = (exp(log_probability) - target) / images;
+            if (gradient) gradient[c * images + n] = weight * (exp(log_probability) - target);
         }
+        sum += loss;
+        weighted += weight * loss;
     }
-    return loss;
+    if (objective) *objective = weighted;
+    return sum;
 }
 
 /* ---- Optimizers ---- */

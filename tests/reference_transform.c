@@ -108,30 +108,48 @@ static double share(int k, int size) {
     return twice == size ? 0.5 : 1.0;
 }
 
-/* Sums along x: columns[(y * (radius+1) + kx)]. */
-static void image_rows(const fcnn_image *image, const fcnn_input_statistics *statistics,
-                       int channel, int radius, ref_complex *columns) {
-    int mark = ref_mark(), width = image->width;
-    ref_complex *root = unit_roots(width);
-    double value[256];
-    for (int v = 0; v < 256; v++)
-        value[v] = (v / 255.0 - (double)statistics->mean[channel]) /
-                   (double)statistics->deviation[channel];
-    for (int64_t y = 0; y < image->height; y++) {
-        const uint8_t *row = image->pixels + y * width * image->channels + channel;
-        for (int kx = 0; kx <= radius && 2 * kx <= width; kx++) {
-            double re = 0.0, im = 0.0;
-            int t = 0;
-            for (int64_t x = 0; x < width; x++) {
-                double v = value[row[x * image->channels]];
-                re += v * creal(root[t]);
-                im += v * cimag(root[t]);
-                t += kx;
-                if (t >= width) t -= width;
-            }
-            columns[y * (radius + 1) + kx] = re + I * im;
+/* Sums along x of one row: columns[kx], kx = 0 .. radius. */
+static void row_sums(const double *row, int width, int radius, const ref_complex *root,
+                     ref_complex *columns) {
+    for (int kx = 0; kx <= radius && 2 * kx <= width; kx++) {
+        double re = 0.0, im = 0.0;
+        int t = 0;
+        for (int x = 0; x < width; x++) {
+            re += row[x] * creal(root[t]);
+            im += row[x] * cimag(root[t]);
+            t += kx;
+            if (t >= width) t -= width;
         }
+        columns[kx] = re + I * im;
     }
+}
+
+/* Sums along y of columns[height][radius+1], to every `step`-th number of the band. */
+static void column_sums(const ref_complex *columns, int height, int width, int radius, int step,
+                        ref_complex *band) {
+    int mark = ref_mark();
+    ref_complex *root = unit_roots(height);
+    for (int64_t k = 0; k < fcnn_band_count(radius); k++) {
+        int ky, kx;
+        fcnn_band_frequency(k, &ky, &kx);
+        double unit = share(ky, height) * share(kx, width) * (k ? FCNN_SQRT2 : 1.0) /
+                      ((double)height * width);
+        ref_complex sum = 0.0;
+        if (unit > 0.0)
+            for (int y = 0; y < height; y++)
+                sum += columns[(int64_t)y * (radius + 1) + kx] * root[phase(ky, y, 0, 0, height)];
+        band[k * step] = k ? unit * sum : unit * creal(sum);
+    }
+    ref_release(mark);
+}
+
+void ref_plane(const double *plane, int height, int width, int radius, ref_complex *bins) {
+    int mark = ref_mark();
+    ref_complex *columns = ref_allocate((size_t)height * ((size_t)radius + 1) * sizeof *columns);
+    ref_complex *root = unit_roots(width);
+    for (int64_t y = 0; y < height; y++)
+        row_sums(plane + y * width, width, radius, root, columns + y * (radius + 1));
+    column_sums(columns, height, width, radius, 1, bins);
     ref_release(mark);
 }
 
@@ -139,21 +157,17 @@ void ref_image(const fcnn_image *image, const fcnn_input_statistics *statistics,
                ref_complex *band) {
     int mark = ref_mark(), height = image->height, width = image->width;
     ref_complex *columns = ref_allocate((size_t)height * ((size_t)radius + 1) * sizeof *columns);
-    ref_complex *root = unit_roots(height);
+    ref_complex *root = unit_roots(width);
+    double *row = ref_allocate((size_t)width * sizeof *row);
     for (int channel = 0; channel < image->channels; channel++) {
-        image_rows(image, statistics, channel, radius, columns);
-        for (int64_t k = 0; k < fcnn_band_count(radius); k++) {
-            int ky, kx;
-            fcnn_band_frequency(k, &ky, &kx);
-            double unit = share(ky, height) * share(kx, width) * (k ? FCNN_SQRT2 : 1.0) /
-                          ((double)height * width);
-            ref_complex sum = 0.0;
-            if (unit > 0.0)
-                for (int y = 0; y < height; y++)
-                    sum +=
-                        columns[(int64_t)y * (radius + 1) + kx] * root[phase(ky, y, 0, 0, height)];
-            band[k * image->channels + channel] = k ? unit * sum : unit * creal(sum);
+        double mean = statistics->mean[channel], deviation = statistics->deviation[channel];
+        for (int64_t y = 0; y < height; y++) {
+            const uint8_t *pixel = image->pixels + y * width * image->channels + channel;
+            for (int64_t x = 0; x < width; x++)
+                row[x] = (pixel[x * image->channels] / 255.0 - mean) / deviation;
+            row_sums(row, width, radius, root, columns + y * (radius + 1));
         }
+        column_sums(columns, height, width, radius, image->channels, band + channel);
     }
     ref_release(mark);
 }

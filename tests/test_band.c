@@ -124,7 +124,9 @@ END_TEST
 
 static fcnn_fold *make_fold(int i, int radius_out) {
     fcnn_fold *fold = NULL;
-    ck_assert_int_eq(fcnn_fold_create(folding[i].n, folding[i].stride, radius_out, &fold), FCNN_OK);
+    ck_assert_int_eq(fcnn_fold_create(folding[i].n, folding[i].stride, (folding[i].n - 1) / 2,
+                                      radius_out, &fold),
+                     FCNN_OK);
     ck_assert_int_eq(fold->radius_in, (folding[i].n - 1) / 2);
     ck_assert_int_eq(fold->radius_out, radius_out);
     ck_assert_int_eq(fold->stride, folding[i].stride);
@@ -259,7 +261,7 @@ START_TEST(other_sizes_name_the_nearest_that_fold) {
     for (int w = 0; w < 3; w++)
         ck_assert_msg(strstr(fcnn_status_message(), not_folding[_i].words[w]) != NULL,
                       "'%s' lacks '%s'", fcnn_status_message(), not_folding[_i].words[w]);
-    ck_assert_int_eq(fcnn_fold_create(not_folding[_i].n, not_folding[_i].stride, 0, &fold),
+    ck_assert_int_eq(fcnn_fold_create(not_folding[_i].n, not_folding[_i].stride, 0, 0, &fold),
                      FCNN_ERROR_CONFIG);
     ck_assert_ptr_null(fold);
 }

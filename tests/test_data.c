@@ -1,5 +1,6 @@
 /* Names, idx files, synthetic images and statistics. Bad idx files come from
  * tests/bad (made by make_data.py), good ones are written by the tests. */
+#include <fcntl.h>
 #include <math.h>
 #include <zlib.h>
 
@@ -12,11 +13,14 @@ START_TEST(an_unknown_name_lists_the_known) {
                       "fashoin-mnist|fashion-mnist|synthetic|folder may be given|No such file");
     expect_open_error("", FCNN_ERROR_USAGE, "empty");
     write_file(below("plain.txt"), "x", 1);
-    expect_open_error(below("plain.txt"), FCNN_ERROR_USAGE, "a file, not a folder");
+    expect_open_error(below("plain.txt"), FCNN_ERROR_USAGE, "a file, not a folder|.tar.gz");
 }
 END_TEST
 
 /* ---- idx ---- */
+
+static const char *const idx_files[] = {"train-images-idx3", "train-labels-idx1",
+                                        "t10k-images-idx3", "t10k-labels-idx1"};
 
 static const struct {
     const char *name;
@@ -93,7 +97,7 @@ START_TEST(idx_reads_plain_zipped_grey_and_colour) {
     ck_assert_str_eq(text, "test 1");
     set->channels = 4 - set->channels; /* a reader that breaks its word */
     fcnn_input_statistics statistics;
-    expect_words(fcnn_dataset_statistics(set, FCNN_SPLIT_TRAIN, NULL, 2, 2, &statistics),
+    expect_words(fcnn_dataset_statistics(set, FCNN_SPLIT_TRAIN, NULL, 2, 2, 2, &statistics),
                  FCNN_ERROR_FORMAT, colour ? "train 0: expected 1|found 3" : "expected 3|found 1");
     fcnn_dataset_close(set);
     write_file(below("idx/classes.txt"), "a\r\nb\nc\nd d\nlast\n\n", 17);
@@ -105,6 +109,35 @@ START_TEST(idx_reads_plain_zipped_grey_and_colour) {
 }
 END_TEST
 
+START_TEST(fingerprints_follow_files_options_and_seed) {
+    static const char *const specs[] = {"synthetic", "synthetic:size=9"};
+    uint64_t found[5];
+    for (int i = 0; i < 5; i++) {
+        fcnn_dataset *set;
+        if (i == 4) { /* the same bytes, written at another time */
+            struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+            ck_assert_int_eq(utimensat(AT_FDCWD, below("idx/t10k-labels-idx1-ubyte"), times, 0), 0);
+        }
+        if (i == 3)
+            for (int f = 0; f < 4; f++) {
+                char from[PATH_BYTES];
+                snprintf(from, sizeof from, "%s/bad/idx/classes-gap/%s-ubyte", FCNN_TEST_DIR,
+                         idx_files[f]);
+                copy_file(from, below("idx/%s-ubyte", idx_files[f]));
+            }
+        for (int again = 0; again < 2; again++) {
+            const char *spec = i < 3 ? specs[i % 2] : below("idx");
+            ck_assert_msg(!fcnn_dataset_open(spec, i == 2 ? 2 : 1, &set), "%s",
+                          fcnn_status_message());
+            if (again) ck_assert_uint_eq(set->fingerprint, found[i]);
+            found[i] = set->fingerprint;
+            fcnn_dataset_close(set);
+        }
+        for (int j = 0; j < i; j++) ck_assert_uint_ne(found[i], found[j]);
+    }
+}
+END_TEST
+
 START_TEST(unreadable_idx_folders_carry_the_reason) {
     below("odd/train-images-idx3-ubyte/");
     expect_open_error(below("odd"), FCNN_ERROR_IO, "train-images-idx3-ubyte|Is a directory");
@@ -112,10 +145,8 @@ START_TEST(unreadable_idx_folders_carry_the_reason) {
     memset(line, 'x', sizeof line);
     char from[PATH_BYTES];
     for (int i = 0; i < 4; i++) {
-        static const char *const names[] = {"train-images-idx3", "train-labels-idx1",
-                                            "t10k-images-idx3", "t10k-labels-idx1"};
-        snprintf(from, sizeof from, "%s/bad/idx/label-range/%s-ubyte", FCNN_TEST_DIR, names[i]);
-        copy_file(from, below("long/%s-ubyte", names[i]));
+        snprintf(from, sizeof from, "%s/bad/idx/label-range/%s-ubyte", FCNN_TEST_DIR, idx_files[i]);
+        copy_file(from, below("long/%s-ubyte", idx_files[i]));
     }
     write_file(below("long/classes.txt"), line, sizeof line);
     expect_open_error(below("long"), FCNN_ERROR_FORMAT, "classes.txt:1|longer than 254 bytes");
@@ -259,7 +290,8 @@ START_TEST(statistics_equal_a_direct_computation) {
     int64_t indices[9];
     for (int i = 0; i < 9; i++) indices[i] = 39 - 4 * i;
     fcnn_input_statistics got, again;
-    ck_assert_int_eq(fcnn_dataset_statistics(set, FCNN_SPLIT_TRAIN, indices, 9, 4, &got), FCNN_OK);
+    ck_assert_int_eq(fcnn_dataset_statistics(set, FCNN_SPLIT_TRAIN, indices, 9, 4, 2, &got),
+                     FCNN_OK);
     static const int used[] = {0, 2, 4, 6}; /* floor(9 i / 4) */
     for (int c = 0; c < 3; c++) {
         double values[4 * 256], mean = 0, variance = 0;
@@ -275,14 +307,14 @@ START_TEST(statistics_equal_a_direct_computation) {
         ck_assert_double_eq_tol(got.deviation[c], sqrt(variance), 1e-7);
     }
     ck_assert_int_eq(got.channels, 3);
-    ck_assert_int_eq(fcnn_dataset_statistics(set, FCNN_SPLIT_TRAIN, indices, 9, 4, &again),
+    ck_assert_int_eq(fcnn_dataset_statistics(set, FCNN_SPLIT_TRAIN, indices, 9, 4, 2, &again),
                      FCNN_OK);
     ck_assert_mem_eq(&got, &again, sizeof got);
     int64_t outside = 40;
-    expect_words(fcnn_dataset_statistics(set, FCNN_SPLIT_TRAIN, &outside, 1, 1, &got),
+    expect_words(fcnn_dataset_statistics(set, FCNN_SPLIT_TRAIN, &outside, 1, 1, 2, &got),
                  FCNN_ERROR_USAGE, "image 40|there are 40");
-    expect_words(fcnn_dataset_statistics(set, FCNN_SPLIT_TRAIN, NULL, 0, 1, &got), FCNN_ERROR_USAGE,
-                 "at least one");
+    expect_words(fcnn_dataset_statistics(set, FCNN_SPLIT_TRAIN, NULL, 0, 1, 2, &got),
+                 FCNN_ERROR_USAGE, "at least one");
     fcnn_dataset_close(set);
 }
 END_TEST
@@ -291,13 +323,13 @@ START_TEST(statistics_of_constants_and_broken_files) {
     copy_file(FCNN_TEST_DIR "/bad/images/truncated.bmp", below("flat/x/0.bmp"));
     fcnn_dataset *set = open_good(below("flat"));
     fcnn_input_statistics got;
-    expect_words(fcnn_dataset_statistics(set, FCNN_SPLIT_TRAIN, NULL, 1, 9, &got),
+    expect_words(fcnn_dataset_statistics(set, FCNN_SPLIT_TRAIN, NULL, 1, 9, 2, &got),
                  FCNN_ERROR_FORMAT, "none of 1|x/0.bmp|truncated");
     fcnn_dataset_close(set);
     write_bmp(below("flat/x/1.bmp"), 77, 10, 0);
     write_bmp(below("flat/x/2.bmp"), 77, 30, 0);
     set = open_good(below("flat"));
-    ck_assert_int_eq(fcnn_dataset_statistics(set, FCNN_SPLIT_TRAIN, NULL, 3, 9, &got), FCNN_OK);
+    ck_assert_int_eq(fcnn_dataset_statistics(set, FCNN_SPLIT_TRAIN, NULL, 3, 9, 2, &got), FCNN_OK);
     ck_assert_float_eq(got.mean[0], (float)(77 / 255.0));
     ck_assert_float_eq(got.deviation[0], 1);
     ck_assert_float_eq(got.deviation[1], (float)(10 / 255.0));
@@ -313,6 +345,7 @@ int main(void) {
     TCase *idx = add_case(suite, "idx");
     tcase_add_loop_test(idx, bad_idx_files_are_explained, 0, LENGTH(bad_idx));
     tcase_add_loop_test(idx, idx_reads_plain_zipped_grey_and_colour, 0, 4);
+    tcase_add_test(idx, fingerprints_follow_files_options_and_seed);
     tcase_add_test(idx, unreadable_idx_folders_carry_the_reason);
     tcase_add_test(idx, fashion_mnist_is_what_the_sample_images_show);
     tcase_add_test(idx, fashion_mnist_says_what_to_install);

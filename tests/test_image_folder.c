@@ -1,5 +1,7 @@
 /* Image files and folders of them. Bad images come from tests/bad (made by
  * make_data.py), good ones from tests/images or written by the tests. */
+#include <fcntl.h>
+
 #include "temporary.h"
 
 /* ---- Image files ---- */
@@ -13,7 +15,7 @@ static const struct {
     {"truncated.gif", "truncated"},
     {"empty.jpg", "truncated"},
     {"giant.png", "20000 x 20000"},
-    {"absurd.png", "expected a JPEG"},
+    {"absurd.png", "2000000000 x 2000000000 pixels"},
     {"text.png", "expected a JPEG"},
     {"huffman.jpg", "damaged JPEG|256 codes"},
 };
@@ -85,7 +87,36 @@ START_TEST(grey_expands_and_colour_averages) {
 }
 END_TEST
 
+/* Two halves of one picture in less common files; of the frames, the first counts. */
+START_TEST(uncommon_files_decode) {
+    static const char *const files[] = {"progressive.jpg", "cmyk.jpg",       "rotated.jpg",
+                                        "transparent.png", "palette.png",    "palette.bmp",
+                                        "frames.gif",      "grey-alpha.png", "sixteen-bit.png"};
+    static const int colours[2][2][3] = {{{200, 40, 90}, {10, 180, 60}},
+                                         {{100, 100, 100}, {200, 200, 200}}};
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/images/formats/%s", FCNN_TEST_DIR, files[_i]);
+    fcnn_image image;
+    ck_assert_msg(!fcnn_image_load(path, 3, &image), "%s", fcnn_status_message());
+    ck_assert(image.width == 16 && image.height == 8);
+    for (int half = 0; half < 2; half++)
+        for (int c = 0; c < 3; c++) {
+            int got = image.pixels[3 * (4 * 16 + 8 * half + 3) + c];
+            int want = colours[_i > 6][half][c];
+            ck_assert_msg(abs(got - want) <= 3, "%s: %d, not %d", files[_i], got, want);
+        }
+    fcnn_image_clear(&image);
+}
+END_TEST
+
 /* ---- Image folders ---- */
+
+/* That problem `at` of the set, and no other, is about this and says so. */
+static void check_problem(const fcnn_dataset *set, int at, const char *words) {
+    ck_assert_int_lt(at, set->problems.count);
+    fcnn_status_set(FCNN_ERROR_FORMAT, "%s", set->problems.messages[at]);
+    expect_words(FCNN_ERROR_FORMAT, FCNN_ERROR_FORMAT, words);
+}
 
 static const char *boot_path(void) { return FCNN_TEST_DIR "/images/ankle-boot.png"; }
 
@@ -111,8 +142,10 @@ START_TEST(folders_give_sorted_classes_and_files) {
     ck_assert_int_eq(set->count[FCNN_SPLIT_HELD_OUT], 1);
     ck_assert_int_eq(set->channels, 3);
     ck_assert(!set->held_out_is_test);
-    ck_assert_int_eq(set->skipped, 5);
-    ck_assert_ptr_nonnull(strstr(set->skipped_example, "train/b/huffman.jpg: damaged JPEG"));
+    ck_assert_int_eq(set->problems.count, 5);
+    ck_assert_ptr_nonnull(strstr(set->problems.messages[0], "train/b/huffman.jpg: damaged JPEG"));
+    for (int i = 0; i < 5; i++)
+        ck_assert_ptr_nonnull(strstr(set->problems.messages[i], " (left out)"));
     static const int want_label[] = {0, 1, 2, 2}, want_pixel[] = {30, 40, 10, 20};
     for (int i = 0; i < 4; i++) {
         fcnn_image image;
@@ -148,15 +181,141 @@ END_TEST
 START_TEST(wrong_folders_are_explained) {
     below("none/"), below("gap/full/"), below("gap/void/");
     expect_open_error(below("none"), FCNN_ERROR_FORMAT, "none|a folder for each class, found none");
-    write_bmp(below("gap/full/1.bmp"), 1, 1, 1);
-    expect_open_error(below("gap"), FCNN_ERROR_FORMAT, "gap/void|no usable image");
-    write_file(below("gap/void/1.txt"), "x", 1);
-    expect_open_error(below("gap"), FCNN_ERROR_FORMAT, "gap/void|no usable image|1.txt: not named");
-    write_bmp(below("more/train/cat/1.bmp"), 1, 1, 1);
-    write_bmp(below("more/val/dog/1.bmp"), 1, 1, 1);
-    expect_open_error(below("more"), FCNN_ERROR_FORMAT, "more/val/dog|'dog' is not among the 1");
+    expect_open_error(below("gap"), FCNN_ERROR_FORMAT,
+                      "gap: none of 0 image files in 2 class folders|gap/full: a class folder");
+    write_file(below("gap/void/1.jpg"), "x", 1);
+    write_file(below("gap/void/2.jpg"), "x", 1);
+    write_file(below("gap/full/1.txt"), "x", 1);
+    expect_open_error(below("gap"), FCNN_ERROR_FORMAT,
+                      "gap: none of 2 image files in 2 class folders|full/1.txt: not named");
+    write_bmp(below("loose/1.bmp"), 1, 1, 1);
+    expect_open_error(below("loose"), FCNN_ERROR_FORMAT, "a folder for each|loose/1.bmp: a file");
     write_bmp(below("alone/val/cat/1.bmp"), 1, 1, 1);
     expect_open_error(below("alone"), FCNN_ERROR_FORMAT, "expected the folder train beside val");
+}
+END_TEST
+
+START_TEST(odd_folders_are_used_as_far_as_they_go) {
+    write_bmp(below("odd/train/cat/1.bmp"), 1, 1, 1);
+    write_file(below("odd/train/empty/.hidden"), "x", 1);
+    write_file(below("odd/train/spoilt/1.png"), "x", 1);
+    write_bmp(below("odd/train/zebra/1.bmp"), 9, 9, 9);
+    below("odd/val/cat/"), below("odd/val/spoilt/");
+    write_bmp(below("odd/val/dog/1.bmp"), 1, 1, 1);
+    write_bmp(below("odd/val/zebra/1.bmp"), 7, 7, 7);
+    fcnn_dataset *set = open_good(below("odd"));
+    ck_assert_int_eq(set->classes, 2);
+    ck_assert_str_eq(set->class_names[1], "zebra");
+    ck_assert(set->count[FCNN_SPLIT_TRAIN] == 2 && set->count[FCNN_SPLIT_HELD_OUT] == 1);
+    ck_assert_int_eq(set->labels[FCNN_SPLIT_TRAIN][1], 1);
+    ck_assert_int_eq(set->labels[FCNN_SPLIT_HELD_OUT][0], 1);
+    ck_assert_int_eq(set->problems.count, 6);
+    check_problem(set, 0, "train/empty: a class folder without a usable image (left out)");
+    check_problem(set, 1, "train/spoilt/1.png: expected a JPEG");
+    check_problem(set, 2, "train/spoilt: a class folder without");
+    check_problem(set, 3, "val/cat: a class folder without");
+    check_problem(set, 4, "val/dog: the class 'dog' is not among the 2|(left out)");
+    check_problem(set, 5, "val/spoilt: the class 'spoilt' is not among");
+    fcnn_dataset_close(set);
+    unlink(below("odd/val/zebra/1.bmp"));
+    set = open_good(below("odd"));
+    ck_assert_int_eq(set->count[FCNN_SPLIT_HELD_OUT], 0);
+    check_problem(set, 6, "val/zebra: a class folder");
+    check_problem(set, 7, "odd/val: a folder without a usable image (left out)");
+    fcnn_dataset_close(set);
+}
+END_TEST
+
+START_TEST(odd_names_and_sizes_are_used) {
+    write_bmp(below("odd/two words/\xc3\xbc b\xc3\xa4r.bmp"), 1, 1, 1);
+    write_bmp(below("odd/two words/line\nfeed.bmp"), 2, 2, 2);
+    write_file(below("odd/two words/cut\x1b.png"), "x", 1);
+    uint8_t bytes[128];
+    size_t count = read_file(below("odd/two words/line\nfeed.bmp"), bytes, sizeof bytes);
+    bytes[18] = bytes[22] = 1; /* its width and height */
+    write_file(below("odd/two words/one.bmp"), bytes, count);
+    fcnn_dataset *set = open_good(below("odd"));
+    ck_assert_int_eq(set->count[FCNN_SPLIT_TRAIN], 3);
+    ck_assert_int_eq(set->problems.count, 2);
+    check_problem(set, 0, "two words/cut\\x1b.png: expected a JPEG|(left out)");
+    check_problem(set, 1, "one.bmp: 1x1 pixels: used, though only its mean colour enters");
+    static const char *const names[] = {"two words/line\\x0afeed.bmp", "two words/one.bmp",
+                                        "two words/\xc3\xbc b\xc3\xa4r.bmp"};
+    static const int height[] = {2, 1, 2};
+    for (int i = 0; i < 3; i++) {
+        char text[64];
+        fcnn_image image;
+        set->describe(set, FCNN_SPLIT_TRAIN, i, text, sizeof text);
+        ck_assert_str_eq(text, names[i]);
+        ck_assert_int_eq(set->read(set, FCNN_SPLIT_TRAIN, i, &image), FCNN_OK);
+        ck_assert_int_eq(image.height, height[i]);
+        fcnn_image_clear(&image);
+    }
+    char text[9];
+    set->describe(set, FCNN_SPLIT_TRAIN, 0, text, sizeof text);
+    ck_assert_int_lt((int)strlen(text), 9);
+    fcnn_dataset_close(set);
+}
+END_TEST
+
+/* Where a file is cut is told before the run begins, unless another file follows its end. */
+START_TEST(files_without_their_end_are_left_out) {
+    static const char *const names[] = {"/images/formats/progressive.jpg",
+                                        "/images/formats/transparent.png"};
+    static uint8_t bytes[8192];
+    for (int kind = 0; kind < 2; kind++) {
+        char from[PATH_BYTES];
+        snprintf(from, sizeof from, "%s%s", FCNN_TEST_DIR, names[kind]);
+        memset(bytes, 0, sizeof bytes);
+        size_t count = read_file(from, bytes, sizeof bytes);
+        const char *end = kind ? "png" : "jpg";
+        write_file(below("set/c/0.%s", end), bytes, count);
+        write_file(below("set/c/1.%s", end), bytes, count + 2);
+        write_file(below("set/c/2.%s", end), bytes, sizeof bytes); /* the end is far from the end */
+        write_file(below("set/c/3.%s", end), bytes, count - 13);
+        write_file(below("set/c/4.%s", end), bytes, count / 2 + 30);
+        bytes[count - 1 - 5 * kind] = 0; /* the mark, with zeros behind it */
+        write_file(below("set/c/5.%s", end), bytes, sizeof bytes);
+    }
+    fcnn_dataset *set = open_good(below("set"));
+    ck_assert_int_eq(set->count[FCNN_SPLIT_TRAIN], 6);
+    ck_assert_int_eq(set->problems.count, 6);
+    for (int i = 0; i < 6; i++) {
+        char words[64];
+        fcnn_image image;
+        snprintf(words, sizeof words, "set/c/%d.%s: truncated|(left out)", 3 + i / 2,
+                 i % 2 ? "png" : "jpg");
+        check_problem(set, i, words);
+        ck_assert_int_eq(set->read(set, FCNN_SPLIT_TRAIN, i, &image), FCNN_OK);
+        fcnn_image_clear(&image);
+    }
+    fcnn_dataset_close(set);
+}
+END_TEST
+
+static uint64_t fingerprint_of(const char *path) {
+    fcnn_dataset *set = open_good(path);
+    uint64_t fingerprint = set->fingerprint;
+    fcnn_dataset_close(set);
+    return fingerprint;
+}
+
+START_TEST(the_fingerprint_follows_the_files) {
+    const char *path = below("set/a/1.bmp"), *set = below("set");
+    write_bmp(path, 1, 1, 1);
+    write_bmp(below("set/b/1.bmp"), 1, 1, 1);
+    struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000, .tv_nsec = 1}};
+    uint64_t found[4] = {fingerprint_of(set)};
+    ck_assert_uint_eq(found[0], fingerprint_of(set));
+    ck_assert_int_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+    found[1] = fingerprint_of(set);
+    ck_assert_int_eq(rename(path, below("set/a/2.bmp")), 0);
+    found[2] = fingerprint_of(set);
+    write_bmp(below("set/b/3.bmp"), 1, 1, 1);
+    found[3] = fingerprint_of(set);
+    for (int i = 0; i < 3; i++) ck_assert_uint_ne(found[i], found[i + 1]);
+    write_file(below("set/b/4.txt"), "not an image", 12);
+    ck_assert_uint_eq(found[3], fingerprint_of(set));
 }
 END_TEST
 
@@ -166,8 +325,8 @@ START_TEST(too_many_bad_files_are_an_error) {
         copy_file(FCNN_TEST_DIR "/bad/images/text.png", below("bad/c/x%02d.png", i));
     write_bmp(below("bad/c/good.bmp"), 1, 1, 1);
     fcnn_dataset *set = open_good(below("bad"));
-    ck_assert_int_eq(set->skipped, 10);
-    ck_assert_ptr_nonnull(strstr(set->skipped_example, "c/x00.png: expected a JPEG"));
+    ck_assert_int_eq(set->problems.count, 10);
+    ck_assert_ptr_nonnull(strstr(set->problems.messages[0], "c/x00.png: expected a JPEG"));
     fcnn_dataset_close(set);
     copy_file(FCNN_TEST_DIR "/bad/images/giant.png", below("bad/c/x10.png"));
     expect_open_error(below("bad"), FCNN_ERROR_FORMAT, "11 of 12 image files|x00.png");
@@ -185,10 +344,15 @@ int main(void) {
     tcase_add_test(images, unreadable_images_carry_the_reason);
     tcase_add_test(images, a_completed_jpeg_decodes);
     tcase_add_test(images, grey_expands_and_colour_averages);
+    tcase_add_loop_test(images, uncommon_files_decode, 0, 9);
     TCase *folders = add_case(suite, "folders");
     tcase_add_test(folders, folders_give_sorted_classes_and_files);
     tcase_add_test(folders, folders_may_lack_splits);
     tcase_add_test(folders, wrong_folders_are_explained);
+    tcase_add_test(folders, odd_folders_are_used_as_far_as_they_go);
+    tcase_add_test(folders, odd_names_and_sizes_are_used);
+    tcase_add_test(folders, files_without_their_end_are_left_out);
+    tcase_add_test(folders, the_fingerprint_follows_the_files);
     tcase_add_test(folders, too_many_bad_files_are_an_error);
     return run_suite(suite);
 }

@@ -124,12 +124,13 @@ static int64_t count_zeros(const float *mask, int channels, int images, int capa
     return zeros;
 }
 
-static float *draw_mask(uint64_t seed, uint64_t index, float rate, int channels, int images,
-                        int capacity) {
+/* Of the images from `first` on of a batch. */
+static float *draw_part(uint64_t seed, uint64_t index, float rate, int channels, int first,
+                        int images, int batch, int capacity) {
     fcnn_random random = {.seed = seed, .stream = FCNN_STREAM_DROPOUT, .index = index};
     int64_t count = (int64_t)channels * capacity;
     float *mask = case_array(CASE_OUTPUT, count, NULL);
-    CASE_CALL(dropout_mask, &random, rate, channels, images, capacity, mask);
+    CASE_CALL(dropout_mask, &random, rate, channels, first, images, batch, capacity, mask);
     /* Padding is nobody's: only active images are held against other devices. */
     float *host = ref_allocate((size_t)count * sizeof *host);
     fcnn_tensor view = {FCNN_VECTOR, channels, 1, 0, images, capacity, mask};
@@ -138,6 +139,32 @@ static float *draw_mask(uint64_t seed, uint64_t index, float rate, int channels,
         memcpy(host + (int64_t)c * capacity, packed + (int64_t)c * images,
                (size_t)images * sizeof *host);
     return host;
+}
+
+static float *draw_mask(uint64_t seed, uint64_t index, float rate, int channels, int images,
+                        int capacity) {
+    return draw_part(seed, index, rate, channels, 0, images, images, capacity);
+}
+
+/* Masks of a batch's parts are those of its images, wherever it is cut. */
+static void dropout_parts(void) {
+    enum { CHANNELS = 5, BATCH = 21, CAPACITY = 32 };
+    if (!case_begin("dropout", "in 3 and 7 parts of a batch of %d", BATCH)) return;
+    while (case_device()) {
+        case_reserve();
+        float *whole = draw_mask(1, 7, 0.5f, CHANNELS, BATCH, CAPACITY);
+        for (int parts = 3; parts <= 7; parts += 4)
+            for (int part = 0; part < parts; part++) {
+                int images = BATCH / parts, first = part * images;
+                float *mask = draw_part(1, 7, 0.5f, CHANNELS, first, images, BATCH, CAPACITY);
+                for (int c = 0; c < CHANNELS; c++)
+                    CASE_CHECK(!memcmp(mask + (int64_t)c * CAPACITY,
+                                       whole + (int64_t)c * CAPACITY + first,
+                                       (size_t)images * sizeof *mask),
+                               "part %d of %d, channel %d: another mask", part, parts, c);
+            }
+    }
+    case_end();
 }
 
 static void dropout_case(float rate) {
@@ -175,6 +202,7 @@ static void dropout_case(float rate) {
 static void dropout(void) {
     const float rates[] = {0.0f, 0.1f, 0.3f, 0.5f, 0.9f};
     for (int i = 0; i < COUNT(rates); i++) dropout_case(rates[i]);
+    dropout_parts();
 }
 
 /* ---- Scale, copy, add ---- */

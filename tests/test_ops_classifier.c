@@ -82,16 +82,14 @@ static void dense(void) {
 
 typedef struct {
     int classes, images;
-    double smoothing;
+    fcnn_loss_constants constants;
     double *logits, *gradient;
     int32_t *labels;
 } loss_problem;
 
-/* The mean loss, whose gradient the op gives. */
 static void loss_forward(void *context, double *y) {
     loss_problem *p = context;
-    y[0] = ref_cross_entropy(p->classes, p->images, p->logits, p->labels, p->smoothing, NULL) /
-           p->images;
+    ref_cross_entropy(p->classes, p->images, &p->constants, p->logits, p->labels, y, NULL);
 }
 
 /* Classes with a larger logit than the label's. */
@@ -122,22 +120,34 @@ static void compare_score(const fcnn_score *got, const fcnn_score *before, const
                (long long)want->correct_top5, (long long)want->images);
 }
 
-static void loss_case(int classes, int images, double smoothing, double deviation) {
-    if (!case_begin("gradient", "softmax + cross entropy%s classes=%d N=%d logits*%g",
-                    smoothing > 0.0 ? " smoothing=0.125" : "", classes, images, deviation))
+/* Weights 0, 1, 2, 3, 0, ... of the classes. */
+static float *class_weights(int classes) {
+    float *weights = ref_allocate((size_t)classes * sizeof *weights);
+    for (int c = 0; c < classes; c++) weights[c] = (float)(c % 4);
+    return weights;
+}
+
+static void loss_case(int classes, int images, fcnn_loss_constants constants, bool weighted,
+                      double deviation) {
+    if (!case_begin("gradient", "softmax + cross entropy%s%s scale=%g classes=%d N=%d logits*%g",
+                    constants.smoothing > 0.0f ? " smoothing=0.125" : "",
+                    weighted ? " weighted" : "", (double)constants.scale, classes, images,
+                    deviation))
         return;
+    if (weighted) constants.class_weights = class_weights(classes);
     int64_t count = (int64_t)classes * images;
     float *logits = case_random(count, deviation);
     loss_problem p = {classes,         images,
-                      smoothing,       case_doubles(logits, count),
+                      constants,       case_doubles(logits, count),
                       case_new(count), ref_allocate((size_t)images * sizeof(int32_t))};
     for (int n = 0; n < images; n++) p.labels[n] = n * 7 % classes;
     double *probabilities = case_new(count), one = 1.0;
     ref_softmax(classes, images, p.logits, probabilities);
-    double loss = ref_cross_entropy(classes, images, p.logits, p.labels, smoothing, p.gradient);
+    double loss =
+        ref_cross_entropy(classes, images, &constants, p.logits, p.labels, NULL, p.gradient);
     fcnn_score want = count_score(&p, loss);
     if (deviation < 10.0)
-        case_gradient(&(case_function){loss_forward, &p, 1, &one, 40, 1e-5, 0.0},
+        case_gradient(&(case_function){loss_forward, &p, 1, &one, 40, 1e-4, 0.0},
                       &(case_variable){"logits", p.logits, p.gradient, count, 0}, 1);
     while (case_device()) {
         fcnn_tensor x = case_vector(CASE_INPUT, classes, images, logits);
@@ -147,8 +157,8 @@ static void loss_case(int classes, int images, double smoothing, double deviatio
         /* The score is added to what is there already. */
         fcnn_score before = {2.5, 3, 4, 5}, score = before, alone = before;
         CASE_CALL(softmax, &x, &y);
-        CASE_CALL(cross_entropy, &x, &y, p.labels, (float)smoothing, &g, &score);
-        CASE_CALL(cross_entropy, &x, &y, p.labels, (float)smoothing, NULL, &alone);
+        CASE_CALL(cross_entropy, &constants, &x, &y, p.labels, &g, &score);
+        CASE_CALL(cross_entropy, &constants, &x, &y, p.labels, NULL, &alone);
         case_compare("probabilities", &y, probabilities);
         case_compare("gradient", &g, p.gradient);
         compare_score(&score, &before, &want);
@@ -158,14 +168,17 @@ static void loss_case(int classes, int images, double smoothing, double deviatio
 }
 
 static void loss(void) {
-    const double smoothing[] = {0.0, 0.125};
-    for (int i = 0; i < 2; i++) {
-        loss_case(10, 19, smoothing[i], 2.0);
-        loss_case(3, 5, smoothing[i], 1.0);
-        loss_case(1000, 16, smoothing[i], 3.0);
-        loss_case(2, 1, smoothing[i], 1.0);
+    const fcnn_loss_constants constants[] = {{.scale = 1.0f},
+                                             {.smoothing = 0.125f, .scale = 1.0f},
+                                             {.smoothing = 0.125f, .scale = 0.25f}};
+    for (int i = 0; i < COUNT(constants); i++) {
+        bool weighted = constants[i].scale < 1.0f;
+        loss_case(10, 19, constants[i], false, 2.0);
+        loss_case(3, 5, constants[i], weighted, 1.0);
+        loss_case(1000, 16, constants[i], weighted, 3.0);
+        loss_case(2, 1, constants[i], false, 1.0);
         /* Exponentials of such logits overflow unless the largest is taken off first. */
-        loss_case(10, 32, smoothing[i], 1000.0);
+        loss_case(10, 32, constants[i], weighted, 1000.0);
     }
 }
 

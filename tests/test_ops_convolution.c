@@ -176,7 +176,9 @@ static void run_case(const ref_convolution *c, bool free_kernel) {
     }
     check_gradient(&p, free_kernel);
     fcnn_fold *fold = NULL;
-    if (c->stride > 1) case_status(fcnn_fold_create(c->n, c->stride, c->radius_out, &fold), "fold");
+    if (c->stride > 1)
+        case_status(fcnn_fold_create(c->n, c->stride, (c->n - 1) / 2, c->radius_out, &fold),
+                    "fold");
     while (case_device()) run_device(&p, free_kernel, fold);
     case_end();
     fcnn_fold_destroy(fold);
@@ -205,7 +207,7 @@ static void constant_image(void) {
     x[0] = 3.0f;
     for (int t = 0; t < 25; t++) want[0] += 3.0 * (double)w[t];
     fcnn_fold *fold = NULL;
-    case_status(fcnn_fold_create(c.n, c.stride, c.radius_out, &fold), "fold");
+    case_status(fcnn_fold_create(c.n, c.stride, (c.n - 1) / 2, c.radius_out, &fold), "fold");
     while (case_device()) {
         fcnn_kernel_shape shape = {.size = 5, .grid = 26, .radius = 12, .pairs = 1};
         fcnn_tensor tx = case_band(CASE_INPUT, 12, 1, 1, x);

@@ -28,6 +28,10 @@ static uint8_t *new_pixels(int height, int width, int channels) {
     return ref_allocate((size_t)height * (size_t)width * (size_t)channels);
 }
 
+static fcnn_image image_of(int height, int width, int channels, const uint8_t *pixels) {
+    return (fcnn_image){.height = height, .width = width, .channels = channels, .pixels = pixels};
+}
+
 /* Random pixels below `limit`. */
 static fcnn_image random_image(int height, int width, int channels, int limit) {
     uint8_t *pixels = new_pixels(height, width, channels);
@@ -36,7 +40,7 @@ static fcnn_image random_image(int height, int width, int channels, int limit) {
     float *normal = case_random(count, 1.0);
     for (int64_t i = 0; i < count; i++) pixels[i] = (uint8_t)(fabsf(normal[i]) * 1e4f) % limit;
     ref_release(mark);
-    return (fcnn_image){height, width, channels, pixels, NULL};
+    return image_of(height, width, channels, pixels);
 }
 
 /* One call on the open device; the images must come out of it as they went in. */
@@ -53,7 +57,7 @@ static fcnn_tensor transform(const fcnn_image *images, const fcnn_input_statisti
         memcpy(copies[i], images[i].pixels,
                (size_t)images[i].height * (size_t)images[i].width * (size_t)channels);
     }
-    CASE_CALL(images_to_band, images, statistics, &band);
+    CASE_CALL(images_to_band, images, NULL, statistics, &band);
     for (int i = 0; i < count; i++)
         CASE_CHECK(!memcmp(copies[i], images[i].pixels,
                            (size_t)images[i].height * (size_t)images[i].width * (size_t)channels),
@@ -143,8 +147,8 @@ static void wrong_channels(void) {
         fcnn_tensor band = case_band(CASE_OUTPUT, 2, 3, 2, NULL);
         case_demand((fcnn_demand){.kind = FCNN_DEMAND_INPUT, .channels = 3, .radius = 2});
         case_reserve();
-        fcnn_status status =
-            case_current()->backend->images_to_band(case_current(), batch, &some_statistics, &band);
+        fcnn_status status = case_current()->backend->images_to_band(case_current(), batch, NULL,
+                                                                     &some_statistics, &band);
         CASE_CHECK(status != FCNN_OK, "no error");
         CASE_CHECK(strstr(fcnn_status_message(), "channel"), "the message names no channel: %s",
                    fcnn_status_message());
@@ -161,7 +165,7 @@ static void impulse_case(int height, int width, int radius, int y, int x) {
         return;
     uint8_t *pixels = new_pixels(height, width, 1);
     pixels[y * width + x] = 255;
-    fcnn_image image = {height, width, 1, pixels, NULL};
+    fcnn_image image = image_of(height, width, 1, pixels);
     ref_complex *want = case_new_complex(fcnn_band_count(radius));
     for (int64_t k = 0; k < fcnn_band_count(radius); k++) {
         int ky, kx;
@@ -274,7 +278,7 @@ static void nyquist(void) {
     if (!case_begin("property", "checkerboard 4x6: a quarter in the corner bin")) return;
     uint8_t *pixels = new_pixels(4, 6, 1);
     for (int i = 0; i < 24; i++) pixels[i] = (i / 6 + i % 6) % 2 ? 0 : 255;
-    fcnn_image image = {4, 6, 1, pixels, NULL};
+    fcnn_image image = image_of(4, 6, 1, pixels);
     ref_complex *want = case_new_complex(fcnn_band_count(4));
     want[0] = 0.5;
     want[fcnn_band_index(2, 3)] = want[fcnn_band_index(-2, 3)] = FCNN_SQRT2 * 0.5 / 4.0;
@@ -331,7 +335,7 @@ static void huge_image(void) {
         for (int64_t x = 0; x < WIDTH; x++)
             pixels[y * WIDTH + x] =
                 (uint8_t)(y * 2 / 50 + x * x / 40009 + ((y / 700 + x / 900) % 2 ? 90 : 0));
-    fcnn_image image = {HEIGHT, WIDTH, 1, pixels, NULL};
+    fcnn_image image = image_of(HEIGHT, WIDTH, 1, pixels);
     fcnn_input_statistics statistics = {1, {0.5f}, {0.25f}};
     ref_complex *want = reference_band(&image, &statistics, 5, 1);
     while (case_device()) {
@@ -340,7 +344,7 @@ static void huge_image(void) {
         case_reserve();
         struct rusage before, after;
         getrusage(RUSAGE_SELF, &before);
-        CASE_CALL(images_to_band, &image, &statistics, &band);
+        CASE_CALL(images_to_band, &image, NULL, &statistics, &band);
         getrusage(RUSAGE_SELF, &after);
         /* A device of its own has its own memory; a sanitizer keeps what is freed. */
         long mib = (after.ru_maxrss - before.ru_maxrss) / 1024;

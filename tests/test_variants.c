@@ -205,7 +205,12 @@ START_TEST(charts) {
     double x[] = {1, 2}, y[] = {30, 20};
     chart_curve curves[] = {{"a<b> & \"c\"", 0, true, 2, {x, x}, y, y, y},
                             {"unseen", 1, false, 0, {x, x}, y, y, y}};
-    chart c = {"t\n1", "y", {"u", "v"}, {true, false}, 2, curves};
+    chart c = {.title = "t\n1",
+               .y_title = "y",
+               .x_titles = {"u", "v"},
+               .whole = {true, false},
+               .count = 2,
+               .curves = curves};
     char *text = NULL;
     size_t bytes = 0;
     FILE *out = open_memstream(&text, &bytes);

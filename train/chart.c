@@ -7,7 +7,9 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { WIDTH = 1000, TOP = 58, PANEL_HEIGHT = 310, PANEL_WIDTH = 424, LEGEND_ROW = 22 };
+#include "markup.h"
+
+enum { TOP = 58, PANEL_WIDTH = 424, LEGEND_ROW = 22 };
 static const double panel_left[CHART_PANELS] = {62, 552};
 
 /* Okabe and Ito's colours, which colour-blind readers tell apart, and two more. */
@@ -18,6 +20,7 @@ enum { COLOURS = sizeof colours / sizeof *colours };
 typedef struct {
     double low, high, step; /* step: between ticks of a linear axis */
     bool logarithmic;
+    double start, length; /* in the picture; downwards is positive */
 } axis;
 
 double chart_round_up(double value) {
@@ -28,47 +31,41 @@ double chart_round_up(double value) {
     return 10 * power;
 }
 
-static void write_text(FILE *out, const char *text) {
-    for (; *text; text++) {
-        if (*text == '&')
-            fputs("&amp;", out);
-        else if (*text == '<')
-            fputs("&lt;", out);
-        else if (*text == '>')
-            fputs("&gt;", out);
-        else if (*text == '"')
-            fputs("&quot;", out);
-        else
-            fputc((unsigned char)*text < ' ' ? ' ' : *text, out);
-    }
-}
+static int chart_width(const chart *c) { return c->embedded ? 500 : 1000; }
+static int panel_height(const chart *c) { return c->embedded ? 230 : 310; }
 
 /* ---- Axes ---- */
 
-/* Time begins at 0, counts at 1. */
+/* Time begins at 0, counts at 1; a single count stands in the middle. */
 static axis horizontal_axis(const chart *c, int panel) {
-    axis a = {.low = c->whole[panel] ? 1 : 0};
+    axis a = {.low = c->whole[panel] ? 1 : 0, .start = panel_left[panel], .length = PANEL_WIDTH};
     for (int i = 0; i < c->count; i++)
         for (int j = 0; j < c->curves[i].count; j++)
             a.high = fmax(a.high, c->curves[i].x[panel][j]);
-    double range = a.high > a.low ? a.high - a.low : 1;
+    bool single = a.high <= a.low;
+    double range = single ? 1 : a.high - a.low;
     a.step = chart_round_up(range / 8);
     a.high = a.low + 1.03 * range; /* the last markers stay inside */
     if (!c->whole[panel]) return a;
     a.step = fmax(a.step, 1);
-    a.low -= 0.03 * range;
+    if (single) a.high = a.low + 0.5;
+    a.low -= (single ? 0.5 : 0.03) * range;
     return a;
 }
 
 static axis vertical_axis(const chart *c) {
-    axis a = {.low = INFINITY, .high = -INFINITY};
+    axis a = {.low = INFINITY,
+              .high = -INFINITY,
+              .start = TOP + panel_height(c),
+              .length = -panel_height(c)};
     for (int i = 0; i < c->count; i++)
         for (int j = 0; j < c->curves[i].count; j++) {
             a.low = fmin(a.low, c->curves[i].low[j]);
             a.high = fmax(a.high, c->curves[i].high[j]);
         }
-    if (!(a.low <= a.high)) a = (axis){.low = 0, .high = 1};
-    a.logarithmic = a.low > 0 && a.high > 5 * a.low;
+    if (!(a.low <= a.high)) a.low = 0, a.high = 1;
+    if (c->from_zero) a.low = 0;
+    a.logarithmic = !c->linear && a.low > 0 && a.high > 5 * a.low;
     if (a.logarithmic) {
         a.low *= 0.93;
         a.high *= 1.07;
@@ -79,17 +76,14 @@ static axis vertical_axis(const chart *c) {
     a.low = floor((a.low - range / 20) / a.step) * a.step;
     if (a.low < 0) a.low = 0; /* an error has no values below */
     a.high = ceil((a.high + range / 20) / a.step) * a.step;
+    if (c->most > a.low) a.high = fmin(a.high, c->most);
     return a;
 }
 
-static double horizontal(const axis *a, int panel, double x) {
-    return panel_left[panel] + PANEL_WIDTH * (x - a->low) / (a->high - a->low);
-}
-
-static double vertical(const axis *a, double y) {
-    double part = a->logarithmic ? log(y / a->low) / log(a->high / a->low)
-                                 : (y - a->low) / (a->high - a->low);
-    return TOP + PANEL_HEIGHT * (1 - part);
+static double place(const axis *a, double value) {
+    double part = a->logarithmic ? log(value / a->low) / log(a->high / a->low)
+                                 : (value - a->low) / (a->high - a->low);
+    return a->start + a->length * part;
 }
 
 static void write_line(FILE *out, double x1, double y1, double x2, double y2, const char *colour) {
@@ -99,17 +93,18 @@ static void write_line(FILE *out, double x1, double y1, double x2, double y2, co
             x1, y1, x2, y2, colour);
 }
 
-static void write_vertical_tick(FILE *out, const axis *a, int panel, double value) {
-    double y = vertical(a, value), left = panel_left[panel];
+static void write_vertical_tick(FILE *out, const axis *a, double left, double value) {
+    double y = place(a, value);
     write_line(out, left, y, left + PANEL_WIDTH, y, "#e4e4e4");
     fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n", left - 7, y + 4,
             value);
 }
 
-static void write_vertical_ticks(FILE *out, const axis *a, int panel) {
+static void write_vertical_ticks(FILE *out, const axis *a, double left) {
     if (!a->logarithmic) {
-        for (double k = ceil(a->low / a->step - 1e-9); k * a->step <= a->high * (1 + 1e-9); k++)
-            write_vertical_tick(out, a, panel, k * a->step);
+        for (double k = ceil(a->low / a->step - 1e-9) + 0.0; k * a->step <= a->high * (1 + 1e-9);
+             k++)
+            write_vertical_tick(out, a, left, k * a->step);
         return;
     }
     /* Within one power of ten, 1.5, 3 and 7 help. */
@@ -118,31 +113,32 @@ static void write_vertical_ticks(FILE *out, const axis *a, int panel) {
     for (int power = (int)floor(log10(a->low)); pow(10, power) <= a->high; power++)
         for (int i = 0; i < count; i++) {
             double value = factors[i] * pow(10, power);
-            if (value >= a->low && value <= a->high) write_vertical_tick(out, a, panel, value);
+            if (value >= a->low && value <= a->high) write_vertical_tick(out, a, left, value);
         }
 }
 
 static void write_axes(FILE *out, const chart *c, const axis *x, const axis *y, int panel) {
-    double left = panel_left[panel], bottom = TOP + PANEL_HEIGHT, middle = left + PANEL_WIDTH / 2.0;
-    for (double k = ceil(x->low / x->step); k * x->step <= x->high; k++) {
-        double at = horizontal(x, panel, k * x->step);
+    double left = x->start, bottom = y->start, middle = left + PANEL_WIDTH / 2.0;
+    for (double k = ceil(x->low / x->step) + 0.0; k * x->step <= x->high; k++) {
+        if (c->whole[panel] && k < 1) continue;
+        double at = place(x, k * x->step);
         write_line(out, at, TOP, at, bottom + 4, "#e4e4e4");
         fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%g</text>\n", at,
                 bottom + 18, k * x->step);
     }
-    write_vertical_ticks(out, y, panel);
+    write_vertical_ticks(out, y, left);
     write_line(out, left, TOP, left, bottom, "#666666");
     write_line(out, left, bottom, left + PANEL_WIDTH, bottom, "#666666");
     fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" font-size=\"13\">", middle,
             bottom + 39);
-    write_text(out, c->x_titles[panel]);
+    markup_text(out, c->x_titles[panel]);
     fputs("</text>\n", out);
-    if (panel) return;
+    if (panel || !c->y_title) return;
     fprintf(out,
             "<text transform=\"translate(18 %.1f) rotate(-90)\" text-anchor=\"middle\" "
             "font-size=\"13\">",
-            TOP + PANEL_HEIGHT / 2.0);
-    write_text(out, c->y_title);
+            TOP + panel_height(c) / 2.0);
+    markup_text(out, c->y_title);
     fputs("</text>\n", out);
 }
 
@@ -157,11 +153,10 @@ static void write_band(FILE *out, const chart_curve *curve, const axis *x, const
     if (flat) return;
     fprintf(out, "<path fill=\"%s\" fill-opacity=\"0.12\" d=\"", colour_of(curve));
     for (int i = 0; i < curve->count; i++)
-        fprintf(out, "%c%.1f %.1f", i ? 'L' : 'M', horizontal(x, panel, curve->x[panel][i]),
-                vertical(y, curve->high[i]));
+        fprintf(out, "%c%.1f %.1f", i ? 'L' : 'M', place(x, curve->x[panel][i]),
+                place(y, curve->high[i]));
     for (int i = curve->count - 1; i >= 0; i--)
-        fprintf(out, "L%.1f %.1f", horizontal(x, panel, curve->x[panel][i]),
-                vertical(y, curve->low[i]));
+        fprintf(out, "L%.1f %.1f", place(x, curve->x[panel][i]), place(y, curve->low[i]));
     fputs("Z\"/>\n", out);
 }
 
@@ -185,12 +180,11 @@ static void write_curve(FILE *out, const chart_curve *curve, const axis *x, cons
     write_stroke(out, curve);
     fputs(" stroke-linejoin=\"round\" d=\"", out);
     for (int i = 0; i < curve->count; i++)
-        fprintf(out, "%c%.1f %.1f", i ? 'L' : 'M', horizontal(x, panel, curve->x[panel][i]),
-                vertical(y, curve->y[i]));
+        fprintf(out, "%c%.1f %.1f", i ? 'L' : 'M', place(x, curve->x[panel][i]),
+                place(y, curve->y[i]));
     fputs("\"/>\n", out);
     for (int i = 0; i < curve->count && curve->count <= MARKERS_MAX; i++)
-        write_marker(out, curve, horizontal(x, panel, curve->x[panel][i]),
-                     vertical(y, curve->y[i]));
+        write_marker(out, curve, place(x, curve->x[panel][i]), place(y, curve->y[i]));
 }
 
 /* ---- Legend ---- */
@@ -208,7 +202,8 @@ static legend legend_shape(const chart *c) {
         if (length > longest) longest = length;
         shown++;
     }
-    legend l = {.columns = (int)((WIDTH - 60) / (7 * longest + 56))};
+    if (c->embedded && shown == 1) shown = 0; /* the title says it */
+    legend l = {.columns = (int)((chart_width(c) - 60) / (7 * longest + 56))};
     if (l.columns < 1) l.columns = 1;
     if (l.columns > 4) l.columns = 4;
     l.rows = (shown + l.columns - 1) / l.columns;
@@ -218,44 +213,102 @@ static legend legend_shape(const chart *c) {
 
 /* Column by column, so that neighbours in the list stay neighbours. */
 static void write_legend(FILE *out, const chart *c, const legend *l) {
-    double width = (WIDTH - panel_left[0] - 20.0) / l->columns;
+    double width = (chart_width(c) - panel_left[0] - 20.0) / l->columns;
     int shown = 0;
     for (int i = 0; i < c->count; i++) {
         const chart_curve *curve = &c->curves[i];
         if (!curve->count) continue;
         int column = shown / l->rows, row = shown % l->rows;
-        double x = panel_left[0] + width * column, y = TOP + PANEL_HEIGHT + 68 + LEGEND_ROW * row;
+        double x = panel_left[0] + width * column,
+               y = TOP + panel_height(c) + 68 + LEGEND_ROW * row;
         shown++;
         fputs("<path ", out);
         write_stroke(out, curve);
         fprintf(out, " d=\"M%.1f %.1fh32\"/>\n", x, y);
         write_marker(out, curve, x + 16, y);
         fprintf(out, "<text x=\"%.1f\" y=\"%.1f\">", x + 40, y + 4);
-        write_text(out, curve->name);
+        markup_text(out, curve->name);
         fputs("</text>\n", out);
     }
 }
 
-void chart_write(FILE *out, const chart *c) {
-    legend l = legend_shape(c);
-    int height = TOP + PANEL_HEIGHT + 68 + LEGEND_ROW * l.rows;
+/* ---- Parts of a page ---- */
+
+static void write_marks(FILE *out, const chart *c, const axis *x) {
+    double end = TOP + panel_height(c);
+    for (int i = 0; i < c->mark_count; i++) {
+        double at = place(x, c->marks[i].x);
+        fprintf(
+            out,
+            "<path fill=\"none\" stroke=\"#666666\" stroke-dasharray=\"3 3\" d=\"M%.1f %dV%.1f\"/>"
+            "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">",
+            at, TOP, end, at, TOP - 6);
+        markup_text(out, c->marks[i].name);
+        fputs("</text>\n", out);
+    }
+}
+
+static void write_values(FILE *out, const chart *c, double x) {
+    markup_text(out, c->x_titles[0]);
+    fprintf(out, " %g", x);
+    for (int i = 0; i < c->count; i++)
+        for (int j = 0; j < c->curves[i].count; j++) {
+            if (c->curves[i].x[0][j] != x) continue;
+            fputs("\n", out);
+            markup_text(out, c->curves[i].name);
+            fprintf(out, ": %.4g", c->curves[i].y[j]);
+        }
+}
+
+/* Strips without colour that tell the values at their middle; the first curve has every x. */
+static void write_hover(FILE *out, const chart *c, const axis *a) {
+    enum { STRIPS_MAX = 120 };
+    int count = c->count ? c->curves[0].count : 0, step = (count + STRIPS_MAX - 1) / STRIPS_MAX;
+    if (!count) return;
+    const double *x = c->curves[0].x[0];
+    double width = count > 1 ? place(a, x[1]) - place(a, x[0]) : PANEL_WIDTH;
+    fputs("<g fill=\"none\" pointer-events=\"all\">\n", out);
+    for (int i = 0; i < count; i += step) {
+        double left = fmax(place(a, x[i]) - width * step / 2, a->start);
+        double right = fmin(place(a, x[i]) + width * step / 2, a->start + PANEL_WIDTH);
+        fprintf(out, "<rect x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\"><title>", left, TOP,
+                right - left, panel_height(c));
+        write_values(out, c, x[i]);
+        fputs("</title></rect>\n", out);
+    }
+    fputs("</g>\n", out);
+}
+
+static void write_head(FILE *out, const chart *c, int height) {
+    int width = chart_width(c);
+    if (c->embedded)
+        fputs("<svg role=\"img\"", out);
+    else
+        fprintf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\"", width,
+                height);
     fprintf(out,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
-            "viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222222\">\n"
+            " viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222222\">\n"
             "<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n"
             "<text x=\"%.0f\" y=\"32\" font-size=\"16\" font-weight=\"bold\">",
-            WIDTH, height, WIDTH, height, WIDTH, height, panel_left[0]);
-    write_text(out, c->title);
+            width, height, width, height, panel_left[0]);
+    markup_text(out, c->title);
     fputs("</text>\n", out);
+}
+
+void chart_write(FILE *out, const chart *c) {
+    legend l = legend_shape(c);
+    write_head(out, c, TOP + panel_height(c) + 68 + LEGEND_ROW * l.rows);
     axis y = vertical_axis(c);
-    for (int panel = 0; panel < CHART_PANELS; panel++) {
+    for (int panel = 0; panel < (c->embedded ? 1 : CHART_PANELS); panel++) {
         axis x = horizontal_axis(c, panel);
         write_axes(out, c, &x, &y, panel);
+        if (!panel) write_marks(out, c, &x);
         for (int i = 0; i < c->count; i++)
             if (c->curves[i].count) write_band(out, &c->curves[i], &x, &y, panel);
         for (int i = 0; i < c->count; i++)
             if (c->curves[i].count) write_curve(out, &c->curves[i], &x, &y, panel);
+        if (c->embedded) write_hover(out, c, &x);
     }
-    write_legend(out, c, &l);
+    if (l.rows) write_legend(out, c, &l);
     fputs("</svg>\n", out);
 }

@@ -98,7 +98,16 @@ static fcnn_status apply_option(compare_options *o, fcnn_config *config, int cod
     }
 }
 
-/* The cfgs of the variants lie in another folder than the cfg, so data= must be absolute. */
+/* The cfgs of the variants lie in another folder than the cfg, so data= and cache= must be
+ * absolute. */
+static fcnn_status fix_cache(fcnn_config *config) {
+    const char *cache = fcnn_section_text(&config->sections[0], "cache");
+    char path[PATH_MAX];
+    if (!*cache || *cache == '/') return FCNN_OK;
+    snprintf(path, sizeof path, "%s%s", config->folder, cache);
+    return option_cache(config, path);
+}
+
 static fcnn_status fix_data(fcnn_config *config) {
     const char *data = fcnn_section_text(&config->sections[0], "data");
     char path[PATH_MAX], absolute[PATH_MAX];
@@ -139,6 +148,7 @@ static fcnn_status finish_options(compare_options *o, fcnn_config *config, const
         return fcnn_status_set(FCNN_ERROR_USAGE, "--out: expected a folder's name, found '%s'",
                                o->folder);
     FCNN_TRY(fix_data(config));
+    FCNN_TRY(fix_cache(config));
     return find_train(o, own_name);
 }
 

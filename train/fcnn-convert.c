@@ -162,6 +162,20 @@ static fcnn_status save(const convert_options *o, const fcnn_model *model, fcnn_
     return status;
 }
 
+/* Sets the domain. What bands grew by is no part of the network in space, if they are whole. */
+static fcnn_status change_domain(const convert_options *o, const fcnn_model *model) {
+    fcnn_section *net = &model->config->sections[0];
+    bool space = !strcmp(o->domain, "space");
+    if (space && model->band_fraction < 1.0)
+        return fcnn_status_set(FCNN_ERROR_FORMAT,
+                               "%s computes on %g of every radius, and a network in space has no "
+                               "bands to cut",
+                               o->model, model->band_fraction);
+    if (space && !fcnn_section_is(net, "bands", "1:"))
+        FCNN_TRY(fcnn_config_set(model->config, net, "bands", "1:"));
+    return fcnn_config_set(model->config, net, "domain", o->domain);
+}
+
 static fcnn_status convert(const convert_options *o, fcnn_device *device, fcnn_model *model) {
     fcnn_graph *graph;
     if (model->form == FCNN_FORM_SPECTRAL)
@@ -182,8 +196,7 @@ static fcnn_status convert(const convert_options *o, fcnn_device *device, fcnn_m
                                "%s was trained with border=zero, and a product per bin wraps "
                                "around: there is no such network in the frequency domain",
                                o->model);
-    if (o->domain)
-        FCNN_TRY(fcnn_config_set(model->config, &model->config->sections[0], "domain", o->domain));
+    if (o->domain) FCNN_TRY(change_domain(o, model));
     FCNN_TRY(fcnn_form_check(model->config, o->form));
     FCNN_TRY(fcnn_model_graph(model, device, IMAGES, &graph));
     fcnn_status status = save(o, model, graph);

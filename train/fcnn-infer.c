@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "options.h"
+#include "phases.h"
 #include "progress.h"
-#include "run_data.h"
 
 static const program_info program = {
     "fcnn-infer", "MODEL [IMAGE...] [options]",
@@ -16,24 +16,48 @@ static const program_info program = {
     "  --top K              classes printed for a picture (default 1)\n"
     "  --csv                pictures: one line a class: file,rank,class,probability\n"
     "  --json               one JSON object\n"
-    "  --limit N            at most N images of the data set\n"
+    "  --confusion FILE     with --data: images by label and predicted class, as CSV\n"
+    "  --band-fraction F    compute on the bins inside F of every radius, 0 < F <= 1\n"
+    "  --norm-data NAME|DIR running statistics of the norms anew, from this data set's training\n"
+    "                       images; wanted with --band-fraction\n"
+    "  --limit N            at most N images of a data set\n"
     "  --threads N          default: as many as there are processors\n"
     "  --device auto|cpu|cuda\n"};
 
 typedef struct {
-    const char *model, *data, *device;
+    const char *model, *data, *norm_data, *confusion, *device;
+    double band_fraction; /* 0: the model's */
     int64_t top, limit, threads;
     bool csv, json;
     int image_count;
     char **images;
 } infer_options;
 
-static const struct option long_options[] = {
-    {"data", required_argument, NULL, 'd'},   {"top", required_argument, NULL, 'k'},
-    {"csv", no_argument, NULL, 'c'},          {"json", no_argument, NULL, 'j'},
-    {"limit", required_argument, NULL, 'l'},  {"threads", required_argument, NULL, 't'},
-    {"device", required_argument, NULL, 'D'}, {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0}};
+static const struct option long_options[] = {{"data", required_argument, NULL, 'd'},
+                                             {"top", required_argument, NULL, 'k'},
+                                             {"csv", no_argument, NULL, 'c'},
+                                             {"json", no_argument, NULL, 'j'},
+                                             {"limit", required_argument, NULL, 'l'},
+                                             {"threads", required_argument, NULL, 't'},
+                                             {"norm-data", required_argument, NULL, 'n'},
+                                             {"band-fraction", required_argument, NULL, 'f'},
+                                             {"confusion", required_argument, NULL, 'C'},
+                                             {"device", required_argument, NULL, 'D'},
+                                             {"help", no_argument, NULL, 'h'},
+                                             {"version", no_argument, NULL, 'V'},
+                                             {NULL, 0, NULL, 0}};
+
+static fcnn_status check(const infer_options *o) {
+    if (!o->image_count == !o->data)
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "expected pictures to classify or --data to score on, and not "
+                               "both; see --help");
+    if (o->csv && o->json)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "--csv and --json exclude each other");
+    if (o->confusion && !o->data)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "--confusion is of a data set: it takes --data");
+    return FCNN_OK;
+}
 
 static fcnn_status parse(int argc, char **argv, infer_options *o, bool *answered) {
     int code;
@@ -48,6 +72,9 @@ static fcnn_status parse(int argc, char **argv, infer_options *o, bool *answered
         case 'l': status = option_int("limit", optarg, 1, INT64_MAX, &o->limit); break;
         case 't': status = option_int("threads", optarg, 1, 1024, &o->threads); break;
         case 'D': o->device = optarg; break;
+        case 'n': o->norm_data = optarg; break;
+        case 'C': o->confusion = optarg; break;
+        case 'f': status = option_fraction("band-fraction", optarg, &o->band_fraction); break;
         case 'h':
             program_print_help(&program);
             *answered = true;
@@ -64,12 +91,118 @@ static fcnn_status parse(int argc, char **argv, infer_options *o, bool *answered
     o->model = argv[optind++];
     o->images = argv + optind;
     o->image_count = argc - optind;
-    if (!o->image_count == !o->data)
-        return fcnn_status_set(FCNN_ERROR_USAGE,
-                               "expected pictures to classify or --data to score on, and not "
-                               "both; see --help");
-    if (o->csv && o->json)
-        return fcnn_status_set(FCNN_ERROR_USAGE, "--csv and --json exclude each other");
+    return check(o);
+}
+
+/* ---- The network ---- */
+
+static int nodes_of_type(const fcnn_graph *graph, const char *type) {
+    int count = 0;
+    for (int i = 0; i < fcnn_graph_node_count(graph); i++)
+        count += !strcmp(fcnn_graph_node_type(graph, i), type);
+    return count;
+}
+
+/* Images as spectra, so that files which cannot be decoded are known by name; a backend without
+ * the operation takes their pixels. */
+static fcnn_status open_spectra(const fcnn_graph *graph, fcnn_device *device, run_data *s) {
+    fcnn_spectra_options options = {.source = s->dataset,
+                                    .device = device,
+                                    .placement = *fcnn_graph_placement(graph),
+                                    .radius = phases_input_radius(graph)};
+    char *notes;
+    s->spectra = NULL;
+    if (!device->backend->image_to_spectrum) return FCNN_OK;
+    fcnn_status status = fcnn_spectra_open(&options, &s->spectra, &notes);
+    if (!status) free(notes);
+    return status;
+}
+
+/* In a drawn order: a batch of one class would know nothing of how classes differ. */
+static fcnn_status estimate_from(const run_data *s, const fcnn_section *net, int batch, int threads,
+                                 fcnn_graph *graph) {
+    fcnn_loader_options options = {.dataset = s->spectra ? s->spectra : s->dataset,
+                                   .split = s->train.split,
+                                   .indices = s->train.indices,
+                                   .count = s->train.count,
+                                   .batch = batch,
+                                   .shuffle = true,
+                                   .drop_last = s->train.count >= batch,
+                                   .seed = (uint64_t)fcnn_section_int(net, "seed"),
+                                   .threads = threads};
+    fcnn_loader *loader;
+    const fcnn_batch *images = NULL;
+    FCNN_TRY(fcnn_loader_create(&options, &loader));
+    fcnn_status status = fcnn_loader_start(loader, 0, 0);
+    for (int64_t number = 0; !status; number++) {
+        status = fcnn_loader_next(loader, &images);
+        if (status || !images) break;
+        status = fcnn_graph_estimate_norms(graph, images->images, images->count, number);
+    }
+    fcnn_loader_destroy(loader);
+    return status;
+}
+
+static fcnn_status estimate_norms(const infer_options *o, const fcnn_model *model,
+                                  fcnn_device *device, int batch, fcnn_graph *graph) {
+    run_data s;
+    FCNN_TRY(option_data(model->config, o->norm_data));
+    FCNN_TRY(run_data_open(model->config, o->limit, &s));
+    fcnn_status status = FCNN_OK;
+    if (s.dataset->channels != model->channels)
+        status = fcnn_status_set(
+            FCNN_ERROR_FORMAT, "--norm-data %s has images of %d channels; %s takes %d",
+            o->norm_data, s.dataset->channels, model->file->path, model->channels);
+    if (!status) status = open_spectra(graph, device, &s);
+    if (!status)
+        status = estimate_from(&s, &model->config->sections[0], batch, device->threads, graph);
+    if (!status) run_data_name_problems(&s);
+    run_data_close(&s);
+    return status;
+}
+
+/* Running statistics are of the bands that the model was saved at. */
+static fcnn_status adapt_norms(const infer_options *o, const fcnn_model *model, fcnn_device *device,
+                               int batch, fcnn_graph *graph) {
+    int norms = nodes_of_type(graph, "norm"), folded = nodes_of_type(graph, "folded");
+    bool stale = fcnn_graph_band_fraction(graph) != model->band_fraction;
+    if (folded && (stale || o->norm_data))
+        fprintf(stderr,
+                "warning: %s is of the spectral form: its norms are folded into the kernels, with "
+                "the statistics of a band fraction of %g; the compact form can take others\n",
+                o->model, model->band_fraction);
+    if (norms && o->norm_data) return estimate_norms(o, model, device, batch, graph);
+    if (norms && stale)
+        fprintf(stderr,
+                "warning: the norms' running statistics are of a band fraction of %g; --norm-data "
+                "NAME|DIR takes them anew from training images\n",
+                model->band_fraction);
+    if (!norms && !folded && o->norm_data)
+        fprintf(stderr, "warning: the network has no norms; --norm-data changes nothing\n");
+    return FCNN_OK;
+}
+
+/* Images that a step of training passes at a time. */
+static int training_batch(const fcnn_model *model) {
+    const fcnn_section *net = &model->config->sections[0];
+    int64_t part = fcnn_section_int(net, "batch") / fcnn_section_int(net, "subdivisions");
+    return part > 0 ? (int)part : 1;
+}
+
+static fcnn_status open_graph(const infer_options *o, const fcnn_model *model, fcnn_device *device,
+                              int batch, fcnn_graph **graph) {
+    double fraction = o->band_fraction > 0.0 ? o->band_fraction : model->band_fraction;
+    FCNN_TRY(fcnn_model_graph_cut(model, device, batch, fraction, graph));
+    fcnn_status status = adapt_norms(o, model, device, batch, *graph);
+    if (status) {
+        fcnn_graph_destroy(*graph);
+        *graph = NULL;
+        return status;
+    }
+    fcnn_node_cost cost;
+    fcnn_graph_node_cost(*graph, 0, &cost);
+    if (o->band_fraction > 0.0 || fraction < 1.0)
+        fprintf(stderr, "band fraction %g: %s\n", fraction, cost.remark);
     return FCNN_OK;
 }
 
@@ -151,7 +284,7 @@ static fcnn_status classify_one(const infer_options *o, const fcnn_model *model,
 static fcnn_status classify(const infer_options *o, const fcnn_model *model, fcnn_device *device,
                             int *failures) {
     fcnn_graph *graph;
-    FCNN_TRY(fcnn_model_graph(model, device, 1, &graph));
+    FCNN_TRY(open_graph(o, model, device, o->norm_data ? training_batch(model) : 1, &graph));
     json_t *object = json_object(), *results = json_array();
     if (o->csv) puts("file,rank,class,probability");
     for (int i = 0; i < o->image_count; i++) {
@@ -172,16 +305,17 @@ static fcnn_status classify(const infer_options *o, const fcnn_model *model, fcn
 
 /* ---- Data sets ---- */
 
-static void print_score(const infer_options *o, const image_set *set, const fcnn_score *score,
-                        double seconds) {
+static void print_score(const infer_options *o, double band_fraction, const image_set *set,
+                        const fcnn_score *score, double seconds) {
     double images = (double)score->images;
     double accuracy = (double)score->correct / images;
     double top5 = (double)score->correct_top5 / images;
     double milliseconds = 1000.0 * seconds / images;
     if (o->json) {
         printf("{\"accuracy\": %.6f, \"top5\": %.6f, \"loss\": %.6f, \"images\": %lld, "
-               "\"ms_per_image\": %.4f}\n",
-               accuracy, top5, score->loss / images, (long long)score->images, milliseconds);
+               "\"ms_per_image\": %.4f, \"band_fraction\": %.9g}\n",
+               accuracy, top5, score->loss / images, (long long)score->images, milliseconds,
+               band_fraction);
     } else if (o->csv) {
         printf("accuracy,top5,loss,images,ms_per_image\n%.6f,%.6f,%.6f,%lld,%.4f\n", accuracy, top5,
                score->loss / images, (long long)score->images, milliseconds);
@@ -207,28 +341,40 @@ static fcnn_status check_data(const fcnn_model *model, const fcnn_dataset *data)
     return FCNN_OK;
 }
 
-static fcnn_status score(const infer_options *o, const fcnn_model *model, fcnn_device *device) {
-    const fcnn_section *net = &model->config->sections[0];
-    FCNN_TRY(option_data(model->config, o->data));
-    fcnn_dataset *data;
-    FCNN_TRY(run_data_open_dataset(model->config, &data));
-    int64_t count = data->count[FCNN_SPLIT_HELD_OUT];
-    image_set set = {FCNN_SPLIT_HELD_OUT, count, NULL,
-                     data->held_out_is_test ? "test" : "validation"};
-    if (!count) set = (image_set){FCNN_SPLIT_TRAIN, data->count[FCNN_SPLIT_TRAIN], NULL, "all"};
-    if (o->limit && o->limit < set.count) set.count = o->limit;
-    /* The batch of training, so that the sums are the same to the last bit. */
-    int batch = (int)fcnn_section_int(net, "batch");
-    fcnn_graph *graph = NULL;
-    fcnn_score result;
-    fcnn_status status = check_data(model, data);
-    if (!status) status = fcnn_model_graph(model, device, batch, &graph);
+static fcnn_status score_set(const infer_options *o, run_data *s, const image_set *set, int batch,
+                             fcnn_device *device, fcnn_graph *graph) {
+    run_data read = *s;
+    evaluation e;
+    if (!read.spectra) read.spectra = read.dataset;
     double started = progress_now();
-    if (!status)
-        status = run_data_evaluate(graph, data, &set, batch, device->threads, NULL, &result);
-    if (!status) print_score(o, &set, &result, progress_now() - started);
+    fcnn_status status = evaluation_run(graph, &read, set, batch, device->threads, NULL, &e);
+    double seconds = progress_now() - started;
+    run_data_name_problems(s);
+    run_data_summarise(s);
+    if (!status) print_score(o, fcnn_graph_band_fraction(graph), set, &e.score, seconds);
+    if (!status && o->confusion) status = evaluation_write_confusion(&e, s->dataset, o->confusion);
+    evaluation_clear(&e);
+    return status;
+}
+
+static fcnn_status score(const infer_options *o, const fcnn_model *model, fcnn_device *device) {
+    /* The batch of training, so that the sums are the same to the last bit. */
+    int batch = training_batch(model);
+    fcnn_graph *graph = NULL;
+    run_data s = {0};
+    FCNN_TRY(option_data(model->config, o->data));
+    FCNN_TRY(run_data_open_dataset(model->config, &s.dataset));
+    const fcnn_dataset *data = s.dataset;
+    image_set set = {FCNN_SPLIT_HELD_OUT, data->count[FCNN_SPLIT_HELD_OUT], NULL,
+                     data->held_out_is_test ? "test" : "validation"};
+    if (!set.count) set = (image_set){FCNN_SPLIT_TRAIN, data->count[FCNN_SPLIT_TRAIN], NULL, "all"};
+    if (o->limit && o->limit < set.count) set.count = o->limit;
+    fcnn_status status = check_data(model, data);
+    if (!status) status = open_graph(o, model, device, batch, &graph);
+    if (!status) status = open_spectra(graph, device, &s);
+    if (!status) status = score_set(o, &s, &set, batch, device, graph);
+    run_data_close(&s);
     fcnn_graph_destroy(graph);
-    fcnn_dataset_close(data);
     return status;
 }
 

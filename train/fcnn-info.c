@@ -5,7 +5,7 @@
 
 #include "cost.h"
 #include "options.h"
-#include "run_data.h"
+#include "phases.h"
 #include "table.h"
 
 static const program_info program = {
@@ -14,12 +14,14 @@ static const program_info program = {
     "  --data NAME|DIR      the data set, in place of the cfg's\n"
     "  --channels N, --classes N   the data's, so that no data set is opened\n"
     "  --batch N            images a step\n"
+    "  --band-fraction F    with every radius cut to F of it, 0 < F <= 1\n"
     "  --set SECTION.KEY=VALUE   any key of the cfg\n"
     "  --cost               each convolution in space by FFT: formulas and measured times\n"};
 
 typedef struct {
     const char *file;
     int64_t channels, classes, batch;
+    double band_fraction; /* 0: the model's, or the cfg's last */
     bool cost;
 } info_options;
 
@@ -27,36 +29,54 @@ static const struct option long_options[] = {{"data", required_argument, NULL, '
                                              {"channels", required_argument, NULL, 'C'},
                                              {"classes", required_argument, NULL, 'K'},
                                              {"batch", required_argument, NULL, 'b'},
+                                             {"band-fraction", required_argument, NULL, 'f'},
                                              {"set", required_argument, NULL, 's'},
                                              {"cost", no_argument, NULL, 'c'},
                                              {"help", no_argument, NULL, 'h'},
                                              {"version", no_argument, NULL, 'V'},
                                              {NULL, 0, NULL, 0}};
 
-static fcnn_status print_graph(const fcnn_config *config, const info_options *o, bool training,
-                               fcnn_form form) {
+/* What fcnn-train would build, or a network for inference. */
+static fcnn_graph_options graph_options(const fcnn_config *config, const info_options *o,
+                                        bool training, fcnn_form form) {
     const fcnn_section *net = &config->sections[0];
     fcnn_optimizer optimizer = fcnn_optimizer_from_config(net, 1, 1);
-    fcnn_graph_options options = {.config = config,
-                                  .channels = (int)o->channels,
-                                  .classes = (int)o->classes,
-                                  .batch =
-                                      (int)(o->batch ? o->batch : fcnn_section_int(net, "batch")),
-                                  .training = training,
-                                  .moments = fcnn_optimizer_moments(optimizer.rule),
-                                  .form = form};
+    int64_t parts = fcnn_section_int(net, "subdivisions");
+    int64_t batch = (o->batch ? o->batch : fcnn_section_int(net, "batch")) / parts;
+    return (fcnn_graph_options){.config = config,
+                                .channels = (int)o->channels,
+                                .classes = (int)o->classes,
+                                .batch = batch > 0 ? (int)batch : 1,
+                                .training = training,
+                                .moments = fcnn_optimizer_moments(optimizer.rule),
+                                .accumulate = training && parts > 1,
+                                .form = form,
+                                .band_fraction = o->band_fraction};
+}
+
+static fcnn_status print_network(const info_options *o, const fcnn_graph_options *options,
+                                 fcnn_device *device, fcnn_graph *graph) {
+    double fraction = fcnn_graph_band_fraction(graph);
+    printf("%lld input channels, %lld classes, %s", (long long)o->channels, (long long)o->classes,
+           options->training ? "for training" : "for inference");
+    if (fraction < 1.0) printf(", every radius cut to %g of it", fraction);
+    putchar('\n');
+    table_print_layers(stdout, graph);
+    if (options->training && !(o->band_fraction > 0.0))
+        FCNN_TRY(phases_print(stdout, options, device, graph));
+    table_print_memory(stdout, graph, options->batch);
+    return o->cost ? cost_print(stdout, options->config, graph, device, options->batch) : FCNN_OK;
+}
+
+static fcnn_status print_graph(const fcnn_config *config, const info_options *o, bool training,
+                               fcnn_form form) {
+    fcnn_graph_options options = graph_options(config, o, training, form);
     fcnn_device *device;
     fcnn_graph *graph;
     FCNN_TRY(fcnn_device_open("cpu", 0, &device));
     fcnn_status status = fcnn_graph_create(&options, device, &graph);
-    if (!status) {
-        printf("%lld input channels, %lld classes, %s\n", (long long)o->channels,
-               (long long)o->classes, training ? "for training" : "for inference");
-        table_print_layers(stdout, graph);
-        table_print_memory(stdout, graph, options.batch);
-        if (o->cost) status = cost_print(stdout, config, graph, device, options.batch);
-        fcnn_graph_destroy(graph);
-    }
+    if (!status) status = print_network(o, &options, device, graph);
+    fcnn_graph_destroy(graph);
     fcnn_device_close(device);
     return status;
 }
@@ -82,6 +102,7 @@ static fcnn_status info_model(info_options *o) {
     printf("%d tensors, %lld numbers\n\n", file->tensor_count, (long long)total);
     o->channels = model->channels;
     o->classes = model->classes;
+    if (!(o->band_fraction > 0.0)) o->band_fraction = model->band_fraction;
     fcnn_status status = print_graph(model->config, o, false, model->form);
     fcnn_model_destroy(model);
     return status;
@@ -103,6 +124,7 @@ static fcnn_status apply_option(info_options *o, fcnn_config *config, int code) 
     case 'C': return option_int("channels", optarg, 1, FCNN_IMAGE_CHANNELS_MAX, &o->channels);
     case 'K': return option_int("classes", optarg, 1, 1 << 20, &o->classes);
     case 'b': return option_int("batch", optarg, 1, 65536, &o->batch);
+    case 'f': return option_fraction("band-fraction", optarg, &o->band_fraction);
     case 'd': return config ? option_data(config, optarg) : FCNN_OK;
     case 's': return config ? fcnn_config_override(config, optarg) : FCNN_OK;
     case 'c': o->cost = true; return FCNN_OK;

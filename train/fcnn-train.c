@@ -7,10 +7,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "compare_runs.h"
 #include "options.h"
+#include "phases.h"
+#include "position.h"
 #include "rundir.h"
 #include "table.h"
-#include "trainer.h"
 
 static const program_info program = {
     "fcnn-train", "CFG [options]",
@@ -21,22 +23,24 @@ static const program_info program = {
     "  --limit N            the first N training and at most N validation images\n"
     "  --seed N             of initial weights, order and dropout\n"
     "  --val-fraction F     part of the training images to validate on\n"
+    "  --cache DIR          keep the images' spectra there for later epochs and runs\n"
     "  --threads N          default: as many as there are processors\n"
     "  --device auto|cpu|cuda\n"
     "  --out DIR            default: runs/<name of the cfg>\n"
     "  --resume             continue from DIR/checkpoint.safetensors\n"
     "  --init MODEL         start from a saved model's weights\n"
     "  --save compact|spectral   form of the saved model (default compact)\n"
+    "  --quiet              warnings and the final results alone\n"
     "  --set SECTION.KEY=VALUE   any key of the cfg; conv[2].filters=64 for the second [conv]\n"
     "  --help-cfg           the cfg language\n"};
 
 typedef struct {
     const char *cfg, *device, *init;
-    char folder[PATH_MAX];
+    char folder[PATH_MAX], title[PATH_MAX];
     int64_t limit, threads;
-    bool resume;
+    bool resume, quiet;
     fcnn_form form;
-    char resume_command[2 * PATH_MAX];
+    char command[2 * PATH_MAX], resume_command[2 * PATH_MAX];
 } train_options;
 
 static volatile int stop_requested;
@@ -57,6 +61,8 @@ static const struct option long_options[] = {{"data", required_argument, NULL, '
                                              {"seed", required_argument, NULL, OPTION_VALUE},
                                              {"val-fraction", required_argument, NULL, 'f'},
                                              {"limit", required_argument, NULL, 'l'},
+                                             {"cache", required_argument, NULL, 'C'},
+                                             {"quiet", no_argument, NULL, 'q'},
                                              {"threads", required_argument, NULL, 't'},
                                              {"device", required_argument, NULL, 'D'},
                                              {"out", required_argument, NULL, 'o'},
@@ -69,14 +75,13 @@ static const struct option long_options[] = {{"data", required_argument, NULL, '
                                              {"version", no_argument, NULL, 'V'},
                                              {NULL, 0, NULL, 0}};
 
-static void build_resume_command(train_options *o, int argc, char **argv) {
-    size_t used = 0;
-    for (int i = 0; i < argc && used < sizeof o->resume_command; i++)
+static void build_commands(train_options *o, int argc, char **argv) {
+    for (int i = 0; i < argc; i++) {
+        command_append(o->command, sizeof o->command, argv[i]);
         if (strcmp(argv[i], "--resume") != 0)
-            used += (size_t)snprintf(o->resume_command + used, sizeof o->resume_command - used,
-                                     strpbrk(argv[i], " '\"$*;&|<>[]") ? "'%s' " : "%s ", argv[i]);
-    if (used < sizeof o->resume_command)
-        snprintf(o->resume_command + used, sizeof o->resume_command - used, "--resume");
+            command_append(o->resume_command, sizeof o->resume_command, argv[i]);
+    }
+    command_append(o->resume_command, sizeof o->resume_command, "--resume");
 }
 
 static fcnn_status apply_option(train_options *o, fcnn_config *config, int code, int index) {
@@ -85,6 +90,8 @@ static fcnn_status apply_option(train_options *o, fcnn_config *config, int code,
     case 'f': return option_override(config, "val_fraction", optarg);
     case OPTION_VALUE: return option_override(config, long_options[index].name, optarg);
     case OPTION_SET: return fcnn_config_override(config, optarg);
+    case 'C': return option_cache(config, optarg);
+    case 'q': o->quiet = true; return FCNN_OK;
     case 'l': return option_int("limit", optarg, 1, INT64_MAX, &o->limit);
     case 't': return option_int("threads", optarg, 1, 1024, &o->threads);
     case 'D': o->device = optarg; return FCNN_OK;
@@ -105,7 +112,7 @@ static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **
     int code, index = 0;
     *config = NULL;
     *answered = false;
-    build_resume_command(o, argc, argv);
+    build_commands(o, argc, argv);
     while ((code = getopt_long(argc, argv, ":", long_options, &index)) != -1) {
         if (code == '?' || code == ':') return option_unknown(code, argv);
         *answered |= code == 'h' || code == 'c' || code == 'V';
@@ -119,6 +126,7 @@ static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **
                                argc - optind);
     o->cfg = argv[optind];
     rundir_default("", o->cfg, o->folder);
+    snprintf(o->title, sizeof o->title, "%s", strrchr(o->folder, '/') + 1);
     FCNN_TRY(fcnn_config_load(o->cfg, config));
     optind = 0;
     while ((code = getopt_long(argc, argv, ":", long_options, &index)) != -1)
@@ -134,13 +142,28 @@ static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **
     return FCNN_OK;
 }
 
-/* The batch of a data set smaller than the cfg's batch is the data set. */
-static int choose_batch(const fcnn_config *config, const run_data *s) {
-    int64_t batch = fcnn_section_int(&config->sections[0], "batch");
-    if (batch <= s->train.count) return (int)batch;
-    fprintf(stderr, "batch %lld is larger than the %lld training images: using %lld\n",
-            (long long)batch, (long long)s->train.count, (long long)s->train.count);
-    return (int)s->train.count;
+/* Images a step, in equal parts; the batch of a data set smaller than the cfg's batch is the data
+ * set, but for what the parts leave over. */
+static fcnn_status choose_batch(const fcnn_config *config, const run_data *s, int *batch,
+                                int *parts) {
+    const fcnn_section *net = &config->sections[0];
+    int64_t wanted = fcnn_section_int(net, "batch"), split = fcnn_section_int(net, "subdivisions");
+    *batch = (int)wanted;
+    *parts = (int)split;
+    if (wanted % split)
+        return fcnn_config_error(config, net, "batch",
+                                 "batch=%lld does not split into subdivisions=%lld equal parts",
+                                 (long long)wanted, (long long)split);
+    int64_t found = wanted <= s->train.count ? wanted : s->train.count / split * split;
+    if (found < 1)
+        return fcnn_config_error(config, net, "subdivisions",
+                                 "%lld training images do not make subdivisions=%lld parts",
+                                 (long long)s->train.count, (long long)split);
+    if (found < wanted)
+        fprintf(stderr, "batch %lld is larger than the %lld training images: using %lld\n",
+                (long long)wanted, (long long)s->train.count, (long long)found);
+    *batch = (int)found;
+    return FCNN_OK;
 }
 
 static fcnn_status fine_tune(const char *path, fcnn_graph *graph) {
@@ -158,28 +181,38 @@ static fcnn_status fine_tune(const char *path, fcnn_graph *graph) {
     return status;
 }
 
-static void print_score(const char *name, const fcnn_score *score) {
+static void print_score(const char *name, int classes, const fcnn_score *score) {
     double images = (double)score->images;
-    printf("%s accuracy %.6f, loss %.6f on %lld images\n", name, (double)score->correct / images,
-           score->loss / images, (long long)score->images);
+    printf("%s accuracy %.6f, ", name, (double)score->correct / images);
+    if (classes > 5) printf("top-5 %.6f, ", (double)score->correct_top5 / images);
+    printf("loss %.6f on %lld images\n", score->loss / images, (long long)score->images);
 }
 
-static void report(const trainer *t, const char *folder) {
+static void print_result(const trainer *t) {
     const run_data *s = t->run_data;
-    if (t->last_validation.images) print_score(s->validation.name, &t->last_validation);
+    const run_phases *p = &t->phases;
+    const evaluation *last = &t->validation;
+    char text[256];
+    trainer_describe_stop(t, text, sizeof text);
+    if (trainer_stopped(t)) puts(text);
+    if (last->score.images) print_score(s->validation.name, last->classes, &last->score);
     if (t->best_accuracy >= 0)
         printf("best epoch %lld with %s accuracy %.6f: %s/" RUNDIR_BEST "\n",
-               (long long)t->best_epoch, s->validation.name, t->best_accuracy, folder);
-    printf("model: %s/" RUNDIR_MODEL "\n", folder);
+               (long long)t->best_epoch, s->validation.name, t->best_accuracy, t->options.folder);
+    printf("model: %s/" RUNDIR_MODEL "\n", t->options.folder);
+    printf("seconds: %.1f waiting for input, %.1f forward and backward, %.1f updates, %.1f "
+           "validation, %.1f saving\n",
+           p->input, p->train, p->update, p->validation, p->saving);
 }
 
 static fcnn_status test_once(const trainer *t) {
     const run_data *s = t->run_data;
-    fcnn_score score;
+    evaluation e;
     if (!s->test.count) return FCNN_OK;
-    FCNN_TRY(run_data_evaluate(t->graph, s->dataset, &s->test, t->batch, t->options.threads, NULL,
-                               &score));
-    print_score(s->test.name, &score);
+    FCNN_TRY(evaluation_run(t->graph, s, &s->test, t->options.graph.batch,
+                            t->options.device->threads, NULL, &e));
+    print_score(s->test.name, e.classes, &e.score);
+    evaluation_clear(&e);
     return FCNN_OK;
 }
 
@@ -189,73 +222,98 @@ static void report_memory(void) {
         printf("peak resident memory %.1f MiB\n", (double)usage.ru_maxrss / 1024.0);
 }
 
-static fcnn_status train(train_options *o, fcnn_config *config, run_data *s, fcnn_graph *graph,
-                         int batch, bool *finished) {
-    const fcnn_memory_plan *plan = fcnn_graph_memory(graph);
+/* A new run's parameters and folder, or an old one's. */
+static fcnn_status begin(const train_options *o, trainer *t) {
+    const fcnn_memory_plan *plan = fcnn_graph_memory(t->options.largest);
     int64_t saved = 2 * (plan->bytes[FCNN_MEMORY_PARAMETERS] * 2 +
                          plan->bytes[FCNN_MEMORY_MOMENTS] + plan->bytes[FCNN_MEMORY_SPECTRA]);
-    char *text = fcnn_config_text(config);
-    if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg's text");
+    if (o->resume) return trainer_resume(t);
+    FCNN_TRY(trainer_start(t));
+    if (o->init) FCNN_TRY(fine_tune(o->init, t->graph));
+    FCNN_TRY(rundir_create(o->folder, saved));
+    return log_create(o->folder);
+}
+
+static fcnn_status finish(trainer *t) {
+    FCNN_TRY(test_once(t));
+    if (t->phases.train > 0) trainer_report(t); /* else the report there is knows more */
+    print_result(t);
+    run_data_name_problems(t->run_data); /* of the test images */
+    run_data_summarise(t->run_data);
+    return FCNN_OK;
+}
+
+static fcnn_status print_plan(const trainer_options *t, const run_data *s) {
+    table_print_layers(stdout, t->largest);
+    FCNN_TRY(phases_print(stdout, &t->graph, t->device, t->largest));
+    table_print_memory(stdout, t->largest, t->graph.batch);
+    printf("data: %s, %lld training and %lld %s images, %d classes; device %s\n",
+           fcnn_section_text(&t->config->sections[0], "data"), (long long)s->train.count,
+           (long long)s->validation.count, s->validation.name, s->dataset->classes,
+           t->device->description);
+    printf("an epoch: %lld steps of %d images", (long long)(s->train.count / t->batch), t->batch);
+    if (t->parts > 1) printf(" in %d parts", t->parts);
+    if (s->train.count % t->batch)
+        printf("; %lld images, others each time, sit it out",
+               (long long)(s->train.count % t->batch));
+    putchar('\n');
+    fflush(stdout);
+    return FCNN_OK;
+}
+
+/* All that a cfg may ask in vain is checked before images are read. */
+static fcnn_status train(const train_options *o, trainer_options *options, run_data *s,
+                         bool *finished) {
     trainer t;
-    trainer_options options = {.config = config,
-                               .config_text = text,
-                               .folder = o->folder,
-                               .resume_command = o->resume_command,
-                               .form = o->form,
-                               .threads = (int)o->threads,
-                               .interrupted = &stop_requested};
-    fcnn_status status = trainer_create(&t, &options, s, graph, batch);
-    if (!status && o->resume) status = trainer_resume(&t);
-    if (!status && !o->resume) status = rundir_create(o->folder, saved);
-    if (!status && !o->resume) status = log_create(o->folder);
+    char *text = fcnn_config_text(options->config);
+    if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg's text");
+    position_remove_key(text, "cache"); /* it is of this machine, not of the model */
+    options->config_text = text;
+    fcnn_status status = trainer_create(&t, options, s);
+    if (!status && !o->quiet) status = print_plan(options, s);
+    if (!status) status = run_data_prepare(options->config, options->largest, options->device, s);
+    if (!status) status = begin(o, &t);
     if (!status) status = trainer_run(&t, finished);
-    if (!status && *finished) {
-        status = test_once(&t);
-        report(&t, o->folder);
-    }
+    if (!status && *finished) status = finish(&t);
+    trainer_destroy(&t);
     free(text);
     return status;
 }
 
-static fcnn_status build(train_options *o, fcnn_config *config, run_data *s, fcnn_device *device,
-                         bool *finished) {
-    const fcnn_section *net = &config->sections[0];
-    int batch = choose_batch(config, s);
-    fcnn_optimizer optimizer = fcnn_optimizer_from_config(net, 1, 1);
-    fcnn_graph_options options = {.config = config,
-                                  .channels = s->dataset->channels,
-                                  .classes = s->dataset->classes,
-                                  .batch = batch,
-                                  .training = true,
-                                  .moments = fcnn_optimizer_moments(optimizer.rule)};
-    fcnn_graph *graph;
-    FCNN_TRY(fcnn_graph_create(&options, device, &graph));
-    table_print_layers(stdout, graph);
-    table_print_memory(stdout, graph, batch);
-    printf("data: %s, %lld training and %lld %s images, %d classes; device %s\n",
-           fcnn_section_text(net, "data"), (long long)s->train.count,
-           (long long)s->validation.count, s->validation.name, s->dataset->classes,
-           device->description);
-    printf("an epoch: %lld steps of %d images", (long long)(s->train.count / batch), batch);
-    if (s->train.count % batch)
-        printf("; %lld images, others each time, sit it out", (long long)(s->train.count % batch));
-    putchar('\n');
-    fflush(stdout);
-    fcnn_status status = fcnn_graph_allocate(graph);
-    fcnn_graph_set_statistics(graph, &s->statistics);
-    if (!status) status = fcnn_graph_initialise(graph, (uint64_t)fcnn_section_int(net, "seed"));
-    if (!status && o->init) status = fine_tune(o->init, graph);
-    if (!status) status = train(o, config, s, graph, batch, finished);
-    fcnn_graph_destroy(graph);
+static fcnn_status build(const train_options *o, const fcnn_config *config, run_data *s,
+                         fcnn_device *device, bool *finished) {
+    trainer_options options = {.config = config,
+                               .title = o->title,
+                               .folder = o->folder,
+                               .command = o->command,
+                               .resume_command = o->resume_command,
+                               .form = o->form,
+                               .device = device,
+                               .quiet = o->quiet,
+                               .interrupted = &stop_requested};
+    FCNN_TRY(choose_batch(config, s, &options.batch, &options.parts));
+    fcnn_optimizer optimizer = fcnn_optimizer_from_config(&config->sections[0], 1, 1);
+    options.graph = (fcnn_graph_options){.config = config,
+                                         .channels = s->dataset->channels,
+                                         .classes = s->dataset->classes,
+                                         .batch = options.batch / options.parts,
+                                         .training = true,
+                                         .moments = fcnn_optimizer_moments(optimizer.rule),
+                                         .accumulate = options.parts > 1};
+    fcnn_graph *largest;
+    FCNN_TRY(fcnn_graph_create(&options.graph, device, &largest));
+    options.largest = largest;
+    fcnn_status status = train(o, &options, s, finished);
+    fcnn_graph_destroy(largest);
     return status;
 }
 
-static fcnn_status run(train_options *o, fcnn_config *config, bool *finished) {
+static fcnn_status run(const train_options *o, const fcnn_config *config, bool *finished) {
     fcnn_device *device;
     run_data s;
     FCNN_TRY(fcnn_device_open(o->device, (int)o->threads, &device));
-    o->threads = device->threads;
     fcnn_status status = run_data_open(config, o->limit, &s);
+    s.quiet = o->quiet;
     if (!status) status = build(o, config, &s, device, finished);
     run_data_close(&s);
     fcnn_device_close(device);

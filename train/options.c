@@ -53,6 +53,13 @@ fcnn_status option_int(const char *option, const char *text, int64_t low, int64_
                            option, text, (long long)low, (long long)high);
 }
 
+fcnn_status option_fraction(const char *option, const char *text, double *value) {
+    if (fcnn_bands_read_fraction(text, '\0', value)) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_USAGE,
+                           "--%s %s: expected a fraction above 0 and up to 1, such as 0.5", option,
+                           text);
+}
+
 fcnn_status option_override(fcnn_config *config, const char *key, const char *value) {
     return fcnn_config_set(config, &config->sections[0], key, value);
 }
@@ -62,6 +69,18 @@ fcnn_status option_data(fcnn_config *config, const char *value) {
     FCNN_TRY(fcnn_dataset_check(value));
     bool path = !fcnn_dataset_is_name(value) && realpath(value, absolute);
     return option_override(config, "data", path ? absolute : value);
+}
+
+fcnn_status option_cache(fcnn_config *config, const char *value) {
+    char here[PATH_MAX], absolute[2 * PATH_MAX];
+    if (!*value)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "--cache: expected a folder, found an empty text");
+    if (*value == '/') return option_override(config, "cache", value);
+    if (!getcwd(here, sizeof here))
+        return fcnn_status_set(FCNN_ERROR_IO, "--cache %s: the current folder is not known: %s",
+                               value, strerror(errno));
+    snprintf(absolute, sizeof absolute, "%s/%s", here, value);
+    return option_override(config, "cache", absolute);
 }
 
 fcnn_status option_unknown(int code, char **argv) {

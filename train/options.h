@@ -35,11 +35,17 @@ int program_fail(const program_info *program, fcnn_status status);
 fcnn_status option_int(const char *option, const char *text, int64_t low, int64_t high,
                        int64_t *value);
 
+/* A fraction above 0 and up to 1, or such a message. */
+fcnn_status option_fraction(const char *option, const char *text, double *value);
+
 /* Sets net.key of the cfg, as --key does. */
 fcnn_status option_override(fcnn_config *config, const char *key, const char *value);
 
 /* net.data from the command line: a path is made absolute, a name stays. */
 fcnn_status option_data(fcnn_config *config, const char *value);
+
+/* net.cache from the command line: a folder, which need not exist, relative to the current one. */
+fcnn_status option_cache(fcnn_config *config, const char *value);
 
 /* The message for getopt's '?' and ':'. */
 fcnn_status option_unknown(int code, char **argv);

@@ -1,4 +1,5 @@
-/* Opening and splitting a data set, and scoring a network on a part of it. */
+/* Opening and splitting a data set, its spectra and their cache, and what the
+ * user is told of them. */
 #include "run_data.h"
 
 #include <limits.h>
@@ -7,17 +8,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATISTICS_IMAGES = 2048 };
+#include "progress.h"
+
+enum { STATISTICS_IMAGES = 2048, LINES_MOST = 50 };
+
+/* A path of the cfg, relative to the cfg's folder; into PATH_MAX bytes. */
+static void resolve(const fcnn_config *config, const char *text, char *path) {
+    snprintf(path, PATH_MAX, "%s%s", text[0] == '/' ? "" : config->folder, text);
+}
+
+/* net.data as a name, or as a path from here; into PATH_MAX bytes. */
+static void data_spec(const fcnn_config *config, char *spec) {
+    const char *text = fcnn_section_text(&config->sections[0], "data");
+    if (fcnn_dataset_is_name(text))
+        snprintf(spec, PATH_MAX, "%s", text);
+    else
+        resolve(config, text, spec);
+}
 
 fcnn_status run_data_open_dataset(const fcnn_config *config, fcnn_dataset **dataset) {
-    const fcnn_section *net = &config->sections[0];
-    const char *spec = fcnn_section_text(net, "data");
-    uint64_t seed = (uint64_t)fcnn_section_int(net, "seed");
-    char path[PATH_MAX];
-    if (!fcnn_dataset_is_name(spec) && spec[0] != '/') {
-        snprintf(path, sizeof path, "%s%s", config->folder, spec);
-        spec = path;
-    }
+    uint64_t seed = (uint64_t)fcnn_section_int(&config->sections[0], "seed");
+    char spec[PATH_MAX];
+    data_spec(config, spec);
     return fcnn_dataset_open(spec, seed, dataset);
 }
 
@@ -84,10 +96,8 @@ fcnn_status run_data_open(const fcnn_config *config, int64_t limit, run_data *s)
     const fcnn_section *net = &config->sections[0];
     *s = (run_data){0};
     FCNN_TRY(run_data_open_dataset(config, &s->dataset));
+    run_data_name_problems(s);
     const fcnn_dataset *data = s->dataset;
-    if (data->skipped)
-        fprintf(stderr, "%lld files were skipped; for one, %s\n", (long long)data->skipped,
-                data->skipped_example);
     s->train = (image_set){FCNN_SPLIT_TRAIN, at_most(data->count[FCNN_SPLIT_TRAIN], limit), NULL,
                            "training"};
     s->validation =
@@ -101,46 +111,115 @@ fcnn_status run_data_open(const fcnn_config *config, int64_t limit, run_data *s)
         FCNN_TRY(hold_out(s, fraction, (uint64_t)fcnn_section_int(net, "seed")));
     else if (!s->validation.count)
         fprintf(stderr, "no validation images: --val-fraction 0.2 holds out a fifth to score on\n");
-    FCNN_TRY(warn_of_empty_classes(s));
-    return fcnn_dataset_statistics(s->dataset, s->train.split, s->train.indices, s->train.count,
-                                   STATISTICS_IMAGES, &s->statistics);
+    return warn_of_empty_classes(s);
+}
+
+/* ---- Spectra ---- */
+
+static bool has_spectra(const run_data *s) { return s->spectra && s->spectra != s->dataset; }
+
+static void describe_cache(const fcnn_spectra_usage *usage) {
+    double mib = (double)usage->bytes / 1048576.0;
+    fprintf(stderr, "cache: %s, %.1f %s for %lld images, %lld stored\n", usage->path,
+            mib < 1024 ? mib : mib / 1024, mib < 1024 ? "MiB" : "GiB", (long long)usage->images,
+            (long long)usage->stored);
+}
+
+static fcnn_status open_spectra(const fcnn_config *config, const fcnn_graph *graph, run_data *s,
+                                fcnn_device *device) {
+    const fcnn_section *net = &config->sections[0];
+    const fcnn_tensor *input = fcnn_graph_node_output(graph, 0);
+    const char *folder = fcnn_section_text(net, "cache");
+    char data[PATH_MAX], real[PATH_MAX], cache[PATH_MAX], *notes;
+    data_spec(config, data);
+    resolve(config, folder, cache);
+    bool path = !fcnn_dataset_is_name(data) && realpath(data, real);
+    fcnn_spectra_options options = {
+        .source = s->dataset,
+        .data = path ? real : data,
+        .device = device,
+        .placement = *fcnn_graph_placement(graph),
+        .radius = input->layout == FCNN_BAND ? input->radius : (input->size - 1) / 2,
+        .cache = *folder ? cache : NULL,
+        .type = fcnn_section_is(net, "cache_type", "half") ? FCNN_FLOAT16 : FCNN_FLOAT32};
+    FCNN_TRY(fcnn_spectra_open(&options, &s->spectra, &notes));
+    fputs(notes, stderr);
+    free(notes);
+    fcnn_spectra_usage usage = fcnn_spectra_used(s->spectra);
+    if (*usage.path && !s->quiet) describe_cache(&usage);
+    return FCNN_OK;
+}
+
+fcnn_status run_data_prepare(const fcnn_config *config, const fcnn_graph *graph,
+                             fcnn_device *device, run_data *s) {
+    int threads = device->threads > 0 ? device->threads : 1;
+    if (!device->backend->image_to_spectrum) {
+        FCNN_TRY(fcnn_device_open("cpu", threads, &s->transformer));
+        device = s->transformer;
+    }
+    FCNN_TRY(open_spectra(config, graph, s, device));
+    double started = progress_now();
+    FCNN_TRY(fcnn_dataset_statistics(s->spectra, s->train.split, s->train.indices, s->train.count,
+                                     STATISTICS_IMAGES, threads, &s->statistics));
+    /* With an empty cache much of the first epoch's work is done here. */
+    double seconds = progress_now() - started;
+    if (seconds >= 1 && !s->quiet)
+        fprintf(stderr, "read %lld images for their mean and deviation in %.1f s\n",
+                (long long)at_most(s->train.count, STATISTICS_IMAGES), seconds);
+    return FCNN_OK;
 }
 
 void run_data_close(run_data *s) {
     free(s->train.indices);
     free(s->validation.indices);
+    if (has_spectra(s)) fcnn_dataset_close(s->spectra);
     fcnn_dataset_close(s->dataset);
+    fcnn_device_close(s->transformer);
     *s = (run_data){0};
 }
 
-void run_data_report_replaced(const fcnn_loader *loader, const image_set *set) {
-    const char *example;
-    int64_t replaced = fcnn_loader_replaced(loader, &example);
-    if (replaced)
-        fprintf(stderr, "%lld %s images could not be decoded and others stood in; for one, %s\n",
-                (long long)replaced, set->name, example);
+/* ---- What the user is told ---- */
+
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-fcnn_status run_data_evaluate(fcnn_graph *graph, fcnn_dataset *dataset, const image_set *set,
-                              int batch, int threads, const volatile int *interrupted,
-                              fcnn_score *score) {
-    fcnn_loader_options options = {.dataset = dataset,
-                                   .split = set->split,
-                                   .indices = set->indices,
-                                   .count = set->count,
-                                   .batch = batch,
-                                   .threads = threads};
-    fcnn_loader *loader;
-    *score = (fcnn_score){0};
-    FCNN_TRY(fcnn_loader_create(&options, &loader));
-    fcnn_status status = fcnn_loader_start(loader, 0, 0);
-    const fcnn_batch *images = NULL;
-    while (!status && !(interrupted && *interrupted)) {
-        status = fcnn_loader_next(loader, &images);
-        if (status || !images) break;
-        status = fcnn_graph_forward(graph, images->images, images->count, images->labels, score);
-    }
-    run_data_report_replaced(loader, set);
-    fcnn_loader_destroy(loader);
-    return status;
+/* Those from the first one on that is not yet named, each with the same ending. */
+static void name_some(run_data *s, const fcnn_problems *problems, int64_t *named,
+                      const char *ending) {
+    int64_t left = problems->count - *named;
+    for (; *named < problems->count && s->lines < LINES_MOST; s->lines++, left--)
+        fprintf(stderr, "problem: %s%s\n", problems->messages[(*named)++], ending);
+    if (left) fprintf(stderr, "... and %lld more\n", (long long)left);
+    *named = problems->count;
+}
+
+void run_data_name_problems(run_data *s) {
+    name_some(s, &s->dataset->problems, &s->named, "");
+    if (!has_spectra(s)) return;
+    /* In the order in which threads met them. */
+    fcnn_problems *found = &s->spectra->problems;
+    if (found->count > s->spectra_named)
+        qsort(found->messages + s->spectra_named, (size_t)(found->count - s->spectra_named),
+              sizeof *found->messages, by_text);
+    name_some(s, found, &s->spectra_named, " (left out)");
+}
+
+static void summarise_cache(const fcnn_spectra_usage *usage) {
+    int64_t reads = usage->hits + usage->misses;
+    fprintf(stderr, "cache: %lld of %lld images stored; %lld hits, %lld misses, hit rate %.1f %%\n",
+            (long long)usage->stored, (long long)usage->images, (long long)usage->hits,
+            (long long)usage->misses, reads ? 100.0 * (double)usage->hits / (double)reads : 0.0);
+}
+
+void run_data_summarise(const run_data *s) {
+    int64_t bad = s->dataset->problems.count + (has_spectra(s) ? s->spectra->problems.count : 0);
+    if (bad)
+        fprintf(stderr, "%lld problem%s with the images, named above%s\n", (long long)bad,
+                bad == 1 ? "" : "s", bad > s->lines ? " in part" : "");
+    if (!has_spectra(s)) return;
+    fcnn_spectra_usage usage = fcnn_spectra_used(s->spectra);
+    if (*usage.path && !s->quiet) summarise_cache(&usage);
+    if (*usage.stopped)
+        fprintf(stderr, "warning: the cache %s was %s\n", usage.path, usage.stopped);
 }

@@ -14,27 +14,35 @@ typedef struct {
 } image_set;
 
 typedef struct {
-    fcnn_dataset *dataset;
+    fcnn_dataset *dataset;    /* as read from its files */
+    fcnn_dataset *spectra;    /* the same, read as spectra: what loaders take */
+    fcnn_device *transformer; /* that makes them, where the graph's device does not; else NULL */
     image_set train;
     image_set validation; /* count 0 where there is none */
     image_set test;       /* only where validation is a part of the training images */
     bool may_choose;      /* validation is not a test set: the best epoch may be kept */
     fcnn_input_statistics statistics;
+    bool quiet; /* to be set after opening: tells of what is wrong alone */
+    /* How many of the data set's and of the spectra's problems are named, and in how many lines. */
+    int64_t named, spectra_named, lines;
 } run_data;
 
-/* Opens net.data and splits it. limit 0: all images. Tells standard error what was skipped. */
+/* Opens net.data and splits it. limit 0: all images. Names the problems it finds. */
 fcnn_status run_data_open(const fcnn_config *config, int64_t limit, run_data *run_data);
+/* Opens its spectra as a graph's input needs them, with the cfg's cache, tells standard error about
+ * the cache, and takes the training images' statistics. The graph may be any of the run's, with the
+ * largest of its bands. */
+fcnn_status run_data_prepare(const fcnn_config *config, const fcnn_graph *graph,
+                             fcnn_device *device, run_data *run_data);
 void run_data_close(run_data *run_data);
 
 /* Opens the data that a cfg names, relative to its folder. */
 fcnn_status run_data_open_dataset(const fcnn_config *config, fcnn_dataset **dataset);
 
-/* Tells standard error of the images that a loader of this set had to replace. */
-void run_data_report_replaced(const fcnn_loader *loader, const image_set *set);
-
-/* Scores a graph on a set, in order; stops early if *interrupted becomes true. */
-fcnn_status run_data_evaluate(fcnn_graph *graph, fcnn_dataset *dataset, const image_set *set,
-                              int batch, int threads, const volatile int *interrupted,
-                              fcnn_score *score);
+/* Names on standard error each problem with a file that was found since the last call, in 50 lines
+ * a run at most. Not while a loader reads: between epochs, or once it is destroyed. */
+void run_data_name_problems(run_data *run_data);
+/* And says at the end of a run how many there were, and what the cache did. */
+void run_data_summarise(const run_data *run_data);
 
 #endif

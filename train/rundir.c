@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 static const char log_header[] =
-    "epoch,step,train_loss,train_accuracy,val_loss,val_accuracy,seconds,images_per_second\n";
+    "epoch,step,train_loss,train_accuracy,val_loss,val_accuracy,seconds,images_per_second,"
+    "val_top5,band_fraction,learning_rate\n";
 
 void rundir_default(const char *prefix, const char *cfg, char *folder) {
     const char *name = strrchr(cfg, '/');
@@ -121,15 +122,18 @@ fcnn_status log_create(const char *folder) {
 }
 
 fcnn_status log_append(const char *folder, const log_row *row) {
-    char path[PATH_MAX], validation[64] = ",";
+    char path[PATH_MAX], validation[64] = ",", top5[32] = "";
     rundir_file(folder, RUNDIR_LOG, path);
-    if (row->validated)
+    if (row->validated) {
         snprintf(validation, sizeof validation, "%.6f,%.6f", row->val_loss, row->val_accuracy);
+        snprintf(top5, sizeof top5, "%.6f", row->val_top5);
+    }
     FILE *file = fopen(path, "a");
     if (!file) return io_error(path, "opened");
-    bool good = fprintf(file, "%lld,%lld,%.6f,%.6f,%s,%.2f,%.1f\n", (long long)row->epoch,
-                        (long long)row->step, row->train_loss, row->train_accuracy, validation,
-                        row->seconds, row->images_per_second) > 0;
+    bool good = fprintf(file, "%lld,%lld,%.6f,%.6f,%s,%.2f,%.1f,%s,%.9g,%.9g\n",
+                        (long long)row->epoch, (long long)row->step, row->train_loss,
+                        row->train_accuracy, validation, row->seconds, row->images_per_second, top5,
+                        row->band_fraction, row->learning_rate) > 0;
     good = fflush(file) == 0 && fsync(fileno(file)) == 0 && good;
     if (fclose(file) || !good) return io_error(path, "written");
     return FCNN_OK;

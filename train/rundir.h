@@ -9,6 +9,7 @@
 #define RUNDIR_BEST       "model-best.safetensors"
 #define RUNDIR_CHECKPOINT "checkpoint.safetensors"
 #define RUNDIR_LOG        "log.csv"
+#define RUNDIR_CONFUSION  "confusion.csv"
 
 /* "runs/<prefix><name of the cfg>", the name without its folder and ending; into PATH_MAX bytes. */
 void rundir_default(const char *prefix, const char *cfg, char *folder);
@@ -23,14 +24,16 @@ fcnn_status rundir_create(const char *folder, int64_t bytes);
 /* Removes the unfinished files that a killed run left behind. */
 void rundir_remove_leftovers(const char *folder);
 
-/* A row of log.csv. Accuracies are fractions of 1; val_ columns are empty without
- * validation data; seconds are those of the epoch's training steps. */
+/* A row of log.csv. Accuracies are fractions of 1; val_ columns are empty where the epoch was not
+ * validated; seconds are those of the epoch's training steps, the learning rate is that of its
+ * last one. */
 typedef struct {
     int64_t epoch, step;
     double train_loss, train_accuracy;
     bool validated;
     double val_loss, val_accuracy;
     double seconds, images_per_second;
+    double val_top5, band_fraction, learning_rate;
 } log_row;
 
 /* Creates log.csv with its header line. */

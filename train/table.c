@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "layer.h"
+
 static const double mebi = 1048576.0;
 
 static void map_text(const fcnn_tensor *t, char *text, size_t bytes) {
@@ -25,6 +27,17 @@ static void print_row(FILE *out, const fcnn_graph *graph, int node, const fcnn_n
             (long long)cost->parameters, (long long)cost->multiply_adds,
             (long long)cost->spatial_multiply_adds, (double)cost->bytes / mebi, cost->label,
             cost->remark);
+}
+
+/* Batches in parts leave a norm a part's statistics. */
+static void print_parts(FILE *out, const fcnn_graph *graph) {
+    const fcnn_graph_options *options = fcnn_graph_get_options(graph);
+    if (!options->accumulate) return;
+    for (int i = 0; i < fcnn_graph_node_count(graph); i++) {
+        if (strcmp(fcnn_graph_node_type(graph, i), "norm") != 0) continue;
+        fprintf(out, "norm statistics are of a part of %d images\n", options->batch);
+        return;
+    }
 }
 
 void table_print_layers(FILE *out, const fcnn_graph *graph) {
@@ -52,6 +65,7 @@ void table_print_layers(FILE *out, const fcnn_graph *graph) {
           "gradients and spectra before sharing)\n",
           out);
     fputs(fcnn_graph_notes(graph), out);
+    print_parts(out, graph);
     if (space)
         fprintf(out, "every layer between fft and ifft computes on pixels: domain=space\n");
     else if (fused)

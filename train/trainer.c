@@ -8,164 +8,111 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "class_weights.h"
+#include "phases.h"
+#include "position.h"
 #include "progress.h"
 #include "rundir.h"
 
-fcnn_status trainer_create(trainer *t, const trainer_options *options, run_data *s,
-                           fcnn_graph *graph, int batch) {
+static const fcnn_section *net_of(const trainer *t) { return &t->options.config->sections[0]; }
+
+static int64_t patience(const trainer *t) { return fcnn_section_int(net_of(t), "patience"); }
+
+static fcnn_status check_patience(const trainer *t) {
+    if (!patience(t) || t->run_data->may_choose) return FCNN_OK;
+    return fcnn_config_error(t->options.config, net_of(t), "patience",
+                             "patience needs validation images that are no test set: "
+                             "--val-fraction");
+}
+
+fcnn_status trainer_create(trainer *t, const trainer_options *options, run_data *s) {
     const fcnn_section *net = &options->config->sections[0];
     *t = (trainer){.options = *options,
                    .run_data = s,
-                   .graph = graph,
-                   .batch = batch,
                    .epochs = fcnn_section_int(net, "epochs"),
-                   .steps_per_epoch = s->train.count / batch,
+                   .steps_per_epoch = s->train.count / options->batch,
                    .best_accuracy = -1.0};
     t->optimizer = fcnn_optimizer_from_config(net, t->steps_per_epoch, t->epochs);
-    return FCNN_OK;
+    FCNN_TRY(fcnn_bands_from_config(options->config, &t->bands));
+    FCNN_TRY(check_patience(t));
+    return class_weights_read(options->config, s, &t->class_weights);
 }
 
-/* ---- Files ---- */
-
-static fcnn_status save(trainer *t, const char *name, fcnn_form form, bool moments, int extra_count,
-                        const fcnn_metadata *extra) {
-    char path[PATH_MAX];
-    rundir_file(t->options.folder, name, path);
-    const fcnn_dataset *data = t->run_data->dataset;
-    fcnn_save_options options = {.path = path,
-                                 .form = form,
-                                 .moments = moments,
-                                 .config_text = t->options.config_text,
-                                 .classes = data->classes,
-                                 .class_names = data->class_names,
-                                 .extra_count = extra_count,
-                                 .extra = extra};
-    return fcnn_model_save(t->graph, &options);
+void trainer_destroy(trainer *t) {
+    fcnn_graph_destroy(t->graph);
+    free(t->class_weights);
+    evaluation_clear(&t->validation);
+    *t = (trainer){0};
 }
 
-/* The position of a run, as metadata of its checkpoint. Doubles are stored exactly. */
-typedef struct {
-    const char *key;
-    int64_t *whole;
-    double *real;
-} position_field;
+bool trainer_stopped(const trainer *t) { return patience(t) && t->since_best >= patience(t); }
 
-enum { POSITION_FIELDS = 8, VALUE_BYTES = 40 };
-
-static void position_fields(trainer *t, position_field fields[POSITION_FIELDS]) {
-    const position_field all[POSITION_FIELDS] = {{"epoch", &t->epoch, NULL},
-                                                 {"epoch_step", &t->epoch_step, NULL},
-                                                 {"epoch_loss", NULL, &t->score.loss},
-                                                 {"epoch_correct", &t->score.correct, NULL},
-                                                 {"epoch_images", &t->score.images, NULL},
-                                                 {"epoch_seconds", NULL, &t->seconds},
-                                                 {"best_accuracy", NULL, &t->best_accuracy},
-                                                 {"best_epoch", &t->best_epoch, NULL}};
-    memcpy(fields, all, sizeof all);
+void trainer_describe_stop(const trainer *t, char *text, size_t bytes) {
+    snprintf(text, bytes,
+             "stopped after epoch %" PRId64 " of %" PRId64 ": %" PRId64
+             " validation%s without a better accuracy than epoch %" PRId64 "'s",
+             t->epoch, t->epochs, t->since_best, t->since_best == 1 ? "" : "s", t->best_epoch);
 }
 
-static fcnn_status save_checkpoint(trainer *t) {
-    position_field fields[POSITION_FIELDS];
-    fcnn_metadata extra[POSITION_FIELDS + 1];
-    char values[POSITION_FIELDS + 1][VALUE_BYTES];
-    position_fields(t, fields);
-    for (int i = 0; i < POSITION_FIELDS; i++) {
-        if (fields[i].whole)
-            snprintf(values[i], VALUE_BYTES, "%" PRId64, *fields[i].whole);
-        else
-            snprintf(values[i], VALUE_BYTES, "%a", *fields[i].real);
-        extra[i] = (fcnn_metadata){(char *)fields[i].key, values[i]};
-    }
-    snprintf(values[POSITION_FIELDS], VALUE_BYTES, "%" PRId64, t->run_data->train.count);
-    extra[POSITION_FIELDS] = (fcnn_metadata){"training_images", values[POSITION_FIELDS]};
-    return save(t, RUNDIR_CHECKPOINT, FCNN_FORM_TRAINABLE, true, POSITION_FIELDS + 1, extra);
-}
-
-/* ---- Resume ---- */
-
-/* The cfg of a checkpoint, with this run's number of epochs: that alone may change. */
-static fcnn_status check_config(const trainer *t, const fcnn_model *model) {
-    char epochs[32];
-    snprintf(epochs, sizeof epochs, "net.epochs=%" PRId64, t->epochs);
-    FCNN_TRY(fcnn_config_override(model->config, epochs));
-    char *saved = fcnn_config_text(model->config);
-    if (!saved) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to resume");
-    const char *ours = t->options.config_text;
-    size_t same = 0;
-    while (saved[same] && saved[same] == ours[same]) same++;
-    bool equal = saved[same] == ours[same];
-    while (same && ours[same - 1] != '\n') same--;
-    int now = (int)strcspn(ours + same, "\n"), then = (int)strcspn(saved + same, "\n");
-    fcnn_status status = FCNN_OK;
-    if (!equal)
-        status = fcnn_status_set(FCNN_ERROR_CONFIG,
-                                 "%s was trained with another cfg: it had '%.*s' and now there is "
-                                 "'%.*s'; only epochs may change when a run is resumed",
-                                 model->file->path, then, saved + same, now, ours + same);
-    free(saved);
-    return status;
-}
-
-static fcnn_status read_position(trainer *t, const fcnn_safetensors *file) {
-    position_field fields[POSITION_FIELDS];
-    position_fields(t, fields);
-    for (int i = 0; i < POSITION_FIELDS; i++) {
-        const char *text = fcnn_safetensors_metadata(file, fields[i].key);
-        if (!text)
-            return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: has no '%s'; it is no checkpoint",
-                                   file->path, fields[i].key);
-        if (fields[i].whole)
-            *fields[i].whole = strtoll(text, NULL, 10);
-        else
-            *fields[i].real = strtod(text, NULL);
-    }
-    const char *images = fcnn_safetensors_metadata(file, "training_images");
-    if (!images || strtoll(images, NULL, 10) != t->run_data->train.count)
-        return fcnn_status_set(FCNN_ERROR_CONFIG,
-                               "%s was trained on %s images and the data now has %" PRId64
-                               "; the run cannot be resumed on other data",
-                               file->path, images ? images : "unknown", t->run_data->train.count);
-    if (t->epoch < 0 || t->epoch_step < 0 || t->epoch_step > t->steps_per_epoch)
-        return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: its position makes no sense", file->path);
-    return FCNN_OK;
+fcnn_status trainer_start(trainer *t) {
+    FCNN_TRY(phases_enter(t));
+    return fcnn_graph_initialise(t->graph, (uint64_t)fcnn_section_int(net_of(t), "seed"));
 }
 
 fcnn_status trainer_resume(trainer *t) {
-    char path[PATH_MAX];
-    rundir_file(t->options.folder, RUNDIR_CHECKPOINT, path);
     fcnn_model *model;
-    FCNN_TRY(fcnn_model_load(path, &model));
-    fcnn_status status = check_config(t, model);
-    if (!status) status = read_position(t, model->file);
+    FCNN_TRY(position_load(t, &model));
+    fcnn_status status = phases_enter(t);
     if (!status) status = fcnn_model_restore(model, t->graph);
     if (!status) status = fcnn_model_restore_moments(model, t->graph);
     fcnn_model_destroy(model);
-    if (!status) status = log_cut(t->options.folder, t->epoch);
-    if (!status) rundir_remove_leftovers(t->options.folder);
-    if (!status && t->epoch >= t->epochs)
+    FCNN_TRY(status);
+    FCNN_TRY(log_cut(t->options.folder, t->epoch));
+    rundir_remove_leftovers(t->options.folder);
+    if (t->options.quiet) return FCNN_OK;
+    if (trainer_stopped(t))
+        fprintf(stderr, "the run has stopped early: its patience is over\n");
+    else if (t->epoch >= t->epochs)
         fprintf(stderr, "the run is complete: more --epochs would go on\n");
-    else if (!status)
+    else
         fprintf(stderr, "resuming after epoch %" PRId64 ", step %" PRId64 "\n", t->epoch,
                 t->epoch_step);
-    return status;
+    return FCNN_OK;
 }
 
 /* ---- Steps ---- */
 
+/* Adds the time since *started to a phase's; the next one starts now. */
+static void count_time(double *phase, double *started) {
+    double now = progress_now();
+    *phase += now - *started;
+    *started = now;
+}
+
+/* Every gradient of a batch. */
+static fcnn_status train_parts(trainer *t, const fcnn_batch *batch, uint64_t seed, int64_t step) {
+    int images = batch->count / t->options.parts;
+    for (int part = 0; part < t->options.parts; part++) {
+        const fcnn_image *first = batch->images + (ptrdiff_t)part * images;
+        double before = t->score.loss;
+        FCNN_TRY(fcnn_graph_train_part(t->graph, first, images,
+                                       batch->labels + (ptrdiff_t)part * images, seed, step, part,
+                                       t->options.parts, &t->score));
+        if (!isfinite(t->score.loss - before))
+            return fcnn_graph_diagnose(t->graph, first, images, seed, step);
+    }
+    return FCNN_OK;
+}
+
 static fcnn_status train_batch(trainer *t, const fcnn_batch *batch) {
-    const fcnn_section *net = &t->options.config->sections[0];
-    uint64_t seed = (uint64_t)fcnn_section_int(net, "seed");
+    uint64_t seed = (uint64_t)fcnn_section_int(net_of(t), "seed");
     int64_t step = t->epoch * t->steps_per_epoch + t->epoch_step;
-    double before = t->score.loss;
-    FCNN_TRY(fcnn_graph_train(t->graph, batch->images, batch->count, batch->labels, seed, step,
-                              &t->score));
-    fcnn_status status = FCNN_OK;
-    if (isfinite(t->score.loss - before))
-        status = fcnn_optimizer_step(&t->optimizer, t->graph, step, NULL);
-    else
-        status = fcnn_graph_diagnose(t->graph, batch->images, batch->count, seed, step);
+    double started = progress_now();
+    fcnn_status status = train_parts(t, batch, seed, step);
+    count_time(&t->phases.train, &started);
+    if (!status) status = fcnn_optimizer_step(&t->optimizer, t->graph, step, NULL);
+    count_time(&t->phases.update, &started);
     if (status == FCNN_ERROR_NUMERIC)
         fcnn_status_prefix(status, "epoch %" PRId64 ", step %" PRId64 ": the loss is not finite",
                            t->epoch + 1, t->epoch_step + 1);
@@ -184,11 +131,14 @@ static fcnn_status train_epoch(trainer *t, fcnn_loader *loader) {
     progress bar;
     snprintf(title, sizeof title, "epoch %" PRId64 "/%" PRId64, t->epoch + 1, t->epochs);
     progress_start(&bar, title, t->epoch_step, t->steps_per_epoch);
+    bar.terminal &= !t->options.quiet;
     double before = t->seconds, started = bar.started;
     fcnn_status status = fcnn_loader_start(loader, t->epoch, t->epoch_step);
     while (!status && !*t->options.interrupted) {
         const fcnn_batch *batch;
+        double waited = progress_now();
         status = fcnn_loader_next(loader, &batch);
+        count_time(&t->phases.input, &waited);
         if (status || !batch) break;
         status = train_batch(t, batch);
         if (status) break;
@@ -205,63 +155,124 @@ static fcnn_status train_epoch(trainer *t, fcnn_loader *loader) {
 
 /* ---- Epochs ---- */
 
-static void report_epoch(const trainer *t, const log_row *row) {
+static void print_epoch(const trainer *t, const log_row *row) {
     fprintf(stderr, "epoch %" PRId64 "/%" PRId64 "  train loss %.4f accuracy %.4f", row->epoch,
             t->epochs, row->train_loss, row->train_accuracy);
     if (row->validated)
         fprintf(stderr, "  %s loss %.4f accuracy %.4f", t->run_data->validation.name, row->val_loss,
                 row->val_accuracy);
+    if (row->validated && t->validation.classes > 5) fprintf(stderr, " top-5 %.4f", row->val_top5);
     fprintf(stderr, "  %.1f s  %.0f images/s\n", row->seconds, row->images_per_second);
 }
 
+/* Scores the epoch where it is due; *done is false where it is not, or was interrupted. */
+static fcnn_status validate(trainer *t, bool *done) {
+    run_data *s = t->run_data;
+    int64_t epoch = t->epoch + 1, every = fcnn_section_int(net_of(t), "validate_every");
+    *done = false;
+    if (!s->validation.count || (epoch % every && epoch != t->epochs)) return FCNN_OK;
+    evaluation e;
+    FCNN_TRY(evaluation_run(t->graph, s, &s->validation, t->options.graph.batch,
+                            t->options.device->threads, t->options.interrupted, &e));
+    if (*t->options.interrupted) { /* validated again when resumed */
+        evaluation_clear(&e);
+        return FCNN_OK;
+    }
+    evaluation_clear(&t->validation);
+    t->validation = e;
+    *done = true;
+    if (isfinite(e.score.loss)) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_NUMERIC,
+                           "epoch %" PRId64 ": the %s loss is not finite; the last checkpoint is "
+                           "kept",
+                           epoch, s->validation.name);
+}
+
+static log_row make_row(const trainer *t, bool validated) {
+    const fcnn_score *checked = &t->validation.score;
+    double images = (double)t->score.images, count = validated ? (double)checked->images : 1.0;
+    int64_t step = (t->epoch + 1) * t->steps_per_epoch;
+    return (log_row){.epoch = t->epoch + 1,
+                     .step = step,
+                     .train_loss = t->score.loss / images,
+                     .train_accuracy = (double)t->score.correct / images,
+                     .validated = validated,
+                     .val_loss = checked->loss / count,
+                     .val_accuracy = (double)checked->correct / count,
+                     .val_top5 = (double)checked->correct_top5 / count,
+                     .seconds = t->seconds,
+                     .images_per_second = images / t->seconds,
+                     .band_fraction = fcnn_graph_band_fraction(t->graph),
+                     .learning_rate = t->optimizer.learning_rate *
+                                      fcnn_schedule_factor(&t->optimizer.schedule, step - 1)};
+}
+
+/* Where the validation may choose: the best epoch so far, and how long ago it was. */
 static fcnn_status keep_best(trainer *t, double accuracy) {
-    if (!t->run_data->may_choose || accuracy <= t->best_accuracy) return FCNN_OK;
+    if (!t->run_data->may_choose) return FCNN_OK;
+    if (accuracy <= t->best_accuracy) {
+        t->since_best++;
+        return FCNN_OK;
+    }
     t->best_accuracy = accuracy;
     t->best_epoch = t->epoch;
-    return save(t, RUNDIR_BEST, t->options.form, false, 0, NULL);
+    t->since_best = 0;
+    return position_save_model(t, RUNDIR_BEST);
+}
+
+static fcnn_status save_epoch(trainer *t, const log_row *row) {
+    char path[PATH_MAX];
+    FCNN_TRY(position_save_model(t, RUNDIR_MODEL));
+    if (row->validated) {
+        FCNN_TRY(keep_best(t, row->val_accuracy));
+        rundir_file(t->options.folder, RUNDIR_CONFUSION, path);
+        FCNN_TRY(evaluation_write_confusion(&t->validation, t->run_data->dataset, path));
+    }
+    FCNN_TRY(log_append(t->options.folder, row));
+    return position_save_checkpoint(t);
+}
+
+void trainer_report(trainer *t) {
+    report_options report = {.folder = t->options.folder,
+                             .title = t->options.title,
+                             .command = t->options.command,
+                             .config_text = t->options.config_text,
+                             .graph = t->graph,
+                             .batch = t->options.graph.batch,
+                             .data = t->run_data,
+                             .evaluation = t->validation.score.images ? &t->validation : NULL,
+                             .phases = &t->phases};
+    double started = progress_now();
+    if (report_write(&report))
+        fprintf(stderr, "warning: the report could not be written: %s\n", fcnn_status_message());
+    count_time(&t->phases.saving, &started);
 }
 
 /* Validates and saves; the position then is the start of the next epoch. */
 static fcnn_status end_epoch(trainer *t) {
-    run_data *s = t->run_data;
-    fcnn_score validation = {0};
-    double images = (double)t->score.images;
-    if (s->validation.count) {
-        FCNN_TRY(run_data_evaluate(t->graph, s->dataset, &s->validation, t->batch,
-                                   t->options.threads, t->options.interrupted, &validation));
-        if (*t->options.interrupted) return FCNN_OK; /* validated again when resumed */
-        if (!isfinite(validation.loss))
-            return fcnn_status_set(FCNN_ERROR_NUMERIC,
-                                   "epoch %" PRId64 ": the %s loss is not finite; the last "
-                                   "checkpoint is kept",
-                                   t->epoch + 1, s->validation.name);
-    }
+    bool validated;
+    double started = progress_now();
+    fcnn_status status = validate(t, &validated);
+    count_time(&t->phases.validation, &started);
+    if (status || *t->options.interrupted) return status;
     FCNN_TRY(fcnn_graph_check(t->graph));
-    t->last_validation = validation;
-    double checked = validation.images ? (double)validation.images : 1.0;
-    log_row row = {.epoch = t->epoch + 1,
-                   .step = (t->epoch + 1) * t->steps_per_epoch,
-                   .train_loss = t->score.loss / images,
-                   .train_accuracy = (double)t->score.correct / images,
-                   .validated = validation.images > 0,
-                   .val_loss = validation.loss / checked,
-                   .val_accuracy = (double)validation.correct / checked,
-                   .seconds = t->seconds,
-                   .images_per_second = images / t->seconds};
+    log_row row = make_row(t, validated);
     t->epoch++;
     t->epoch_step = 0;
     t->score = (fcnn_score){0};
     t->seconds = 0.0;
-    FCNN_TRY(save(t, RUNDIR_MODEL, t->options.form, false, 0, NULL));
-    if (row.validated) FCNN_TRY(keep_best(t, row.val_accuracy));
-    FCNN_TRY(log_append(t->options.folder, &row));
-    report_epoch(t, &row);
-    return save_checkpoint(t);
+    status = save_epoch(t, &row);
+    count_time(&t->phases.saving, &started);
+    FCNN_TRY(status);
+    if (!t->options.quiet) print_epoch(t, &row);
+    run_data_name_problems(t->run_data);
+    if (validated) trainer_report(t);
+    return FCNN_OK;
 }
 
 static fcnn_status interrupted(trainer *t) {
     FCNN_TRY(fcnn_graph_check(t->graph));
-    FCNN_TRY(save_checkpoint(t));
+    FCNN_TRY(position_save_checkpoint(t));
     fprintf(stderr,
             "interrupted in epoch %" PRId64 " after step %" PRId64 " of %" PRId64
             "; %s/%s holds everything\nto go on: %s\n",
@@ -272,31 +283,46 @@ static fcnn_status interrupted(trainer *t) {
 
 static fcnn_status run_epochs(trainer *t, fcnn_loader *loader, bool *finished) {
     *finished = false;
-    while (t->epoch < t->epochs) {
+    while (t->epoch < t->epochs && !trainer_stopped(t)) {
+        FCNN_TRY(phases_enter(t));
         FCNN_TRY(train_epoch(t, loader));
         if (t->epoch_step == t->steps_per_epoch) FCNN_TRY(end_epoch(t));
-        if (*t->options.interrupted && t->epoch < t->epochs) return interrupted(t);
+        bool complete = t->epoch >= t->epochs || trainer_stopped(t);
+        if (*t->options.interrupted && !complete) return interrupted(t);
     }
     *finished = true;
     return FCNN_OK;
 }
 
+/* What training images are augmented by; false where nothing is asked for. */
+static bool augmentation(const trainer *t, fcnn_augmentation_ranges *ranges) {
+    const fcnn_section *net = net_of(t);
+    const fcnn_graph *largest = t->options.largest;
+    double side = fcnn_graph_node_output(largest, 0)->size;
+    *ranges = (fcnn_augmentation_ranges){.mirror = fcnn_section_int(net, "augment_mirror") != 0,
+                                         .shift = fcnn_section_real(net, "augment_shift") / side,
+                                         .truncate = fcnn_section_real(net, "augment_truncate"),
+                                         .jitter = fcnn_section_real(net, "augment_jitter"),
+                                         .radius = phases_input_radius(largest)};
+    return ranges->mirror || ranges->shift > 0 || ranges->truncate > 0 || ranges->jitter > 0;
+}
+
 fcnn_status trainer_run(trainer *t, bool *finished) {
     const run_data *s = t->run_data;
-    const fcnn_section *net = &t->options.config->sections[0];
-    fcnn_loader_options options = {.dataset = s->dataset,
+    fcnn_augmentation_ranges ranges;
+    fcnn_loader_options options = {.dataset = s->spectra,
                                    .split = s->train.split,
                                    .indices = s->train.indices,
                                    .count = s->train.count,
-                                   .batch = t->batch,
+                                   .batch = t->options.batch,
                                    .shuffle = true,
                                    .drop_last = true,
-                                   .seed = (uint64_t)fcnn_section_int(net, "seed"),
-                                   .threads = t->options.threads};
+                                   .seed = (uint64_t)fcnn_section_int(net_of(t), "seed"),
+                                   .augmentation = augmentation(t, &ranges) ? &ranges : NULL,
+                                   .threads = t->options.device->threads};
     fcnn_loader *loader;
     FCNN_TRY(fcnn_loader_create(&options, &loader));
     fcnn_status status = run_epochs(t, loader, finished);
-    run_data_report_replaced(loader, &s->train);
     fcnn_loader_destroy(loader);
     return status;
 }

@@ -272,6 +272,14 @@ static void write_from(FILE *out, const variant *v, const fcnn_config *config, c
     fprintf(out, "from=%s\n", from);
 }
 
+/* Keys of [net] that a variant goes without: each of its epochs is trained and scored, and bands
+ * do not grow in space. */
+static bool drops(const variant *v, const char *key) {
+    if (!strcmp(key, "domain")) return v->swaps_domain;
+    if (!strcmp(key, "bands")) return !strcmp(v->domain, "space");
+    return !strcmp(key, "validate_every") || !strcmp(key, "patience");
+}
+
 static fcnn_status write_section(FILE *out, const variant *v, const variant_source *source, int i) {
     const fcnn_config *config = source->config;
     const fcnn_section *section = &config->sections[i];
@@ -284,7 +292,7 @@ static fcnn_status write_section(FILE *out, const variant *v, const variant_sour
                 !fcnn_section_is(section, key, v->activation);
     for (int j = 0; j < section->entry_count; j++) {
         const fcnn_entry *entry = &section->entries[j];
-        if (i == 0 && v->swaps_domain && !strcmp(entry->row->key, "domain")) continue;
+        if (i == 0 && drops(v, entry->row->key)) continue;
         if (!strcmp(entry->row->key, "from"))
             write_from(out, v, config, entry->value);
         else if (swap && !strcmp(entry->row->key, key))

@@ -64,11 +64,25 @@ done <<<"$idx_cases"
     fail "tests/bad/idx has folders that are not in the list above"
 ok "$count bad idx folders"
 
+# Archives that are no CIFAR, and a folder without a usable picture.
+printf 'a text' >text.tar.gz
+tar -czf other.tar.gz -C "$tests" images
+mkdir -p nothing/train/cat nothing/train/dog
+cp "$bad/images/text.png" nothing/train/dog
+while read -r name words; do
+    refuse 1 "$work/$name" "$words" "$train" "$small" --data "$name" --out never
+done <<'DATA'
+text.tar.gz  truncated header
+other.tar.gz CIFAR-10 CIFAR-100 neither
+nothing      /train: none of 1 image files in 2 class folders
+DATA
+ok "archives that are no CIFAR, and a folder without a usable picture"
+
 # Pictures, with a model of one epoch.
 succeed "$train" "$small" --epochs 1 --out run
 model=run/model.safetensors
 image_cases="
-absurd.png    expected PNG
+absurd.png    2000000000 pixels
 empty.jpg     truncated
 giant.png     20000 pixels
 huffman.jpg   damaged Huffman

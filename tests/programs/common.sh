@@ -76,7 +76,7 @@ refuse() {
 }
 
 # The columns of a log.csv that depend on the run's inputs alone.
-untimed() { cut -d, -f1-6 "$1/log.csv"; }
+untimed() { cut -d, -f1-6,9- "$1/log.csv"; }
 
 # same_run A B: the same weights, bit for bit, and the same log but for times.
 same_run() {

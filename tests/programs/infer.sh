@@ -26,9 +26,25 @@ scores_as_logged compact/model.safetensors compact "${fashion[@]}"
 accuracy=$(json 'r["accuracy"]')
 awk -v a="$accuracy" 'BEGIN { exit !(a > 0.3 && a < 1) }' ||
     fail "an accuracy of $accuracy on Fashion-MNIST shows nothing"
-[[ $(json 'sorted(r)') == "['accuracy', 'images', 'loss', 'ms_per_image', 'top5']" ]] ||
+[[ $(json 'sorted(r)') == "['accuracy', 'band_fraction', 'images', 'loss', 'ms_per_image', 'top5']" ]] ||
     fail "names of --json: $(json 'sorted(r)')"
 ok "fcnn-infer --data --json repeats the log's last row, accuracy $accuracy"
+
+succeed "$infer" compact/model.safetensors "${fashion[@]}" --json --confusion matrix.csv
+[[ $(json 'r["accuracy"]') == "$accuracy" ]] || fail "--confusion changed the score: $(cat out)"
+python3 - "$accuracy" <<'END' || fail "the confusion matrix: $(cat matrix.csv)"
+import csv, sys
+rows = list(csv.reader(open("matrix.csv")))
+counts = [[int(n) for n in row[1:]] for row in rows[1:]]
+assert rows[0][1:] == [row[0] for row in rows[1:]] and "Ankle boot" in rows[0]
+total = sum(map(sum, counts))
+assert total == 1000, total
+assert abs(sum(counts[i][i] for i in range(10)) / total - float(sys.argv[1])) < 1e-6
+END
+refuse 1 "missing/matrix.csv" "" \
+    "$infer" compact/model.safetensors "${fashion[@]}" --csv --confusion missing/matrix.csv
+refuse 2 "--confusion" "--data" "$infer" compact/model.safetensors "$boot" --confusion matrix.csv
+ok "--confusion: a row a label, whose diagonal is the accuracy"
 
 succeed "$train" "$small" "${fashion[@]}" --save spectral --out spectral
 [[ $(untimed compact) == "$(untimed spectral)" ]] || fail "--save changed the training"
@@ -107,7 +123,7 @@ ok "--init: a classifier of another size starts fresh and says so; the features 
 # Choosing an epoch by a part of the training images.
 succeed "$train" "$small" "${fashion[@]}" --val-fraction 0.2 --out chosen
 has out "800 training" "200 validation" "model-best.safetensors" "best epoch"
-grep -qE '^test accuracy 0\.[0-9]+, loss [0-9.]+ on 1000 images$' out || fail "no test line: $(cat out)"
+grep -qE '^test accuracy 0\.[0-9]+, top-5 0\.[0-9]+, loss [0-9.]+ on 1000 images$' out || fail "no test line: $(cat out)"
 best=$(sed -nE 's/^best epoch [0-9]+ with validation accuracy ([0-9.]+):.*/\1/p' out)
 [[ $best == "$(tail -n +2 chosen/log.csv | cut -d, -f6 | sort -n | tail -n 1)" ]] ||
     fail "the best epoch, $best, is not the log's: $(cat chosen/log.csv)"

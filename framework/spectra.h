@@ -1,0 +1,48 @@
+/* A data set whose images are read as spectra. Loader threads then decode and
+ * transform an image at once and keep its bins alone, and a cache keeps them on
+ * disk for later epochs and runs. Defined in data/. */
+#ifndef FCNN_SPECTRA_H
+#define FCNN_SPECTRA_H
+
+#include "backend.h"
+#include "dataset.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct {
+    fcnn_dataset *source; /* outlives the spectra; not closed with them */
+    const char *data;     /* its name or absolute path, part of the cache's key; NULL: "" */
+    fcnn_device *device;  /* its image_to_spectrum is called from any thread */
+    fcnn_placement placement;
+    const char *cache; /* folder, created where missing; NULL: none */
+    int radius;        /* of the bins needed; a cache may hold, and give, more */
+    fcnn_number type;  /* of the bins where a cache is asked for, whether it can be had or not */
+} fcnn_spectra_options;
+
+typedef struct {
+    char path[4096]; /* "" without a cache */
+    int64_t bytes;   /* of the file */
+    int64_t images;  /* it has room for */
+    int64_t stored;  /* of them are there now */
+    /* Images given since it was opened, as spectra or as sums: from the cache, and from the
+     * source. */
+    int64_t hits, misses;
+    char stopped[256]; /* why the cache is not used any more, or not written; "" while it is */
+} fcnn_spectra_usage;
+
+/* A data set like the source, whose read gives spectra. Files that turn out to be undecodable are
+ * its problems, each once; the source's are not repeated there, and the list may be read while no
+ * thread reads images. A cache that cannot be used (no room, no permission) is none, and one that
+ * is stale, damaged or of other files is made anew; *notes, one a line, says so ("" if nothing; the
+ * caller frees it). Spectra from the cache are valid until the data set is closed. */
+fcnn_status fcnn_spectra_open(const fcnn_spectra_options *options, fcnn_dataset **dataset,
+                              char **notes);
+/* Of a data set opened by the above. */
+fcnn_spectra_usage fcnn_spectra_used(fcnn_dataset *dataset);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

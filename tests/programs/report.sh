@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# report.html of real runs: well formed, whole in itself, and about this run.
+source "$(dirname "$0")/common.sh"
+check() { python3 "$tests/programs/check_report.py" "$1" >found || fail "$1 is not as it should be"; }
+
+settings=(--data "synthetic:classes=12,size=14,channels=3,train=64,val=48" --threads 1)
+succeed "$train" "$small" "${settings[@]}" --epochs 1 --out one
+check one/report.html
+[[ $(<found) == "3 drawings"* ]] || fail "expected 3 drawings, found $(<found)"
+has one/report.html "after 1 epoch of" "--epochs 1 --out one" "(top-5 "
+ok "a run of one epoch: $(<found)"
+
+succeed "$train" "$small" "${settings[@]}" --epochs 3 --out three
+check three/report.html
+last=$(tail -n 1 three/log.csv | cut -d, -f6)
+has three/report.html "after 3 epochs of" \
+    "accuracy <b>$(awk -v a="$last" 'BEGIN { printf "%.1f", 100 * a }')&nbsp;%</b>"
+[[ ! -e three/report.html.tmp ]] || fail "a temporary file is left"
+ok "a run of three epochs says what its log says: $(<found)"
+
+# Names that markup would stumble over.
+for class in 'a & <b>' 'c"d'; do
+    for split in train val; do
+        mkdir -p "set/$split/$class"
+        for i in 1 2 3 4; do cp "$tests/images/ankle-boot.png" "set/$split/$class/<$i>&.png"; done
+    done
+done
+succeed "$train" "$small" --data set --epochs 1 --batch 4 --threads 1 --out 'runs & <more>'
+check 'runs & <more>/report.html'
+has 'runs & <more>/report.html' 'a &amp; &lt;b&gt;' '/&lt;1&gt;&amp;.png'
+ok "class and file names are text, not markup: $(<found)"

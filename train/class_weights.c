@@ -1,0 +1,82 @@
+/* Weights of the classes in training. */
+#include "class_weights.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static fcnn_status wrong(const fcnn_config *config, const char *text) {
+    return fcnn_config_error(config, &config->sections[0], "class_weights", "%s", text);
+}
+
+/* Numbers split at commas, one a class. */
+static fcnn_status parse_list(const fcnn_config *config, const char *text, int classes,
+                              double *weights) {
+    int count = 0;
+    char message[256];
+    for (const char *at = text;; at++) {
+        char *end;
+        double value = strtod(at, &end);
+        while (*end == ' ' || *end == '\t') end++;
+        if (end == at || (*end && *end != ',') || !isfinite(value) || value < 0) {
+            snprintf(message, sizeof message,
+                     "class_weights: expected none, balanced or numbers >= 0 split at commas, "
+                     "found '%.60s'",
+                     at);
+            return wrong(config, message);
+        }
+        if (count < classes) weights[count] = value;
+        count++;
+        at = end;
+        if (!*at) break;
+    }
+    if (count == classes) return FCNN_OK;
+    snprintf(message, sizeof message, "class_weights has %d number%s and the data has %d classes",
+             count, count == 1 ? "" : "s", classes);
+    return wrong(config, message);
+}
+
+static void count_images(const run_data *s, double *images) {
+    const int32_t *labels = s->dataset->labels[s->train.split];
+    for (int64_t i = 0; i < s->train.count; i++)
+        images[labels[s->train.indices ? s->train.indices[i] : i]]++;
+}
+
+static fcnn_status fill(const fcnn_config *config, const run_data *s, const char *text,
+                        const double *images, double *weights) {
+    int classes = s->dataset->classes;
+    if (strcmp(text, "balanced") != 0) {
+        FCNN_TRY(parse_list(config, text, classes, weights));
+    } else {
+        for (int c = 0; c < classes; c++) weights[c] = images[c] > 0 ? 1.0 / images[c] : 0.0;
+    }
+    double sum = 0.0;
+    for (int c = 0; c < classes; c++) sum += images[c] * weights[c];
+    if (!(sum > 0.0))
+        return wrong(config, "class_weights: every class with training images has weight 0");
+    for (int c = 0; c < classes; c++) weights[c] *= (double)s->train.count / sum;
+    return FCNN_OK;
+}
+
+fcnn_status class_weights_read(const fcnn_config *config, const run_data *s, float **out) {
+    const char *text = fcnn_section_text(&config->sections[0], "class_weights");
+    size_t classes = (size_t)s->dataset->classes;
+    *out = NULL;
+    if (!strcmp(text, "none")) return FCNN_OK;
+    double *numbers = calloc(2 * classes, sizeof *numbers);
+    float *weights = malloc(classes * sizeof *weights);
+    fcnn_status status;
+    if (!numbers || !weights) {
+        status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the classes' weights");
+    } else {
+        count_images(s, numbers);
+        status = fill(config, s, text, numbers, numbers + classes);
+        for (size_t c = 0; c < classes; c++) weights[c] = (float)numbers[classes + c];
+    }
+    free(numbers);
+    if (status)
+        free(weights);
+    else
+        *out = weights;
+    return status;
+}

@@ -1,0 +1,93 @@
+/* Text and numbers for HTML and SVG. */
+#include "markup.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+/* Bytes of the UTF-8 character at `at`, or 0: overlong forms, surrogates, numbers behind U+10FFFF
+ * and the two that XML forbids are none. */
+static int character_bytes(const unsigned char *at) {
+    if (at[0] < 0x80) return 1;
+    int bytes = at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
+    for (int i = 1; i < bytes; i++)
+        if ((at[i] & 0xc0) != 0x80) return 0;
+    if (bytes == 3) {
+        bool overlong = at[0] == 0xe0 && at[1] < 0xa0, surrogate = at[0] == 0xed && at[1] > 0x9f;
+        bool forbidden = at[0] == 0xef && at[1] == 0xbf && at[2] > 0xbd;
+        return overlong || surrogate || forbidden ? 0 : 3;
+    }
+    if (bytes == 4 && ((at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f)))
+        return 0;
+    return bytes;
+}
+
+static void write_escaped(FILE *out, const char *text, const char *kept) {
+    const unsigned char *at = (const unsigned char *)text;
+    while (*at) {
+        int bytes = character_bytes(at);
+        if (!bytes)
+            fputs("\xef\xbf\xbd", out);
+        else if (*at == '&')
+            fputs("&amp;", out);
+        else if (*at == '<')
+            fputs("&lt;", out);
+        else if (*at == '>')
+            fputs("&gt;", out);
+        else if (*at == '"')
+            fputs("&quot;", out);
+        else if ((*at < ' ' || *at == 0x7f) && !strchr(kept, *at))
+            fputc(' ', out);
+        else
+            fwrite(at, 1, (size_t)bytes, out);
+        at += bytes ? bytes : 1;
+    }
+}
+
+void markup_text(FILE *out, const char *text) { write_escaped(out, text, ""); }
+void markup_lines(FILE *out, const char *text) { write_escaped(out, text, "\n\t"); }
+
+void markup_count(FILE *out, int64_t count) {
+    char digits[32];
+    int length = snprintf(digits, sizeof digits, "%lld", (long long)count);
+    for (int i = 0; i < length; i++) {
+        fputc(digits[i], out);
+        int left = length - 1 - i;
+        if (left && left % 3 == 0 && digits[i] != '-') fputc(',', out);
+    }
+}
+
+void markup_large(FILE *out, double number) {
+    static const char *const units[] = {"", "&nbsp;k", "&nbsp;M", "&nbsp;G", "&nbsp;T", "&nbsp;P"};
+    int unit = 0;
+    while (number >= 999.5 && unit < 5) {
+        number /= 1000;
+        unit++;
+    }
+    int places = !unit || number >= 99.95 ? 0 : number >= 9.995 ? 1 : 2;
+    fprintf(out, "%.*f%s", places, number, units[unit]);
+}
+
+void markup_percent(FILE *out, double part) {
+    if (isfinite(part))
+        fprintf(out, "%.1f&nbsp;%%", 100 * part);
+    else
+        fputs("&ndash;", out);
+}
+
+void markup_seconds(FILE *out, double seconds) {
+    if (!isfinite(seconds))
+        fputs("&ndash;", out);
+    else if (seconds > 0 && seconds < 0.0005)
+        fputs("&lt;1&nbsp;ms", out);
+    else if (seconds < 0.9995)
+        fprintf(out, "%.0f&nbsp;ms", 1000 * seconds);
+    else if (seconds < 99.95)
+        fprintf(out, "%.*f&nbsp;s", seconds < 9.995 ? 2 : 1, seconds);
+    else if (seconds < 3599.5)
+        fprintf(out, "%d&nbsp;min&nbsp;%d&nbsp;s", (int)(seconds + 0.5) / 60,
+                (int)(seconds + 0.5) % 60);
+    else
+        fprintf(out, "%lld&nbsp;h&nbsp;%lld&nbsp;min", (long long)(seconds / 60 + 0.5) / 60,
+                (long long)(seconds / 60 + 0.5) % 60);
+}

@@ -1,0 +1,101 @@
+/* Small pictures: area averaging, PNG by stb_image_write with zlib's compression,
+ * base64. */
+#include "picture.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+/* stb's own compression makes files a third larger. */
+static unsigned char *compress_png(const unsigned char *data, int bytes, int *compressed_bytes,
+                                   int quality) {
+    uLongf room = compressBound((uLong)bytes);
+    unsigned char *compressed = malloc(room);
+    (void)quality;
+    if (!compressed || compress2(compressed, &room, data, (uLong)bytes, 9) != Z_OK) {
+        free(compressed);
+        return NULL;
+    }
+    *compressed_bytes = (int)room;
+    return compressed;
+}
+
+#define STBIW_ZLIB_COMPRESS compress_png
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#define STB_IMAGE_WRITE_STATIC
+#define STBI_WRITE_NO_STDIO
+#if defined(__GNUC__)
+/* Reported where the file ends, so not within the push and pop below. */
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#endif
+#include <stb/stb_image_write.h>
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
+static fcnn_status out_of_memory(void) {
+    return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a picture");
+}
+
+/* The part of pixel i that lies within low .. high. */
+static double overlap(int i, double low, double high) { return fmin(i + 1, high) - fmax(i, low); }
+
+/* Mean of a channel over a rectangle with sides between pixels. */
+static double rectangle_mean(const fcnn_image *image, int channel, double top, double bottom,
+                             double left, double right) {
+    double sum = 0, weight = 0;
+    for (int y = (int)top; y < image->height && y < bottom; y++)
+        for (int x = (int)left; x < image->width && x < right; x++) {
+            double part = overlap(y, top, bottom) * overlap(x, left, right);
+            size_t pixel = (size_t)y * (size_t)image->width + (size_t)x;
+            sum += part * image->pixels[pixel * (size_t)image->channels + (size_t)channel];
+            weight += part;
+        }
+    return sum / weight;
+}
+
+fcnn_status picture_fit(const fcnn_image *image, int most, picture *small) {
+    int longest = image->width > image->height ? image->width : image->height;
+    double shrink = longest > most ? (double)most / longest : 1.0;
+    *small = (picture){.width = (int)fmax(1, round(image->width * shrink)),
+                       .height = (int)fmax(1, round(image->height * shrink)),
+                       .channels = image->channels};
+    uint8_t *to = malloc((size_t)small->width * (size_t)small->height * (size_t)small->channels);
+    if (!to) return out_of_memory();
+    small->pixels = to;
+    double tall = (double)image->height / small->height, wide = (double)image->width / small->width;
+    for (int y = 0; y < small->height; y++)
+        for (int x = 0; x < small->width; x++)
+            for (int c = 0; c < image->channels; c++)
+                *to++ = (uint8_t)(rectangle_mean(image, c, y * tall, (y + 1) * tall, x * wide,
+                                                 (x + 1) * wide) +
+                                  0.5);
+    return FCNN_OK;
+}
+
+static void write_base64(FILE *out, const unsigned char *bytes, size_t count) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < count; i += 3) {
+        unsigned block = (unsigned)bytes[i] << 16;
+        if (i + 1 < count) block |= (unsigned)bytes[i + 1] << 8;
+        if (i + 2 < count) block |= bytes[i + 2];
+        fputc(digits[block >> 18], out);
+        fputc(digits[block >> 12 & 63], out);
+        fputc(i + 1 < count ? digits[block >> 6 & 63] : '=', out);
+        fputc(i + 2 < count ? digits[block & 63] : '=', out);
+    }
+}
+
+fcnn_status picture_write(FILE *out, const picture *p) {
+    int bytes;
+    unsigned char *png = stbi_write_png_to_mem(p->pixels, p->width * p->channels, p->width,
+                                               p->height, p->channels, &bytes);
+    if (!png) return out_of_memory();
+    fputs("data:image/png;base64,", out);
+    write_base64(out, png, (size_t)bytes);
+    free(png);
+    return FCNN_OK;
+}
