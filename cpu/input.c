@@ -13,6 +13,7 @@ enum { BIN_BLOCK = 64 };
 
 typedef struct {
     int16_t ky, kx;
+    int32_t mirror; /* fcnn_mirror_index */
 } bin_place;
 
 typedef struct {
@@ -60,11 +61,13 @@ static bool needs_conversion(const fcnn_image *image) {
 
 /* ---- One image's bins and tables ---- */
 
-/* Complex numbers of an image's tables, and with its own bins. */
+/* Complex numbers of an image's tables: two by ky and two by kx. */
+static size_t table_numbers(int radius) { return 2 * (3 * (size_t)radius + 2); }
+
+/* And with its own bins. */
 static size_t source_numbers(const input_batch *batch) {
-    size_t radius = (size_t)batch->band->radius;
     size_t bins = (size_t)fcnn_band_count(batch->band->radius) * (size_t)batch->band->channels;
-    return 2 * (3 * radius + 2) + (batch->converts ? bins : 0);
+    return table_numbers(batch->band->radius) + (batch->converts ? bins : 0);
 }
 
 static void widen(const fcnn_image *image, int radius, fcnn_complex *bins) {
@@ -98,7 +101,7 @@ static fcnn_status load_source(const input_batch *batch, int n, fcnn_complex *me
     const fcnn_image *image = &batch->images[n];
     int radius = batch->band->radius;
     fcnn_spectrum spectrum = image->spectrum;
-    fcnn_complex *own = memory + 2 * (3 * (size_t)radius + 2);
+    fcnn_complex *own = memory + table_numbers(radius);
     if (!spectrum.bins)
         FCNN_TRY(fcnn_cpu_image_to_spectrum(&batch->device->base, image, batch->placement, radius,
                                             (float *)(void *)own, &spectrum));
@@ -134,7 +137,8 @@ static void weave_turned(const input_batch *batch, const input_source *source, i
     float mean = batch->statistics->mean[channel];
     int radius = batch->band->radius;
     for (int i = 0; i < count; i++) {
-        int ky = batch->places[first + i].ky, kx = batch->places[first + i].kx;
+        const bin_place *place = &batch->places[first + i];
+        int ky = place->ky, kx = place->kx;
         bool mirrored = mirror && kx > 0;
         fcnn_complex inside = {0.0f, 0.0f}, phase = {1.0f, 0.0f};
         if (source->framed)
@@ -142,7 +146,7 @@ static void weave_turned(const input_batch *batch, const input_source *source, i
                                           source->inside_x[kx]);
         if (source->turned)
             phase = fcnn_complex_product(source->phase_y[ky + radius], source->phase_x[kx]);
-        fcnn_complex x = bins[mirror ? fcnn_mirror_index(ky, kx) : first + i];
+        fcnn_complex x = bins[mirror ? place->mirror : first + i];
         to[i * TILE] = fcnn_input_bin(x, inside, mean, scale, mirrored, phase);
     }
 }
@@ -219,7 +223,7 @@ static fcnn_status weave_all(const input_batch *batch, fcnn_complex *memory) {
 static void list_places(int radius, bin_place *places) {
     int ky = 0, kx = 0;
     for (int64_t k = 0; k < fcnn_band_count(radius); k++) {
-        places[k] = (bin_place){(int16_t)ky, (int16_t)kx};
+        places[k] = (bin_place){(int16_t)ky, (int16_t)kx, (int32_t)fcnn_mirror_index(ky, kx)};
         fcnn_cpu_next_bin(&ky, &kx);
     }
 }

@@ -142,7 +142,7 @@ typedef struct {
     const float *class_weights; /* [classes] or NULL */
     int part, parts;            /* of the batch; 0 of 1 where it is not split */
     bool estimates_norms; /* norms take the batch's statistics and keep them as running ones */
-    float norm_momentum;  /* with this momentum; 0: their own */
+    float norm_momentum;  /* with this momentum */
 } fcnn_pass;
 
 const fcnn_pass *fcnn_graph_pass(const fcnn_graph *graph);

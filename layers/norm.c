@@ -1,7 +1,8 @@
 /* Batch norm, on a band by Parseval: mean = avg X_0, variance = avg of the
  * energy about it; in space over the pixels, which is the same. eps 1e-5, momentum 0.1 as is
- * customary; the running variance is the biased one. A pass that estimates the running statistics
- * takes the batch's, as training does. */
+ * customary, but for a run's first ten batches, of which the running statistics are the mean; the
+ * running variance is the biased one. A pass that estimates the running statistics takes the
+ * batch's, as training does. */
 #include <math.h>
 
 #include "layers.h"
@@ -47,6 +48,14 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     return fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_STEP, &state->inverse);
 }
 
+/* What a running statistic takes over from this batch. Initial values never enter: a deep
+ * quadratic network scored with a tenth of them left overflows. */
+static float momentum(const fcnn_pass *pass) {
+    if (pass->estimates_norms) return pass->norm_momentum;
+    double batches = (double)pass->step * pass->parts + pass->part + 1.0;
+    return (float)fmax(constants.momentum, 1.0 / batches);
+}
+
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     norm_state *state = node->state;
     const fcnn_tensor *x = &fcnn_graph_input(graph, node, 0)->output;
@@ -56,7 +65,7 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     float *variance = fcnn_graph_value(graph, state->running_variance);
     const fcnn_pass *pass = fcnn_graph_pass(graph);
     fcnn_norm_constants used = constants;
-    if (pass->estimates_norms && pass->norm_momentum > 0.0f) used.momentum = pass->norm_momentum;
+    used.momentum = momentum(pass);
     if (pass->training || pass->estimates_norms)
         FCNN_CALL(graph, norm_forward, &used, x, gamma, beta, mean, variance, state->mean,
                   state->inverse, &node->output);

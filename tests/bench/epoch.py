@@ -308,8 +308,8 @@ def print_table(o, rows, made):
         print(f"- {device}")
     for row in rows:
         if row["cache_mib"]:
-            print(f"- {row['name']}: {row['cache_mib']:.0f} MiB of cached spectra, mapped and so "
-                  "part of its memory")
+            print(f"- {row['name']}: a cache of {row['cache_mib']:.0f} MiB, mapped: what is read "
+                  "of it counts as the program's memory")
     columns = ("who", "kind", "input used", "parameters", "cold epoch, s (before its first step)",
                "later epochs, s", "images/s, cold and later", "peak memory, MiB",
                "speed-up, cold and later")
