@@ -149,18 +149,13 @@ END_TEST
 static const char *const running[] = {"conv1.norm.running_mean", "conv1.norm.running_variance",
                                       "conv2.norm.running_mean", "conv2.norm.running_variance"};
 
-/* The statistics of one batch: a training pass from 0 leaves a tenth of them. */
+/* The statistics of one batch: a run's first training pass leaves them. */
 static void batch_statistics(network *n, const network_images *images, double *out) {
-    for (int i = 0; i < LENGTH(running); i++) {
-        fcnn_parameter *p = network_parameter(n, running[i]);
-        float zeros[4] = {0.0f};
-        network_ok(fcnn_graph_write(n->graph, p, zeros));
-    }
     network_train(n, images, 0);
     for (int i = 0; i < LENGTH(running); i++) {
         fcnn_parameter *p = network_parameter(n, running[i]);
         float *value = network_value(n, p);
-        for (int64_t c = 0; c < p->count; c++) *out++ = 10.0 * (double)value[c];
+        for (int64_t c = 0; c < p->count; c++) *out++ = (double)value[c];
         free(value);
     }
 }
@@ -197,6 +192,31 @@ START_TEST(norms_are_estimated) {
     check_statistics(&n, each[1]);
     network_expect(fcnn_graph_estimate_norms(n.graph, images[1].images, 11, -1), FCNN_ERROR_USAGE,
                    "-1");
+    for (int b = 0; b < BATCHES; b++) network_images_free(&images[b]);
+    network_close(&n);
+}
+END_TEST
+
+/* The first ten batches of a run have equal shares, later ones a tenth. */
+START_TEST(running_statistics_begin_with_the_batches) {
+    enum { BATCHES = 3, NUMBERS = 2 * 4 + 2 * 3 };
+    network n = network_open(NORMS, (network_options){.channels = 1, .classes = 3, .batch = 11});
+    network_randomise(&n, 0.1, 5);
+    network_images images[BATCHES];
+    double each[BATCHES][NUMBERS], want[NUMBERS];
+    for (int b = 0; b < BATCHES; b++) {
+        images[b] = network_images_make(&n, 11, 9, 9, 30 + (uint64_t)b);
+        batch_statistics(&n, &images[b], each[b]);
+    }
+    for (int b = 0; b < BATCHES; b++) {
+        network_train(&n, &images[b], b);
+        for (int i = 0; i < NUMBERS; i++)
+            want[i] = b ? want[i] + (each[b][i] - want[i]) / (b + 1) : each[b][i];
+        check_statistics(&n, want);
+    }
+    network_train(&n, &images[0], 500);
+    for (int i = 0; i < NUMBERS; i++) want[i] += 0.1 * (each[0][i] - want[i]);
+    check_statistics(&n, want);
     for (int b = 0; b < BATCHES; b++) network_images_free(&images[b]);
     network_close(&n);
 }
@@ -402,6 +422,7 @@ int main(void) {
     tcase_add_test(tests, class_weights_scale_gradients);
     tcase_add_test(tests, nodes_are_timed);
     tcase_add_test(tests, norms_are_estimated);
+    tcase_add_test(tests, running_statistics_begin_with_the_batches);
     tcase_add_loop_test(tests, class_weights_from_cfg, 0, 4);
     tcase_add_loop_test(tests, wrong_class_weights, 0, 10);
     tcase_add_test(tests, confusion_and_mistakes);
