@@ -310,6 +310,20 @@ static void close_set(fcnn_dataset *dataset) {
     free(set);
 }
 
+/* Models, reports and tables hold class names, and expect UTF-8 of them. */
+static fcnn_status make_names_printable(folder_set *set) {
+    char text[4 * 256];
+    for (int c = 0; c < set->base.classes; c++) {
+        fcnn_text_printable(set->classes[c], text, sizeof text);
+        if (!strcmp(text, set->classes[c])) continue;
+        char *copy = strdup(text);
+        if (!copy) return no_memory(set);
+        free(set->classes[c]);
+        set->classes[c] = copy;
+    }
+    return FCNN_OK;
+}
+
 static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **dataset) {
     (void)seed;
     *dataset = NULL;
@@ -327,6 +341,7 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
                                .describe = describe_image,
                                .close = close_set};
     fcnn_status status = scan_set(set);
+    if (!status) status = make_names_printable(set);
     if (status) {
         close_set(&set->base);
         return status;

@@ -18,6 +18,7 @@
 #include <zlib.h>
 
 #include "band.h"
+#include "files.h"
 #include "spectra_cache.h"
 
 enum { VERSION = 1, BYTE_ORDER_MARK = 0x01020304, ALIGNMENT = 64, NAME_MOST = 40 };
@@ -217,24 +218,14 @@ static bool create(const fcnn_cache_key *key, const cache_header *header, fcnn_c
 
 /* ---- Opening ---- */
 
-static bool make_folders(const char *folder, fcnn_cache_notes *notes) {
-    char path[FCNN_CACHE_PATH_BYTES];
-    if (snprintf(path, sizeof path, "%s", folder) >= FCNN_CACHE_PATH_BYTES - 128) {
+static bool make_folder(const char *folder, fcnn_cache_notes *notes) {
+    if (strlen(folder) >= FCNN_CACHE_PATH_BYTES - 128)
         fcnn_cache_note(notes, "no cache: %.80s...: the path is too long", folder);
-        return false;
-    }
-    for (char *at = path + 1;; at++) {
-        if (*at && *at != '/') continue;
-        char kept = *at;
-        *at = '\0';
-        if (mkdir(path, 0777) && errno != EEXIST && !(errno == EROFS && !access(path, F_OK))) {
-            fcnn_cache_note(notes, "no cache: the folder %s cannot be made: %s", path,
-                            strerror(errno));
-            return false;
-        }
-        *at = kept;
-        if (!kept) return true;
-    }
+    else if (fcnn_folder_create(folder))
+        fcnn_cache_note(notes, "no cache: %s", fcnn_status_message());
+    else
+        return true;
+    return false;
 }
 
 /* Waits until no other process opens a file here. -1 without a lock: where the folder is read-only,
@@ -252,7 +243,7 @@ bool fcnn_cache_file_open(const fcnn_cache_key *key, fcnn_cache_file *file,
     cache_header header;
     fill_header(key, &header);
     *file = (fcnn_cache_file){.descriptor = -1};
-    if (!make_folders(key->folder, notes)) return false;
+    if (!make_folder(key->folder, notes)) return false;
     fill_path(key, header.settings_hash, file);
     int lock = lock_folder(key->folder);
     existing found = open_existing(&header, file, notes);

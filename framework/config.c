@@ -374,12 +374,11 @@ fcnn_status fcnn_config_set(fcnn_config *config, fcnn_section *section, const ch
 fcnn_status fcnn_config_override(fcnn_config *config, const char *assignment) {
     char name[NAME_BYTES], key[NAME_BYTES];
     int index = 0, used = 0;
-    bool parsed =
-        (sscanf(assignment, " %63[a-z_] [ %d ] . %63[a-z0-9_] =%n", name, &index, key, &used) ==
-             3 ||
-         (index = 0, sscanf(assignment, " %63[a-z_] . %63[a-z0-9_] =%n", name, key, &used) == 2)) &&
-        used > 0;
-    if (!parsed)
+    bool indexed =
+        sscanf(assignment, " %63[a-z_] [ %d ] . %63[a-z0-9_] =%n", name, &index, key, &used) == 3;
+    if (!indexed && sscanf(assignment, " %63[a-z_] . %63[a-z0-9_] =%n", name, key, &used) != 2)
+        used = 0;
+    if (!used)
         return fcnn_status_set(FCNN_ERROR_USAGE,
                                "--set %s: expected section.key=value or section[i].key=value",
                                assignment);
@@ -388,12 +387,15 @@ fcnn_status fcnn_config_override(fcnn_config *config, const char *assignment) {
     for (int i = 0; i < config->section_count; i++) {
         if (strcmp(config->sections[i].name, name)) continue;
         count++;
-        if (index == 0 || config->sections[i].ordinal == index) found = &config->sections[i];
+        if (!indexed || config->sections[i].ordinal == index) found = &config->sections[i];
     }
     if (count == 0)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--set %s: %s has no section [%s]", assignment,
                                config->file, name);
-    if (!found || (index == 0 && count > 1))
+    if (!found && count == 1)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "--set %s: there is one section [%s], %s[1]",
+                               assignment, name, name);
+    if (!found || (!indexed && count > 1))
         return fcnn_status_set(FCNN_ERROR_USAGE,
                                "--set %s: there are %d sections [%s]; name one of %s[1] to %s[%d]",
                                assignment, count, name, name, name, count);

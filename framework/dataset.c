@@ -17,7 +17,13 @@ static fcnn_status unknown_dataset(const char *spec) {
             used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "",
                                      fcnn_readers[i]->name);
     struct stat info;
-    if (stat(spec, &info))
+    bool absent = stat(spec, &info) != 0;
+    if (absent && strchr(spec, '/'))
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "%s: %s; expected a folder of images or of idx files, CIFAR's "
+                               ".tar.gz or folder, or a name: %s",
+                               spec, strerror(errno), names);
+    if (absent)
         snprintf(reason, sizeof reason, " (as a path: %s)", strerror(errno));
     else if (!S_ISDIR(info.st_mode))
         snprintf(reason, sizeof reason, " (a file, not a folder)");
@@ -63,14 +69,33 @@ void fcnn_dataset_close(fcnn_dataset *dataset) {
 
 /* ---- Problems and fingerprints ---- */
 
+int fcnn_text_character(const char *text) {
+    const unsigned char *at = (const unsigned char *)text;
+    if (at[0] < 0x80) return 1;
+    int bytes = at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
+    for (int i = 1; i < bytes; i++)
+        if ((at[i] & 0xc0) != 0x80) return 0;
+    if (bytes == 3) {
+        bool overlong = at[0] == 0xe0 && at[1] < 0xa0, surrogate = at[0] == 0xed && at[1] > 0x9f;
+        bool forbidden = at[0] == 0xef && at[1] == 0xbf && at[2] > 0xbd;
+        return overlong || surrogate || forbidden ? 0 : 3;
+    }
+    if (bytes == 4 && ((at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f)))
+        return 0;
+    return bytes;
+}
+
 void fcnn_text_printable(const char *from, char *to, size_t bytes) {
     size_t used = 0;
-    for (; *from && used + 5 <= bytes; from++) {
+    while (*from && used + 5 <= bytes) {
         unsigned char c = (unsigned char)*from;
-        if (c >= ' ' && c != 127)
-            to[used++] = *from;
+        int length = c >= ' ' && c != 127 ? fcnn_text_character(from) : 0;
+        if (length)
+            memcpy(to + used, from, (size_t)length);
         else
-            used += (size_t)snprintf(to + used, bytes - used, "\\x%02x", c);
+            snprintf(to + used, bytes - used, "\\x%02x", c);
+        used += length ? (size_t)length : 4;
+        from += length ? length : 1;
     }
     to[used] = '\0';
 }

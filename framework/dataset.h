@@ -80,8 +80,11 @@ void fcnn_image_clear(fcnn_image *image);
 /* FCNN_ERROR_FORMAT, naming it, where an image has not the data set's channels. */
 fcnn_status fcnn_dataset_check_image(fcnn_dataset *dataset, fcnn_split split, int64_t index,
                                      const fcnn_image *image);
-/* Copies a text with its control characters as \x0a; file names may hold them. Cut to fit
- * `bytes` > 0. */
+/* Bytes of the UTF-8 character at `at`, or 0: overlong forms, surrogates, numbers behind U+10FFFF
+ * and the two that XML forbids are none. */
+int fcnn_text_character(const char *at);
+/* Copies a text with its control characters and all that is not UTF-8 as \x0a; file names may
+ * hold them. Cut to fit `bytes` > 0. */
 void fcnn_text_printable(const char *from, char *to, size_t bytes);
 
 /* The sums of an image's pixels. */

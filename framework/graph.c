@@ -357,6 +357,11 @@ void fcnn_graph_destroy(fcnn_graph *graph) {
 
 double fcnn_graph_band_fraction(const fcnn_graph *graph) { return graph->options.band_fraction; }
 
+int fcnn_graph_input_radius(const fcnn_graph *graph) {
+    const fcnn_tensor *input = &graph->nodes[0]->output;
+    return input->layout == FCNN_BAND ? input->radius : (input->size - 1) / 2;
+}
+
 const fcnn_placement *fcnn_graph_placement(const fcnn_graph *graph) { return &graph->placement; }
 
 void fcnn_graph_set_placement(fcnn_graph *graph, const fcnn_placement *placement) {

@@ -127,6 +127,8 @@ double fcnn_graph_band_fraction(const fcnn_graph *graph);
  * band_fraction or batch. */
 fcnn_status fcnn_graph_copy_parameters(const fcnn_graph *from, fcnn_graph *to);
 
+/* Radius of the bins that the graph takes of an image; in space, that of its input maps. */
+int fcnn_graph_input_radius(const fcnn_graph *graph);
 /* How the cfg places images. */
 const fcnn_placement *fcnn_graph_placement(const fcnn_graph *graph);
 /* Weights of the classes in training, [classes], copied; NULL: all 1. */

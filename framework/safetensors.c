@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "files.h"
+
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && sizeof(float) == 4,
                "safetensors files hold little-endian 32-bit floats");
 
@@ -411,92 +413,34 @@ static fcnn_status build_header(image *image, int metadata_count, const fcnn_met
 
 /* ---- Writer: the file ---- */
 
-static fcnn_status write_fully(int descriptor, const void *from, int64_t bytes) {
-    for (int64_t done = 0; done < bytes;) {
-        ssize_t written = write(descriptor, (const char *)from + done, (size_t)(bytes - done));
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0)
-            return fcnn_status_set(FCNN_ERROR_IO, "cannot be written: %s",
-                                   written ? strerror(errno) : "no byte was accepted");
-        done += written;
-    }
-    return FCNN_OK;
+static fcnn_status write_bytes(FILE *to, const void *from, size_t bytes) {
+    /* An empty tensor may have no data. */
+    if (!bytes || fwrite(from, 1, bytes, to) == bytes) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_IO, "cannot be written: %s", strerror(errno));
 }
 
-static fcnn_status write_contents(int descriptor, const image *image) {
-    FCNN_TRY(write_fully(descriptor, &image->header_bytes, LENGTH_BYTES));
-    FCNN_TRY(write_fully(descriptor, image->header, (int64_t)image->header_bytes));
+static fcnn_status write_contents(FILE *to, const image *image) {
+    FCNN_TRY(write_bytes(to, &image->header_bytes, LENGTH_BYTES));
+    FCNN_TRY(write_bytes(to, image->header, image->header_bytes));
     for (int i = 0; i < image->tensor_count; i++) {
         const fcnn_tensor_to_store *tensor = &image->tensors[i];
         int64_t count = 0;
         FCNN_TRY(shape_count(tensor->rank, tensor->shape, &count));
-        FCNN_TRY(write_fully(descriptor, tensor->data, count * (int64_t)sizeof(float)));
+        FCNN_TRY(write_bytes(to, tensor->data, (size_t)count * sizeof(float)));
     }
-    if (fsync(descriptor))
-        return fcnn_status_set(FCNN_ERROR_IO, "cannot be synced to disk: %s", strerror(errno));
     return FCNN_OK;
-}
-
-static int create_exclusively(const char *path) {
-    int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
-    int descriptor = open(path, flags, 0666);
-    /* A killed process that had this number may have left its file. */
-    if (descriptor < 0 && errno == EEXIST && !unlink(path)) descriptor = open(path, flags, 0666);
-    return descriptor;
-}
-
-static int open_folder_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-    int descriptor = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    free(folder);
-    return descriptor;
-}
-
-/* Puts the finished temporary file in place; from rename() on, path is the new file. */
-static fcnn_status move_into_place(const char *temporary, const char *path) {
-    int folder = open_folder_of(path);
-    if (folder < 0)
-        return fcnn_status_set(FCNN_ERROR_IO, "its folder cannot be opened: %s", strerror(errno));
-    fcnn_status status = FCNN_OK;
-    if (rename(temporary, path))
-        status = fcnn_status_set(FCNN_ERROR_IO, "cannot be replaced: %s", strerror(errno));
-    else if (fsync(folder) && errno != EINVAL) /* some file systems cannot sync a folder */
-        status = fcnn_status_set(FCNN_ERROR_IO, "written, but its folder cannot be synced: %s",
-                                 strerror(errno));
-    close(folder);
-    return status;
-}
-
-static fcnn_status write_temporary(const char *temporary, const char *path, const image *image) {
-    int descriptor = create_exclusively(temporary);
-    if (descriptor < 0)
-        return fcnn_status_set(FCNN_ERROR_IO, "%s cannot be created: %s", temporary,
-                               strerror(errno));
-    fcnn_status status = write_contents(descriptor, image);
-    if (close(descriptor) && !status)
-        status = fcnn_status_set(FCNN_ERROR_IO, "cannot be closed: %s", strerror(errno));
-    if (!status) status = move_into_place(temporary, path);
-    if (status) unlink(temporary);
-    return status;
 }
 
 fcnn_status fcnn_safetensors_write(const char *path, int tensor_count,
                                    const fcnn_tensor_to_store *tensors, int metadata_count,
                                    const fcnn_metadata *metadata) {
     image image = {.tensor_count = tensor_count, .tensors = tensors};
+    fcnn_output output;
     fcnn_status status = build_header(&image, metadata_count, metadata);
-    if (!status) {
-        size_t bytes = strlen(path) + 32;
-        char *temporary = malloc(bytes);
-        if (temporary) {
-            snprintf(temporary, bytes, "%s.tmp.%ld", path, (long)getpid());
-            status = write_temporary(temporary, path, &image);
-            free(temporary);
-        } else {
-            status = out_of_memory();
-        }
-    }
+    if (status)
+        status = fcnn_status_prefix(status, "%s", path);
+    else if (!(status = fcnn_output_open(path, &output)))
+        status = fcnn_output_close(&output, write_contents(output.stream, &image));
     free(image.header);
-    return status ? fcnn_status_prefix(status, "%s", path) : FCNN_OK;
+    return status;
 }

@@ -103,6 +103,13 @@ static inline fcnn_dataset *open_good(const char *spec) {
     return set;
 }
 
+static inline uint64_t fingerprint_of(const char *spec) {
+    fcnn_dataset *set = open_good(spec);
+    uint64_t fingerprint = set->fingerprint;
+    fcnn_dataset_close(set);
+    return fingerprint;
+}
+
 /* Fails with this status, and a message that has each of the words, split at '|'. */
 static inline void expect_words(fcnn_status status, fcnn_status want, const char *words) {
     const char *message = fcnn_status_message();

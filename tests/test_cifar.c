@@ -219,13 +219,6 @@ START_TEST(cifar_100_gives_fine_classes) {
 }
 END_TEST
 
-static uint64_t fingerprint_of(const char *path) {
-    fcnn_dataset *set = open_good(path);
-    uint64_t fingerprint = set->fingerprint;
-    fcnn_dataset_close(set);
-    return fingerprint;
-}
-
 START_TEST(the_fingerprint_follows_the_files) {
     write_folder("set/");
     tar.used = 0;

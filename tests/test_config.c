@@ -358,6 +358,8 @@ static const struct {
     {"conv[3].filters=3", "2 sections"},
     {"conv[0].filters=3", "2 sections"},
     {"conv[-1].filters=3", "2 sections"},
+    {"net[0].batch=3", "one section [net] net[1]"},
+    {"net[2].batch=3", "one section [net] net[1]"},
     {"norm.x=3", "no section [norm]"},
     {"net.bacth=3", "'bacth' 'batch'"},
     {"net.batch=3x", "batch=3x whole"},

@@ -258,6 +258,26 @@ START_TEST(odd_names_and_sizes_are_used) {
 }
 END_TEST
 
+/* Models, reports and JSON hold class names. */
+START_TEST(class_names_become_utf8) {
+    write_bmp(below("latin/train/caf\xe9/1.bmp"), 2, 2, 1);
+    write_bmp(below("latin/train/line\nfeed/1.bmp"), 2, 2, 1);
+    write_bmp(below("latin/train/\xc3\xbc/1.bmp"), 2, 2, 1);
+    write_bmp(below("latin/val/caf\xe9/\xff.bmp"), 2, 2, 1);
+    fcnn_dataset *set = open_good(below("latin"));
+    ck_assert_int_eq(set->classes, 3);
+    ck_assert_str_eq(set->class_names[0], "caf\\xe9");
+    ck_assert_str_eq(set->class_names[1], "line\\x0afeed");
+    ck_assert_str_eq(set->class_names[2], "\xc3\xbc");
+    ck_assert_int_eq(set->count[FCNN_SPLIT_HELD_OUT], 1);
+    ck_assert_int_eq(set->problems.count, 0);
+    char text[64];
+    set->describe(set, FCNN_SPLIT_HELD_OUT, 0, text, sizeof text);
+    ck_assert_str_eq(text, "val/caf\\xe9/\\xff.bmp");
+    fcnn_dataset_close(set);
+}
+END_TEST
+
 /* Where a file is cut is told before the run begins, unless another file follows its end. */
 START_TEST(files_without_their_end_are_left_out) {
     static const char *const names[] = {"/images/formats/progressive.jpg",
@@ -292,13 +312,6 @@ START_TEST(files_without_their_end_are_left_out) {
     fcnn_dataset_close(set);
 }
 END_TEST
-
-static uint64_t fingerprint_of(const char *path) {
-    fcnn_dataset *set = open_good(path);
-    uint64_t fingerprint = set->fingerprint;
-    fcnn_dataset_close(set);
-    return fingerprint;
-}
 
 START_TEST(the_fingerprint_follows_the_files) {
     const char *path = below("set/a/1.bmp"), *set = below("set");
@@ -351,6 +364,7 @@ int main(void) {
     tcase_add_test(folders, wrong_folders_are_explained);
     tcase_add_test(folders, odd_folders_are_used_as_far_as_they_go);
     tcase_add_test(folders, odd_names_and_sizes_are_used);
+    tcase_add_test(folders, class_names_become_utf8);
     tcase_add_test(folders, files_without_their_end_are_left_out);
     tcase_add_test(folders, the_fingerprint_follows_the_files);
     tcase_add_test(folders, too_many_bad_files_are_an_error);

@@ -1,6 +1,6 @@
 /* What a training run is made of, beside its passes: batches in parts, class
- * weights, norm statistics estimated anew, and the evaluation of a network whose
- * predictions are known by hand. */
+ * weights, norm statistics estimated anew, the evaluation of a network whose
+ * predictions are known by hand, and the progress bar. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "compare.h"
 #include "evaluation.h"
 #include "network.h"
+#include "progress.h"
 
 /* ---- Batches in parts ---- */
 
@@ -412,6 +413,28 @@ START_TEST(confusion_file) {
 }
 END_TEST
 
+/* ---- Progress ---- */
+
+static const struct {
+    int columns;
+    const char *want;
+} lines[] = {
+    {100, "epoch 1/2 [############............] 3/6  loss 1.5  1:05 left"},
+    {47, "epoch 1/2 [#####.....] 3/6  loss 1.5  1:05 left"},
+    {41, "epoch 1/2 [##..] 3/6  loss 1.5  1:05 left"},
+    {40, "epoch 1/2 3/6  loss 1.5  1:05 left"},
+    {20, "epoch 1/2 3/6  loss "},
+    {0, ""},
+};
+
+START_TEST(the_bar_fits_the_terminal) {
+    progress bar = {.total = 6, .title = "epoch 1/2"};
+    char line[128];
+    progress_line(&bar, 3, "loss 1.5", 65, lines[_i].columns, line, sizeof line);
+    ck_assert_str_eq(line, lines[_i].want);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("training");
     TCase *tests = tcase_create("training");
@@ -428,5 +451,6 @@ int main(void) {
     tcase_add_test(tests, confusion_and_mistakes);
     tcase_add_test(tests, ties);
     tcase_add_test(tests, confusion_file);
+    tcase_add_loop_test(tests, the_bar_fits_the_terminal, 0, sizeof lines / sizeof lines[0]);
     return network_main(suite);
 }

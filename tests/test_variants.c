@@ -10,6 +10,7 @@
 
 #include "chart.h"
 #include "comparison.h"
+#include "sample.h"
 
 static fcnn_device *device;
 static fcnn_config *config;
@@ -176,11 +177,11 @@ END_TEST
 
 START_TEST(deviation_and_median) {
     double mean, values[] = {5, 1, 3, 9};
-    ck_assert(fabs(comparison_deviation(values, 4, &mean) - sqrt(35.0 / 3)) < 1e-12);
+    ck_assert(fabs(sample_deviation(values, 4, &mean) - sqrt(35.0 / 3)) < 1e-12);
     ck_assert(mean == 4.5);
-    ck_assert(comparison_deviation(values, 1, &mean) == 0 && mean == 5);
-    ck_assert(comparison_median(values, 4) == 4);
-    ck_assert(comparison_median(values, 3) == 3); /* of 1, 3, 5: sorted by then */
+    ck_assert(sample_deviation(values, 1, &mean) == 0 && mean == 5);
+    ck_assert(sample_median(values, 4) == 4);
+    ck_assert(sample_median(values, 3) == 3); /* of 1, 3, 5: sorted by then */
 }
 END_TEST
 

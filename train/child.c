@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -71,6 +72,8 @@ static fcnn_status open_channel(bool terminal, int ends[2]) {
     if (ends[0] >= 0 && grantpt(ends[0]) == 0 && unlockpt(ends[0]) == 0) name = ptsname(ends[0]);
     ends[1] = name ? open(name, O_RDWR | O_NOCTTY | O_CLOEXEC) : -1;
     struct termios modes;
+    struct winsize size; /* the bar is as wide as the window */
+    if (ends[1] >= 0 && !ioctl(STDERR_FILENO, TIOCGWINSZ, &size)) ioctl(ends[1], TIOCSWINSZ, &size);
     if (ends[1] >= 0 && tcgetattr(ends[1], &modes) == 0) {
         cfmakeraw(&modes);
         if (tcsetattr(ends[1], TCSANOW, &modes) == 0) return FCNN_OK;

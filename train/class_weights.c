@@ -36,22 +36,16 @@ static fcnn_status parse_list(const fcnn_config *config, const char *text, int c
     return wrong(config, message);
 }
 
-static void count_images(const run_data *s, double *images) {
-    const int32_t *labels = s->dataset->labels[s->train.split];
-    for (int64_t i = 0; i < s->train.count; i++)
-        images[labels[s->train.indices ? s->train.indices[i] : i]]++;
-}
-
 static fcnn_status fill(const fcnn_config *config, const run_data *s, const char *text,
-                        const double *images, double *weights) {
+                        const int64_t *images, double *weights) {
     int classes = s->dataset->classes;
     if (strcmp(text, "balanced") != 0) {
         FCNN_TRY(parse_list(config, text, classes, weights));
     } else {
-        for (int c = 0; c < classes; c++) weights[c] = images[c] > 0 ? 1.0 / images[c] : 0.0;
+        for (int c = 0; c < classes; c++) weights[c] = images[c] ? 1.0 / (double)images[c] : 0.0;
     }
     double sum = 0.0;
-    for (int c = 0; c < classes; c++) sum += images[c] * weights[c];
+    for (int c = 0; c < classes; c++) sum += (double)images[c] * weights[c];
     if (!(sum > 0.0))
         return wrong(config, "class_weights: every class with training images has weight 0");
     for (int c = 0; c < classes; c++) weights[c] *= (double)s->train.count / sum;
@@ -63,17 +57,17 @@ fcnn_status class_weights_read(const fcnn_config *config, const run_data *s, flo
     size_t classes = (size_t)s->dataset->classes;
     *out = NULL;
     if (!strcmp(text, "none")) return FCNN_OK;
-    double *numbers = calloc(2 * classes, sizeof *numbers);
+    double *numbers = calloc(classes, sizeof *numbers);
     float *weights = malloc(classes * sizeof *weights);
-    fcnn_status status;
-    if (!numbers || !weights) {
+    int64_t *images = NULL;
+    fcnn_status status = FCNN_OK;
+    if (!numbers || !weights)
         status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the classes' weights");
-    } else {
-        count_images(s, numbers);
-        status = fill(config, s, text, numbers, numbers + classes);
-        for (size_t c = 0; c < classes; c++) weights[c] = (float)numbers[classes + c];
-    }
+    if (!status) status = run_data_count_classes(s, &images);
+    if (!status) status = fill(config, s, text, images, numbers);
+    for (size_t c = 0; !status && c < classes; c++) weights[c] = (float)numbers[c];
     free(numbers);
+    free(images);
     if (status)
         free(weights);
     else

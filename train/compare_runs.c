@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "files.h"
 #include "progress.h"
+#include "rundir.h"
 
 enum { WORDS_MAX = 8 + 2 * PASSED_MAX, INTERRUPTED = 130, TEXT_BYTES = 2 * PATH_MAX };
 
@@ -151,11 +153,10 @@ static fcnn_status check_saved(const comparison *c, int i, const char *wanted) {
 static fcnn_status write_saved(const comparison *c, int i, const char *text) {
     char path[PATH_MAX];
     comparison_variant_path(c, i, ".cfg", path);
-    FILE *file = fopen(path, "w");
-    bool good = file && fputs(text, file) >= 0;
-    if (file && fclose(file)) good = false;
-    if (good) return FCNN_OK;
-    return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be written: %s", path, strerror(errno));
+    fcnn_output output;
+    FCNN_TRY(fcnn_output_open(path, &output));
+    fputs(text, output.stream);
+    return fcnn_output_close(&output, FCNN_OK);
 }
 
 fcnn_status runs_save_configs(const run_setup *setup, const comparison *c) {
@@ -208,11 +209,6 @@ static void report(const comparison *c, int index, bool terminal) {
 
 /* ---- Training ---- */
 
-static fcnn_status make_folder(const char *path) {
-    if (mkdir(path, 0777) == 0 || errno == EEXIST) return FCNN_OK;
-    return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be created: %s", path, strerror(errno));
-}
-
 /* The log's first line is the command; that of a resumed run goes on. */
 static fcnn_status start_log(const char *path, const run_command *command, bool resume) {
     char text[TEXT_BYTES];
@@ -242,6 +238,7 @@ static void last_lines(const char *path, char *text, size_t bytes) {
     memmove(text, text + at, count - at + 1);
 }
 
+/* Shows the end of its log. */
 static fcnn_status failed(const comparison *c, const compare_run *run, const char *log, int code) {
     char lines[500], what[64];
     last_lines(log, lines, sizeof lines);
@@ -252,8 +249,10 @@ static fcnn_status failed(const comparison *c, const compare_run *run, const cha
         snprintf(what, sizeof what, "was killed by signal %d", code - 128);
     else
         snprintf(what, sizeof what, "ended with exit code %d", code);
-    return fcnn_status_set(FCNN_ERROR_IO, "%s seed %lld: fcnn-train %s; %.200s ends with:\n%s",
-                           c->variants[run->variant].name, (long long)run->seed, what, log, lines);
+    /* Several lines, and a message is one. */
+    fprintf(stderr, "%s ends with:\n%s\n", log, lines);
+    return fcnn_status_set(FCNN_ERROR_IO, "%s seed %lld: fcnn-train %s; its messages are in %s",
+                           c->variants[run->variant].name, (long long)run->seed, what, log);
 }
 
 static fcnn_status train_run(const run_setup *setup, comparison *c, compare_run *run,
@@ -266,7 +265,7 @@ static fcnn_status train_run(const run_setup *setup, comparison *c, compare_run 
     bool resume = access(log, F_OK) == 0;
     make_command(setup, c, run, resume, &command);
     comparison_variant_path(c, run->variant, "", path);
-    FCNN_TRY(make_folder(path));
+    FCNN_TRY(fcnn_folder_create(path));
     comparison_run_path(c, run, ".log", log);
     FCNN_TRY(start_log(log, &command, resume));
     double started = progress_now();

@@ -2,7 +2,6 @@
  * log.csv; the files are written beside their names and then renamed. */
 #include "comparison.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -11,6 +10,9 @@
 #include <unistd.h>
 
 #include "chart.h"
+#include "files.h"
+#include "rundir.h"
+#include "sample.h"
 
 static fcnn_status out_of_memory(void) {
     return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the results");
@@ -45,39 +47,42 @@ void comparison_destroy(comparison *c) {
     free(c->runs);
 }
 
-static bool parse_row(const char *line, log_row *row) {
-    long long epoch, step;
-    if (sscanf(line, "%lld,%lld,%lf,%lf,%lf,%lf,%lf,%lf", &epoch, &step, &row->train_loss,
-               &row->train_accuracy, &row->val_loss, &row->val_accuracy, &row->seconds,
-               &row->images_per_second) != 8)
-        return false;
-    row->epoch = epoch;
-    row->step = step;
-    return row->validated = true;
+/* The rows of a log that has one, with its validation, for each of the epochs; NULL: out of
+ * memory. *complete is false where one is missing. */
+static log_row *take_rows(const run_log *log, int64_t epochs, bool *complete) {
+    log_row *rows = calloc((size_t)epochs, sizeof *rows);
+    *complete = log->count >= epochs;
+    for (int64_t e = 0; rows && *complete && e < epochs; e++) {
+        double *const *columns = log->columns;
+        rows[e] = (log_row){.epoch = e + 1,
+                            .validated = true,
+                            .train_loss = columns[RUN_LOG_TRAIN_LOSS][e],
+                            .train_accuracy = columns[RUN_LOG_TRAIN_ACCURACY][e],
+                            .val_loss = columns[RUN_LOG_VAL_LOSS][e],
+                            .val_accuracy = columns[RUN_LOG_VAL_ACCURACY][e],
+                            .seconds = columns[RUN_LOG_SECONDS][e],
+                            .images_per_second = columns[RUN_LOG_RATE][e]};
+        *complete = columns[RUN_LOG_EPOCH][e] == (double)(e + 1) && isfinite(rows[e].val_loss) &&
+                    isfinite(rows[e].val_accuracy);
+    }
+    return rows;
 }
 
 fcnn_status comparison_read_run(const comparison *c, compare_run *run) {
-    char path[PATH_MAX], folder[PATH_MAX], line[512];
+    char path[PATH_MAX], folder[PATH_MAX];
+    run_log log;
     comparison_run_path(c, run, "", folder);
     rundir_file(folder, RUNDIR_MODEL, path);
-    bool model = access(path, F_OK) == 0;
-    rundir_file(folder, RUNDIR_LOG, path);
-    FILE *file = model ? fopen(path, "r") : NULL;
-    if (!file) return FCNN_OK;
-    log_row *rows = calloc((size_t)c->epochs, sizeof *rows);
-    int64_t count = 0;
-    double seconds = 0;
-    bool header = fgets(line, sizeof line, file) != NULL;
-    while (rows && header && count < c->epochs && fgets(line, sizeof line, file) &&
-           parse_row(line, &rows[count]) && rows[count].epoch == count + 1)
-        seconds += rows[count++].seconds;
-    fclose(file);
+    if (access(path, F_OK) || run_log_read(folder, &log)) return FCNN_OK; /* not finished */
+    log_row *rows = take_rows(&log, c->epochs, &run->finished);
+    run_log_clear(&log);
     if (!rows) return out_of_memory();
-    run->finished = count == c->epochs;
     if (!run->finished) {
         free(rows);
         return FCNN_OK;
     }
+    double seconds = 0;
+    for (int64_t e = 0; e < c->epochs; e++) seconds += rows[e].seconds;
     run->rows = rows;
     run->seconds = fmax(run->seconds, seconds);
     return FCNN_OK;
@@ -124,26 +129,6 @@ double comparison_progress(const comparison *c, double *seconds_left) {
     return done + left > 0 ? done / (done + left) : 1;
 }
 
-/* ---- Statistics ---- */
-
-double comparison_deviation(const double *values, int count, double *mean) {
-    double sum = 0, squares = 0;
-    for (int i = 0; i < count; i++) sum += values[i];
-    *mean = sum / count;
-    for (int i = 0; i < count; i++) squares += (values[i] - *mean) * (values[i] - *mean);
-    return count > 1 ? sqrt(squares / (count - 1)) : 0;
-}
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double comparison_median(double *values, int count) {
-    qsort(values, (size_t)count, sizeof *values, ascending);
-    return (values[(count - 1) / 2] + values[count / 2]) / 2;
-}
-
 /* ---- The table ---- */
 
 enum { COLUMNS = 10, CELL_BYTES = 64, LEFT_COLUMNS = 4 };
@@ -172,14 +157,14 @@ static fcnn_status fill_results(const comparison *c, int variant, table_row row)
     for (int i = 5; i < 9; i++) strcpy(row[i], "-");
     snprintf(row[9], CELL_BYTES, "%d", count);
     if (count) {
-        double deviation = comparison_deviation(error, count, &mean);
+        double deviation = sample_deviation(error, count, &mean);
         int used = snprintf(row[5], CELL_BYTES, "%.2f", mean);
         if (count > 1) snprintf(row[5] + used, CELL_BYTES - (size_t)used, " +- %.2f", deviation);
-        comparison_deviation(loss, count, &mean);
+        sample_deviation(loss, count, &mean);
         snprintf(row[6], CELL_BYTES, "%.4f", mean);
-        comparison_deviation(train, count, &mean);
+        sample_deviation(train, count, &mean);
         snprintf(row[7], CELL_BYTES, "%.4f", mean);
-        snprintf(row[8], CELL_BYTES, "%.2f", comparison_median(seconds, epochs));
+        snprintf(row[8], CELL_BYTES, "%.2f", sample_median(seconds, epochs));
     }
     free(values);
     return FCNN_OK;
@@ -224,9 +209,9 @@ void comparison_print(FILE *out, const comparison *c) {
     free(rows);
 }
 
-static bool write_markdown(FILE *out, const comparison *c) {
+static fcnn_status write_markdown(FILE *out, const comparison *c) {
     table_row *rows = make_table(c);
-    if (!rows) return false;
+    if (!rows) return out_of_memory();
     fprintf(out, "# Comparison of %s\n\n", c->subject);
     for (int i = 0; i <= c->variant_count; i++) {
         for (int j = 0; j < COLUMNS; j++) {
@@ -248,10 +233,10 @@ static bool write_markdown(FILE *out, const comparison *c) {
             (long long)c->first_seed, c->command);
     fputs("\n![error against epoch and training time](compare.svg)\n", out);
     free(rows);
-    return true;
+    return FCNN_OK;
 }
 
-static bool write_csv(FILE *out, const comparison *c) {
+static fcnn_status write_csv(FILE *out, const comparison *c) {
     fputs("pool,activation,domain,label,seed,epoch,train_loss,train_accuracy,val_loss,"
           "val_accuracy,seconds,images_per_second\n",
           out);
@@ -265,7 +250,7 @@ static bool write_csv(FILE *out, const comparison *c) {
                         (long long)row->epoch, row->train_loss, row->train_accuracy, row->val_loss,
                         row->val_accuracy, row->seconds, row->images_per_second);
             }
-    return true;
+    return FCNN_OK;
 }
 
 /* ---- The picture ---- */
@@ -311,7 +296,7 @@ static int choose_colour(const comparison *c, const chart_curve *curves, int var
     return next;
 }
 
-static bool write_picture(FILE *out, const comparison *c) {
+static fcnn_status write_picture(FILE *out, const comparison *c) {
     enum { NAME_BYTES = 192 };
     size_t variants = (size_t)c->variant_count, epochs = (size_t)c->epochs;
     chart_curve *curves = calloc(variants, sizeof *curves);
@@ -345,22 +330,18 @@ static bool write_picture(FILE *out, const comparison *c) {
     free(curves);
     free(names);
     free(series);
-    return good;
+    return good ? FCNN_OK : out_of_memory();
 }
 
 /* ---- Files ---- */
 
 static fcnn_status save_file(const comparison *c, const char *name,
-                             bool (*write)(FILE *, const comparison *)) {
-    char path[PATH_MAX], unfinished[PATH_MAX + 8];
+                             fcnn_status (*write)(FILE *, const comparison *)) {
+    char path[PATH_MAX];
+    fcnn_output output;
     rundir_file(c->folder, name, path);
-    snprintf(unfinished, sizeof unfinished, "%s.tmp", path);
-    FILE *file = fopen(unfinished, "w");
-    bool good = file && write(file, c);
-    if (file) good = !ferror(file) && good;
-    if (file && fclose(file)) good = false;
-    if (good && rename(unfinished, path) == 0) return FCNN_OK;
-    return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be written: %s", path, strerror(errno));
+    FCNN_TRY(fcnn_output_open(path, &output));
+    return fcnn_output_close(&output, write(output.stream, c));
 }
 
 fcnn_status comparison_save(const comparison *c) {

@@ -3,7 +3,7 @@
 #ifndef FCNN_TRAIN_COMPARISON_H
 #define FCNN_TRAIN_COMPARISON_H
 
-#include "rundir.h"
+#include "run_log.h"
 #include "variants.h"
 
 typedef struct {
@@ -46,9 +46,5 @@ double comparison_progress(const comparison *c, double *seconds_left);
 /* Writes compare.csv, compare.md and compare.svg of the finished runs. */
 fcnn_status comparison_save(const comparison *c);
 void comparison_print(FILE *out, const comparison *c);
-
-/* Sample deviation, with n - 1; 0 for one value. */
-double comparison_deviation(const double *values, int count, double *mean);
-double comparison_median(double *values, int count);
 
 #endif

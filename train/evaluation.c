@@ -2,10 +2,10 @@
  * score is, so that the confusion matrix adds up to it. */
 #include "evaluation.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "csv.h"
+#include "files.h"
 
 /* The largest logit; of equal ones that of the lower class. */
 static int32_t predicted_class(const float *logits, int classes) {
@@ -91,49 +91,25 @@ void evaluation_clear(evaluation *e) {
 
 /* ---- The matrix as a file ---- */
 
-/* A name with a separator, a quote or a line end stands in quotes (RFC 4180). */
-static void write_name(FILE *out, const char *name) {
-    bool quoted = strpbrk(name, ",\"\r\n") != NULL;
-    if (quoted) fputc('"', out);
-    for (; *name; name++) {
-        if (*name == '"') fputc('"', out);
-        fputc(*name, out);
-    }
-    if (quoted) fputc('"', out);
-}
-
 static void write_matrix(FILE *out, const evaluation *e, const fcnn_dataset *dataset) {
     fputs("label", out);
     for (int c = 0; c < e->classes; c++) {
         fputc(',', out);
-        write_name(out, dataset->class_names[c]);
+        csv_write_text(out, dataset->class_names[c]);
     }
     fputc('\n', out);
     for (int label = 0; label < e->classes; label++) {
-        write_name(out, dataset->class_names[label]);
+        csv_write_text(out, dataset->class_names[label]);
         for (int c = 0; c < e->classes; c++)
             fprintf(out, ",%lld", (long long)e->confusion[(int64_t)label * e->classes + c]);
         fputc('\n', out);
     }
 }
 
-static fcnn_status write_error(const char *path) {
-    return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be written: %s", path, strerror(errno));
-}
-
 fcnn_status evaluation_write_confusion(const evaluation *e, const fcnn_dataset *dataset,
                                        const char *path) {
-    char temporary[PATH_MAX];
-    if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
-        return fcnn_status_set(FCNN_ERROR_IO, "%.200s...: the path is too long", path);
-    FILE *file = fopen(temporary, "w");
-    if (!file) return write_error(temporary);
-    write_matrix(file, e, dataset);
-    bool good = !ferror(file);
-    if (fclose(file) || !good) {
-        fcnn_status status = write_error(path);
-        remove(temporary);
-        return status;
-    }
-    return rename(temporary, path) ? write_error(path) : FCNN_OK;
+    fcnn_output output;
+    FCNN_TRY(fcnn_output_open(path, &output));
+    write_matrix(output.stream, e, dataset);
+    return fcnn_output_close(&output, FCNN_OK);
 }

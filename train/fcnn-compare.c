@@ -12,8 +12,10 @@
 #include <unistd.h>
 
 #include "compare_runs.h"
+#include "files.h"
 #include "options.h"
 #include "run_data.h"
+#include "rundir.h"
 
 static const program_info program = {
     "fcnn-compare", "CFG [options]",
@@ -103,7 +105,7 @@ static fcnn_status apply_option(compare_options *o, fcnn_config *config, int cod
 static fcnn_status fix_cache(fcnn_config *config) {
     const char *cache = fcnn_section_text(&config->sections[0], "cache");
     char path[PATH_MAX];
-    if (!*cache || *cache == '/') return FCNN_OK;
+    if (!strcmp(cache, "none") || *cache == '/') return FCNN_OK;
     snprintf(path, sizeof path, "%s%s", config->folder, cache);
     return option_cache(config, path);
 }
@@ -175,21 +177,6 @@ static fcnn_status parse(int argc, char **argv, compare_options *o, fcnn_config 
 }
 
 /* ---- The folder ---- */
-
-static fcnn_status make_folder(const char *folder) {
-    char path[PATH_MAX];
-    strcpy(path, folder);
-    for (char *at = path + 1;; at++) {
-        if (*at && *at != '/') continue;
-        char kept = *at;
-        *at = '\0';
-        if (mkdir(path, 0777) && errno != EEXIST)
-            return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be created: %s", path,
-                                   strerror(errno));
-        *at = kept;
-        if (!kept) return FCNN_OK;
-    }
-}
 
 static fcnn_status put_aside(const char *folder) {
     char old[PATH_MAX];
@@ -266,7 +253,7 @@ static void list_commands(const run_setup *setup, const comparison *c) {
 static fcnn_status train(const compare_options *o, const run_setup *setup, comparison *c,
                          bool *interrupted) {
     if (o->fresh) FCNN_TRY(put_aside(o->folder));
-    FCNN_TRY(make_folder(o->folder));
+    FCNN_TRY(fcnn_folder_create(o->folder));
     FCNN_TRY(lock_folder(o->folder));
     FCNN_TRY(runs_save_configs(setup, c));
     fcnn_status status = comparison_create(c);

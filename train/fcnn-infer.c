@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "csv.h"
+#include "evaluation.h"
 #include "options.h"
-#include "phases.h"
 #include "progress.h"
 
 static const program_info program = {
@@ -20,7 +21,7 @@ static const program_info program = {
     "  --band-fraction F    compute on the bins inside F of every radius, 0 < F <= 1\n"
     "  --norm-data NAME|DIR running statistics of the norms anew, from this data set's training\n"
     "                       images; wanted with --band-fraction\n"
-    "  --limit N            at most N images of a data set\n"
+    "  --limit N            at most N images of each data set\n"
     "  --threads N          default: as many as there are processors\n"
     "  --device auto|cpu|cuda\n"};
 
@@ -103,25 +104,10 @@ static int nodes_of_type(const fcnn_graph *graph, const char *type) {
     return count;
 }
 
-/* Images as spectra, so that files which cannot be decoded are known by name; a backend without
- * the operation takes their pixels. */
-static fcnn_status open_spectra(const fcnn_graph *graph, fcnn_device *device, run_data *s) {
-    fcnn_spectra_options options = {.source = s->dataset,
-                                    .device = device,
-                                    .placement = *fcnn_graph_placement(graph),
-                                    .radius = phases_input_radius(graph)};
-    char *notes;
-    s->spectra = NULL;
-    if (!device->backend->image_to_spectrum) return FCNN_OK;
-    fcnn_status status = fcnn_spectra_open(&options, &s->spectra, &notes);
-    if (!status) free(notes);
-    return status;
-}
-
 /* In a drawn order: a batch of one class would know nothing of how classes differ. */
 static fcnn_status estimate_from(const run_data *s, const fcnn_section *net, int batch, int threads,
                                  fcnn_graph *graph) {
-    fcnn_loader_options options = {.dataset = s->spectra ? s->spectra : s->dataset,
+    fcnn_loader_options options = {.dataset = s->spectra,
                                    .split = s->train.split,
                                    .indices = s->train.indices,
                                    .count = s->train.count,
@@ -145,15 +131,14 @@ static fcnn_status estimate_from(const run_data *s, const fcnn_section *net, int
 
 static fcnn_status estimate_norms(const infer_options *o, const fcnn_model *model,
                                   fcnn_device *device, int batch, fcnn_graph *graph) {
-    run_data s;
-    FCNN_TRY(option_data(model->config, o->norm_data));
-    FCNN_TRY(run_data_open(model->config, o->limit, &s));
-    fcnn_status status = FCNN_OK;
-    if (s.dataset->channels != model->channels)
+    run_data s = {0};
+    fcnn_status status = option_data(model->config, o->norm_data);
+    if (!status) status = run_data_open(model->config, o->limit, &s);
+    if (!status && s.dataset->channels != model->channels)
         status = fcnn_status_set(
             FCNN_ERROR_FORMAT, "--norm-data %s has images of %d channels; %s takes %d",
             o->norm_data, s.dataset->channels, model->file->path, model->channels);
-    if (!status) status = open_spectra(graph, device, &s);
+    if (!status) status = run_data_open_spectra(model->config, graph, device, &s);
     if (!status)
         status = estimate_from(&s, &model->config->sections[0], batch, device->threads, graph);
     if (!status) run_data_name_problems(&s);
@@ -216,17 +201,13 @@ static int by_probability(const void *a, const void *b) {
     return px != py ? (px < py ? 1 : -1) : x - y;
 }
 
-static void print_csv_field(const char *text) {
-    if (!strpbrk(text, ",\"\n")) {
-        fputs(text, stdout);
-        return;
-    }
-    putchar('"');
-    for (; *text; text++) {
-        if (*text == '"') putchar('"');
-        putchar(*text);
-    }
-    putchar('"');
+/* A file name need not be UTF-8, and JSON must be. */
+static json_t *json_text(const char *text) {
+    char printable[4096];
+    json_t *value = json_string(text);
+    if (value) return value;
+    fcnn_text_printable(text, printable, sizeof printable);
+    return json_string(printable);
 }
 
 static void print_picture(const infer_options *o, const fcnn_model *model, const char *file,
@@ -239,19 +220,19 @@ static void print_picture(const infer_options *o, const fcnn_model *model, const
         double probability = p[order[i]];
         if (o->json) {
             json_t *item = json_object();
-            json_object_set_new(item, "class", json_string(name));
+            json_object_set_new(item, "class", json_text(name));
             json_object_set_new(item, "probability", json_real(probability));
             json_array_append_new(list, item);
         } else if (o->csv) {
-            print_csv_field(file);
+            csv_write_text(stdout, file);
             printf(",%lld,", (long long)i + 1);
-            print_csv_field(name);
+            csv_write_text(stdout, name);
             printf(",%.6f\n", probability);
         } else {
             printf("  %-24s %.4f\n", name, probability);
         }
     }
-    json_object_set_new(entry, "file", json_string(file));
+    json_object_set_new(entry, "file", json_text(file));
     json_object_set_new(entry, "top", list);
     json_array_append_new(results, entry);
 }
@@ -343,11 +324,9 @@ static fcnn_status check_data(const fcnn_model *model, const fcnn_dataset *data)
 
 static fcnn_status score_set(const infer_options *o, run_data *s, const image_set *set, int batch,
                              fcnn_device *device, fcnn_graph *graph) {
-    run_data read = *s;
     evaluation e;
-    if (!read.spectra) read.spectra = read.dataset;
     double started = progress_now();
-    fcnn_status status = evaluation_run(graph, &read, set, batch, device->threads, NULL, &e);
+    fcnn_status status = evaluation_run(graph, s, set, batch, device->threads, NULL, &e);
     double seconds = progress_now() - started;
     run_data_name_problems(s);
     run_data_summarise(s);
@@ -371,7 +350,7 @@ static fcnn_status score(const infer_options *o, const fcnn_model *model, fcnn_d
     if (o->limit && o->limit < set.count) set.count = o->limit;
     fcnn_status status = check_data(model, data);
     if (!status) status = open_graph(o, model, device, batch, &graph);
-    if (!status) status = open_spectra(graph, device, &s);
+    if (!status) status = run_data_open_spectra(model->config, graph, device, &s);
     if (!status) status = score_set(o, &s, &set, batch, device, graph);
     run_data_close(&s);
     fcnn_graph_destroy(graph);

@@ -11,6 +11,7 @@
 #include "options.h"
 #include "phases.h"
 #include "position.h"
+#include "run_log.h"
 #include "rundir.h"
 #include "table.h"
 
@@ -23,7 +24,7 @@ static const program_info program = {
     "  --limit N            the first N training and at most N validation images\n"
     "  --seed N             of initial weights, order and dropout\n"
     "  --val-fraction F     part of the training images to validate on\n"
-    "  --cache DIR          keep the images' spectra there for later epochs and runs\n"
+    "  --cache DIR|none     keep the images' spectra there for later epochs and runs\n"
     "  --threads N          default: as many as there are processors\n"
     "  --device auto|cpu|cuda\n"
     "  --out DIR            default: runs/<name of the cfg>\n"
@@ -199,7 +200,8 @@ static void print_result(const trainer *t) {
     if (t->best_accuracy >= 0)
         printf("best epoch %lld with %s accuracy %.6f: %s/" RUNDIR_BEST "\n",
                (long long)t->best_epoch, s->validation.name, t->best_accuracy, t->options.folder);
-    printf("model: %s/" RUNDIR_MODEL "\n", t->options.folder);
+    printf("model: %s/" RUNDIR_MODEL "\nreport: %s/" RUNDIR_REPORT "\n", t->options.folder,
+           t->options.folder);
     printf("seconds: %.1f waiting for input, %.1f forward and backward, %.1f updates, %.1f "
            "validation, %.1f saving\n",
            p->input, p->train, p->update, p->validation, p->saving);
@@ -251,7 +253,8 @@ static fcnn_status print_plan(const trainer_options *t, const run_data *s) {
            fcnn_section_text(&t->config->sections[0], "data"), (long long)s->train.count,
            (long long)s->validation.count, s->validation.name, s->dataset->classes,
            t->device->description);
-    printf("an epoch: %lld steps of %d images", (long long)(s->train.count / t->batch), t->batch);
+    int64_t steps = s->train.count / t->batch;
+    printf("an epoch: %lld step%s of %d images", (long long)steps, steps == 1 ? "" : "s", t->batch);
     if (t->parts > 1) printf(" in %d parts", t->parts);
     if (s->train.count % t->batch)
         printf("; %lld images, others each time, sit it out",
@@ -259,6 +262,15 @@ static fcnn_status print_plan(const trainer_options *t, const run_data *s) {
     putchar('\n');
     fflush(stdout);
     return FCNN_OK;
+}
+
+static void warn_of_few_steps(const trainer *t) {
+    enum { FEW = 10 };
+    int64_t images = t->run_data->train.count, steps = t->steps_per_epoch, batch = 4;
+    if (steps >= FEW || t->options.batch <= 2 * FEW) return;
+    while (2 * batch * FEW <= images) batch *= 2;
+    fprintf(stderr, "warning: an epoch of %lld step%s learns little; try --batch %lld\n",
+            (long long)steps, steps == 1 ? "" : "s", (long long)batch);
 }
 
 /* All that a cfg may ask in vain is checked before images are read. */
@@ -273,6 +285,7 @@ static fcnn_status train(const train_options *o, trainer_options *options, run_d
     if (!status && !o->quiet) status = print_plan(options, s);
     if (!status) status = run_data_prepare(options->config, options->largest, options->device, s);
     if (!status) status = begin(o, &t);
+    if (!status && !o->quiet && !o->resume) warn_of_few_steps(&t);
     if (!status) status = trainer_run(&t, finished);
     if (!status && *finished) status = finish(&t);
     trainer_destroy(&t);
@@ -313,6 +326,7 @@ static fcnn_status run(const train_options *o, const fcnn_config *config, bool *
     run_data s;
     FCNN_TRY(fcnn_device_open(o->device, (int)o->threads, &device));
     fcnn_status status = run_data_open(config, o->limit, &s);
+    if (!status) status = run_data_advise(&s, o->limit > 0);
     s.quiet = o->quiet;
     if (!status) status = build(o, config, &s, device, finished);
     run_data_close(&s);
@@ -327,7 +341,7 @@ int main(int argc, char **argv) {
     bool answered, finished = false;
     fcnn_status status = parse(argc, argv, &options, &config, &answered);
     if (!status && config) {
-        struct sigaction action = {.sa_handler = request_stop};
+        struct sigaction action = {.sa_handler = request_stop, .sa_flags = SA_RESTART};
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);
         signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a write error */

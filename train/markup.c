@@ -2,30 +2,14 @@
 #include "markup.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <string.h>
 
-/* Bytes of the UTF-8 character at `at`, or 0: overlong forms, surrogates, numbers behind U+10FFFF
- * and the two that XML forbids are none. */
-static int character_bytes(const unsigned char *at) {
-    if (at[0] < 0x80) return 1;
-    int bytes = at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
-    for (int i = 1; i < bytes; i++)
-        if ((at[i] & 0xc0) != 0x80) return 0;
-    if (bytes == 3) {
-        bool overlong = at[0] == 0xe0 && at[1] < 0xa0, surrogate = at[0] == 0xed && at[1] > 0x9f;
-        bool forbidden = at[0] == 0xef && at[1] == 0xbf && at[2] > 0xbd;
-        return overlong || surrogate || forbidden ? 0 : 3;
-    }
-    if (bytes == 4 && ((at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f)))
-        return 0;
-    return bytes;
-}
+#include "dataset.h"
 
 static void write_escaped(FILE *out, const char *text, const char *kept) {
     const unsigned char *at = (const unsigned char *)text;
     while (*at) {
-        int bytes = character_bytes(at);
+        int bytes = fcnn_text_character((const char *)at);
         if (!bytes)
             fputs("\xef\xbf\xbd", out);
         else if (*at == '&')

@@ -39,7 +39,9 @@ void program_print_version(const program_info *program) {
 }
 
 int program_fail(const program_info *program, fcnn_status status) {
-    fprintf(stderr, "%s: %s\n", program->name, fcnn_status_message());
+    char text[2048];
+    fcnn_text_printable(fcnn_status_message(), text, sizeof text);
+    fprintf(stderr, "%s: %s\n", program->name, text);
     return fcnn_status_exit_code(status);
 }
 
@@ -75,7 +77,7 @@ fcnn_status option_cache(fcnn_config *config, const char *value) {
     char here[PATH_MAX], absolute[2 * PATH_MAX];
     if (!*value)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--cache: expected a folder, found an empty text");
-    if (*value == '/') return option_override(config, "cache", value);
+    if (*value == '/' || !strcmp(value, "none")) return option_override(config, "cache", value);
     if (!getcwd(here, sizeof here))
         return fcnn_status_set(FCNN_ERROR_IO, "--cache %s: the current folder is not known: %s",
                                value, strerror(errno));

@@ -1,27 +1,14 @@
 /* The graphs of a run's phases. Two are there at once while one takes over from the other. */
 #include "phases.h"
 
-int phases_input_radius(const fcnn_graph *graph) {
-    const fcnn_tensor *input = fcnn_graph_node_output(graph, 0);
-    return input->layout == FCNN_BAND ? input->radius : (input->size - 1) / 2;
-}
+#include "table.h"
 
 /* "bands 0.7, 1234 of 2345 input bins" */
 static void print_bands(FILE *out, double fraction, const fcnn_graph *graph,
                         const fcnn_graph *largest) {
     fprintf(out, "bands %g, %lld of %lld input bins", fraction,
-            (long long)fcnn_band_count(phases_input_radius(graph)),
-            (long long)fcnn_band_count(phases_input_radius(largest)));
-}
-
-static int64_t multiply_adds(const fcnn_graph *graph) {
-    int64_t sum = 0;
-    for (int i = 0; i < fcnn_graph_node_count(graph); i++) {
-        fcnn_node_cost cost;
-        fcnn_graph_node_cost(graph, i, &cost);
-        sum += cost.multiply_adds;
-    }
-    return sum;
+            (long long)fcnn_band_count(fcnn_graph_input_radius(graph)),
+            (long long)fcnn_band_count(fcnn_graph_input_radius(largest)));
 }
 
 fcnn_status phases_print(FILE *out, const fcnn_graph_options *of, fcnn_device *device,
@@ -37,10 +24,14 @@ fcnn_status phases_print(FILE *out, const fcnn_graph_options *of, fcnn_device *d
         FCNN_TRY(fcnn_graph_create(&options, device, &graph));
         fprintf(out, "from epoch %lld on: ", (long long)first);
         print_bands(out, bands.fraction[i], graph, largest);
-        fprintf(out, ", %lld multiply-adds\n", (long long)multiply_adds(graph));
+        fprintf(out, ", %lld multiply-adds\n", (long long)table_sum_costs(graph).multiply_adds);
         fcnn_graph_destroy(graph);
         if (i + 1 < bands.count) first += bands.epochs[i];
     }
+    int64_t epochs = fcnn_section_int(&of->config->sections[0], "epochs");
+    if (first > epochs)
+        fprintf(stderr, "warning: the last of the bands begins with epoch %lld, and epochs=%lld\n",
+                (long long)first, (long long)epochs);
     return FCNN_OK;
 }
 

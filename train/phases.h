@@ -7,9 +7,6 @@
 
 #include "trainer.h"
 
-/* Radius of the bins that a graph takes of an image; in space, that of its input maps. */
-int phases_input_radius(const fcnn_graph *graph);
-
 /* A line for each phase of net.bands, nothing for a single one; a phase whose graph cannot be
  * made is an error. `largest` is the last phase's graph. */
 fcnn_status phases_print(FILE *out, const fcnn_graph_options *options, fcnn_device *device,

@@ -94,9 +94,10 @@ static fcnn_status check_texts(const char *path, const char *saved, const char *
     while (same && ours[same - 1] != '\n') same--;
     int now = (int)strcspn(ours + same, "\n"), then = (int)strcspn(saved + same, "\n");
     return fcnn_status_set(FCNN_ERROR_CONFIG,
-                           "%s was trained with another cfg: it had '%.*s' and now there is "
-                           "'%.*s'; only epochs and cache may change when a run is resumed",
-                           path, then, saved + same, now, ours + same);
+                           "%s was trained with another cfg: it had %s%.*s%s and now there is "
+                           "%s%.*s%s; only epochs and cache may change when a run is resumed",
+                           path, then ? "'" : "nothing", then, saved + same, then ? "'" : "",
+                           now ? "'" : "nothing", now, ours + same, now ? "'" : "");
 }
 
 static fcnn_status check_config(const trainer *t, const fcnn_model *model) {

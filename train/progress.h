@@ -4,6 +4,7 @@
 #define FCNN_TRAIN_PROGRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct {
@@ -21,6 +22,9 @@ double progress_now(void);
 void progress_start(progress *bar, const char *title, int64_t first, int64_t total);
 /* Redraws at most ten times a second; `done` steps so far, `text` at the end. */
 void progress_update(progress *bar, int64_t done, const char *text);
+/* What it draws, cut to `columns` characters: the bar shrinks first. `left` is in seconds. */
+void progress_line(const progress *bar, int64_t done, const char *text, int left, int columns,
+                   char *line, size_t bytes);
 /* Removes the bar from its line. */
 void progress_clear(progress *bar);
 

@@ -7,6 +7,7 @@
 
 #include "chart.h"
 #include "markup.h"
+#include "sample.h"
 
 enum { MARKS_MAX = FCNN_BAND_PHASES_MAX };
 
@@ -17,9 +18,9 @@ typedef struct {
 } phase_marks;
 
 /* A mark between the epochs where the band fraction changes. */
-static void find_phases(const report_log *log, phase_marks *found) {
-    const double *fraction = log->columns[REPORT_BAND_FRACTION];
-    const double *epoch = log->columns[REPORT_EPOCH];
+static void find_phases(const run_log *log, phase_marks *found) {
+    const double *fraction = log->columns[RUN_LOG_BAND_FRACTION];
+    const double *epoch = log->columns[RUN_LOG_EPOCH];
     found->count = 0;
     for (int i = 1; i < log->count && found->count < MARKS_MAX; i++) {
         if (!isfinite(fraction[i]) || fraction[i] == fraction[i - 1]) continue;
@@ -31,14 +32,14 @@ static void find_phases(const report_log *log, phase_marks *found) {
 }
 
 /* The epochs that have a value, multiplied by `scale`; false: out of memory. */
-static bool make_curve(const report_log *log, report_column column, double scale,
+static bool make_curve(const run_log *log, run_log_column column, double scale,
                        chart_curve *curve) {
     double *x = malloc(2 * (size_t)log->count * sizeof *x), *y = x + log->count;
     if (!x) return false;
     for (int i = 0; i < log->count; i++) {
         double value = log->columns[column][i];
         if (!isfinite(value)) continue;
-        x[curve->count] = log->columns[REPORT_EPOCH][i];
+        x[curve->count] = log->columns[RUN_LOG_EPOCH][i];
         y[curve->count++] = scale * value;
     }
     curve->x[0] = curve->x[1] = x;
@@ -47,7 +48,7 @@ static bool make_curve(const report_log *log, report_column column, double scale
 }
 
 /* Training and validation of one quantity; `c` says how it is drawn. */
-static bool write_pair(FILE *out, const report_log *log, chart c, const report_column columns[2],
+static bool write_pair(FILE *out, const run_log *log, chart c, const run_log_column columns[2],
                        double scale, const char *validation_name) {
     chart_curve curves[2] = {{.name = "training"}, {.name = validation_name, .colour = 1}};
     phase_marks phases;
@@ -65,9 +66,9 @@ static bool write_pair(FILE *out, const report_log *log, chart c, const report_c
     return good;
 }
 
-fcnn_status report_write_curves(FILE *out, const report_log *log, const char *validation_name) {
-    static const report_column loss[2] = {REPORT_TRAIN_LOSS, REPORT_VAL_LOSS};
-    static const report_column accuracy[2] = {REPORT_TRAIN_ACCURACY, REPORT_VAL_ACCURACY};
+fcnn_status report_write_curves(FILE *out, const run_log *log, const char *validation_name) {
+    static const run_log_column loss[2] = {RUN_LOG_TRAIN_LOSS, RUN_LOG_VAL_LOSS};
+    static const run_log_column accuracy[2] = {RUN_LOG_TRAIN_ACCURACY, RUN_LOG_VAL_ACCURACY};
     fputs("<section><h2>Curves</h2>\n<div class=\"charts\">\n", out);
     bool good = write_pair(out, log, (chart){.title = "Loss"}, loss, 1, validation_name) &&
                 write_pair(out, log, (chart){.title = "Accuracy (%)", .linear = true, .most = 100},
@@ -99,7 +100,7 @@ static void write_phase_bar(FILE *out, const run_phases *phases) {
     double total = 0;
     for (int i = 0; i < ROWS; i++) total += rows[i].seconds;
     if (total <= 0) return;
-    fputs("<div class=\"bar\">", out);
+    fputs("<div><div class=\"bar\">", out);
     for (int i = 0; i < ROWS; i++)
         if (rows[i].seconds > 0)
             fprintf(out, "<i class=\"c%d\" style=\"width:%.2f%%\" title=\"%s\"></i>", i,
@@ -117,27 +118,44 @@ static void write_phase_bar(FILE *out, const run_phases *phases) {
     }
     fputs("</tbody><tfoot><tr><th>total<td>", out);
     markup_seconds(out, total);
-    fputs("<td><td></tfoot></table></div>\n", out);
+    fputs("<td>", out);
+    markup_percent(out, 1);
+    fputs("<td></tfoot></table></div></div>\n", out);
 }
 
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
+/* The first epoch reads what later ones find in a cache: ours, or the system's. */
+static void write_rates(FILE *out, double *rates, int count) {
+    double first = rates[0];
+    fprintf(out, "<p class=\"note\">First epoch: <b>%.1f images per second</b>", first);
+    if (count > 1) {
+        double later = sample_median(rates + 1, count - 1);
+        fprintf(out, "; later epochs: <b>%.1f</b>%s", later, count > 2 ? " (median)" : "");
+        if (later >= 1.1 * first) fprintf(out, ", %.1f times as fast", later / first);
+    }
+    fputc('.', out);
 }
 
-/* Sorts the values. */
-static double median(double *values, int count) {
-    qsort(values, (size_t)count, sizeof *values, ascending);
-    return (values[(count - 1) / 2] + values[count / 2]) / 2;
+static void write_cache(FILE *out, const fcnn_spectra_usage *usage) {
+    fputs(" Cache of spectra: ", out);
+    markup_count(out, usage->hits);
+    fputs(" hits, ", out);
+    markup_count(out, usage->misses);
+    fputs(" misses, hit rate ", out);
+    markup_percent(out, (double)usage->hits / (double)(usage->hits + usage->misses));
+    if (*usage->stopped) {
+        fputs("; it was ", out);
+        markup_text(out, usage->stopped);
+    }
+    fputc('.', out);
 }
 
-fcnn_status report_write_speed(FILE *out, const report_log *log, const run_phases *phases) {
+fcnn_status report_write_speed(FILE *out, const run_log *log, const report_options *o) {
     chart_curve curve = {.name = "images per second", .colour = 2};
-    if (!make_curve(log, REPORT_RATE, 1, &curve))
+    if (!make_curve(log, RUN_LOG_RATE, 1, &curve))
         return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the curves");
-    fputs("<section><h2>Time</h2>\n", out);
-    if (phases) write_phase_bar(out, phases);
-    fputs("<div class=\"charts\">\n", out);
+    fcnn_spectra_usage usage;
+    fputs("<section><h2>Time</h2>\n<div class=\"charts\">\n", out);
+    if (o->phases) write_phase_bar(out, o->phases);
     chart_write(out, &(chart){.title = "Training speed (images per second)",
                               .x_titles = {"epoch", "epoch"},
                               .whole = {true, true},
@@ -146,17 +164,10 @@ fcnn_status report_write_speed(FILE *out, const report_log *log, const run_phase
                               .embedded = true,
                               .linear = true,
                               .from_zero = true});
-    fputs("<p>", out);
-    double first = curve.y[0];
-    fprintf(out, "First epoch: <b>%.1f images per second</b>", first);
-    if (curve.count > 1) {
-        double later = median((double *)curve.y + 1, curve.count - 1);
-        fprintf(out,
-                "; later epochs: <b>%.1f</b> (median), %.2f times as fast. They gain what a cache "
-                "of spectra or the system's file cache saves them",
-                later, later / first);
-    }
-    fputs(".</p></div></section>\n", out);
+    fputs("</div>\n", out);
+    write_rates(out, (double *)curve.y, curve.count);
+    if (report_cache_usage(o->data, &usage)) write_cache(out, &usage);
+    fputs("</p></section>\n", out);
     free((void *)curve.x[0]);
     return FCNN_OK;
 }

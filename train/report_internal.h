@@ -5,42 +5,27 @@
 
 #include "picture.h"
 #include "report.h"
+#include "run_log.h"
 
-/* ---- report_log.c: log.csv by its columns' names ---- */
+/* ---- report.c ---- */
 
-/* COLUMN(name in capitals, name in the file, whether it must be there) */
-#define REPORT_LOG_COLUMNS(COLUMN)                                                                 \
-    COLUMN(EPOCH, epoch, true)                                                                     \
-    COLUMN(TRAIN_LOSS, train_loss, true)                                                           \
-    COLUMN(TRAIN_ACCURACY, train_accuracy, true)                                                   \
-    COLUMN(VAL_LOSS, val_loss, false)                                                              \
-    COLUMN(VAL_ACCURACY, val_accuracy, false)                                                      \
-    COLUMN(SECONDS, seconds, true)                                                                 \
-    COLUMN(RATE, images_per_second, true)                                                          \
-    COLUMN(BAND_FRACTION, band_fraction, false)
-
-#define REPORT_LOG_ENUM(upper, lower, needed) REPORT_##upper,
-typedef enum { REPORT_LOG_COLUMNS(REPORT_LOG_ENUM) REPORT_COLUMN_COUNT } report_column;
-
-typedef struct {
-    int count;                            /* epochs */
-    double *columns[REPORT_COLUMN_COUNT]; /* [count] each; NaN where a field is empty */
-} report_log;
-
-/* A missing file is FCNN_ERROR_IO; one without epochs, with a column missing or with a field that
- * is no number is FCNN_ERROR_FORMAT and names the line. */
-fcnn_status report_log_read(const char *folder, report_log *log);
-void report_log_clear(report_log *log);
+/* "test", "validation": what the evaluation's images are called. */
+const char *report_scored_name(const report_options *options);
+/* What the cache of spectra did; false where there is none. */
+bool report_cache_usage(const run_data *data, fcnn_spectra_usage *usage);
+/* What follows the last slash of a path; all of it where nothing does. */
+const char *report_last_part(const char *path);
 
 /* ---- report_curves.c ---- */
 
-fcnn_status report_write_curves(FILE *out, const report_log *log, const char *validation_name);
-fcnn_status report_write_speed(FILE *out, const report_log *log, const run_phases *phases);
+fcnn_status report_write_curves(FILE *out, const run_log *log, const char *validation_name);
+fcnn_status report_write_speed(FILE *out, const run_log *log, const report_options *options);
 
 /* ---- report_scores.c ---- */
 
-fcnn_status report_write_confusion(FILE *out, const report_options *options);
-fcnn_status report_write_mistakes(FILE *out, const report_options *options);
+/* `epoch` is the one after which options->evaluation was made; 0: not known. */
+fcnn_status report_write_confusion(FILE *out, const report_options *options, int epoch);
+fcnn_status report_write_mistakes(FILE *out, const report_options *options, int epoch);
 
 /* ---- report_kernels.c ---- */
 
@@ -70,6 +55,6 @@ extern const char report_style[]; /* the CSS */
 
 /* ---- report_layers.c ---- */
 
-fcnn_status report_write_layers(FILE *out, const fcnn_graph *graph, int batch);
+void report_write_layers(FILE *out, const fcnn_graph *graph, int batch);
 
 #endif

@@ -221,27 +221,46 @@ static void draw_taps(const report_kernels *k, int filter, uint8_t *to, size_t s
     }
 }
 
-/* 40 dB from black to white, white the filter's largest gain. */
+/* Decibels from black to white, white the filter's largest gain: down to its smallest one. */
+static const double range_least = 6, range_most = 30;
+
 static void draw_gains(const report_kernels *k, int filter, uint8_t *to, size_t stride) {
     int points = k->plane * k->plane;
     const double *gains = k->gains + (size_t)filter * (size_t)points;
-    double most = 0;
-    for (int p = 0; p < points; p++) most = fmax(most, gains[p]);
+    double most = 0, least = INFINITY;
+    for (int p = 0; p < points; p++) {
+        most = fmax(most, gains[p]);
+        least = fmin(least, gains[p]);
+    }
+    double range = least > 0 ? 20 * log10(most / least) : range_most;
+    range = fmin(fmax(range, range_least), range_most);
     for (int p = 0; p < points; p++) {
         uint8_t *pixel = to + (size_t)(p / k->plane) * stride + 4 * (size_t)(p % k->plane);
-        double part = gains[p] > 0 ? 1 + log10(gains[p] / most) / 2 : 0;
+        double part = gains[p] > 0 ? 1 + 20 * log10(gains[p] / most) / range : 0;
         memset(pixel, level(part), 3);
         pixel[3] = 255;
     }
 }
 
+/* A cell of the grids, in pixels of the screen. */
+enum { CELL = 60, COLUMNS = 16 };
+
+/* Kernels and spectra have cells of one width, so that those of a filter stand in one place. */
+static int cell_width(const report_kernels *k) {
+    int side = k->size > k->plane ? k->size : k->plane;
+    int cells = k->filters <= COLUMNS / 2 ? 2 : 1;
+    while (cells * CELL < side + 2) cells++;
+    return cells * CELL;
+}
+
+/* Every pixel is `scale` pixels of the screen, a divisor of the cell's width. */
 static fcnn_status write_grid(FILE *out, const report_kernels *k, int side, const char *title,
                               void (*draw)(const report_kernels *, int, uint8_t *, size_t)) {
-    enum { COLUMNS = 16, PAGE = 960, KERNEL = 84 };
-    int columns = k->filters < COLUMNS ? k->filters : COLUMNS, gap = side > REPORT_TAPS_MAX ? 2 : 1,
-        cell = side + gap;
+    int width = cell_width(k), scale = (width - 2) / side;
+    while (width % scale) scale--;
+    int columns = k->filters < COLUMNS ? k->filters : COLUMNS, cell = width / scale;
     int rows = (k->filters + columns - 1) / columns;
-    picture p = {.width = columns * cell - gap, .height = rows * cell - gap, .channels = 4};
+    picture p = {.width = columns * cell, .height = rows * cell, .channels = 4};
     size_t stride = 4 * (size_t)p.width;
     p.pixels = calloc((size_t)p.height, stride);
     if (!p.pixels) return out_of_memory();
@@ -249,9 +268,6 @@ static fcnn_status write_grid(FILE *out, const report_kernels *k, int side, cons
         draw(k, f,
              p.pixels + (size_t)(f / columns * cell) * stride + 4 * (size_t)(f % columns * cell),
              stride);
-    int scale = PAGE / (COLUMNS * cell);
-    if (columns < COLUMNS) scale = KERNEL / cell;
-    if (scale < 1) scale = 1;
     fprintf(
         out,
         "<div class=\"wide\"><img class=\"pixels\" alt=\"%s\" width=\"%d\" height=\"%d\" src=\"",
@@ -293,7 +309,11 @@ static fcnn_status write_pictures(FILE *out, const report_kernels *k) {
     if (k->step == 3) fputs(", every third bin", out);
     if (k->step > 3) fprintf(out, ", every %dth bin", k->step);
     if (k->channels > 1) fputs(", root mean square over the channels", out);
-    fputs(". White is each filter's largest gain, black a hundredth of it.</p>\n", out);
+    fprintf(
+        out,
+        ". White is each filter's largest gain, black its smallest, but at least %g and at most "
+        "%g dB below that.</p>\n",
+        range_least, range_most);
     return write_grid(out, k, k->plane, "spectra of the kernels", draw_gains);
 }
 

@@ -1,52 +1,44 @@
 /* The layer table with measured times, and the memory plan. */
 #include "report_internal.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "markup.h"
 #include "table.h"
 
-typedef struct {
-    fcnn_node_cost cost;
-    fcnn_node_time time;
-} totals;
-
-static totals sum_nodes(const fcnn_graph *graph) {
-    totals sum = {0};
+static fcnn_node_time sum_times(const fcnn_graph *graph) {
+    fcnn_node_time sum = {0};
     for (int i = 0; i < fcnn_graph_node_count(graph); i++) {
-        fcnn_node_cost cost;
-        fcnn_graph_node_cost(graph, i, &cost);
         fcnn_node_time time = fcnn_graph_node_time(graph, i);
-        sum.cost.parameters += cost.parameters;
-        sum.cost.multiply_adds += cost.multiply_adds;
-        sum.cost.spatial_multiply_adds += cost.spatial_multiply_adds;
-        sum.cost.bytes += cost.bytes;
-        sum.time.forward += time.forward;
-        sum.time.backward += time.backward;
+        sum.forward += time.forward;
+        sum.backward += time.backward;
     }
     return sum;
 }
 
-/* The columns from parameters to MiB; nothing where it is 0. */
+/* A cell with a number, or with a dash for the 0 of what is not there. */
+static void write_cell(FILE *out, double number, void (*write)(FILE *, double)) {
+    fputs("<td>", out);
+    if (number > 0)
+        write(out, number);
+    else
+        fputs("&ndash;", out);
+}
+
+static void write_parameters(FILE *out, double count) { markup_count(out, (int64_t)count); }
+
+static void write_mebi(FILE *out, double bytes) { fprintf(out, "%.1f", bytes / 1048576.0); }
+
+/* The columns from parameters to MiB. */
 static void write_cost(FILE *out, const fcnn_node_cost *cost) {
-    fputs("<td>", out);
-    if (cost->parameters) markup_count(out, cost->parameters);
-    fputs("<td>", out);
-    if (cost->multiply_adds) markup_large(out, (double)cost->multiply_adds);
-    fputs("<td>", out);
-    if (cost->spatial_multiply_adds) markup_large(out, (double)cost->spatial_multiply_adds);
-    fputs("<td>", out);
-    if (cost->bytes) fprintf(out, "%.1f", (double)cost->bytes / 1048576.0);
+    write_cell(out, (double)cost->parameters, write_parameters);
+    write_cell(out, (double)cost->multiply_adds, markup_large);
+    write_cell(out, (double)cost->spatial_multiply_adds, markup_large);
+    write_cell(out, (double)cost->bytes, write_mebi);
 }
 
 static void write_time(FILE *out, const fcnn_node_time *time, double all) {
-    fputs("<td>", out);
-    if (time->forward > 0) markup_seconds(out, time->forward);
-    fputs("<td>", out);
-    if (time->backward > 0) markup_seconds(out, time->backward);
-    fputs("<td>", out);
-    markup_percent(out, (time->forward + time->backward) / all);
+    write_cell(out, time->forward, markup_seconds);
+    write_cell(out, time->backward, markup_seconds);
+    write_cell(out, (time->forward + time->backward) / all, markup_percent);
 }
 
 static void write_row(FILE *out, const fcnn_graph *graph, int node, double all) {
@@ -55,20 +47,15 @@ static void write_row(FILE *out, const fcnn_graph *graph, int node, double all) 
     fcnn_graph_node_cost(graph, node, &cost);
     fputs("<tr><th>", out);
     markup_text(out, fcnn_graph_node_name(graph, node));
-    if (*cost.remark) {
-        fputs("<small>", out);
-        markup_text(out, cost.remark);
-        fputs("</small>", out);
-    }
     if (t->layout == FCNN_VECTOR)
-        fputs("<td>", out);
+        fputs("<td>&ndash;", out);
     else
         fprintf(out, "<td>%d&times;%d", t->size, t->size);
     if (t->layout == FCNN_BAND) {
         fprintf(out, "<td>%d<td>", t->radius);
         markup_count(out, fcnn_band_count(t->radius));
     } else
-        fputs("<td><td>", out);
+        fputs("<td>&ndash;<td>&ndash;", out);
     fprintf(out, "<td>%d", t->channels);
     write_cost(out, &cost);
     if (all > 0) {
@@ -77,28 +64,41 @@ static void write_row(FILE *out, const fcnn_graph *graph, int node, double all) 
     }
     fputs("<td class=\"text\">", out);
     markup_text(out, cost.label);
+    if (*cost.remark) {
+        fputs("<small>, ", out);
+        markup_text(out, cost.remark);
+        fputs("</small>", out);
+    }
     fputc('\n', out);
 }
 
-static fcnn_status write_memory(FILE *out, const fcnn_graph *graph, int batch) {
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *plan = open_memstream(&text, &bytes);
-    if (plan) table_print_memory(plan, graph, batch);
-    if (!plan || fclose(plan)) {
-        free(text);
-        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the memory plan");
-    }
-    fputs("<h3>Memory</h3>\n<pre>", out);
-    markup_lines(out, text);
-    fputs("</pre>\n", out);
-    free(text);
-    return FCNN_OK;
+static void write_memory_row(FILE *out, const char *name, int64_t bytes) {
+    fprintf(out, "<tr><th>%s", name);
+    write_cell(out, (double)bytes, write_mebi);
+    fputc('\n', out);
 }
 
-fcnn_status report_write_layers(FILE *out, const fcnn_graph *graph, int batch) {
-    totals sum = sum_nodes(graph);
-    double all = sum.time.forward + sum.time.backward;
+static void write_memory(FILE *out, const fcnn_graph *graph, int batch) {
+    const fcnn_memory_plan *plan = fcnn_graph_memory(graph);
+    fprintf(out,
+            "<h3>Memory plan, batch %d</h3>\n<div class=\"wide\"><table class=\"numbers\">"
+            "<thead><tr><th>part<th>MiB</thead><tbody>\n",
+            batch);
+    for (int i = 0; i < FCNN_MEMORY_KINDS; i++)
+        write_memory_row(out, table_memory_names[i], plan->bytes[i]);
+    fputs("</tbody><tfoot>", out);
+    write_memory_row(out, "arena, allocated once", plan->arena);
+    fputs("</tfoot></table></div>\n<p class=\"note\">The threads' scratch takes another ", out);
+    write_mebi(out, (double)plan->scratch);
+    fputs(" MiB. Without sharing, a step's part would be ", out);
+    write_mebi(out, (double)plan->step_unshared);
+    fputs(" MiB.</p>\n", out);
+}
+
+void report_write_layers(FILE *out, const fcnn_graph *graph, int batch) {
+    fcnn_node_cost cost = table_sum_costs(graph);
+    fcnn_node_time time = sum_times(graph);
+    double all = time.forward + time.backward;
     fputs(
         "<section><h2>Layers</h2>\n<div class=\"wide\"><table class=\"numbers layers\"><thead><tr>"
         "<th>layer<th>map<th>radius<th>bins<th>channels<th>parameters<th>multiply-adds"
@@ -108,8 +108,8 @@ fcnn_status report_write_layers(FILE *out, const fcnn_graph *graph, int batch) {
     fputs("<th class=\"text\">kind</thead><tbody>\n", out);
     for (int i = 0; i < fcnn_graph_node_count(graph); i++) write_row(out, graph, i, all);
     fputs("</tbody><tfoot><tr><th>total<td><td><td><td>", out);
-    write_cost(out, &sum.cost);
-    if (all > 0) write_time(out, &sum.time, all);
+    write_cost(out, &cost);
+    if (all > 0) write_time(out, &time, all);
     fputs("<td></tfoot></table></div>\n<p class=\"note\">Radius and bins are those computed; "
           "multiply-adds are per image and forward pass, 4 a complex product; MiB are the batch's "
           "outputs, gradients and spectra before sharing",
@@ -122,7 +122,6 @@ fcnn_status report_write_layers(FILE *out, const fcnn_graph *graph, int batch) {
         markup_lines(out, fcnn_graph_notes(graph));
         fputs("</pre>\n", out);
     }
-    FCNN_TRY(write_memory(out, graph, batch));
+    write_memory(out, graph, batch);
     fputs("</section>\n", out);
-    return FCNN_OK;
 }

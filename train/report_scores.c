@@ -9,11 +9,27 @@
 
 #include "markup.h"
 
-enum { MATRIX_CLASSES_MAX = 40, PAIRS_MAX = 30, PICTURE_SIDE = 128, NAME_BYTES = 512 };
+enum {
+    MATRIX_CLASSES_MAX = 40,
+    ROOMY_CLASSES_MAX = 16,
+    PAIRS_MAX = 30,
+    PICTURE_SIDE = 128,
+    NAME_BYTES = 512,
+    NAME_SHOWN = 18 /* characters */
+};
 
 static const char no_evaluation[] =
     "<p class=\"note\">Missing: nothing has been scored on held-out images, or not since the run "
     "was resumed.</p>";
+
+/* "The 600 validation images after epoch 12. " */
+static void write_subject(FILE *out, const report_options *o, int epoch) {
+    fputs("The ", out);
+    markup_count(out, o->evaluation->score.images);
+    fprintf(out, " %s image%s", report_scored_name(o), o->evaluation->score.images == 1 ? "" : "s");
+    if (epoch) fprintf(out, " after epoch %d", epoch);
+    fputs(". ", out);
+}
 
 /* ---- Sums over the matrix ---- */
 
@@ -45,6 +61,14 @@ static double part_of(int64_t part, int64_t whole) {
 
 /* ---- Heat map ---- */
 
+/* Whole ones: a row of many classes has room for no more. */
+static void write_whole_percent(FILE *out, double part) {
+    if (isfinite(part))
+        fprintf(out, "<td>%.0f&nbsp;%%", 100 * part);
+    else
+        fputs("<td>&ndash;", out);
+}
+
 /* Opacity grows with the root, so that rare confusions still show. */
 static void write_cell(FILE *out, const evaluation *e, int label, int predicted, int64_t images) {
     int64_t count = at(e, label, predicted);
@@ -59,8 +83,10 @@ static void write_cell(FILE *out, const evaluation *e, int label, int predicted,
 }
 
 static void write_matrix(FILE *out, const evaluation *e, const char *const *names) {
-    fputs("<div class=\"wide\"><table class=\"matrix numbers\"><thead><tr><th>true \\ predicted",
-          out);
+    fprintf(out,
+            "<div class=\"wide\"><table class=\"matrix numbers%s\"><thead><tr>"
+            "<th>true \\ predicted",
+            e->classes > ROOMY_CLASSES_MAX ? " tight" : "");
     for (int i = 0; i < e->classes; i++) {
         fputs("<th class=\"turned\"><span>", out);
         markup_text(out, names[i]);
@@ -74,22 +100,13 @@ static void write_matrix(FILE *out, const evaluation *e, const char *const *name
         for (int j = 0; j < e->classes; j++) write_cell(out, e, i, j, images);
         fputs("<td class=\"edge\">", out);
         markup_count(out, images);
-        fputs("<td>", out);
-        markup_percent(out, part_of(at(e, i, i), images));
+        write_whole_percent(out, part_of(at(e, i, i), images));
         fputc('\n', out);
     }
     fputs("</tbody><tfoot><tr><th>precision", out);
-    for (int j = 0; j < e->classes; j++) {
-        double precision = part_of(at(e, j, j), column_sum(e, j));
-        if (isfinite(precision))
-            fprintf(out, "<td>%.0f", 100 * precision);
-        else
-            fputs("<td>&ndash;", out);
-    }
-    fputs("<td class=\"edge\"><td></tfoot></table></div>\n<p class=\"note\">Rows are true classes, "
-          "columns predicted ones; a colour is the part of its row. Precision, the part of a "
-          "column that is right, is in %.</p>\n",
-          out);
+    for (int j = 0; j < e->classes; j++)
+        write_whole_percent(out, part_of(at(e, j, j), column_sum(e, j)));
+    fputs("<td class=\"edge\"><td></tfoot></table></div>\n", out);
 }
 
 /* ---- Lists, for many classes ---- */
@@ -176,7 +193,7 @@ static fcnn_status write_recalls(FILE *out, const evaluation *e, const char *con
     return FCNN_OK;
 }
 
-fcnn_status report_write_confusion(FILE *out, const report_options *options) {
+fcnn_status report_write_confusion(FILE *out, const report_options *options, int epoch) {
     const evaluation *e = options->evaluation;
     const char *const *names = options->data->dataset->class_names;
     fcnn_status status = FCNN_OK;
@@ -184,8 +201,16 @@ fcnn_status report_write_confusion(FILE *out, const report_options *options) {
     if (!e || !e->confusion) {
         fputs(no_evaluation, out);
     } else if (e->classes <= MATRIX_CLASSES_MAX) {
+        fputs("<p class=\"note\">", out);
+        write_subject(out, options, epoch);
+        fputs("Rows are true classes, columns predicted ones; a colour is the part of its row. "
+              "Recall is the part of a row that is right, precision that of a column.</p>\n",
+              out);
         write_matrix(out, e, names);
     } else {
+        fputs("<p class=\"note\">", out);
+        write_subject(out, options, epoch);
+        fputs("</p>\n", out);
         write_pairs(out, e, names);
         status = write_recalls(out, e, names);
     }
@@ -196,11 +221,40 @@ fcnn_status report_write_confusion(FILE *out, const report_options *options) {
 /* ---- Mistakes ---- */
 
 static void write_verdict(FILE *out, const char *kind, const char *class_name, double probability) {
-    fprintf(out, "<p class=\"%s\"><b>", kind);
+    fprintf(out, "<p class=\"%s\"><b title=\"", kind);
+    markup_text(out, class_name);
+    fputs("\">", out);
     markup_text(out, class_name);
     fputs("</b><span>", out);
     markup_percent(out, probability);
     fputs("</span></p>", out);
+}
+
+/* Cuts a file's name in its middle, at whole characters, where it is long. */
+static void shorten(const char *name, char *shown, size_t bytes) {
+    int count = 0, number = 0;
+    size_t used = 0;
+    for (const char *c = name; *c; c++) count += (*c & 0xc0) != 0x80;
+    for (; *name && used + 4 < bytes; name++) {
+        number += (*name & 0xc0) != 0x80;
+        bool left_out =
+            count > NAME_SHOWN && number > NAME_SHOWN / 2 && number <= count - NAME_SHOWN / 2 + 1;
+        if (!left_out)
+            shown[used++] = *name;
+        else if (number == NAME_SHOWN / 2 + 1 && (*name & 0xc0) != 0x80)
+            used += (size_t)snprintf(shown + used, bytes - used, "\xe2\x80\xa6");
+    }
+    shown[used] = '\0';
+}
+
+static void write_file_name(FILE *out, const char *path) {
+    char shown[4 * NAME_SHOWN + 8];
+    shorten(report_last_part(path), shown, sizeof shown);
+    fputs("<small title=\"", out);
+    markup_text(out, path);
+    fputs("\">", out);
+    markup_text(out, shown);
+    fputs("</small>", out);
 }
 
 static fcnn_status write_mistake(FILE *out, fcnn_dataset *data, fcnn_split split, const mistake *m,
@@ -217,14 +271,13 @@ static fcnn_status write_mistake(FILE *out, fcnn_dataset *data, fcnn_split split
     fputs("\"><figcaption>", out);
     write_verdict(out, "true", data->class_names[m->label], m->probability);
     write_verdict(out, "taken", data->class_names[m->predicted], m->predicted_probability);
-    fputs("<small>", out);
-    markup_text(out, name);
-    fputs("</small></figcaption></figure>\n", out);
+    write_file_name(out, name);
+    fputs("</figcaption></figure>\n", out);
     free(small.pixels);
     return status;
 }
 
-fcnn_status report_write_mistakes(FILE *out, const report_options *options) {
+fcnn_status report_write_mistakes(FILE *out, const report_options *options, int epoch) {
     const evaluation *e = options->evaluation;
     fcnn_dataset *data = options->data->dataset;
     fputs("<section><h2>Worst mistakes</h2>\n", out);
@@ -234,8 +287,10 @@ fcnn_status report_write_mistakes(FILE *out, const report_options *options) {
         fputs("<p class=\"note\">None: every image was classified correctly.</p>", out);
     } else {
         int unread = 0;
-        fputs("<p class=\"note\">Wrongly classified images, those whose true class was given the "
-              "smallest probability first. The true class stands above what the image was taken "
+        fputs("<p class=\"note\">", out);
+        write_subject(out, options, epoch);
+        fputs("Of the wrongly classified ones those whose true class was given the smallest "
+              "probability, worst first. The true class stands above what the image was taken "
               "for, each with the probability it was given.</p>\n<div class=\"mistakes\">\n",
               out);
         for (int i = 0; i < e->mistake_count; i++) {

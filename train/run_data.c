@@ -42,7 +42,41 @@ static int ascending(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-/* Holds out a random part of the training images. */
+fcnn_status run_data_count_classes(const run_data *s, int64_t **out) {
+    const fcnn_dataset *data = s->dataset;
+    int64_t *images = *out = calloc((size_t)data->classes, sizeof *images);
+    if (!images) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to count the classes");
+    for (int64_t i = 0; i < s->train.count; i++)
+        images[data->labels[s->train.split][s->train.indices ? s->train.indices[i] : i]]++;
+    return FCNN_OK;
+}
+
+/* Splits the images in this order into `held` and `train`, each class in its share: quota[c] of it
+ * are held. */
+static void split_by_class(const run_data *s, const int64_t *order, int64_t *quota, int64_t *held,
+                           int64_t *train) {
+    const int32_t *labels = s->dataset->labels[s->train.split];
+    for (int64_t i = 0; i < s->train.count; i++) {
+        int64_t *left = &quota[labels[order[i]]];
+        if (*left > 0)
+            *held++ = order[i];
+        else
+            *train++ = order[i];
+        (*left)--;
+    }
+}
+
+/* Images of each class to its share; rounded so that the shares add up to that of all. */
+static void make_quotas(double fraction, int classes, int64_t *quota) {
+    int64_t before = 0, held = 0;
+    for (int c = 0; c < classes; c++) {
+        before += quota[c];
+        quota[c] = (int64_t)llround(fraction * (double)before) - held;
+        held += quota[c];
+    }
+}
+
+/* Holds out a random part of each class's training images. */
 static fcnn_status hold_out(run_data *s, double fraction, uint64_t seed) {
     int64_t all = s->train.count, held = (int64_t)llround(fraction * (double)all);
     if (held < 1 || held >= all)
@@ -50,33 +84,44 @@ static fcnn_status hold_out(run_data *s, double fraction, uint64_t seed) {
                                "val_fraction=%g of %lld training images leaves %lld to validate "
                                "on and %lld to train on; both need one at least",
                                fraction, (long long)all, (long long)held, (long long)(all - held));
-    int64_t *order = malloc((size_t)all * sizeof *order);
+    int64_t *order = malloc((size_t)all * sizeof *order), *quota = NULL;
+    int64_t *chosen = malloc((size_t)held * sizeof *chosen);
     int64_t *train = malloc((size_t)(all - held) * sizeof *train);
-    if (!order || !train) {
-        free(order);
-        free(train);
-        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the validation split");
+    fcnn_status status = run_data_count_classes(s, &quota);
+    if (!status && (!order || !chosen || !train))
+        status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the validation split");
+    if (!status) {
+        fcnn_random random = {seed, FCNN_STREAM_SPLIT, 0};
+        fcnn_random_permutation(&random, all, order);
+        make_quotas(fraction, s->dataset->classes, quota);
+        split_by_class(s, order, quota, chosen, train);
+        qsort(chosen, (size_t)held, sizeof *chosen, ascending);
+        qsort(train, (size_t)(all - held), sizeof *train, ascending);
     }
-    fcnn_random random = {seed, FCNN_STREAM_SPLIT, 0};
-    fcnn_random_permutation(&random, all, order);
-    memcpy(train, order + held, (size_t)(all - held) * sizeof *train);
-    qsort(order, (size_t)held, sizeof *order, ascending);
-    qsort(train, (size_t)(all - held), sizeof *train, ascending);
+    free(order);
+    free(quota);
+    if (status) {
+        free(chosen);
+        free(train);
+        return status;
+    }
+    if (s->validation.count && !s->dataset->held_out_is_test)
+        fprintf(stderr, "val_fraction: the data's own validation images are not chosen by; they "
+                        "are scored once, at the end, as a test set\n");
     s->test = s->validation;
-    s->validation = (image_set){FCNN_SPLIT_TRAIN, held, order, "validation"};
+    s->test.name = "test";
+    s->validation = (image_set){FCNN_SPLIT_TRAIN, held, chosen, "validation"};
     s->train.indices = train;
     s->train.count = all - held;
     s->may_choose = true;
     return FCNN_OK;
 }
 
-/* A class without a training image is never learned: --limit or the folder may be the cause. */
-static fcnn_status warn_of_empty_classes(const run_data *s) {
+/* A class without a training image is never learned. */
+static fcnn_status warn_of_empty_classes(const run_data *s, bool limited) {
     const fcnn_dataset *data = s->dataset;
-    int64_t *images = calloc((size_t)data->classes, sizeof *images);
-    if (!images) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to count the classes");
-    for (int64_t i = 0; i < s->train.count; i++)
-        images[data->labels[s->train.split][s->train.indices ? s->train.indices[i] : i]]++;
+    int64_t *images;
+    FCNN_TRY(run_data_count_classes(s, &images));
     int empty = 0, example = 0;
     for (int c = data->classes - 1; c >= 0; c--) {
         if (images[c]) continue;
@@ -85,11 +130,20 @@ static fcnn_status warn_of_empty_classes(const run_data *s) {
     }
     free(images);
     if (empty)
-        fprintf(stderr,
-                "warning: %d of %d classes have no training image, '%s' for one (--limit takes "
-                "the first images in the data's order)\n",
-                empty, data->classes, data->class_names[example]);
+        fprintf(stderr, "warning: %d of %d classes have no training image, '%s' for one%s\n", empty,
+                data->classes, data->class_names[example],
+                limited ? " (--limit takes the first images in the data's order)" : "");
     return FCNN_OK;
+}
+
+fcnn_status run_data_advise(const run_data *s, bool limited) {
+    if (!s->validation.count)
+        fprintf(stderr, "nothing is held out to score on: --val-fraction 0.2 would hold out a "
+                        "fifth\n");
+    if (s->dataset->classes == 1)
+        fprintf(stderr, "warning: '%s' is the only class: there is nothing to learn\n",
+                s->dataset->class_names[0]);
+    return warn_of_empty_classes(s, limited);
 }
 
 fcnn_status run_data_open(const fcnn_config *config, int64_t limit, run_data *s) {
@@ -107,11 +161,7 @@ fcnn_status run_data_open(const fcnn_config *config, int64_t limit, run_data *s)
     if (s->train.count < 1)
         return fcnn_status_set(FCNN_ERROR_FORMAT, "the data has no training images");
     double fraction = fcnn_section_real(net, "val_fraction");
-    if (fraction > 0)
-        FCNN_TRY(hold_out(s, fraction, (uint64_t)fcnn_section_int(net, "seed")));
-    else if (!s->validation.count)
-        fprintf(stderr, "no validation images: --val-fraction 0.2 holds out a fifth to score on\n");
-    return warn_of_empty_classes(s);
+    return fraction > 0 ? hold_out(s, fraction, (uint64_t)fcnn_section_int(net, "seed")) : FCNN_OK;
 }
 
 /* ---- Spectra ---- */
@@ -125,22 +175,29 @@ static void describe_cache(const fcnn_spectra_usage *usage) {
             (long long)usage->stored);
 }
 
-static fcnn_status open_spectra(const fcnn_config *config, const fcnn_graph *graph, run_data *s,
-                                fcnn_device *device) {
+static int thread_count(const fcnn_device *device) {
+    return device->threads > 0 ? device->threads : 1;
+}
+
+fcnn_status run_data_open_spectra(const fcnn_config *config, const fcnn_graph *graph,
+                                  fcnn_device *device, run_data *s) {
     const fcnn_section *net = &config->sections[0];
-    const fcnn_tensor *input = fcnn_graph_node_output(graph, 0);
     const char *folder = fcnn_section_text(net, "cache");
     char data[PATH_MAX], real[PATH_MAX], cache[PATH_MAX], *notes;
     data_spec(config, data);
     resolve(config, folder, cache);
     bool path = !fcnn_dataset_is_name(data) && realpath(data, real);
+    if (!device->backend->image_to_spectrum) {
+        FCNN_TRY(fcnn_device_open("cpu", thread_count(device), &s->transformer));
+        device = s->transformer;
+    }
     fcnn_spectra_options options = {
         .source = s->dataset,
         .data = path ? real : data,
         .device = device,
         .placement = *fcnn_graph_placement(graph),
-        .radius = input->layout == FCNN_BAND ? input->radius : (input->size - 1) / 2,
-        .cache = *folder ? cache : NULL,
+        .radius = fcnn_graph_input_radius(graph),
+        .cache = fcnn_section_is(net, "cache", "none") ? NULL : cache,
         .type = fcnn_section_is(net, "cache_type", "half") ? FCNN_FLOAT16 : FCNN_FLOAT32};
     FCNN_TRY(fcnn_spectra_open(&options, &s->spectra, &notes));
     fputs(notes, stderr);
@@ -152,15 +209,10 @@ static fcnn_status open_spectra(const fcnn_config *config, const fcnn_graph *gra
 
 fcnn_status run_data_prepare(const fcnn_config *config, const fcnn_graph *graph,
                              fcnn_device *device, run_data *s) {
-    int threads = device->threads > 0 ? device->threads : 1;
-    if (!device->backend->image_to_spectrum) {
-        FCNN_TRY(fcnn_device_open("cpu", threads, &s->transformer));
-        device = s->transformer;
-    }
-    FCNN_TRY(open_spectra(config, graph, s, device));
+    FCNN_TRY(run_data_open_spectra(config, graph, device, s));
     double started = progress_now();
     FCNN_TRY(fcnn_dataset_statistics(s->spectra, s->train.split, s->train.indices, s->train.count,
-                                     STATISTICS_IMAGES, threads, &s->statistics));
+                                     STATISTICS_IMAGES, thread_count(device), &s->statistics));
     /* With an empty cache much of the first epoch's work is done here. */
     double seconds = progress_now() - started;
     if (seconds >= 1 && !s->quiet)

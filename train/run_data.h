@@ -29,11 +29,18 @@ typedef struct {
 
 /* Opens net.data and splits it. limit 0: all images. Names the problems it finds. */
 fcnn_status run_data_open(const fcnn_config *config, int64_t limit, run_data *run_data);
-/* Opens its spectra as a graph's input needs them, with the cfg's cache, tells standard error about
- * the cache, and takes the training images' statistics. The graph may be any of the run's, with the
- * largest of its bands. */
+/* Tells standard error where training would learn less than expected: no validation images, a
+ * single class, or classes without images, which may be for --limit. */
+fcnn_status run_data_advise(const run_data *run_data, bool limited);
+/* Opens its spectra as a graph's input needs them, with the cfg's cache, and tells standard error
+ * about the cache. The graph may be any of the run's, with the largest of its bands. */
+fcnn_status run_data_open_spectra(const fcnn_config *config, const fcnn_graph *graph,
+                                  fcnn_device *device, run_data *run_data);
+/* The same, and takes the training images' statistics. */
 fcnn_status run_data_prepare(const fcnn_config *config, const fcnn_graph *graph,
                              fcnn_device *device, run_data *run_data);
+/* Training images of each class, [classes]; the caller frees them. */
+fcnn_status run_data_count_classes(const run_data *run_data, int64_t **images);
 void run_data_close(run_data *run_data);
 
 /* Opens the data that a cfg names, relative to its folder. */

@@ -1,4 +1,4 @@
-/* The run's folder and its log.csv. */
+/* The run's folder. */
 #include "rundir.h"
 
 #include <dirent.h>
@@ -8,13 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-static const char log_header[] =
-    "epoch,step,train_loss,train_accuracy,val_loss,val_accuracy,seconds,images_per_second,"
-    "val_top5,band_fraction,learning_rate\n";
+#include "files.h"
 
 void rundir_default(const char *prefix, const char *cfg, char *folder) {
     const char *name = strrchr(cfg, '/');
@@ -30,21 +27,6 @@ void rundir_file(const char *folder, const char *name, char *path) {
 
 static fcnn_status io_error(const char *path, const char *action) {
     return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be %s: %s", path, action, strerror(errno));
-}
-
-static fcnn_status make_parents(const char *folder) {
-    char path[PATH_MAX];
-    if (strlen(folder) >= sizeof path)
-        return fcnn_status_set(FCNN_ERROR_USAGE, "--out: the path is too long");
-    strcpy(path, folder);
-    for (char *at = path + 1;; at++) {
-        if (*at && *at != '/') continue;
-        char kept = *at;
-        *at = '\0';
-        if (mkdir(path, 0777) && errno != EEXIST) return io_error(path, "created");
-        *at = kept;
-        if (!kept) return FCNN_OK;
-    }
 }
 
 static bool holds_a_run(const char *folder) {
@@ -94,67 +76,22 @@ static fcnn_status test_writing(const char *folder, int64_t bytes) {
                            folder, (double)available / 1048576.0, (double)bytes / 1048576.0);
 }
 
+/* As fcnn_output names what it writes: NAME.tmp.NUMBER. */
+static bool is_unfinished(const char *name) {
+    const char *ending = strstr(name, ".tmp.");
+    return ending && ending[5] && !ending[5 + strspn(ending + 5, "0123456789")];
+}
+
 void rundir_remove_leftovers(const char *folder) {
     DIR *open_folder = opendir(folder);
     if (!open_folder) return;
     for (const struct dirent *entry; (entry = readdir(open_folder));)
-        if (strstr(entry->d_name, ".safetensors.tmp."))
-            unlinkat(dirfd(open_folder), entry->d_name, 0);
+        if (is_unfinished(entry->d_name)) unlinkat(dirfd(open_folder), entry->d_name, 0);
     closedir(open_folder);
 }
 
 fcnn_status rundir_create(const char *folder, int64_t bytes) {
     if (holds_a_run(folder)) FCNN_TRY(keep_old(folder));
-    FCNN_TRY(make_parents(folder));
+    FCNN_TRY(fcnn_folder_create(folder));
     return test_writing(folder, bytes);
-}
-
-/* ---- log.csv ---- */
-
-fcnn_status log_create(const char *folder) {
-    char path[PATH_MAX];
-    rundir_file(folder, RUNDIR_LOG, path);
-    FILE *file = fopen(path, "w");
-    if (!file) return io_error(path, "created");
-    bool good = fputs(log_header, file) >= 0;
-    if (fclose(file) || !good) return io_error(path, "written");
-    return FCNN_OK;
-}
-
-fcnn_status log_append(const char *folder, const log_row *row) {
-    char path[PATH_MAX], validation[64] = ",", top5[32] = "";
-    rundir_file(folder, RUNDIR_LOG, path);
-    if (row->validated) {
-        snprintf(validation, sizeof validation, "%.6f,%.6f", row->val_loss, row->val_accuracy);
-        snprintf(top5, sizeof top5, "%.6f", row->val_top5);
-    }
-    FILE *file = fopen(path, "a");
-    if (!file) return io_error(path, "opened");
-    bool good = fprintf(file, "%lld,%lld,%.6f,%.6f,%s,%.2f,%.1f,%s,%.9g,%.9g\n",
-                        (long long)row->epoch, (long long)row->step, row->train_loss,
-                        row->train_accuracy, validation, row->seconds, row->images_per_second, top5,
-                        row->band_fraction, row->learning_rate) > 0;
-    good = fflush(file) == 0 && fsync(fileno(file)) == 0 && good;
-    if (fclose(file) || !good) return io_error(path, "written");
-    return FCNN_OK;
-}
-
-fcnn_status log_cut(const char *folder, int64_t epochs) {
-    char path[PATH_MAX], line[512];
-    rundir_file(folder, RUNDIR_LOG, path);
-    FILE *file = fopen(path, "r+");
-    if (!file)
-        return epochs == 0 && errno == ENOENT ? log_create(folder) : io_error(path, "opened");
-    int64_t kept = -1; /* the header */
-    long end = 0;
-    while (kept < epochs && fgets(line, sizeof line, file) && strchr(line, '\n')) {
-        kept++;
-        end = ftell(file);
-    }
-    bool good = kept == epochs && fflush(file) == 0 && ftruncate(fileno(file), end) == 0;
-    fclose(file);
-    if (good) return FCNN_OK;
-    return fcnn_status_set(FCNN_ERROR_FORMAT,
-                           "%s: has %lld complete rows and the checkpoint stands after epoch %lld",
-                           path, (long long)kept, (long long)epochs);
 }

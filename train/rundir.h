@@ -24,22 +24,4 @@ fcnn_status rundir_create(const char *folder, int64_t bytes);
 /* Removes the unfinished files that a killed run left behind. */
 void rundir_remove_leftovers(const char *folder);
 
-/* A row of log.csv. Accuracies are fractions of 1; val_ columns are empty where the epoch was not
- * validated; seconds are those of the epoch's training steps, the learning rate is that of its
- * last one. */
-typedef struct {
-    int64_t epoch, step;
-    double train_loss, train_accuracy;
-    bool validated;
-    double val_loss, val_accuracy;
-    double seconds, images_per_second;
-    double val_top5, band_fraction, learning_rate;
-} log_row;
-
-/* Creates log.csv with its header line. */
-fcnn_status log_create(const char *folder);
-/* Cuts the rows after `epochs` complete ones, when a run is resumed. */
-fcnn_status log_cut(const char *folder, int64_t epochs);
-fcnn_status log_append(const char *folder, const log_row *row);
-
 #endif

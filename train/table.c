@@ -7,6 +7,13 @@
 
 static const double mebi = 1048576.0;
 
+const char *const table_memory_names[FCNN_MEMORY_KINDS] = {
+    [FCNN_MEMORY_PARAMETERS] = "parameters",
+    [FCNN_MEMORY_GRADIENTS] = "their gradients",
+    [FCNN_MEMORY_MOMENTS] = "optimizer moments",
+    [FCNN_MEMORY_SPECTRA] = "kernels as products need them",
+    [FCNN_MEMORY_STEP] = "activations, gradients, workspace (shared)"};
+
 static void map_text(const fcnn_tensor *t, char *text, size_t bytes) {
     if (t->layout == FCNN_VECTOR)
         snprintf(text, bytes, "-");
@@ -40,8 +47,21 @@ static void print_parts(FILE *out, const fcnn_graph *graph) {
     }
 }
 
-void table_print_layers(FILE *out, const fcnn_graph *graph) {
+fcnn_node_cost table_sum_costs(const fcnn_graph *graph) {
     fcnn_node_cost total = {0};
+    for (int i = 0; i < fcnn_graph_node_count(graph); i++) {
+        fcnn_node_cost cost;
+        fcnn_graph_node_cost(graph, i, &cost);
+        total.parameters += cost.parameters;
+        total.multiply_adds += cost.multiply_adds;
+        total.spatial_multiply_adds += cost.spatial_multiply_adds;
+        total.bytes += cost.bytes;
+    }
+    return total;
+}
+
+void table_print_layers(FILE *out, const fcnn_graph *graph) {
+    fcnn_node_cost total = table_sum_costs(graph);
     int fused = 0, resident = 0, space = 0;
     fprintf(out, "%-22s %9s %6s %7s %8s %11s %14s %14s %8s  %-8s\n", "layer", "map", "radius",
             "bins", "channels", "parameters", "multiply-adds", "same in space", "MiB", "kind");
@@ -49,10 +69,6 @@ void table_print_layers(FILE *out, const fcnn_graph *graph) {
         fcnn_node_cost cost;
         fcnn_graph_node_cost(graph, i, &cost);
         print_row(out, graph, i, &cost);
-        total.parameters += cost.parameters;
-        total.multiply_adds += cost.multiply_adds;
-        total.spatial_multiply_adds += cost.spatial_multiply_adds;
-        total.bytes += cost.bytes;
         fused += !strcmp(cost.label, "fused");
         resident += !strcmp(cost.label, "resident");
         space += !strcmp(cost.label, "space");
@@ -75,17 +91,11 @@ void table_print_layers(FILE *out, const fcnn_graph *graph) {
 }
 
 void table_print_memory(FILE *out, const fcnn_graph *graph, int batch) {
-    static const char *const names[FCNN_MEMORY_KINDS] = {
-        [FCNN_MEMORY_PARAMETERS] = "parameters",
-        [FCNN_MEMORY_GRADIENTS] = "their gradients",
-        [FCNN_MEMORY_MOMENTS] = "optimizer moments",
-        [FCNN_MEMORY_SPECTRA] = "kernels as products need them",
-        [FCNN_MEMORY_STEP] = "activations, gradients, workspace (shared)"};
     const fcnn_memory_plan *plan = fcnn_graph_memory(graph);
     fprintf(out, "memory plan, batch %d:\n", batch);
     for (int i = 0; i < FCNN_MEMORY_KINDS; i++)
-        fprintf(out, "  %-44s %14lld bytes %9.1f MiB\n", names[i], (long long)plan->bytes[i],
-                (double)plan->bytes[i] / mebi);
+        fprintf(out, "  %-44s %14lld bytes %9.1f MiB\n", table_memory_names[i],
+                (long long)plan->bytes[i], (double)plan->bytes[i] / mebi);
     fprintf(out, "  %-44s %14lld bytes %9.1f MiB\n", "arena, allocated once",
             (long long)plan->arena, (double)plan->arena / mebi);
     fprintf(out, "  %-44s %14lld bytes %9.1f MiB\n", "scratch of all threads",

@@ -6,6 +6,11 @@
 
 #include "fcnn.h"
 
+/* What the parts of the memory plan are called. */
+extern const char *const table_memory_names[FCNN_MEMORY_KINDS];
+
+/* The layers' costs together; label and remark stay empty. */
+fcnn_node_cost table_sum_costs(const fcnn_graph *graph);
 /* One row a layer, totals last, then the graph's notes and whether the network is resident. */
 void table_print_layers(FILE *out, const fcnn_graph *graph);
 /* The arena's parts in bytes; they add up to what is allocated. */

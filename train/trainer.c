@@ -13,6 +13,7 @@
 #include "phases.h"
 #include "position.h"
 #include "progress.h"
+#include "run_log.h"
 #include "rundir.h"
 
 static const fcnn_section *net_of(const trainer *t) { return &t->options.config->sections[0]; }
@@ -26,6 +27,16 @@ static fcnn_status check_patience(const trainer *t) {
                              "--val-fraction");
 }
 
+/* What leaves on one side enters on the other: more than once around is a mistake. */
+static fcnn_status check_shift(const trainer *t) {
+    int side = fcnn_graph_node_output(t->options.largest, 0)->size;
+    double shift = fcnn_section_real(net_of(t), "augment_shift");
+    if (shift <= side) return FCNN_OK;
+    return fcnn_config_error(t->options.config, net_of(t), "augment_shift",
+                             "augment_shift=%g: expected at most the %d pixels of the input map",
+                             shift, side);
+}
+
 fcnn_status trainer_create(trainer *t, const trainer_options *options, run_data *s) {
     const fcnn_section *net = &options->config->sections[0];
     *t = (trainer){.options = *options,
@@ -36,6 +47,7 @@ fcnn_status trainer_create(trainer *t, const trainer_options *options, run_data 
     t->optimizer = fcnn_optimizer_from_config(net, t->steps_per_epoch, t->epochs);
     FCNN_TRY(fcnn_bands_from_config(options->config, &t->bands));
     FCNN_TRY(check_patience(t));
+    FCNN_TRY(check_shift(t));
     return class_weights_read(options->config, s, &t->class_weights);
 }
 
@@ -122,7 +134,7 @@ static fcnn_status train_batch(trainer *t, const fcnn_batch *batch) {
 static void describe(const trainer *t, double started, double before, char *text, size_t bytes) {
     double seconds = before + progress_now() - started;
     double images = (double)t->score.images;
-    snprintf(text, bytes, "loss %.4f  accuracy %.4f  %.0f images/s", t->score.loss / images,
+    snprintf(text, bytes, "loss %.3f  accuracy %.3f  %.0f images/s", t->score.loss / images,
              (double)t->score.correct / images, images / seconds);
 }
 
@@ -303,7 +315,7 @@ static bool augmentation(const trainer *t, fcnn_augmentation_ranges *ranges) {
                                          .shift = fcnn_section_real(net, "augment_shift") / side,
                                          .truncate = fcnn_section_real(net, "augment_truncate"),
                                          .jitter = fcnn_section_real(net, "augment_jitter"),
-                                         .radius = phases_input_radius(largest)};
+                                         .radius = fcnn_graph_input_radius(largest)};
     return ranges->mirror || ranges->shift > 0 || ranges->truncate > 0 || ranges->jitter > 0;
 }
 

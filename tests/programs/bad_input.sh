@@ -170,7 +170,7 @@ else
 fi
 
 # Places that cannot be written to; a file in the way serves for root too.
-refuse 1 "$model/x: " "directory" "$train" "$small" --out "$model/x"
+refuse 1 "$model: " "directory" "$train" "$small" --out "$model/x"
 refuse 1 "/proc/fcnn" "" "$train" "$small" --out /proc/fcnn/x
 ok "--out where nothing can be written"
 

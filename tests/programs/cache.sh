@@ -86,7 +86,7 @@ ok "changed files: the cache is made anew; a damaged one is named once"
 
 # A cache that cannot be had, and a limit that leaves it no room.
 succeed "$train" "$small" --data "$data" --out nowhere --cache /dev/null/cache
-has err "no cache: the folder /dev/null/cache cannot be made"
+has err "no cache: /dev/null: cannot be created: Not a directory"
 same_run plain nowhere
 (ulimit -f 64 && succeed "$train" "$small" --data "$data" --epochs 1 --out little --cache little-cache &&
     has err "no cache: " "File too large") || fail "no room"
@@ -94,4 +94,10 @@ same_run plain nowhere
 ok "no permission, no room: a warning, and the run goes on"
 
 refuse 2 "--cache" "empty" "$train" "$small" --data "$data" --out no --cache ''
-ok "an empty --cache is refused"
+sed 's/^seed=7/seed=7\ncache=unwanted/' "$small" >unwanted.cfg
+for none in "--cache none" "--set net.cache=none"; do
+    # shellcheck disable=SC2086
+    succeed "$train" unwanted.cfg --data "$data" --epochs 1 --out never $none
+    ! grep -q cache err && [[ ! -e unwanted && ! -e none ]] || fail "$none: $(cat err)"
+done
+ok "an empty --cache is refused; none turns a cfg's off"

@@ -156,6 +156,7 @@ run "$compare" net.cfg --activation srelu,relu,gelu --out failing
 has err 'fcnn-compare: relu-fourier-frequency seed 7: fcnn-train ended with exit code 1' \
     'failing/relu-fourier-frequency/seed7.log ends with:' 'fcnn-train: failing/relu-fourier-frequency/seed7' \
     '1 of 3 runs failed' 'run 3 of 3: gelu-fourier-frequency seed 7'
+! grep -F '\x0a' err || fail "lines run together"
 [[ $(wc -l <failing/compare.csv) == 5 && -e failing/srelu-fourier-frequency/seed7/model.safetensors ]] ||
     fail "the other runs' results are lost"
 rm failing/relu-fourier-frequency/seed7

@@ -73,6 +73,14 @@ while read -r -a row; do # class names hold spaces: the numbers are counted from
 done <both
 ok "and the same probabilities of two pictures"
 
+# File names need not be text; JSON and a terminal expect it.
+cp "$boot" $'caf\xe9 "1".png'
+succeed "$infer" compact/model.safetensors $'caf\xe9 "1".png' --json
+[[ $(json 'r["results"][0]["file"]') == 'caf\xe9 "1".png' ]] || fail "its name: $(cat out)"
+run "$infer" compact/model.safetensors $'absent\e[31m.png'
+has err 'absent\x1b[31m.png: cannot be read'
+ok "names that are no text are shown with \\x"
+
 for model in compact spectral; do
     succeed "$info" $model/model.safetensors
     has out "$model form" "1 channels, 10 classes" "Ankle boot" "conv1" "arena, allocated once" \

@@ -7,16 +7,22 @@ settings=(--data "synthetic:classes=12,size=14,channels=3,train=64,val=48" --thr
 succeed "$train" "$small" "${settings[@]}" --epochs 1 --out one
 check one/report.html
 [[ $(<found) == "3 drawings"* ]] || fail "expected 3 drawings, found $(<found)"
-has one/report.html "after 1 epoch of" "--epochs 1 --out one" "(top-5 "
+has one/report.html "after 1 epoch on" "<span>--out</span> <span>one</span>" "(top-5 "
 ok "a run of one epoch: $(<found)"
 
 succeed "$train" "$small" "${settings[@]}" --epochs 3 --out three
 check three/report.html
 last=$(tail -n 1 three/log.csv | cut -d, -f6)
-has three/report.html "after 3 epochs of" \
+has three/report.html "after 3 epochs on" \
     "accuracy <b>$(awk -v a="$last" 'BEGIN { printf "%.1f", 100 * a }')&nbsp;%</b>"
-[[ ! -e three/report.html.tmp ]] || fail "a temporary file is left"
+! compgen -G "three/*.tmp*" || fail "a temporary file is left"
 ok "a run of three epochs says what its log says: $(<found)"
+
+! grep -q "Cache of spectra" three/report.html || fail "a cache is told of that there is not"
+succeed "$train" "$small" "${settings[@]}" --epochs 2 --cache kept --out cached
+check cached/report.html
+has cached/report.html "; spectra cached in $PWD/kept/" "Cache of spectra: " "hit rate"
+ok "a cache is told of where there is one: $(<found)"
 
 # Names that markup would stumble over.
 for class in 'a & <b>' 'c"d'; do

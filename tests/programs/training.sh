@@ -39,9 +39,9 @@ grep -q top-5 every/confusion.csv && fail "top-5 of four classes"
 ok "top-5 where there are more than five classes"
 
 succeed "$train" "$small" --quiet "${constant[@]}" --epochs 5 --set net.validate_every=2 --out quiet
-[[ ! -s err && $(wc -l <out) == 5 ]] || fail "--quiet: $(cat out err)"
+[[ ! -s err && $(wc -l <out) == 6 ]] || fail "--quiet: $(cat out err)"
 same_run every quiet
-ok "--quiet: five lines of results, the same bits"
+ok "--quiet: six lines of results, the same bits"
 
 # ---- Early stopping ----
 # At a learning rate of 0, and without running statistics, every validation is the same.
@@ -60,6 +60,13 @@ ok "patience=2: stops after epoch 3, at once or resumed, and --resume says so"
 refuse 2 "--set net.patience=1: " "test set --val-fraction" "$train" "$small" --out never \
     --data fashion-mnist --limit 512 --set net.patience=1
 [[ ! -e never ]] || fail "a refused run left a folder"
+
+mkdir -p pictures/boots
+cp "$tests/images/ankle-boot.png" pictures/boots/1.png
+cp "$tests/images/ankle-boot.png" pictures/boots/2.png
+succeed "$train" "$small" --data pictures --epochs 1 --out single
+has err "is the only class: there is nothing to learn"
+ok "a single class is told"
 
 # ---- Parts and weights ----
 nonorm=("${constant[@]}" --set conv[1].norm=none --epochs 2)

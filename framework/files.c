@@ -1,0 +1,130 @@
+/* Folders, and files that replace an earlier one at once (files.h). */
+#include "files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- Folders ---- */
+
+static fcnn_status make_folder(const char *path) {
+    struct stat info;
+    if (mkdir(path, 0777) == 0) return FCNN_OK;
+    int error = errno;
+    /* Not every file system says of an existing folder that it exists before it says that nothing
+     * can be made there. */
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return FCNN_OK;
+    if (error == EEXIST) error = ENOTDIR;
+    return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be created: %s", path, strerror(error));
+}
+
+fcnn_status fcnn_folder_create(const char *folder) {
+    if (!*folder)
+        return fcnn_status_set(FCNN_ERROR_IO, "expected the name of a folder, found an empty text");
+    char *path = strdup(folder);
+    if (!path) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory");
+    fcnn_status status = FCNN_OK;
+    for (char *at = path; !status && *at;) {
+        at++;
+        char kept = *at;
+        if (kept && kept != '/') continue;
+        *at = '\0';
+        status = make_folder(path);
+        *at = kept;
+    }
+    free(path);
+    return status;
+}
+
+/* ---- Files ---- */
+
+static void forget(fcnn_output *output) {
+    free(output->path);
+    free(output->temporary);
+    *output = (fcnn_output){0};
+}
+
+static fcnn_status io_error(const fcnn_output *output, const char *action, int error) {
+    return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be %s: %s", output->path, action,
+                           strerror(error));
+}
+
+static FILE *create_exclusively(const char *path) {
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    int descriptor = open(path, flags, 0666);
+    /* A killed process that had this number may have left its file. */
+    if (descriptor < 0 && errno == EEXIST && !unlink(path)) descriptor = open(path, flags, 0666);
+    FILE *stream = descriptor < 0 ? NULL : fdopen(descriptor, "w");
+    if (!stream && descriptor >= 0) close(descriptor);
+    return stream;
+}
+
+fcnn_status fcnn_output_open(const char *path, fcnn_output *output) {
+    size_t bytes = strlen(path) + 32;
+    struct stat info;
+    fcnn_status status = FCNN_OK;
+    *output = (fcnn_output){.path = strdup(path), .temporary = malloc(bytes)};
+    if (!output->path || !output->temporary) {
+        forget(output);
+        return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", path);
+    }
+    snprintf(output->temporary, bytes, "%s.tmp.%ld", path, (long)getpid());
+    /* rename() would put a file in the place of a device, too. */
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+        status = fcnn_status_set(FCNN_ERROR_IO,
+                                 "%s: cannot be written: it cannot be replaced, for it is %s", path,
+                                 S_ISDIR(info.st_mode) ? "a folder" : "no regular file");
+    if (!status && !(output->stream = create_exclusively(output->temporary)))
+        status = fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be written: %s: %s", path,
+                                 output->temporary, strerror(errno));
+    if (status) forget(output);
+    return status;
+}
+
+static int open_folder_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    int descriptor = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    free(folder);
+    return descriptor;
+}
+
+/* From rename() on, path is the new file. */
+static fcnn_status move_into_place(const fcnn_output *output) {
+    int folder = open_folder_of(output->path);
+    if (folder < 0)
+        return fcnn_status_set(FCNN_ERROR_IO, "%s: its folder cannot be opened: %s", output->path,
+                               strerror(errno));
+    fcnn_status status = FCNN_OK;
+    if (rename(output->temporary, output->path))
+        status = io_error(output, "replaced", errno);
+    else if (fsync(folder) && errno != EINVAL) /* some file systems cannot sync a folder */
+        status = fcnn_status_set(FCNN_ERROR_IO, "%s: written, but its folder cannot be synced: %s",
+                                 output->path, strerror(errno));
+    close(folder);
+    return status;
+}
+
+static fcnn_status finish(fcnn_output *output) {
+    FILE *stream = output->stream;
+    errno = 0;
+    /* After a write that failed, the flush repeats it, and with it the reason. */
+    bool good = fflush(stream) == 0 && !ferror(stream);
+    int error = errno ? errno : EIO;
+    fcnn_status status = good ? FCNN_OK : io_error(output, "written", error);
+    if (!status && fsync(fileno(stream))) status = io_error(output, "synced to disk", errno);
+    return status;
+}
+
+fcnn_status fcnn_output_close(fcnn_output *output, fcnn_status status) {
+    status = status ? fcnn_status_prefix(status, "%s", output->path) : finish(output);
+    if (fclose(output->stream) && !status) status = io_error(output, "closed", errno);
+    if (!status) status = move_into_place(output);
+    if (status) unlink(output->temporary); /* gone where it was moved */
+    forget(output);
+    return status;
+}

@@ -1,0 +1,36 @@
+/* Folders made with their parents, and files that are there as a whole or not at
+ * all: written under another name beside their place, synced, then renamed. */
+#ifndef FCNN_FILES_H
+#define FCNN_FILES_H
+
+#include <stdio.h>
+
+#include "status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Makes a folder and its parents; one that is there already is fine. FCNN_ERROR_IO names the part
+ * that cannot be made. */
+fcnn_status fcnn_folder_create(const char *folder);
+
+/* A file being written. */
+typedef struct {
+    FILE *stream;
+    char *path, *temporary; /* path, and path.tmp.PROCESS */
+} fcnn_output;
+
+/* Begins what is to replace the file `path`, which need not exist; anything else of that name
+ * (a folder, a device) is refused. After an error there is nothing to close. */
+fcnn_status fcnn_output_open(const char *path, fcnn_output *output);
+
+/* Ends it. With FCNN_OK the file is synced and put in place; else, and where that fails, it is
+ * removed and an earlier file stays. Returns `status`, its message prefixed by the path, or
+ * FCNN_ERROR_IO. */
+fcnn_status fcnn_output_close(fcnn_output *output, fcnn_status status);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,133 @@
+/* What report.html says of a run: how far it came and how it ended, what it took
+ * in, how fast it was. */
+#include "report_case.h"
+
+START_TEST(resumed_runs_have_the_log) {
+    run *r = run_open(HEADER ONE_ROW "2,16,1,0.5,,,2.00,64.0\n");
+    r->options.evaluation = NULL;
+    ck_assert_ptr_nonnull(strstr(written(r),
+                                 "Validation accuracy <b>50.0&nbsp;%</b>, loss 1.250 in "
+                                 "epoch 1, after 2 of 5 epochs on "));
+    run_close(r);
+}
+END_TEST
+
+START_TEST(input_is_described) {
+    run *r = run_open_words(
+        HEADER ONE_ROW,
+        "[net] data=/some/where/my&photos epochs=1 augment_mirror=1 augment_shift=1.5 "
+        "augment_truncate=0.5 augment_jitter=0.1 bands=0.5:1,1: [fft] size=9 placement=crop "
+        "crop=0.5 pad=reflect margin=0.25 [conv] filters=3 size=3 [ifft] [dense] units=classes "
+        "[softmax]");
+    static const char *const parts[] = {
+        "<h1>net &amp; &lt;more&gt; on my&amp;photos</h1>", ", after 1 epoch on ",
+        "Data<dd>/some/where/my&amp;photos: 1,234",
+        "Input<dd>9&times;9, cropped to 0.5 of the short side, reflect padding of 0.25 on each "
+        "side; mirrored at random; shifted by up to 1.5 pixels; radius truncated to 0.5 of it at "
+        "least; channels jittered by up to 0.1; growing bands 0.5:1,1:\n"};
+    expect_in_order(written(r), parts, LENGTH(parts));
+    run_close(r);
+}
+END_TEST
+
+/* What the lead says of a run of 9 epochs and patience 2. */
+static const struct {
+    const char *rows;
+    bool may_choose, saved; /* model-best.safetensors is there */
+    const char *want, *absent;
+} leads[] = {
+    {"1,8,1,0.5,1,0.5,2,64\n2,16,1,0.5,1,0.75,2,64\n3,24,1,0.5,1,0.5,2,64\n4,32,1,0.5,1,0.6,2,64\n",
+     true, true,
+     ". Stopped early after 4 of 9 epochs on cpu; training time an epoch: 2.00&nbsp;s. The best "
+     "epoch was 2, with 75.0&nbsp;%; model-best.safetensors holds it.</p>",
+     ", after"},
+    {"1,8,1,0.5,1,0.5,2,64\n2,16,1,0.5,1,0.75,2,64\n3,24,1,0.5,1,0.75,2,64\n4,32,1,0.5,1,0.6,2,"
+     "64\n",
+     true, false, "The best epoch was 2, with 75.0&nbsp;%.</p>", "model-best"},
+    {"1,8,1,0.5,1,0.5,2,64\n2,16,1,0.5,1,0.75,2,64\n3,24,1,0.5,,,2,64\n4,32,1,0.5,1,0.6,2,64\n",
+     true, true, ", after 4 of 9 epochs on cpu", "Stopped"},
+    {"1,8,1,0.5,1,0.5,2,64\n2,16,1,0.5,1,0.75,2,64\n3,24,1,0.5,1,0.75,2,64\n", true, true,
+     ", after 3 of 9 epochs on cpu", "The best epoch"},
+    {"1,8,1,0.5,1,0.5,2,64\n2,16,1,0.5,1,0.4,2,64\n3,24,1,0.5,1,0.4,2,64\n", false, true,
+     ", after 3 of 9 epochs on cpu", "The best epoch"},
+    {"7,8,1,0.5,1,0.5,2,64\n8,8,1,0.5,1,0.4,2,64\n9,8,1,0.5,1,0.4,2,64\n", true, true,
+     ", after 9 epochs on cpu", "Stopped"},
+};
+
+START_TEST(leads_say_how_it_ended) {
+    static const char patient[] = "[net] epochs=9 patience=2 [fft] size=9 [conv] filters=3 size=3 "
+                                  "[ifft] [dense] units=classes [softmax]";
+    char log[512];
+    snprintf(log, sizeof log, HEADER "%s", leads[_i].rows);
+    run *r = run_open_words(log, patient);
+    r->data.may_choose = leads[_i].may_choose;
+    if (leads[_i].saved) write_file(below("model-best.safetensors"), "best", 4);
+    char *page = written(r);
+    char *end = strstr(page, "<dl>");
+    ck_assert_ptr_nonnull(end);
+    *end = '\0';
+    ck_assert_msg(strstr(page, leads[_i].want) != NULL, "not '%s' in %s", leads[_i].want, page);
+    ck_assert_ptr_null(strstr(page, leads[_i].absent));
+    run_close(r);
+}
+END_TEST
+
+/* The first epoch's rate and the later ones', and what is said of them. */
+static const struct {
+    const char *rows, *want, *absent;
+} speeds[] = {
+    {"1,8,1,0.5,,,2,100\n2,16,1,0.5,,,2,57\n",
+     "<b>100.0 images per second</b>; later epochs: "
+     "<b>57.0</b>.</p>",
+     "times as fast"},
+    {"1,8,1,0.5,,,2,100\n2,16,1,0.5,,,2,109\n", "later epochs: <b>109.0</b>.</p>", "times as fast"},
+    {"1,8,1,0.5,,,2,100\n2,16,1,0.5,,,2,50\n3,8,1,0.5,,,2,121\n4,8,1,0.5,,,2,122\n",
+     "later epochs: <b>121.0</b> (median), 1.2 times as fast.</p>", "ache"},
+};
+
+START_TEST(speeds_are_compared) {
+    char log[512];
+    snprintf(log, sizeof log, HEADER "%s", speeds[_i].rows);
+    run *r = run_open(log);
+    const char *page = written(r);
+    ck_assert_ptr_nonnull(strstr(page, speeds[_i].want));
+    ck_assert_ptr_null(strstr(page, speeds[_i].absent));
+    run_close(r);
+}
+END_TEST
+
+START_TEST(many_epochs_and_phases) {
+    enum { EPOCHS = 1000, ROW = 64 };
+    char *log = malloc(EPOCHS * ROW);
+    ck_assert_ptr_nonnull(log);
+    int used = sprintf(log, "epoch,train_loss,train_accuracy,val_loss,val_accuracy,seconds,"
+                            "images_per_second,band_fraction\n");
+    for (int i = 1; i <= EPOCHS; i++)
+        used += sprintf(log + used, "%d,%d.5,0.5,%s,1,%d,%s\n", i, EPOCHS - i,
+                        i % 10 ? "," : "2,0.25", i == 1 ? 10 : 20, i < 301 ? "0.4" : "1");
+    run *r = run_open(log);
+    const char *page = written(r);
+    static const char *const parts[] = {"after 1000 epochs on ",
+                                        "training time an epoch: 1.00&nbsp;s",
+                                        "stroke-dasharray=\"3 3\"",
+                                        ">1 r</text>",
+                                        "epoch 10\ntraining: 990.5\nvalidation: 2<",
+                                        "<b>10.0 images per second</b>; later epochs: <b>20.0</b>",
+                                        "2.0 times as fast"};
+    expect_in_order(page, parts, LENGTH(parts));
+    ck_assert_uint_lt(strlen(page), 300000);
+    free(log);
+    run_close(r);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("report_summary");
+    TCase *page = add_case(suite, "page");
+    tcase_add_test(page, resumed_runs_have_the_log);
+    tcase_add_test(page, input_is_described);
+    tcase_add_loop_test(page, leads_say_how_it_ended, 0, LENGTH(leads));
+    tcase_add_loop_test(page, speeds_are_compared, 0, LENGTH(speeds));
+    tcase_add_test(page, many_epochs_and_phases);
+    return run_suite(suite);
+}
