@@ -349,6 +349,11 @@ static fcnn_status score(const infer_options *o, const fcnn_model *model, fcnn_d
     if (!set.count) set = (image_set){FCNN_SPLIT_TRAIN, data->count[FCNN_SPLIT_TRAIN], NULL, "all"};
     if (o->limit && o->limit < set.count) set.count = o->limit;
     fcnn_status status = check_data(model, data);
+    if (!status && set.split == FCNN_SPLIT_TRAIN)
+        fprintf(stderr,
+                "%s has no validation or test images: all of it is scored, with any that "
+                "the model was trained on\n",
+                o->data);
     if (!status) status = open_graph(o, model, device, batch, &graph);
     if (!status) status = run_data_open_spectra(model->config, graph, device, &s);
     if (!status) status = score_set(o, &s, &set, batch, device, graph);
