@@ -81,7 +81,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 class Folder(torch.utils.data.Dataset):
     """Normalised [3][size][size] images and their labels, in the order of classes and names."""
 
-    def __init__(self, folder, size, limit, keep):
+    def __init__(self, folder, size, limit):
         self.size = size
         self.files = []
         train = os.path.join(folder, "train")
@@ -93,11 +93,13 @@ class Folder(torch.utils.data.Dataset):
         if limit:
             self.files = self.files[:limit]
         self.pixels = self.kept = None
-        if keep:
-            self.pixels = torch.empty(len(self.files), size, size, 3, dtype=torch.uint8)
-            self.kept = torch.zeros(len(self.files), dtype=torch.uint8)
-            self.pixels.share_memory_()
-            self.kept.share_memory_()
+
+    def keep(self):
+        """From now on, decoded pixels stay in memory that loader processes share."""
+        self.pixels = torch.empty(len(self.files), self.size, self.size, 3, dtype=torch.uint8)
+        self.kept = torch.zeros(len(self.files), dtype=torch.uint8)
+        self.pixels.share_memory_()
+        self.kept.share_memory_()
 
     def __len__(self):
         return len(self.files)
@@ -241,7 +243,7 @@ def main():
         sys.exit(f"epoch_peer.py: PyTorch {torch.__version__} was built without oneDNN")
     started = time.perf_counter()
     try:
-        data = Folder(o.data, o.size, o.limit, o.keep)
+        data = Folder(o.data, o.size, o.limit)
     except OSError as error:
         sys.exit(f"epoch_peer.py: {error}")
     if len(data) < o.batch:
@@ -251,6 +253,8 @@ def main():
         tried = time.perf_counter()
         layout = elsewhere(faster_layout, len(data.classes), o)
         started += time.perf_counter() - tried  # a choice that fcnn does not make
+    if o.keep:  # not before: a process forked after OpenMP's threads started would hang
+        data.keep()
     trainer = Trainer(len(data.classes), o.norm, layout)
     loader = torch.utils.data.DataLoader(data, o.batch, shuffle=True, num_workers=o.workers,
                                          drop_last=True, persistent_workers=o.workers > 0)
