@@ -1,5 +1,6 @@
-/* Convolution of maps: the table of its algorithms, and what all of them
- * refuse. Each algorithm is a file of its own. */
+/* Convolution of maps: the table of its algorithms. Each is a file of its
+ * own. */
+#include "convolution_internal.h"
 #include "kernels.h"
 
 typedef struct {
@@ -19,16 +20,9 @@ static const algorithm_row rows[] = {FCNN_CONVOLUTION_ALGORITHMS(ALGORITHM_ROW)}
 
 fcnn_status CPU(convolution_plan)(fcnn_device *device, fcnn_convolution *convolution,
                                   fcnn_convolution_bytes *bytes) {
-    const fcnn_convolution *c = convolution;
     *bytes = (fcnn_convolution_bytes){0};
-    if (c->size > c->side)
-        return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
-                               "size=%d: the kernel is larger than its input map of %dx%d", c->size,
-                               c->side, c->side);
-    if (c->side % c->stride)
-        return fcnn_status_set(FCNN_ERROR_UNSUPPORTED, "stride=%d does not divide a map of %dx%d",
-                               c->stride, c->side, c->side);
-    return rows[c->algorithm].plan(device, convolution, bytes);
+    FCNN_TRY(fcnn_convolution_check(convolution));
+    return rows[convolution->algorithm].plan(device, convolution, bytes);
 }
 
 fcnn_status CPU(convolution_kernel)(fcnn_device *device, const fcnn_convolution *convolution,

@@ -52,6 +52,7 @@ struct cpu_input_plan {
 
 typedef struct {
     fcnn_device base;
+    fcnn_score score;     /* of cross_entropy, until it is taken */
     size_t scratch_bytes; /* a thread's, as demanded */
     size_t reserved;      /* a thread's, as allocated */
     unsigned char *scratch;
@@ -104,8 +105,6 @@ void fcnn_cpu_tile_inverse(const cpu_grid *grid, const fcnn_tensor *band, int ra
 /* The map's bins of radius <= radius, [F][TILE] complex inside work: sums, not scaled. The map is
  * destroyed. */
 const float *fcnn_cpu_tile_forward(const cpu_grid *grid, float *map, int radius, float *work);
-/* Whether a size has no prime factors but 2, 3, 5 and 7, which FFTW is quick at. */
-bool fcnn_cpu_is_smooth(int size);
 /* Whether products transform a grid of this size faster than FFTW does. */
 bool fcnn_cpu_grid_by_products(int size);
 
@@ -163,6 +162,9 @@ fcnn_status fcnn_cpu_allocate(fcnn_device *device, size_t bytes, void **memory);
 void fcnn_cpu_release(fcnn_device *device, void *memory);
 fcnn_status fcnn_cpu_copy_bytes(fcnn_device *device, void *to, const void *from, size_t bytes);
 fcnn_status fcnn_cpu_clear(fcnn_device *device, void *memory, size_t bytes);
+size_t fcnn_cpu_available(fcnn_device *device);
+fcnn_status fcnn_cpu_synchronize(fcnn_device *device);
+fcnn_status fcnn_cpu_take_score(fcnn_device *device, fcnn_score *score);
 fcnn_status fcnn_cpu_demand(fcnn_device *device, const fcnn_demand *demand);
 size_t fcnn_cpu_scratch_total(const fcnn_device *device);
 fcnn_status fcnn_cpu_reserve(fcnn_device *device);

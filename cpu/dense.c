@@ -2,6 +2,7 @@
  * fixed size, so that threads do not change a sum. */
 #include "blas.h"
 
+#include "formulas.h"
 #include "kernels.h"
 
 enum { ROW_BLOCK = 64, FEATURE_BLOCK = 512 };
@@ -49,17 +50,10 @@ fcnn_status CPU(dense_backward)(fcnn_device *base, const float *w, const fcnn_te
     return FCNN_OK;
 }
 
-static float largest(const fcnn_tensor *t, int n) {
-    float most = row_at(t, 0)[n];
-    for (int c = 1; c < t->channels; c++)
-        if (!(row_at(t, c)[n] <= most)) most = row_at(t, c)[n];
-    return most;
-}
-
 fcnn_status CPU(softmax)(fcnn_device *base, const fcnn_tensor *logits, fcnn_tensor *p) {
     (void)base;
     for (int n = 0; n < logits->images; n++) {
-        float most = largest(logits, n);
+        float most = fcnn_logits_largest(logits->data + n, logits->capacity, logits->channels);
         double sum = 0.0;
         for (int c = 0; c < logits->channels; c++) {
             float e = expf(row_at(logits, c)[n] - most);
@@ -72,53 +66,29 @@ fcnn_status CPU(softmax)(fcnn_device *base, const fcnn_tensor *logits, fcnn_tens
     return FCNN_OK;
 }
 
-/* Classes whose logit beats the label's; equal ones count from the lower class on. */
-static int rank_of(const fcnn_tensor *logits, int n, int label) {
-    float own = row_at(logits, label)[n];
-    int rank = 0;
-    for (int c = 0; c < logits->channels; c++) {
-        float other = row_at(logits, c)[n];
-        if (!(other <= own) || (other == own && c < label)) rank++;
-    }
-    return rank;
-}
-
-/* -sum t log p with t = 1-e on the label plus e/classes on all. */
-static double image_loss(const fcnn_tensor *logits, int n, int label, double smoothing) {
-    double most = largest(logits, n), sum = 0.0, mean = 0.0;
-    for (int c = 0; c < logits->channels; c++) {
-        double z = row_at(logits, c)[n];
-        sum += exp(z - most);
-        mean += z;
-    }
-    mean /= logits->channels;
-    double log_sum = most + log(sum), own = row_at(logits, label)[n];
-    return log_sum - (1.0 - smoothing) * own - smoothing * mean;
-}
-
 fcnn_status CPU(cross_entropy)(fcnn_device *base, const fcnn_loss_constants *constants,
                                const fcnn_tensor *logits, const fcnn_tensor *p,
                                const int32_t *labels, fcnn_tensor *gradient, fcnn_score *score) {
-    (void)base;
     int classes = logits->channels;
-    float smoothing = constants->smoothing, spread = smoothing / (float)classes;
     float mean = constants->scale / (float)logits->images;
+    if (!score) score = &((cpu_device *)base)->score;
     for (int n = 0; n < logits->images; n++) {
         int label = labels[n];
+        const float *column = logits->data + n;
         if (label < 0 || label >= classes)
             return fcnn_status_set(FCNN_ERROR_FORMAT,
                                    "image %d of the batch has label %d; the network has %d classes",
                                    n, label, classes);
-        int rank = rank_of(logits, n, label);
-        score->loss += image_loss(logits, n, label, smoothing);
+        int rank = fcnn_label_rank(column, logits->capacity, classes, label);
+        score->loss += fcnn_image_loss(column, logits->capacity, classes, label,
+                                       (double)constants->smoothing);
         score->correct += rank < 1;
         score->correct_top5 += rank < 5;
         score->images++;
         float scale = constants->class_weights ? mean * constants->class_weights[label] : mean;
-        for (int c = 0; gradient && c < classes; c++) {
-            float target = spread + (c == label ? 1.0f - smoothing : 0.0f);
-            row_at(gradient, c)[n] = (row_at(p, c)[n] - target) * scale;
-        }
+        for (int c = 0; gradient && c < classes; c++)
+            row_at(gradient, c)[n] = fcnn_loss_slope(row_at(p, c)[n], c, label, classes,
+                                                     constants->smoothing, scale);
     }
     return FCNN_OK;
 }

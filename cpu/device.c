@@ -159,6 +159,25 @@ fcnn_status fcnn_cpu_clear(fcnn_device *device, void *memory, size_t bytes) {
     return FCNN_OK;
 }
 
+/* Pages are given when they are first written, so nobody knows. */
+size_t fcnn_cpu_available(fcnn_device *device) {
+    (void)device;
+    return SIZE_MAX;
+}
+
+/* Every operation is done when it returns. */
+fcnn_status fcnn_cpu_synchronize(fcnn_device *device) {
+    (void)device;
+    return FCNN_OK;
+}
+
+fcnn_status fcnn_cpu_take_score(fcnn_device *base, fcnn_score *score) {
+    fcnn_score *own = &((cpu_device *)base)->score;
+    fcnn_score_add(score, own);
+    *own = (fcnn_score){0};
+    return FCNN_OK;
+}
+
 /* ---- Tables and plans ---- */
 
 static cpu_roots *make_roots(int count) {

@@ -1,4 +1,5 @@
 /* Row by row: per-bin and pointwise rules, dropout, copies and sums. */
+#include "formulas.h"
 #include "kernels.h"
 
 static int64_t rows_of_bins(const fcnn_tensor *t, int radius) {
@@ -109,16 +110,14 @@ fcnn_status CPU(dropout_mask)(fcnn_device *base, const fcnn_random *random, floa
                               int channels, int first, int images, int batch, int capacity,
                               float *mask) {
     (void)base;
-    float keep = 1.0f / (1.0f - rate);
     for (int c = 0; c < channels; c++) {
         float *row = mask + (int64_t)c * capacity;
         for (int n = 0; n < images;) {
-            /* Blocks are numbered by channel and image of the batch, whatever the capacity. */
             int at = first + n;
             uint32_t bits[4];
-            fcnn_random_block(random, (uint32_t)((int64_t)c * ((batch + 3) / 4) + at / 4), bits);
+            fcnn_random_block(random, fcnn_dropout_block(c, at, batch), bits);
             for (int i = at % 4; i < 4 && n < images; i++)
-                row[n++] = ((float)(bits[i] >> 8) + 0.5f) * 0x1p-24f < rate ? 0.0f : keep;
+                row[n++] = fcnn_dropout_factor(bits[i], rate);
         }
     }
     return FCNN_OK;

@@ -1,6 +1,7 @@
 /* Batch norm: of bands by Parseval, a unit of work being a block of neighbouring
  * channels, which reads whole stretches of the [F][C][N] band; of maps over
  * pixels and images, a unit being a channel. Sums run in index order. */
+#include "formulas.h"
 #include "kernels.h"
 
 /* ---- Both layouts ---- */
@@ -13,14 +14,13 @@ typedef struct {
 /* Of channel c; returns the inverse deviation. */
 static double keep_statistics(const fcnn_norm_constants *constants, int c, double mu,
                               double variance, const statistics *kept) {
-    float keep = 1.0f - constants->momentum;
-    double sigma_inverse = 1.0 / sqrt(variance + constants->epsilon);
+    double inverse = fcnn_norm_inverse(variance, constants->epsilon);
     kept->mean[c] = (float)mu;
-    kept->inverse[c] = (float)sigma_inverse;
-    kept->running_mean[c] = keep * kept->running_mean[c] + constants->momentum * (float)mu;
+    kept->inverse[c] = (float)inverse;
+    kept->running_mean[c] = fcnn_norm_running(kept->running_mean[c], mu, constants->momentum);
     kept->running_variance[c] =
-        keep * kept->running_variance[c] + constants->momentum * (float)variance;
-    return sigma_inverse;
+        fcnn_norm_running(kept->running_variance[c], variance, constants->momentum);
+    return inverse;
 }
 
 /* ---- Bands ---- */
@@ -63,20 +63,20 @@ static double dc_variance(const fcnn_tensor *x, int c, double mean) {
 }
 
 /* y = scale x, and shift at DC, for channels first .. end-1. */
-static void apply_block(const fcnn_tensor *x, int first, int end, const float *scale,
-                        const float *shift, fcnn_tensor *y) {
+static void apply_block(const fcnn_tensor *x, int first, int end, const fcnn_norm_affine *affine,
+                        fcnn_tensor *y) {
     int64_t bins = fcnn_band_count(y->radius);
     for (int64_t k = 0; k < bins; k++) {
         for (int c = first; c < end; c++) {
             const float *from = &fcnn_cpu_row(x, k, c)->re;
             float *to = &fcnn_cpu_row(y, k, c)->re;
-            float s = scale[c - first];
+            float s = affine[c - first].scale;
             for (int i = 0; i < 2 * x->images; i++) to[i] = from[i] * s;
         }
     }
     for (int c = first; c < end; c++) {
         fcnn_complex *row = fcnn_cpu_row(y, 0, c);
-        for (int i = 0; i < x->images; i++) row[i].re += shift[c - first];
+        for (int i = 0; i < x->images; i++) row[i].re += affine[c - first].shift;
     }
 }
 
@@ -87,16 +87,15 @@ static void band_forward(fcnn_device *base, const fcnn_norm_constants *constants
     for (int block = 0; block < blocks_of(x); block++) {
         int first = block * CHANNEL_BLOCK, end = block_end(x, block);
         double energy[CHANNEL_BLOCK];
-        float scale[CHANNEL_BLOCK], shift[CHANNEL_BLOCK];
+        fcnn_norm_affine affine[CHANNEL_BLOCK];
         block_energy(x, first, end, energy);
         for (int c = first; c < end; c++) {
             double mu = dc_mean(x, c);
             double variance = (dc_variance(x, c, mu) + energy[c - first]) / x->images;
-            double sigma_inverse = keep_statistics(constants, c, mu, variance, kept);
-            scale[c - first] = (float)(gamma[c] * sigma_inverse);
-            shift[c - first] = (float)(beta[c] - gamma[c] * sigma_inverse * mu);
+            double inverse = keep_statistics(constants, c, mu, variance, kept);
+            affine[c - first] = fcnn_norm_affine_of(mu, inverse, gamma[c], beta[c]);
         }
-        apply_block(x, first, end, scale, shift, y);
+        apply_block(x, first, end, affine, y);
     }
 }
 
@@ -106,13 +105,12 @@ static void band_apply(fcnn_device *base, const fcnn_norm_constants *constants,
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int block = 0; block < blocks_of(x); block++) {
         int first = block * CHANNEL_BLOCK, end = block_end(x, block);
-        float scale[CHANNEL_BLOCK], shift[CHANNEL_BLOCK];
-        for (int c = first; c < end; c++) {
-            double s = gamma[c] / sqrt((double)running_variance[c] + constants->epsilon);
-            scale[c - first] = (float)s;
-            shift[c - first] = (float)(beta[c] - s * running_mean[c]);
-        }
-        apply_block(x, first, end, scale, shift, y);
+        fcnn_norm_affine affine[CHANNEL_BLOCK];
+        for (int c = first; c < end; c++)
+            affine[c - first] = fcnn_norm_affine_of(
+                running_mean[c], fcnn_norm_inverse(running_variance[c], constants->epsilon),
+                gamma[c], beta[c]);
+        apply_block(x, first, end, affine, y);
     }
 }
 
@@ -140,20 +138,19 @@ static void band_backward(fcnn_device *base, const fcnn_tensor *x, const float *
     for (int block = 0; block < blocks_of(x); block++) {
         int first = block * CHANNEL_BLOCK, end = block_end(x, block), images = x->images;
         double product[CHANNEL_BLOCK], dc[CHANNEL_BLOCK];
-        float along[CHANNEL_BLOCK], scale[CHANNEL_BLOCK];
+        fcnn_norm_slopes slopes[CHANNEL_BLOCK];
         block_sums(x, dy, first, end, mean, product, dc);
         for (int c = first; c < end; c++) {
             dgamma[c] = (float)(product[c - first] * inverse[c]);
             dbeta[c] = (float)dc[c - first];
-            scale[c - first] = gamma[c] * inverse[c];
-            /* Xhat avg(...) as a factor of x - mean. */
-            along[c - first] = (float)(product[c - first] * inverse[c] * inverse[c] / images);
+            slopes[c - first] = fcnn_norm_slopes_of(product[c - first], dc[c - first], images,
+                                                    gamma[c], mean[c], inverse[c]);
         }
         for (int64_t k = 0; k < all; k++) {
             for (int c = first; c < end; c++) {
                 const float *xr = &fcnn_cpu_row(x, k, c)->re;
                 float *out = &fcnn_cpu_row(dx, k, c)->re;
-                float s = scale[c - first], a = along[c - first];
+                float s = slopes[c - first].scale, a = slopes[c - first].along;
                 if (k < given) {
                     const float *g = &fcnn_cpu_row(dy, k, c)->re;
                     for (int i = 0; i < 2 * images; i++) out[i] = s * (g[i] - a * xr[i]);
@@ -164,9 +161,7 @@ static void band_backward(fcnn_device *base, const fcnn_tensor *x, const float *
         }
         for (int c = first; all && c < end; c++) {
             fcnn_complex *row = fcnn_cpu_row(dx, 0, c);
-            float shift = scale[c - first] *
-                          (float)(dc[c - first] / images - (double)along[c - first] * mean[c]);
-            for (int i = 0; i < images; i++) row[i].re -= shift;
+            for (int i = 0; i < images; i++) row[i].re -= slopes[c - first].shift;
         }
     }
 }
@@ -216,10 +211,8 @@ static double map_statistics(const fcnn_tensor *x, int c, double *variance) {
     return center + offset;
 }
 
-/* y = scale (x - mu) + beta, mu in two parts: of x - (float)mu no digit is lost. */
-static void apply_map(const fcnn_tensor *x, int c, double mu, double scale, float beta,
-                      const fcnn_tensor *y) {
-    float center = (float)mu, s = (float)scale, shift = (float)(beta - scale * (mu - center));
+static void apply_map(const fcnn_tensor *x, int c, fcnn_norm_line line, const fcnn_tensor *y) {
+    float center = line.center, s = line.scale, shift = line.shift;
     for (int64_t p = 0; p < pixels_of(x); p++) {
         const float *from = map_row(x, c, p);
         float *to = map_row(y, c, p);
@@ -233,8 +226,8 @@ static void map_forward(fcnn_device *base, const fcnn_norm_constants *constants,
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int c = 0; c < x->channels; c++) {
         double variance, mu = map_statistics(x, c, &variance);
-        double sigma_inverse = keep_statistics(constants, c, mu, variance, kept);
-        apply_map(x, c, mu, gamma[c] * sigma_inverse, beta[c], y);
+        double inverse = keep_statistics(constants, c, mu, variance, kept);
+        apply_map(x, c, fcnn_norm_line_of(mu, inverse, gamma[c], beta[c]), y);
     }
 }
 
@@ -243,8 +236,11 @@ static void map_apply(fcnn_device *base, const fcnn_norm_constants *constants, c
                       const float *running_variance, fcnn_tensor *y) {
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int c = 0; c < x->channels; c++)
-        apply_map(x, c, running_mean[c],
-                  gamma[c] / sqrt((double)running_variance[c] + constants->epsilon), beta[c], y);
+        apply_map(x, c,
+                  fcnn_norm_line_of(running_mean[c],
+                                    fcnn_norm_inverse(running_variance[c], constants->epsilon),
+                                    gamma[c], beta[c]),
+                  y);
 }
 
 static void map_backward(fcnn_device *base, const fcnn_tensor *x, const float *gamma,
@@ -258,14 +254,13 @@ static void map_backward(fcnn_device *base, const fcnn_tensor *x, const float *g
         dgamma[c] = (float)(product * inverse[c]);
         dbeta[c] = (float)sum;
         if (!dx) continue;
-        float average = (float)(sum / count), center = mean[c], scale = gamma[c] * inverse[c];
-        /* Xhat avg(...) as a factor of x - mean. */
-        float along = (float)(product * inverse[c] * inverse[c] / count);
+        fcnn_norm_slopes s =
+            fcnn_norm_slopes_of(product, sum, count, gamma[c], mean[c], inverse[c]);
         for (int64_t p = 0; p < pixels_of(x); p++) {
             const float *row = map_row(x, c, p), *g = map_row(dy, c, p);
             float *out = map_row(dx, c, p);
             for (int i = 0; i < x->images; i++)
-                out[i] = scale * (g[i] - average - along * (row[i] - center));
+                out[i] = s.scale * (g[i] - s.average - s.along * (row[i] - mean[c]));
         }
     }
 }

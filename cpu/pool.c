@@ -2,6 +2,7 @@
  * bands per channel and tile of images on the grids of both sides, in cache:
  *   y = F_m(P(I_n x)),   dx = n^2/m^2 F_n(P^T(I_m dy)),
  * I the inverse and F the forward transform, as the adjoint of I_n is n^2 F_n. */
+#include "formulas.h"
 #include "kernels.h"
 
 /* A register of images, within a tile of a grid too; their pixels' indices. */
@@ -29,28 +30,10 @@ static inline float *pixel_at(const plane *p, int row, int column) {
     return p->at + ((int64_t)row * p->side + column) * p->step;
 }
 
-/* The pixels of a window inside the map. As pad < size, there is one at least. */
-typedef struct {
-    int top, bottom, left, right;
-} window;
-
-static inline window window_at(const fcnn_pool_shape *s, int side, int row, int column) {
-    int top = row * s->stride - s->pad, left = column * s->stride - s->pad;
-    int bottom = top + s->size, right = left + s->size;
-    return (window){.top = top > 0 ? top : 0,
-                    .bottom = bottom < side ? bottom : side,
-                    .left = left > 0 ? left : 0,
-                    .right = right < side ? right : side};
-}
-
-static inline float window_count(const window *w) {
-    return (float)(w->bottom - w->top) * (float)(w->right - w->left);
-}
-
 /* ---- A window, for a pack of images from `image` on ---- */
 
 /* The largest value, or the first NaN, and the index of the pixel that first has it. */
-static inline pack window_maximum(const plane *x, const window *w, int image, pack_index *where) {
+static inline pack window_maximum(const plane *x, const fcnn_window *w, int image, pack_index *where) {
     pack best = pack_load(pixel_at(x, w->top, w->left) + image);
     *where = (pack_index){0} + (w->top * x->side + w->left);
     for (int row = w->top; row < w->bottom; row++) {
@@ -65,16 +48,16 @@ static inline pack window_maximum(const plane *x, const window *w, int image, pa
     return best;
 }
 
-static inline pack window_average(const plane *x, const window *w, int image) {
+static inline pack window_average(const plane *x, const fcnn_window *w, int image) {
     pack sum = {0};
     for (int row = w->top; row < w->bottom; row++)
         for (int column = w->left; column < w->right; column++)
             sum += pack_load(pixel_at(x, row, column) + image);
-    return sum / window_count(w);
+    return sum / fcnn_window_count(w);
 }
 
 /* dx += dy where the window's maximum is. */
-static inline void scatter_maximum(const plane *dx, const window *w, int image, pack_index where,
+static inline void scatter_maximum(const plane *dx, const fcnn_window *w, int image, pack_index where,
                                    pack dy) {
     for (int row = w->top; row < w->bottom; row++) {
         for (int column = w->left; column < w->right; column++) {
@@ -85,8 +68,8 @@ static inline void scatter_maximum(const plane *dx, const window *w, int image, 
     }
 }
 
-static inline void scatter_average(const plane *dx, const window *w, int image, pack dy) {
-    pack part = dy / window_count(w);
+static inline void scatter_average(const plane *dx, const fcnn_window *w, int image, pack dy) {
+    pack part = dy / fcnn_window_count(w);
     for (int row = w->top; row < w->bottom; row++) {
         for (int column = w->left; column < w->right; column++) {
             float *at = pixel_at(dx, row, column) + image;
@@ -100,7 +83,7 @@ static inline void scatter_average(const plane *dx, const window *w, int image, 
 static void pool_row(const fcnn_pool_shape *s, const plane *x, int row, int images,
                      const plane *y) {
     for (int column = 0; column < y->side; column++) {
-        window w = window_at(s, x->side, row, column);
+        fcnn_window w = fcnn_window_at(s, x->side, row, column);
         float *out = pixel_at(y, row, column);
         for (int i = 0; i < images; i += PACK) {
             pack_index where;
@@ -122,11 +105,11 @@ static void pool_plane_backward(const fcnn_pool_shape *s, const plane *x, const 
                                 int images, const plane *dx) {
     int cleared = 0;
     for (int row = 0; row < dy->side; row++) {
-        int bottom = window_at(s, dx->side, row, 0).bottom;
+        int bottom = fcnn_window_at(s, dx->side, row, 0).bottom;
         clear_rows(dx, cleared, bottom, images);
         cleared = bottom;
         for (int column = 0; column < dy->side; column++) {
-            window w = window_at(s, dx->side, row, column);
+            fcnn_window w = fcnn_window_at(s, dx->side, row, column);
             const float *gradient = pixel_at(dy, row, column);
             for (int i = 0; i < images; i += PACK) {
                 pack_index where;

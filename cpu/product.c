@@ -4,6 +4,7 @@
  * channels, so that each output bin is one product again. */
 #include "blas.h"
 
+#include "formulas.h"
 #include "kernels.h"
 
 static const float one[2] = {1.0f, 0.0f}, zero[2] = {0.0f, 0.0f};
@@ -40,16 +41,11 @@ static void copy_row(const fcnn_complex *from, fcnn_complex *to, int count, floa
     }
 }
 
-/* At DC each pair of aliases is listed once and counts sqrt(2). */
-static float alias_weight(int64_t k, int32_t bin) {
-    return k == 0 && bin != 0 ? (float)FCNN_SQRT2 : 1.0f;
-}
-
 static void gather_x(const fcnn_fold *fold, int64_t k, const fcnn_tensor *x, fcnn_complex *out) {
     for (int64_t a = fold->start[k]; a < fold->start[k + 1]; a++)
         for (int c = 0; c < x->channels; c++, out += x->capacity)
             copy_row(fcnn_cpu_row(x, fold->bin[a], c), out, x->images,
-                     alias_weight(k, fold->bin[a]), fold->conjugate[a]);
+                     fcnn_alias_weight(k, fold->bin[a]), fold->conjugate[a]);
 }
 
 static void gather_h(const fcnn_fold *fold, int64_t k, const fcnn_complex *h, int filters,
@@ -100,7 +96,7 @@ static void scatter_x(const fcnn_fold *fold, int64_t k, const fcnn_complex *from
     for (int64_t a = fold->start[k]; a < fold->start[k + 1]; a++) {
         for (int c = 0; c < dx->channels; c++, from += dx->capacity) {
             fcnn_complex *row = fcnn_cpu_row(dx, fold->bin[a], c);
-            copy_row(from, row, dx->images, alias_weight(k, fold->bin[a]), fold->conjugate[a]);
+            copy_row(from, row, dx->images, fcnn_alias_weight(k, fold->bin[a]), fold->conjugate[a]);
             if (fold->bin[a] == 0) clear_imaginary(row, dx->images);
         }
     }

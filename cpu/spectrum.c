@@ -9,6 +9,7 @@
 
 #include "blas.h"
 #include "cpu.h"
+#include "formulas.h"
 
 enum {
     ROW_BLOCK = 64,     /* rows of the partial DFT at a time */
@@ -204,7 +205,7 @@ static fcnn_status prepare(cpu_device *device, int radius, spectrum_job *job) {
     int h = job->placed.height, w = job->placed.width;
     job->ry = smaller(radius, h / 2);
     job->rx = smaller(radius, w / 2);
-    job->planned = fcnn_cpu_is_smooth(h) && fcnn_cpu_is_smooth(w) && (int64_t)h * w <= PLAN_PIXELS;
+    job->planned = fcnn_is_smooth(h) && fcnn_is_smooth(w) && (int64_t)h * w <= PLAN_PIXELS;
     job->ky_count = h;
     job->kx_count = w / 2 + 1;
     if (!job->planned) {

@@ -88,7 +88,7 @@ typedef struct {
     bool set;
 } axis;
 
-static axis make_axis(const cpu_cut *cut, const fcnn_tensor *map, const cpu_torus *torus, int t) {
+static axis make_axis(const fcnn_cut *cut, const fcnn_tensor *map, const cpu_torus *torus, int t) {
     return (axis){.first = cut->start + t * cut->step,
                   .count = cut->count,
                   .side = map->size,
@@ -162,7 +162,7 @@ typedef struct {
     pixels pixels;
 } window;
 
-static window window_of(const cpu_cut *cut, const fcnn_tensor *map, int number) {
+static window window_of(const fcnn_cut *cut, const fcnn_tensor *map, int number) {
     int windows = cut->across * cut->across, n0 = number / windows * TILE;
     return (window){.n0 = n0,
                     .y = number % windows / cut->across,
@@ -180,7 +180,7 @@ static void clear_row(const cpu_torus *torus, float *row) {
 }
 
 /* A window's transform; rows without pixels need none. */
-static void gather(const cpu_torus *torus, const cpu_cut *cut, const fcnn_tensor *map,
+static void gather(const cpu_torus *torus, const fcnn_cut *cut, const fcnn_tensor *map,
                    const window *w, int channel, float *to) {
     axis y = make_axis(cut, map, torus, w->y);
     while (next_run(&y)) {
@@ -202,7 +202,7 @@ static void gather(const cpu_torus *torus, const cpu_cut *cut, const fcnn_tensor
     transform_columns(torus, torus->columns_forward, to);
 }
 
-static void scatter_row(const cpu_torus *torus, const cpu_cut *cut, const float *row,
+static void scatter_row(const cpu_torus *torus, const fcnn_cut *cut, const float *row,
                         const window *w, bool set, float *to, const fcnn_tensor *map) {
     axis x = make_axis(cut, map, torus, w->x);
     while (next_run(&x)) {
@@ -217,7 +217,7 @@ static void scatter_row(const cpu_torus *torus, const cpu_cut *cut, const float 
 }
 
 /* The inverse transform of a torus, of those rows that the map has. */
-static void scatter(const cpu_torus *torus, const cpu_cut *cut, float *from, const window *w,
+static void scatter(const cpu_torus *torus, const fcnn_cut *cut, float *from, const window *w,
                     int channel, const fcnn_tensor *map) {
     transform_columns(torus, torus->columns_backward, from);
     axis y = make_axis(cut, map, torus, w->y);
@@ -232,7 +232,7 @@ static void scatter(const cpu_torus *torus, const cpu_cut *cut, float *from, con
 
 /* ---- Maps ---- */
 
-void CPU(map_to_spectra)(const cpu_device *device, const cpu_torus *torus, const cpu_cut *cut,
+void CPU(map_to_spectra)(const cpu_device *device, const cpu_torus *torus, const fcnn_cut *cut,
                          const fcnn_tensor *map, int first, const cpu_spectra *out) {
     int group = group_of(torus), groups = (map->channels + group - 1) / group;
     int64_t floats = torus_floats(torus);
@@ -247,7 +247,7 @@ void CPU(map_to_spectra)(const cpu_device *device, const cpu_torus *torus, const
     }
 }
 
-void CPU(spectra_to_map)(const cpu_device *device, const cpu_torus *torus, const cpu_cut *cut,
+void CPU(spectra_to_map)(const cpu_device *device, const cpu_torus *torus, const fcnn_cut *cut,
                          const cpu_spectra *in, int first, fcnn_tensor *map) {
     int group = group_of(torus), groups = (map->channels + group - 1) / group;
     int windows = cut->across * cut->across, first_tile = first / windows;

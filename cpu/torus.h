@@ -13,6 +13,7 @@
 #ifndef FCNN_TORUS_H
 #define FCNN_TORUS_H
 
+#include "convolution_internal.h"
 #include "kernels.h"
 
 enum { LINE_BYTES = 2 * TILE * (int)sizeof(float), GROUP = 4 };
@@ -38,25 +39,16 @@ static inline int64_t spectra_bytes(int64_t bins, int64_t panels, int channels) 
     return bins * panels * channels * LINE_BYTES;
 }
 
-/* How windows lie on a map, alike in both axes: `across` of them, number t covering the `count`
- * pixels from start + t*step; its first pixel is point `offset` of the torus. Pixels outside the
- * map are those of the other side (wrap), or 0 and dropped. Of consecutive windows `overlap`
- * pixels are the same. */
-typedef struct {
-    int across, step, start, count, offset, overlap;
-    bool wrap;
-} cpu_cut;
-
 /* Scratch of a thread for the transforms; for the products of up to so many panels. */
 size_t CPU(torus_scratch)(const cpu_torus *torus);
 size_t CPU(spectra_scratch)(int channels, int filters, int panels);
 
 /* Panel p of the spectra is number first + p of the cut: tiles of images outermost, then rows of
  * windows. */
-void CPU(map_to_spectra)(const cpu_device *, const cpu_torus *, const cpu_cut *,
+void CPU(map_to_spectra)(const cpu_device *, const cpu_torus *, const fcnn_cut *,
                          const fcnn_tensor *map, int first, const cpu_spectra *out);
 /* Windows are added up in their order; a pixel's first window sets it. spectra are not scaled. */
-void CPU(spectra_to_map)(const cpu_device *, const cpu_torus *, const cpu_cut *,
+void CPU(spectra_to_map)(const cpu_device *, const cpu_torus *, const fcnn_cut *,
                          const cpu_spectra *in, int first, fcnn_tensor *map);
 /* h [bins][C_out][C_in] = conj(transform of the taps) / n^2. */
 void CPU(taps_to_spectra)(const cpu_device *, const cpu_torus *, int size, int64_t pairs,

@@ -6,16 +6,7 @@
  * On an n x n torus, with e^-: Y_k = conj(W_k) X_k, dX_k = W_k dY_k, dW_k = conj(dY_k) X_k. */
 #include "torus.h"
 
-enum { POINTS_MAX = 4096, BLOCK_BYTES = 72 << 20 };
-
-static int centre_of(const fcnn_convolution *c) { return (c->size - 1) / 2; }
-
-static fcnn_status check_stride(const fcnn_convolution *c, const char *name) {
-    if (c->stride == 1) return FCNN_OK;
-    return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
-                           "algorithm=%s takes stride=1, not %d; direct and gemm take any", name,
-                           c->stride);
-}
+enum { BLOCK_BYTES = 72 << 20 };
 
 /* ---- What a size costs: nanoseconds on one AVX-512 core at 3 GHz, as measured ---- */
 
@@ -49,44 +40,13 @@ static double torus_cost(const fcnn_convolution *c, int n, double windows) {
 
 /* ---- fft ---- */
 
-/* The torus is the map itself (wrap), or has room for what a map's border sees. */
-static bool is_map(const fcnn_convolution *c, int n) { return c->wrap && n == c->side; }
-static int fft_least(const fcnn_convolution *c) {
-    int after = c->size - 1 - centre_of(c), beyond = centre_of(c) > after ? centre_of(c) : after;
-    return c->side + (c->wrap ? c->size - 1 : beyond);
-}
-
-static cpu_cut fft_input(const fcnn_convolution *c) {
-    bool padded = c->wrap && !is_map(c, c->tile);
-    return (cpu_cut){.across = 1,
-                     .step = c->side,
-                     .start = padded ? -centre_of(c) : 0,
-                     .count = padded ? c->side + c->size - 1 : c->side,
-                     .wrap = c->wrap};
-}
-static cpu_cut fft_output(const fcnn_convolution *c) {
-    int shift = c->wrap && !is_map(c, c->tile) ? 0 : centre_of(c);
-    return (cpu_cut){
-        .across = 1, .step = c->side, .count = c->side, .offset = (c->tile - shift) % c->tile};
-}
-
 static fcnn_status choose_fft(fcnn_convolution *c) {
-    int least = fft_least(c), n;
-    if (c->tile) {
-        if (c->tile <= POINTS_MAX && (is_map(c, c->tile) || c->tile >= least)) return FCNN_OK;
-        return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
-                               "tile=%d: algorithm=fft transforms whole maps, here of at least "
-                               "%dx%d points (at most %d)",
-                               c->tile, least, least, POINTS_MAX);
-    }
-    if (least > POINTS_MAX)
-        return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
-                               "algorithm=fft: a map of %dx%d needs %dx%d points, more than %d; "
-                               "oaa takes any",
-                               c->side, c->side, least, least, POINTS_MAX);
+    FCNN_TRY(fcnn_fft_check(c));
+    if (c->tile) return FCNN_OK;
+    int least = fcnn_fft_least(c);
     double best = c->wrap ? torus_cost(c, c->side, 1.0) : HUGE_VAL;
     c->tile = c->wrap ? c->side : least;
-    for (n = least; n <= POINTS_MAX; n++) {
+    for (int n = least; n <= FCNN_POINTS_MAX; n++) {
         double cost = torus_cost(c, n, 1.0);
         if (cost < best) c->tile = n;
         if (cost < best) best = cost;
@@ -99,7 +59,7 @@ static int eights(int channels) { return (channels + TILE - 1) / TILE; }
 
 fcnn_status CPU(fft_plan)(fcnn_device *base, fcnn_convolution *c, fcnn_convolution_bytes *bytes) {
     cpu_device *device = (cpu_device *)base;
-    FCNN_TRY(check_stride(c, "fft"));
+    FCNN_TRY(fcnn_transformed_check(c, "fft"));
     FCNN_TRY(choose_fft(c));
     FCNN_TRY(fcnn_cpu_make_torus(device, c->tile));
     const cpu_torus *torus = fcnn_cpu_find_torus(device, c->tile);
@@ -138,7 +98,7 @@ fcnn_status CPU(fft_forward)(fcnn_device *base, const fcnn_convolution *c, const
     (void)w;
     const cpu_device *device = (const cpu_device *)base;
     const cpu_torus *torus = fcnn_cpu_find_torus(device, c->tile);
-    cpu_cut input = fft_input(c), output = fft_output(c);
+    fcnn_cut input = fcnn_fft_input(c), output = fcnn_fft_output(c);
     unsigned char *work = memory->work, *kept = memory->input;
     int panels = fcnn_cpu_tiles(x);
     cpu_spectra xs = take(c->training ? &kept : &work, torus, panels, c->channels);
@@ -157,7 +117,7 @@ fcnn_status CPU(fft_backward)(fcnn_device *base, const fcnn_convolution *c, cons
     (void)w;
     const cpu_device *device = (const cpu_device *)base;
     const cpu_torus *torus = fcnn_cpu_find_torus(device, c->tile);
-    cpu_cut input = fft_input(c), output = fft_output(c);
+    fcnn_cut input = fcnn_fft_input(c), output = fcnn_fft_output(c);
     unsigned char *work = memory->work, *kept = memory->input;
     int panels = fcnn_cpu_tiles(x);
     cpu_spectra xs = take(&kept, torus, panels, c->channels);
@@ -177,55 +137,19 @@ fcnn_status CPU(fft_backward)(fcnn_device *base, const fcnn_convolution *c, cons
 
 /* ---- oaa ---- */
 
-static int windows_across(const fcnn_convolution *c, int n) {
-    int step = n - c->size + 1;
-    return (c->side + step - 1) / step;
-}
-
-/* Pixels of a tile: of x forward, of dy backward. */
-static cpu_cut oaa_tile(const fcnn_convolution *c) {
-    int step = c->tile - c->size + 1;
-    return (cpu_cut){.across = windows_across(c, c->tile), .step = step, .count = step};
-}
-/* What a tile of x adds to in y. */
-static cpu_cut oaa_output(const fcnn_convolution *c) {
-    cpu_cut cut = oaa_tile(c);
-    cut.start = centre_of(c) - (c->size - 1);
-    cut.count = c->tile;
-    cut.offset = cut.step % c->tile;
-    cut.overlap = c->size - 1;
-    cut.wrap = c->wrap;
-    return cut;
-}
-/* The pixels of x that a tile of dy depends on, to which it adds in dx. */
-static cpu_cut oaa_input(const fcnn_convolution *c) {
-    cpu_cut cut = oaa_tile(c);
-    cut.start = -centre_of(c);
-    cut.count = c->tile;
-    cut.overlap = c->size - 1;
-    cut.wrap = c->wrap;
-    return cut;
-}
-
 static fcnn_status choose_oaa(fcnn_convolution *c) {
-    if (c->tile) {
-        if (c->tile > c->size && c->tile <= POINTS_MAX) return FCNN_OK;
-        return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
-                               "tile=%d: with size=%d a tile has %d to %d points across", c->tile,
-                               c->size, c->size + 1, POINTS_MAX);
-    }
+    FCNN_TRY(fcnn_oaa_check(c));
+    if (c->tile) return FCNN_OK;
     double best = HUGE_VAL;
-    for (int n = 8; n <= POINTS_MAX; n *= 2) {
+    for (int n = 8; n <= FCNN_POINTS_MAX; n *= 2) {
         if (n <= c->size) continue;
-        int across = windows_across(c, n);
+        int across = fcnn_oaa_across(c, n);
         double cost = torus_cost(c, n, (double)across * across);
         if (cost < best) c->tile = n;
         if (cost < best) best = cost;
         if (across == 1) break;
     }
-    if (c->tile) return FCNN_OK;
-    return fcnn_status_set(FCNN_ERROR_UNSUPPORTED, "algorithm=oaa takes size < %d, not %d",
-                           POINTS_MAX, c->size);
+    return FCNN_OK;
 }
 
 /* Panels of a block, and its bytes. */
@@ -235,7 +159,7 @@ typedef struct {
 } block;
 
 static block block_of(const fcnn_convolution *c, const cpu_torus *torus) {
-    int across = windows_across(c, c->tile);
+    int across = fcnn_oaa_across(c, c->tile);
     int64_t all = (int64_t)eights(c->capacity) * across * across;
     int64_t x = spectra_bytes(torus->bins, 1, c->channels);
     int64_t y = spectra_bytes(torus->bins, 1, c->filters);
@@ -247,7 +171,7 @@ static block block_of(const fcnn_convolution *c, const cpu_torus *torus) {
 
 fcnn_status CPU(oaa_plan)(fcnn_device *base, fcnn_convolution *c, fcnn_convolution_bytes *bytes) {
     cpu_device *device = (cpu_device *)base;
-    FCNN_TRY(check_stride(c, "oaa"));
+    FCNN_TRY(fcnn_transformed_check(c, "oaa"));
     FCNN_TRY(choose_oaa(c));
     FCNN_TRY(fcnn_cpu_make_torus(device, c->tile));
     const cpu_torus *torus = fcnn_cpu_find_torus(device, c->tile);
@@ -272,7 +196,7 @@ fcnn_status CPU(oaa_forward)(fcnn_device *base, const fcnn_convolution *c, const
     (void)w;
     const cpu_device *device = (const cpu_device *)base;
     const cpu_torus *torus = fcnn_cpu_find_torus(device, c->tile);
-    cpu_cut tile = oaa_tile(c), output = oaa_output(c);
+    fcnn_cut tile = fcnn_oaa_tile(c), output = fcnn_oaa_output(c);
     int most = block_of(c, torus).panels, all = fcnn_cpu_tiles(x) * tile.across * tile.across;
     for (int first = 0; first < all; first += most) {
         int panels = all - first < most ? all - first : most;
@@ -295,7 +219,7 @@ fcnn_status CPU(oaa_backward)(fcnn_device *base, const fcnn_convolution *c, cons
     (void)w;
     const cpu_device *device = (const cpu_device *)base;
     const cpu_torus *torus = fcnn_cpu_find_torus(device, c->tile);
-    cpu_cut tile = oaa_tile(c), input = oaa_input(c);
+    fcnn_cut tile = fcnn_oaa_tile(c), input = fcnn_oaa_input(c);
     int most = block_of(c, torus).panels, all = fcnn_cpu_tiles(x) * tile.across * tile.across;
     unsigned char *work = memory->work;
     cpu_spectra d = take(&work, torus, eights(c->channels), c->filters);

@@ -2,8 +2,8 @@
  * d of x and 3x3 taps g by 36 products instead of 144,
  *   y = A^T [(G g G^T) (B^T d B)] A,
  * the sum over channels one matrix product for each of the 36 (Lavin & Gray 2016,
- * "Fast Algorithms for Convolutional Neural Networks", section 4); winograd.h
- * has A, B and G.
+ * "Fast Algorithms for Convolutional Neural Networks", section 4);
+ * winograd_internal.h has A, B and G.
  *
  * dx is the correlation of dy with the taps turned round. That is the correlation
  * with the taps as they are of tiles turned round, so the same U = G g G^T serves,
@@ -11,7 +11,11 @@
  *   dw = G^T [sum over tiles of (A dy A^T) (B^T d B)^T] G. */
 #include "blas.h"
 
-#include "winograd.h"
+#include "kernels.h"
+
+#define WINOGRAD_TYPE lanes
+#include "convolution_internal.h"
+#include "winograd_internal.h"
 
 enum {
     PAD = 16, /* floats between planes: keeps them in different cache sets, and takes what
@@ -240,19 +244,7 @@ static void transform(const fcnn_device *base, const block *b, const operand *o,
 
 fcnn_status CPU(winograd_plan)(fcnn_device *base, fcnn_convolution *c, fcnn_convolution_bytes *b) {
     (void)base;
-    if (c->size != 3)
-        return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
-                               "algorithm=winograd: F(4x4,3x3) takes 3x3 kernels; this one is "
-                               "%dx%d",
-                               c->size, c->size);
-    if (c->stride != 1)
-        return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
-                               "algorithm=winograd: F(4x4,3x3) takes stride=1; this one is %d",
-                               c->stride);
-    if (c->tile && c->tile != GRID)
-        return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
-                               "algorithm=winograd: F(4x4,3x3) has tile=%d; this one is %d", GRID,
-                               c->tile);
+    FCNN_TRY(fcnn_winograd_check(c));
     c->tile = GRID;
     int span = span_of(c);
     b->kernel = planes_bytes((int64_t)c->filters * c->channels, 1);

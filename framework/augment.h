@@ -6,7 +6,8 @@
 
 #include <math.h>
 
-#include "band.h"
+#include "image.h"
+#include "tensor.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -62,6 +63,109 @@ FCNN_INLINE fcnn_complex fcnn_input_dc(float x, double inside, double mean, doub
                                        double gain, double offset) {
     fcnn_complex value = {(float)((x - mean * inside) / deviation * (1.0 + gain) + offset), 0.0f};
     return value;
+}
+
+/* ---- An image: what its bins have in common, made once ---- */
+
+/* Whether an image fits the band; n is its number in the batch. */
+static inline fcnn_status fcnn_input_check(const fcnn_image *image, int n,
+                                           const fcnn_tensor *band) {
+    if (image->channels != band->channels)
+        return fcnn_status_set(FCNN_ERROR_FORMAT,
+                               "image %d of the batch has %d channels and the network takes %d", n,
+                               image->channels, band->channels);
+    if (image->spectrum.bins && image->spectrum.radius < band->radius)
+        return fcnn_status_set(FCNN_ERROR_FORMAT,
+                               "image %d of the batch is a spectrum of radius %d and the network "
+                               "takes radius %d",
+                               n, image->spectrum.radius, band->radius);
+    return FCNN_OK;
+}
+
+typedef struct {
+    int radius;    /* of the band */
+    bool framed;   /* the mean is taken off its inside alone */
+    bool turned;   /* shifted or mirrored */
+    bool mirror;   /* mirrored */
+    int64_t kept;  /* bins that truncation leaves */
+    double inside; /* its part of the area */
+    float gain[FCNN_IMAGE_CHANNELS_MAX], offset[FCNN_IMAGE_CHANNELS_MAX];
+    float scale[FCNN_IMAGE_CHANNELS_MAX]; /* of all bins but DC */
+} fcnn_input_source;
+
+FCNN_INLINE fcnn_input_source fcnn_input_source_of(const fcnn_augmentation *a,
+                                                   const fcnn_spectrum *spectrum,
+                                                   const fcnn_input_statistics *statistics,
+                                                   int radius) {
+    fcnn_input_source s;
+    bool truncated = a->truncate > 0 && a->truncate < radius;
+    s.radius = radius;
+    s.framed =
+        spectrum->inside.height < spectrum->height || spectrum->inside.width < spectrum->width;
+    s.turned = a->mirror || a->shift_y != 0.0f || a->shift_x != 0.0f;
+    s.mirror = a->mirror;
+    s.kept = fcnn_band_count(truncated ? a->truncate : radius);
+    s.inside = (double)spectrum->inside.height * spectrum->inside.width /
+               ((double)spectrum->height * spectrum->width);
+    for (int c = 0; c < FCNN_IMAGE_CHANNELS_MAX; c++) {
+        bool used = c < statistics->channels;
+        s.gain[c] = a->gain[c];
+        s.offset[c] = a->offset[c];
+        s.scale[c] =
+            used ? (float)((1.0 + (double)a->gain[c]) / (double)statistics->deviation[c]) : 0.0f;
+    }
+    return s;
+}
+
+/* An image's factors of one axis each, by ky + radius and by kx. */
+typedef struct {
+    fcnn_complex *phase_y, *phase_x;   /* where it is turned */
+    fcnn_complex *inside_y, *inside_x; /* where it is framed */
+} fcnn_input_tables;
+
+/* Complex numbers they take. */
+FCNN_INLINE int64_t fcnn_input_table_numbers(int radius) { return 2 * (3 * (int64_t)radius + 2); }
+
+FCNN_INLINE fcnn_input_tables fcnn_input_tables_at(fcnn_complex *memory, int radius) {
+    fcnn_input_tables t;
+    t.phase_y = memory;
+    t.phase_x = t.phase_y + 2 * radius + 1;
+    t.inside_y = t.phase_x + radius + 1;
+    t.inside_x = t.inside_y + 2 * radius + 1;
+    return t;
+}
+
+FCNN_INLINE void fcnn_input_fill_tables(const fcnn_input_source *source, const fcnn_augmentation *a,
+                                        const fcnn_spectrum *spectrum, const fcnn_input_tables *t) {
+    int radius = source->radius;
+    double shift_x = a->shift_x + (a->mirror ? 1.0 / spectrum->width : 0.0);
+    for (int k = -radius; k <= radius; k++) {
+        if (source->turned) t->phase_y[k + radius] = fcnn_shift_phase(k, a->shift_y);
+        if (source->turned && k >= 0) t->phase_x[k] = fcnn_shift_phase(k, shift_x);
+        if (!source->framed) continue;
+        t->inside_y[k + radius] =
+            fcnn_inside_factor(spectrum->height, spectrum->inside.top, spectrum->inside.height, k);
+        if (k < 0) continue;
+        fcnn_complex x =
+            fcnn_inside_factor(spectrum->width, spectrum->inside.left, spectrum->inside.width, k);
+        t->inside_x[k].re = x.re * (float)FCNN_SQRT2;
+        t->inside_x[k].im = x.im * (float)FCNN_SQRT2;
+    }
+}
+
+/* The bin at (ky, kx), not DC, of an image that is framed or turned. x: the stored one, that of
+ * fcnn_mirror_index where it is mirrored. */
+FCNN_INLINE fcnn_complex fcnn_input_turned_bin(const fcnn_input_source *source,
+                                               const fcnn_input_tables *t, int ky, int kx,
+                                               fcnn_complex x, float mean, float scale) {
+    bool mirrored = source->mirror && kx > 0;
+    fcnn_complex inside = {0.0f, 0.0f}, phase = {1.0f, 0.0f};
+    if (source->framed)
+        inside = fcnn_complex_product(t->inside_y[(mirrored ? -ky : ky) + source->radius],
+                                      t->inside_x[kx]);
+    if (source->turned)
+        phase = fcnn_complex_product(t->phase_y[ky + source->radius], t->phase_x[kx]);
+    return fcnn_input_bin(x, inside, mean, scale, mirrored, phase);
 }
 
 #ifdef __cplusplus

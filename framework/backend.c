@@ -14,26 +14,37 @@ const fcnn_backend *const fcnn_backends[] = {
     NULL,
 };
 
-/* A backend that can only be asked whether it has a device computes nothing. */
-static bool computes(const fcnn_backend *backend) { return backend->open != NULL; }
+/* The first that has a device; the description tells of better ones that have none. */
+static fcnn_status open_best(int threads, fcnn_device **device) {
+    char text[256], passed[64] = "";
+    for (int i = 0;; i++) {
+        const fcnn_backend *backend = fcnn_backends[i];
+        fcnn_status status = backend->probe(text, sizeof text);
+        if (status && fcnn_backends[i + 1]) {
+            size_t used = strlen(passed);
+            snprintf(passed + used, sizeof passed - used, " (no %s device was found)",
+                     backend->name);
+            continue;
+        }
+        FCNN_TRY(status);
+        FCNN_TRY(backend->open(threads, device));
+        char *description = (*device)->description;
+        size_t used = strlen(description);
+        snprintf(description + used, sizeof (*device)->description - used, "%s", passed);
+        return FCNN_OK;
+    }
+}
 
 fcnn_status fcnn_device_open(const char *name, int threads, fcnn_device **device) {
     char text[256], known[128] = "auto";
+    if (!strcmp(name, "auto")) return open_best(threads, device);
     for (int i = 0; fcnn_backends[i]; i++) {
         const fcnn_backend *backend = fcnn_backends[i];
         size_t used = strlen(known);
         snprintf(known + used, sizeof known - used, ", %s", backend->name);
-        if (!strcmp(name, "auto")) {
-            if (computes(backend) && !backend->probe(text, sizeof text))
-                return backend->open(threads, device);
-        } else if (!strcmp(name, backend->name)) {
-            FCNN_TRY(backend->probe(text, sizeof text));
-            if (computes(backend)) return backend->open(threads, device);
-            return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
-                                   "%s was found (%s), but this version of fcnn computes on the "
-                                   "CPU alone: use --device cpu",
-                                   name, text);
-        }
+        if (strcmp(name, backend->name) != 0) continue;
+        FCNN_TRY(backend->probe(text, sizeof text));
+        return backend->open(threads, device);
     }
     if (!strcmp(name, "cuda"))
         return fcnn_status_set(FCNN_ERROR_DEVICE,

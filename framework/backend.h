@@ -20,10 +20,18 @@ extern "C" {
 
 typedef struct fcnn_backend fcnn_backend;
 
+/* Of products on a GPU; the CPU always computes in float32. */
+typedef enum {
+    FCNN_PRECISION_FP32,
+    FCNN_PRECISION_TF32 /* operands rounded to 10 bits of mantissa, sums in float32 */
+} fcnn_precision;
+
 /* An open device. A backend's own struct begins with this one. */
 typedef struct {
     const fcnn_backend *backend;
     int threads;
+    /* What complex products may round to: the graph's to set before it runs. */
+    fcnn_precision precision;
     char description[160]; /* "cpu: 2 threads, avx512, OpenBLAS SkylakeX" */
 } fcnn_device;
 
@@ -31,11 +39,13 @@ typedef struct {
  * plans are made and scratch memory is reserved once. */
 typedef enum {
     FCNN_DEMAND_INPUT,   /* images_to_band:  channels, radius */
-    FCNN_DEMAND_GRID,    /* band_to_map, map_to_band, fused_*, srelu on a grid: size */
+    FCNN_DEMAND_GRID,    /* band_to_map, map_to_band, fused_*, srelu on a grid: size, channels,
+                          * capacity */
     FCNN_DEMAND_SRELU,   /* srelu by sums:   radius, window */
     FCNN_DEMAND_PRODUCT, /* product_*:       channels, filters, capacity, fold */
     FCNN_DEMAND_KERNEL,  /* kernel_to_spectrum and back: size (taps across), grid */
-    FCNN_DEMAND_POOL     /* pool_* on bands: size and grid, sides of its input and output */
+    FCNN_DEMAND_POOL     /* pool_* on bands: size and grid, sides of its input and output;
+                          * channels, capacity */
 } fcnn_demand_kind;
 
 typedef struct {
@@ -124,8 +134,18 @@ typedef struct {
     int64_t images;
 } fcnn_score;
 
+FCNN_INLINE void fcnn_score_add(fcnn_score *score, const fcnn_score *other) {
+    score->loss += other->loss;
+    score->correct += other->correct;
+    score->correct_top5 += other->correct_top5;
+    score->images += other->images;
+}
+
 struct fcnn_backend {
     const char *name;
+    /* Operations return before they are done: time between calls says nothing of them, and asking
+     * for results every step costs time. */
+    bool asynchronous;
 
     /* Whether a device is present: FCNN_OK with its description, or a message. */
     fcnn_status (*probe)(char *text, size_t bytes);
@@ -139,6 +159,11 @@ struct fcnn_backend {
     fcnn_status (*upload)(fcnn_device *device, void *to, const void *host, size_t bytes);
     fcnn_status (*download)(fcnn_device *device, void *host, const void *from, size_t bytes);
     fcnn_status (*clear)(fcnn_device *device, void *memory, size_t bytes);
+    /* Bytes that allocate could still give; SIZE_MAX where that is not known. */
+    size_t (*available)(fcnn_device *device);
+    /* Operations may still run when their call returns, in order; download, a score and every
+     * other result in host memory wait for them. This waits for all, and reports what failed. */
+    fcnn_status (*synchronize)(fcnn_device *device);
 
     /* Notes a demand: makes plans and raises the scratch needed; allocates no scratch. */
     fcnn_status (*demand)(fcnn_device *device, const fcnn_demand *demand);
@@ -293,11 +318,15 @@ struct fcnn_backend {
                                   const fcnn_tensor *dy, fcnn_tensor *dx, float *dw, float *dbias);
     fcnn_status (*softmax)(fcnn_device *device, const fcnn_tensor *logits,
                            fcnn_tensor *probabilities);
-    /* Adds the batch to *score. labels: host memory, one an image. gradient, if not NULL, is
-     * dL/dlogits of the mean over images of scale * weight[label] * loss. */
+    /* Adds the batch to *score or, where that is NULL, without waiting, to the device's own.
+     * labels: host memory, one an image. gradient, if not NULL, is dL/dlogits of the mean over
+     * images of scale * weight[label] * loss. */
     fcnn_status (*cross_entropy)(fcnn_device *device, const fcnn_loss_constants *constants,
                                  const fcnn_tensor *logits, const fcnn_tensor *probabilities,
                                  const int32_t *labels, fcnn_tensor *gradient, fcnn_score *score);
+
+    /* Adds the device's own score to *score and starts it again from 0. */
+    fcnn_status (*take_score)(fcnn_device *device, fcnn_score *score);
 
     /* ---- Parameters: flat buffers; the first `decayed` numbers have weight decay ---- */
     /* moment2 is NULL where the rule keeps one moment. */

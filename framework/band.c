@@ -1,29 +1,10 @@
 /* Shell order's inverse and the alias tables of strided convolutions. */
 #include "band.h"
 
-#include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
-void fcnn_band_frequency(int64_t index, int *ky, int *kx) {
-    if (index == 0) {
-        *ky = *kx = 0;
-        return;
-    }
-    int64_t s = (int64_t)((1.0 + sqrt(2.0 * (double)index - 1.0)) / 2.0);
-    while (1 + 2 * s * (s - 1) > index) s--;
-    while (1 + 2 * s * (s + 1) <= index) s++;
-    int64_t j = index - (1 + 2 * s * (s - 1));
-    if (j <= s) {
-        *ky = (int)s;
-        *kx = (int)j;
-    } else if (j <= 3 * s) {
-        *ky = (int)(2 * s - j);
-        *kx = (int)s;
-    } else {
-        *ky = (int)-s;
-        *kx = (int)(4 * s - j);
-    }
-}
+static atomic_uint_fast64_t folds = 1;
 
 fcnn_status fcnn_fold_size(int n, int stride, int *m) {
     if (stride < 2 || stride % 2)
@@ -73,7 +54,8 @@ fcnn_status fcnn_fold_create(int n, int stride, int radius_in, int radius_out, f
     fcnn_fold *fold = calloc(1, sizeof *fold);
     int64_t *start = calloc((size_t)bins + 1, sizeof *start);
     if (!fold || !start) goto fail;
-    *fold = (fcnn_fold){.radius_in = radius_in,
+    *fold = (fcnn_fold){.id = atomic_fetch_add(&folds, 1),
+                        .radius_in = radius_in,
                         .radius_out = radius_out,
                         .stride = stride,
                         .grid = n + 1,

@@ -10,6 +10,7 @@
 #ifndef FCNN_BAND_H
 #define FCNN_BAND_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -62,7 +63,26 @@ FCNN_INLINE int64_t fcnn_band_locate(int ky, int kx, bool *conjugate) {
 }
 
 /* The (ky, kx) of a stored index: the inverse of fcnn_band_index. */
-void fcnn_band_frequency(int64_t index, int *ky, int *kx);
+FCNN_INLINE void fcnn_band_frequency(int64_t index, int *ky, int *kx) {
+    if (index == 0) {
+        *ky = *kx = 0;
+        return;
+    }
+    int64_t s = (int64_t)((1.0 + sqrt(2.0 * (double)index - 1.0)) / 2.0);
+    while (1 + 2 * s * (s - 1) > index) s--;
+    while (1 + 2 * s * (s + 1) <= index) s++;
+    int64_t j = index - (1 + 2 * s * (s - 1));
+    if (j <= s) {
+        *ky = (int)s;
+        *kx = (int)j;
+    } else if (j <= 3 * s) {
+        *ky = (int)(2 * s - j);
+        *kx = (int)s;
+    } else {
+        *ky = (int)-s;
+        *kx = (int)(4 * s - j);
+    }
+}
 
 /* The fold of a strided convolution. A band of size n = 2r+1 is taken on the
  * even grid g = n+1; sampling every `stride` points leaves m = g/stride, odd.
@@ -71,6 +91,7 @@ void fcnn_band_frequency(int64_t index, int *ky, int *kx);
  * they come in pairs q, -q: the stored one is listed, counts sqrt(2), and the
  * real part of the sum is the output. */
 typedef struct {
+    uint64_t id;    /* no two folds of a process have the same: backends keep copies by it */
     int radius_in;  /* r of the input */
     int radius_out; /* radius of the bins computed, <= (m-1)/2 */
     int stride;

@@ -314,6 +314,9 @@ fcnn_status fcnn_graph_create(const fcnn_graph_options *options, fcnn_device *de
     if (!graph) return out_of_memory();
     graph->options = *options;
     graph->device = device;
+    device->precision = fcnn_section_is(&options->config->sections[0], "precision", "tf32")
+                            ? FCNN_PRECISION_TF32
+                            : FCNN_PRECISION_FP32;
     graph->section_count = options->config->section_count;
     graph->section_last = malloc((size_t)graph->section_count * sizeof *graph->section_last);
     graph->notes = calloc(1, 1);

@@ -139,7 +139,7 @@ void fcnn_graph_set_statistics(fcnn_graph *graph, const fcnn_input_statistics *s
 const fcnn_input_statistics *fcnn_graph_statistics(const fcnn_graph *graph);
 
 /* Forward pass over 1 .. batch images. labels (host, or NULL) are scored into *score, which
- * is added to. */
+ * is added to; where it is NULL, on the device, until fcnn_graph_take_score. */
 fcnn_status fcnn_graph_forward(fcnn_graph *graph, const fcnn_image *images, int count,
                                const int32_t *labels, fcnn_score *score);
 /* Forward and backward pass in training mode: fills every gradient. step and seed select the
@@ -151,11 +151,13 @@ fcnn_status fcnn_graph_train(fcnn_graph *graph, const fcnn_image *images, int co
 fcnn_status fcnn_graph_train_part(fcnn_graph *graph, const fcnn_image *images, int count,
                                   const int32_t *labels, uint64_t seed, int64_t step, int part,
                                   int parts, fcnn_score *score);
+/* Adds to *score what passes without one have scored since the last call, and waits for them. */
+fcnn_status fcnn_graph_take_score(fcnn_graph *graph, fcnn_score *score);
 /* Running statistics of the norms over some images, as the cumulative mean over calls: number 0
  * starts anew. The pass is that of inference otherwise. */
 fcnn_status fcnn_graph_estimate_norms(fcnn_graph *graph, const fcnn_image *images, int count,
                                       int64_t number);
-/* Seconds a node's passes have taken since the graph was made. */
+/* Seconds a node's passes have taken since the graph was made; 0 on an asynchronous device. */
 typedef struct {
     double forward, backward;
 } fcnn_node_time;

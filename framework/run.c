@@ -108,6 +108,9 @@ static double now(void) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+/* On an asynchronous device a call's time is not its work's. */
+static bool timed(const fcnn_graph *graph) { return !graph->device->backend->asynchronous; }
+
 static fcnn_status begin(fcnn_graph *graph, const fcnn_image *images, int count) {
     if (count < 1 || count > graph->options.batch)
         return fcnn_status_set(FCNN_ERROR_USAGE, "a pass takes 1 to %d images; got %d",
@@ -130,7 +133,7 @@ static fcnn_status forward(fcnn_graph *graph) {
         if (node->type->flags & FCNN_LAYER_VIEW) continue;
         double started = now();
         fcnn_status status = node->type->forward(graph, node);
-        node->time.forward += now() - started;
+        if (timed(graph)) node->time.forward += now() - started;
         if (status) return fcnn_status_prefix(status, "%s", node->name);
     }
     return FCNN_OK;
@@ -160,7 +163,7 @@ static fcnn_status backward(fcnn_graph *graph) {
         if (!node->needs_gradient) continue;
         double started = now();
         fcnn_status status = backward_node(graph, node);
-        node->time.backward += now() - started;
+        if (timed(graph)) node->time.backward += now() - started;
         if (status) return fcnn_status_prefix(status, "%s, backward", node->name);
     }
     return FCNN_OK;
@@ -220,6 +223,11 @@ fcnn_status fcnn_graph_train_part(fcnn_graph *graph, const fcnn_image *images, i
     FCNN_TRY(forward(graph));
     FCNN_TRY(backward(graph));
     return parts > 1 ? accumulate(graph, part, parts) : FCNN_OK;
+}
+
+fcnn_status fcnn_graph_take_score(fcnn_graph *graph, fcnn_score *score) {
+    FCNN_CALL(graph, take_score, score);
+    return FCNN_OK;
 }
 
 fcnn_status fcnn_graph_estimate_norms(fcnn_graph *graph, const fcnn_image *images, int count,

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "formulas.h"
 #include "layers.h"
 
 typedef enum { POINTWISE, PER_BIN, SRELU } activation_form;
@@ -58,13 +59,8 @@ static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
 }
 
 static int next_smooth(int size) {
-    for (;; size++) {
-        int rest = size;
-        static const int factors[] = {2, 3, 5, 7};
-        for (int i = 0; i < 4; i++)
-            while (rest % factors[i] == 0) rest /= factors[i];
-        if (rest == 1) return size;
-    }
+    while (!fcnn_is_smooth(size)) size++;
+    return size;
 }
 
 fcnn_status fcnn_activation_grid(const fcnn_graph *graph, const fcnn_node *node, int window,
@@ -160,9 +156,7 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
                         (int64_t)sizeof(fcnn_complex);
         FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_STEP, &state->square));
     }
-    if (state->grid)
-        return fcnn_graph_demand(graph,
-                                 &(fcnn_demand){.kind = FCNN_DEMAND_GRID, .size = state->grid});
+    if (state->grid) return fcnn_demand_grid(graph, node, state->grid);
     if (state->form == SRELU)
         return fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_SRELU,
                                                        .radius = radius,

@@ -100,8 +100,7 @@ static fcnn_status space_plan(fcnn_graph *graph, fcnn_node *node) {
     FCNN_TRY(fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_INPUT,
                                                      .channels = state->band.channels,
                                                      .radius = state->band.radius}));
-    return fcnn_graph_demand(graph,
-                             &(fcnn_demand){.kind = FCNN_DEMAND_GRID, .size = node->output.size});
+    return fcnn_demand_grid(graph, node, node->output.size);
 }
 
 static fcnn_status space_forward(fcnn_graph *graph, fcnn_node *node) {

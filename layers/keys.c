@@ -54,6 +54,8 @@ const fcnn_config_key fcnn_config_keys[] = {
      "space: what a convolution finds beyond the edge; a product per bin wraps around"},
     {"net", "algorithm", FCNN_KEY_WORD, 0, 0, "auto", ALGORITHM_WORDS "auto",
      "space: how convolutions are computed (direct where the one named cannot)"},
+    {"net", "precision", FCNN_KEY_WORD, 0, 0, "fp32", "fp32|tf32",
+     "on a GPU: what the operands of products are rounded to; a CPU takes fp32"},
     {"net", "batch", FCNN_KEY_INT, 1, 65536, "128", NULL, "images a step"},
     {"net", "epochs", FCNN_KEY_INT, 1, 1000000, "5", NULL, "passes over the training images"},
     {"net", "seed", FCNN_KEY_INT, 0, 9007199254740992.0, "1", NULL,

@@ -38,6 +38,13 @@ fcnn_status fcnn_expect_features(const fcnn_graph *graph, const fcnn_node *node)
     return fcnn_node_error(graph, node, NULL, "stands after [ifft], where the classifier begins");
 }
 
+fcnn_status fcnn_demand_grid(fcnn_graph *graph, const fcnn_node *node, int size) {
+    return fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_GRID,
+                                                   .size = size,
+                                                   .channels = node->output.channels,
+                                                   .capacity = node->output.capacity});
+}
+
 void fcnn_cost_label(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
     if (node->output.layout == FCNN_BAND)
         cost->label = "resident";

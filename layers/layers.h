@@ -23,6 +23,9 @@ bool fcnn_after_ifft(const fcnn_graph *graph, const fcnn_node *node);
  * before [ifft]. */
 fcnn_status fcnn_expect_features(const fcnn_graph *graph, const fcnn_node *node);
 
+/* Demands the transforms of all channels of the node's output on a grid. */
+fcnn_status fcnn_demand_grid(fcnn_graph *graph, const fcnn_node *node, int size);
+
 /* The cost of a layer that costs little: its label alone, by its domain. */
 void fcnn_cost_label(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost);
 

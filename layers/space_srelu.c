@@ -37,11 +37,8 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_FORWARD, &state->y_memory));
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_BACKWARD, &state->dy_memory));
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_BACKWARD, &state->dx_memory));
-    FCNN_TRY(fcnn_graph_demand(
-        graph, &(fcnn_demand){.kind = FCNN_DEMAND_GRID, .size = node->output.size}));
-    if (state->grid)
-        return fcnn_graph_demand(graph,
-                                 &(fcnn_demand){.kind = FCNN_DEMAND_GRID, .size = state->grid});
+    FCNN_TRY(fcnn_demand_grid(graph, node, node->output.size));
+    if (state->grid) return fcnn_demand_grid(graph, node, state->grid);
     return fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_SRELU,
                                                    .radius = state->x.radius,
                                                    .window = band.radius});

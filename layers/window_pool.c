@@ -50,7 +50,9 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     return fcnn_graph_demand(graph,
                              &(fcnn_demand){.kind = FCNN_DEMAND_POOL,
                                             .size = fcnn_graph_input(graph, node, 0)->output.size,
-                                            .grid = node->output.size});
+                                            .grid = node->output.size,
+                                            .channels = node->output.channels,
+                                            .capacity = node->output.capacity});
 }
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {

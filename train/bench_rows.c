@@ -114,7 +114,10 @@ static fcnn_status resident_plan(bench *b, int row, bench_result *result) {
     FCNN_TRY(scratch_alone(b, row, demand_products, &result->scratch));
     FCNN_TRY(demand_products(b, b->device, row));
     /* The check is on the maps that the bands stand for. */
-    const fcnn_demand grid = {.kind = FCNN_DEMAND_GRID, .size = b->x_band.size};
+    const fcnn_demand grid = {.kind = FCNN_DEMAND_GRID,
+                              .size = b->x_band.size,
+                              .channels = b->x_band.channels,
+                              .capacity = b->x_band.capacity};
     BENCH_CALL(b, demand, &grid);
     b->direct_band = b->direct;
     b->direct_band.side = b->x_band.size;

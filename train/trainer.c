@@ -102,19 +102,48 @@ static void count_time(double *phase, double *started) {
     *started = now;
 }
 
+/* Asking an asynchronous device for the score makes it wait: every so many steps. */
+enum { SCORE_STEPS = 16 };
+
+static bool score_is_due(const trainer *t) {
+    int64_t step = t->epoch_step + 1;
+    return !t->options.device->backend->asynchronous || step % SCORE_STEPS == 0 ||
+           step == t->steps_per_epoch;
+}
+
+/* Adds what was scored since the last time; *finite: whether its loss is. */
+static fcnn_status take_score(trainer *t, bool *finite) {
+    fcnn_score score = {0};
+    FCNN_TRY(fcnn_graph_take_score(t->graph, &score));
+    fcnn_score_add(&t->score, &score);
+    *finite = isfinite(score.loss);
+    return FCNN_OK;
+}
+
 /* Every gradient of a batch. */
 static fcnn_status train_parts(trainer *t, const fcnn_batch *batch, uint64_t seed, int64_t step) {
     int images = batch->count / t->options.parts;
     for (int part = 0; part < t->options.parts; part++) {
         const fcnn_image *first = batch->images + (ptrdiff_t)part * images;
-        double before = t->score.loss;
+        bool finite = true;
         FCNN_TRY(fcnn_graph_train_part(t->graph, first, images,
                                        batch->labels + (ptrdiff_t)part * images, seed, step, part,
-                                       t->options.parts, &t->score));
-        if (!isfinite(t->score.loss - before))
-            return fcnn_graph_diagnose(t->graph, first, images, seed, step);
+                                       t->options.parts, NULL));
+        if (score_is_due(t)) FCNN_TRY(take_score(t, &finite));
+        if (!finite) return fcnn_graph_diagnose(t->graph, first, images, seed, step);
     }
     return FCNN_OK;
+}
+
+/* After an interruption: the scores of the steps since they were last asked for. */
+static fcnn_status settle_score(trainer *t) {
+    bool finite;
+    FCNN_TRY(take_score(t, &finite));
+    if (finite) return FCNN_OK;
+    FCNN_TRY(fcnn_graph_check(t->graph));
+    return fcnn_status_set(FCNN_ERROR_NUMERIC,
+                           "epoch %" PRId64 ", step %" PRId64 ": the loss is not finite",
+                           t->epoch + 1, t->epoch_step);
 }
 
 static fcnn_status train_batch(trainer *t, const fcnn_batch *batch) {
@@ -134,6 +163,10 @@ static fcnn_status train_batch(trainer *t, const fcnn_batch *batch) {
 static void describe(const trainer *t, double started, double before, char *text, size_t bytes) {
     double seconds = before + progress_now() - started;
     double images = (double)t->score.images;
+    if (images == 0) { /* not asked for yet */
+        *text = '\0';
+        return;
+    }
     snprintf(text, bytes, "loss %.3f  accuracy %.3f  %.0f images/s", t->score.loss / images,
              (double)t->score.correct / images, images / seconds);
 }
@@ -160,6 +193,7 @@ static fcnn_status train_epoch(trainer *t, fcnn_loader *loader) {
             progress_update(&bar, t->epoch_step, text);
         }
     }
+    if (!status && *t->options.interrupted) status = settle_score(t);
     t->seconds = before + progress_now() - started;
     progress_clear(&bar);
     return status;

@@ -1,12 +1,13 @@
-/* The transforms of Winograd's F(4x4, 3x3) along one axis, on registers of LANES
- * tiles or images: B^T of data, A^T of products, A of gradients, G of taps, G^T of
- * their gradients. The points are 0, +-5/8, +-3/2 and infinity, chosen for the least
- * rounding error: A and B are exact in float32, and their numbers are closer to 1
- * than those of the paper's 0, +-1, +-2. */
-#ifndef FCNN_WINOGRAD_H
-#define FCNN_WINOGRAD_H
+/* The transforms of Winograd's F(4x4, 3x3) along one axis: B^T of data, A^T of
+ * products, A of gradients, G of taps, G^T of their gradients. They are on numbers of
+ * WINOGRAD_TYPE, which whoever includes this defines: float, or a register of them,
+ * one of each of several tiles or images. The points are 0, +-5/8, +-3/2 and infinity, chosen for
+ * the least rounding error: A and B are exact in float32, and their numbers are closer to 1 than
+ * those of the paper's 0, +-1, +-2. */
+#ifndef FCNN_WINOGRAD_INTERNAL_H
+#define FCNN_WINOGRAD_INTERNAL_H
 
-#include "kernels.h"
+#include "formulas.h"
 
 enum {
     GRID = 6,   /* side of a transformed tile, */
@@ -25,10 +26,10 @@ enum {
 /* ---- In place: v[0], v[s], v[2 s] .. ---- */
 
 /* B^T: 6 to 6. */
-static inline void data_line(lanes *v, int s) {
-    lanes d0 = v[0], d1 = v[s], d2 = v[2 * s], d3 = v[3 * s], d4 = v[4 * s], d5 = v[5 * s];
-    lanes even_p = d4 - QQ * d2, odd_p = d3 - QQ * d1;
-    lanes even_q = d4 - PP * d2, odd_q = d3 - PP * d1;
+FCNN_INLINE void data_line(WINOGRAD_TYPE *v, int s) {
+    WINOGRAD_TYPE d0 = v[0], d1 = v[s], d2 = v[2 * s], d3 = v[3 * s], d4 = v[4 * s], d5 = v[5 * s];
+    WINOGRAD_TYPE even_p = d4 - QQ * d2, odd_p = d3 - QQ * d1;
+    WINOGRAD_TYPE even_q = d4 - PP * d2, odd_q = d3 - PP * d1;
     v[0] = PP * QQ * d0 - (PP + QQ) * d2 + d4;
     v[s] = even_p + P * odd_p;
     v[2 * s] = even_p - P * odd_p;
@@ -38,9 +39,9 @@ static inline void data_line(lanes *v, int s) {
 }
 
 /* A^T: 6 to 4. */
-static inline void output_line(lanes *v, int s) {
-    lanes even_p = v[s] + v[2 * s], odd_p = P * (v[s] - v[2 * s]);
-    lanes even_q = v[3 * s] + v[4 * s], odd_q = Q * (v[3 * s] - v[4 * s]);
+FCNN_INLINE void output_line(WINOGRAD_TYPE *v, int s) {
+    WINOGRAD_TYPE even_p = v[s] + v[2 * s], odd_p = P * (v[s] - v[2 * s]);
+    WINOGRAD_TYPE even_q = v[3 * s] + v[4 * s], odd_q = Q * (v[3 * s] - v[4 * s]);
     v[0] += even_p + even_q;
     v[s] = odd_p + odd_q;
     v[2 * s] = PP * even_p + QQ * even_q;
@@ -48,10 +49,10 @@ static inline void output_line(lanes *v, int s) {
 }
 
 /* A: 4 to 6. */
-static inline void gradient_line(lanes *v, int s) {
-    lanes d0 = v[0], d1 = v[s], d2 = v[2 * s], d3 = v[3 * s];
-    lanes even_p = d0 + PP * d2, odd_p = P * (d1 + PP * d3);
-    lanes even_q = d0 + QQ * d2, odd_q = Q * (d1 + QQ * d3);
+FCNN_INLINE void gradient_line(WINOGRAD_TYPE *v, int s) {
+    WINOGRAD_TYPE d0 = v[0], d1 = v[s], d2 = v[2 * s], d3 = v[3 * s];
+    WINOGRAD_TYPE even_p = d0 + PP * d2, odd_p = P * (d1 + PP * d3);
+    WINOGRAD_TYPE even_q = d0 + QQ * d2, odd_q = Q * (d1 + QQ * d3);
     v[s] = even_p + odd_p;
     v[2 * s] = even_p - odd_p;
     v[3 * s] = even_q + odd_q;
@@ -60,10 +61,10 @@ static inline void gradient_line(lanes *v, int s) {
 }
 
 /* G: 3 to 6. */
-static inline void taps_line(lanes *v, int s) {
-    lanes g0 = v[0], g1 = v[s], g2 = v[2 * s];
-    lanes even_p = NP * (g0 + PP * g2), odd_p = NP * P * g1;
-    lanes even_q = NQ * (g0 + QQ * g2), odd_q = NQ * Q * g1;
+FCNN_INLINE void taps_line(WINOGRAD_TYPE *v, int s) {
+    WINOGRAD_TYPE g0 = v[0], g1 = v[s], g2 = v[2 * s];
+    WINOGRAD_TYPE even_p = NP * (g0 + PP * g2), odd_p = NP * P * g1;
+    WINOGRAD_TYPE even_q = NQ * (g0 + QQ * g2), odd_q = NQ * Q * g1;
     v[0] = N0 * g0;
     v[s] = even_p + odd_p;
     v[2 * s] = even_p - odd_p;
@@ -73,9 +74,9 @@ static inline void taps_line(lanes *v, int s) {
 }
 
 /* G^T: 6 to 3. */
-static inline void taps_gradient_line(lanes *v, int s) {
-    lanes even_p = NP * (v[s] + v[2 * s]), odd_p = NP * P * (v[s] - v[2 * s]);
-    lanes even_q = NQ * (v[3 * s] + v[4 * s]), odd_q = NQ * Q * (v[3 * s] - v[4 * s]);
+FCNN_INLINE void taps_gradient_line(WINOGRAD_TYPE *v, int s) {
+    WINOGRAD_TYPE even_p = NP * (v[s] + v[2 * s]), odd_p = NP * P * (v[s] - v[2 * s]);
+    WINOGRAD_TYPE even_q = NQ * (v[3 * s] + v[4 * s]), odd_q = NQ * Q * (v[3 * s] - v[4 * s]);
     v[0] = N0 * v[0] + even_p + even_q;
     v[s] = odd_p + odd_q;
     v[2 * s] = PP * even_p + QQ * even_q + v[5 * s];
@@ -88,5 +89,13 @@ static inline void taps_gradient_line(lanes *v, int s) {
         for (int j = 0; j < (across); j++) line((v) + j, GRID);                                    \
         for (int i = 0; i < (rows); i++) line((v) + GRID * i, 1);                                  \
     } while (0)
+
+#undef P
+#undef Q
+#undef PP
+#undef QQ
+#undef NP
+#undef NQ
+#undef N0
 
 #endif

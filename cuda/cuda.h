@@ -1,0 +1,289 @@
+/* The CUDA backend's insides. An operation only queues work on the compute
+ * stream and returns; what it needs beside its operands lies in the device's
+ * scratch, which all operations share, one after the other. Kernels are bodies
+ * of one item or one thread of a block: see launch.h. */
+#ifndef FCNN_CUDA_H
+#define FCNN_CUDA_H
+
+#define FCNN_INLINE static __host__ __device__ inline
+
+#include <cublas_v2.h>
+#include <cuda_runtime.h>
+#include <cufft.h>
+
+#include <vector>
+
+#include "formulas.h"
+
+enum {
+    CUDA_ALIGNMENT = 256,
+    CUDA_PARTIALS = 1 << 20, /* numbers that a reduction may keep between its two kernels */
+    CUDA_INPUT_PARTS = 2,    /* pieces of a batch under way to the device */
+    CUDA_MESSAGES = 4        /* small pieces of host memory under way */
+};
+
+/* Transforms of an m x m grid, `columns` channels of images at once. Maps are [m][m][columns] and
+ * half spectra, kx = 0 .. m/2, complex [m][m/2+1][columns]. */
+struct cuda_grid {
+    int size, columns;
+    cufftHandle inverse, forward; /* not scaled; inverse destroys the half spectrum */
+    size_t work;                  /* bytes of cuFFT's work area */
+};
+
+/* Sizes of two grids whose buffers are in use at the same time. */
+struct cuda_grid_pair {
+    int first, second;
+};
+
+/* A grid's buffers in the scratch. */
+struct cuda_grid_buffers {
+    void *work; /* cuFFT's */
+    fcnn_complex *half;
+    float *map, *other;
+};
+
+/* Transforms of n x n grids (tori) of many columns, which are whole `channels`, some of them at a
+ * time: real ones [n][n][batch] and half spectra, kx = 0 .. n/2, complex
+ * [n][n/2+1][channels * unit]. */
+struct cuda_torus {
+    int size, channels, unit; /* columns of a channel */
+    int batch;                /* columns transformed at once */
+    cufftHandle inverse, forward; /* not scaled; inverse destroys the half spectrum */
+    size_t work_bytes;
+};
+
+/* exp(i 2 pi j / count), j = 0 .. count-1, on the device. */
+struct cuda_roots {
+    int count;
+    fcnn_complex *at;
+};
+
+/* A copy of an alias table on the device. */
+struct cuda_fold {
+    uint64_t id;
+    int most;
+    int64_t *start;
+    int32_t *bin;
+    bool *conjugate;
+};
+
+/* Pinned memory whose last copy to the device may still be running. */
+struct cuda_staging {
+    unsigned char *host;
+    size_t bytes;
+    cudaEvent_t copied; /* after the copy: the host may write again */
+};
+
+/* A piece of a batch of images: pinned memory, and where it lands on the device. */
+struct cuda_input_part {
+    cuda_staging staging;
+    unsigned char *memory;
+    size_t bytes;
+    cudaEvent_t used; /* after the kernel that read it: the next copy may begin */
+};
+
+struct cuda_device {
+    fcnn_device base;
+    fcnn_device *host; /* a CPU device, which transforms images */
+    cudaStream_t compute, copy;
+    cublasHandle_t blas;
+    void *blas_work;
+    double *partials; /* [CUDA_PARTIALS] */
+    unsigned char *scratch;
+    size_t scratch_bytes, reserved;
+    std::vector<cuda_grid> grids;
+    std::vector<cuda_torus> tori;
+    std::vector<cuda_grid_pair> pairs;
+    std::vector<cuda_roots> roots;
+    std::vector<cuda_fold> folds;
+    cuda_staging messages[CUDA_MESSAGES];
+    int next_message;
+    cuda_input_part parts[CUDA_INPUT_PARTS];
+    int next_part;
+    /* cross_entropy: labels and weights of the batch; its score, summed up on the device. */
+    int32_t *labels;
+    float *class_weights;
+    size_t labels_bytes, class_weights_bytes;
+    double *score;   /* [4]: loss, correct, in five, images */
+    double *results; /* [4]: of an operation whose result the host waits for */
+};
+
+static inline cuda_device *cuda_of(fcnn_device *device) {
+    return reinterpret_cast<cuda_device *>(device);
+}
+
+/* ---- status.cu: what a call of CUDA, cuFFT or cuBLAS gave, as a message with the call and the
+ * operation ---- */
+fcnn_status cuda_status(cudaError_t error, const char *call, const char *operation);
+fcnn_status cuda_status(cufftResult result, const char *call, const char *operation);
+fcnn_status cuda_status(cublasStatus_t status, const char *call, const char *operation);
+#define CUDA_TRY(call) FCNN_TRY(cuda_status((call), #call, __func__))
+
+/* ---- device.cu ---- */
+static inline size_t cuda_align(size_t bytes) {
+    return (bytes + CUDA_ALIGNMENT - 1) / CUDA_ALIGNMENT * CUDA_ALIGNMENT;
+}
+/* Raises what the scratch must hold; reserve allocates it. */
+void cuda_need_scratch(cuda_device *device, size_t bytes);
+/* Takes `bytes`, rounded up, from the scratch at *offset, which moves on. */
+void *cuda_take_scratch(const cuda_device *device, size_t *offset, size_t bytes);
+/* Grows device memory to at least `bytes`, losing what it holds. */
+fcnn_status cuda_grow(cuda_device *device, void **memory, size_t *bytes, size_t wanted);
+/* Pinned memory to write to, free again: waits for its last copy. */
+fcnn_status cuda_stage(cuda_staging *staging, size_t bytes);
+/* Copies a small piece of host memory, which the caller may change at once. */
+fcnn_status cuda_send(cuda_device *device, void *to, const void *from, size_t bytes);
+/* Copies to host memory and waits. */
+fcnn_status cuda_fetch(cuda_device *device, void *to, const void *from, size_t bytes);
+/* Tables on the device, made at the first call. */
+fcnn_status cuda_find_roots(cuda_device *device, int count, const fcnn_complex **roots);
+fcnn_status cuda_find_fold(cuda_device *device, const fcnn_fold *fold, const cuda_fold **found);
+
+/* ---- grid.cu: transforms of columns. Column j of a tensor is image j % images of channel
+ * j / images ---- */
+/* Plans a grid's transforms for at least so many columns, or as many as memory is meant for. */
+fcnn_status cuda_make_grid(cuda_device *device, int size, int channels, int capacity);
+/* Both of a pair, and scratch for their buffers at once. */
+fcnn_status cuda_make_grid_pair(cuda_device *device, int first, int second, int channels,
+                                int capacity);
+const cuda_grid *cuda_find_grid(const cuda_device *device, int size);
+/* Scratch of a grid, and its buffers from `offset` on. */
+size_t cuda_grid_scratch(const cuda_grid *grid);
+cuda_grid_buffers cuda_buffers(const cuda_device *device, const cuda_grid *grid, size_t *offset);
+/* Columns first .. first + count - 1 of a band's bins of radius <= radius, to a map. */
+fcnn_status cuda_columns_to_map(cuda_device *device, const cuda_grid *grid,
+                                const cuda_grid_buffers *buffers, const fcnn_tensor *band,
+                                int radius, int64_t first, int count, float *map);
+/* A map's bins of radius <= radius, as coordinates times scale, to those columns of an array
+ * [bins][channels][capacity] like that of `like`, or added to them. The map is kept. */
+fcnn_status cuda_map_to_columns(cuda_device *device, const cuda_grid *grid,
+                                const cuda_grid_buffers *buffers, const float *map, int radius,
+                                float scale, bool add, fcnn_complex *out, const fcnn_tensor *like,
+                                int64_t first, int count);
+
+/* ---- product.cu ---- */
+/* Scratch of a folded product; 0 without a fold. */
+size_t cuda_product_scratch(const fcnn_demand *demand);
+
+/* ---- products.cu: row-major matrix products by cuBLAS, many of a kind ---- */
+/* An operand: 'n' as it lies, 't' transposed, 'c' conjugated and transposed; `row` numbers from
+ * one row to the next as it lies, `step` from one product's matrix to the next's. */
+struct cuda_matrix {
+    const void *at;
+    char form;
+    int64_t row, step;
+};
+/* c = a b + beta c, c of rows x columns, of complex or of real numbers. */
+fcnn_status cuda_products(cuda_device *device, bool complex, int rows, int columns, int inner,
+                          const cuda_matrix &a, const cuda_matrix &b, float beta, void *c,
+                          int64_t c_row, int64_t c_step, int64_t count);
+
+/* ---- Rows of any layout ---- */
+/* Floats from one row to the next, and a row's active ones. */
+FCNN_INLINE int64_t cuda_row_step(const fcnn_tensor *t) {
+    return (int64_t)t->capacity * (t->layout == FCNN_BAND ? 2 : 1);
+}
+FCNN_INLINE int64_t cuda_row_floats(const fcnn_tensor *t) {
+    return (int64_t)t->images * (t->layout == FCNN_BAND ? 2 : 1);
+}
+/* Channel of a row. */
+FCNN_INLINE int cuda_row_channel(const fcnn_tensor *t, int64_t row) {
+    if (t->layout == FCNN_BAND) return (int)(row % t->channels);
+    return t->layout == FCNN_MAP ? (int)(row / ((int64_t)t->size * t->size)) : (int)row;
+}
+/* A complex row of a band: images innermost. */
+FCNN_INLINE fcnn_complex *cuda_bin_row(const fcnn_tensor *t, int64_t bin, int channel) {
+    return (fcnn_complex *)(void *)t->data + (bin * t->channels + channel) * t->capacity;
+}
+
+/* ---- The slots, of the same names ---- */
+#define CUDA_SLOT(name) fcnn_status cuda_##name
+CUDA_SLOT(image_to_spectrum)(fcnn_device *, const fcnn_image *, const fcnn_placement *, int,
+                             float *, fcnn_spectrum *);
+CUDA_SLOT(images_to_band)(fcnn_device *, const fcnn_image *, const fcnn_placement *,
+                          const fcnn_input_statistics *, fcnn_tensor *);
+CUDA_SLOT(band_to_map)(fcnn_device *, const fcnn_tensor *, float, fcnn_tensor *);
+CUDA_SLOT(map_to_band)(fcnn_device *, const fcnn_tensor *, float, fcnn_tensor *);
+CUDA_SLOT(kernel_to_spectrum)(fcnn_device *, const fcnn_kernel_shape *, const float *,
+                              fcnn_complex *);
+CUDA_SLOT(spectrum_to_kernel)(fcnn_device *, const fcnn_kernel_shape *, const fcnn_complex *,
+                              float *);
+CUDA_SLOT(product_forward)(fcnn_device *, const fcnn_fold *, const fcnn_complex *,
+                           const fcnn_tensor *, fcnn_tensor *);
+CUDA_SLOT(product_backward_data)(fcnn_device *, const fcnn_fold *, const fcnn_complex *,
+                                 const fcnn_tensor *, fcnn_tensor *);
+CUDA_SLOT(product_backward_weights)(fcnn_device *, const fcnn_fold *, const fcnn_tensor *,
+                                    const fcnn_tensor *, fcnn_complex *);
+CUDA_SLOT(bias_forward)(fcnn_device *, const float *, fcnn_tensor *);
+CUDA_SLOT(bias_backward)(fcnn_device *, const fcnn_tensor *, float *);
+CUDA_SLOT(convolution_plan)(fcnn_device *, fcnn_convolution *, fcnn_convolution_bytes *);
+CUDA_SLOT(convolution_kernel)(fcnn_device *, const fcnn_convolution *, const float *,
+                              const fcnn_convolution_memory *);
+CUDA_SLOT(convolution_forward)(fcnn_device *, const fcnn_convolution *, const float *,
+                               const fcnn_convolution_memory *, const fcnn_tensor *,
+                               fcnn_tensor *);
+CUDA_SLOT(convolution_backward)(fcnn_device *, const fcnn_convolution *, const float *,
+                                const fcnn_convolution_memory *, const fcnn_tensor *,
+                                const fcnn_tensor *, fcnn_tensor *, float *);
+CUDA_SLOT(pool_forward)(fcnn_device *, const fcnn_pool_shape *, const fcnn_tensor *,
+                        fcnn_tensor *);
+CUDA_SLOT(pool_backward)(fcnn_device *, const fcnn_pool_shape *, const fcnn_tensor *,
+                         const fcnn_tensor *, fcnn_tensor *);
+CUDA_SLOT(norm_forward)(fcnn_device *, const fcnn_norm_constants *, const fcnn_tensor *,
+                        const float *, const float *, float *, float *, float *, float *,
+                        fcnn_tensor *);
+CUDA_SLOT(norm_apply)(fcnn_device *, const fcnn_norm_constants *, const fcnn_tensor *,
+                      const float *, const float *, const float *, const float *, fcnn_tensor *);
+CUDA_SLOT(norm_backward)(fcnn_device *, const fcnn_tensor *, const float *, const float *,
+                         const float *, const fcnn_tensor *, fcnn_tensor *, float *, float *);
+CUDA_SLOT(per_bin_forward)(fcnn_device *, fcnn_per_bin, const float *, const fcnn_tensor *,
+                           fcnn_tensor *);
+CUDA_SLOT(per_bin_backward)(fcnn_device *, fcnn_per_bin, const float *, const fcnn_tensor *,
+                            const fcnn_tensor *, fcnn_tensor *, float *);
+CUDA_SLOT(srelu_forward)(fcnn_device *, int, int, const float *, const float *,
+                         const fcnn_tensor *, fcnn_complex *, fcnn_tensor *);
+CUDA_SLOT(srelu_backward)(fcnn_device *, int, int, const float *, const float *,
+                          const fcnn_tensor *, const fcnn_complex *, const fcnn_tensor *,
+                          fcnn_tensor *, float *, float *);
+CUDA_SLOT(fused_forward)(fcnn_device *, fcnn_pointwise, float, int, const fcnn_tensor *,
+                         fcnn_tensor *);
+CUDA_SLOT(fused_backward)(fcnn_device *, fcnn_pointwise, float, int, const fcnn_tensor *,
+                          const fcnn_tensor *, fcnn_tensor *);
+CUDA_SLOT(pointwise_forward)(fcnn_device *, fcnn_pointwise, float, const fcnn_tensor *,
+                             fcnn_tensor *);
+CUDA_SLOT(pointwise_backward)(fcnn_device *, fcnn_pointwise, float, const fcnn_tensor *,
+                              const fcnn_tensor *, fcnn_tensor *);
+CUDA_SLOT(dropout_mask)(fcnn_device *, const fcnn_random *, float, int, int, int, int, int,
+                        float *);
+CUDA_SLOT(channel_scale)(fcnn_device *, const float *, const fcnn_tensor *, fcnn_tensor *);
+CUDA_SLOT(copy)(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
+CUDA_SLOT(add)(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
+CUDA_SLOT(dense_forward)(fcnn_device *, const float *, const float *, const fcnn_tensor *,
+                         fcnn_tensor *);
+CUDA_SLOT(dense_backward)(fcnn_device *, const float *, const fcnn_tensor *, const fcnn_tensor *,
+                          fcnn_tensor *, float *, float *);
+CUDA_SLOT(softmax)(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
+CUDA_SLOT(cross_entropy)(fcnn_device *, const fcnn_loss_constants *, const fcnn_tensor *,
+                         const fcnn_tensor *, const int32_t *, fcnn_tensor *, fcnn_score *);
+CUDA_SLOT(take_score)(fcnn_device *, fcnn_score *);
+CUDA_SLOT(update)(fcnn_device *, fcnn_update_rule, const fcnn_step_constants *, int64_t, int64_t,
+                  float *, const float *, float *, float *);
+CUDA_SLOT(squared_norm)(fcnn_device *, int64_t, const float *, double *);
+CUDA_SLOT(find_nonfinite)(fcnn_device *, int64_t, const float *, int64_t *);
+
+/* Slots of device.cu. */
+fcnn_status cuda_probe(char *text, size_t bytes);
+fcnn_status cuda_open(int threads, fcnn_device **device);
+void cuda_close(fcnn_device *device);
+CUDA_SLOT(allocate)(fcnn_device *, size_t, void **);
+void cuda_release(fcnn_device *, void *);
+CUDA_SLOT(upload)(fcnn_device *, void *, const void *, size_t);
+CUDA_SLOT(download)(fcnn_device *, void *, const void *, size_t);
+CUDA_SLOT(clear)(fcnn_device *, void *, size_t);
+size_t cuda_available(fcnn_device *);
+CUDA_SLOT(synchronize)(fcnn_device *);
+CUDA_SLOT(demand)(fcnn_device *, const fcnn_demand *);
+size_t cuda_scratch_total(const fcnn_device *);
+CUDA_SLOT(reserve)(fcnn_device *);
+
+#endif

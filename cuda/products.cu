@@ -1,0 +1,31 @@
+/* Matrix products by cuBLAS, which counts columns first: a row-major c = a b is
+ * its c^T = b^T a^T, and a row-major matrix is to it the transposed one. */
+#include "cuda.h"
+
+constexpr int64_t PRODUCTS_MOST = 32768; /* in a call: cuBLAS numbers them along a grid of 65535 */
+
+static cublasOperation_t operation_of(char form) {
+    if (form == 'n') return CUBLAS_OP_N;
+    return form == 't' ? CUBLAS_OP_T : CUBLAS_OP_C;
+}
+
+fcnn_status cuda_products(cuda_device *device, bool complex, int rows, int columns, int inner,
+                          const cuda_matrix &a, const cuda_matrix &b, float beta, void *c,
+                          int64_t c_row, int64_t c_step, int64_t count) {
+    const cudaDataType_t type = complex ? CUDA_C_32F : CUDA_R_32F;
+    const cublasComputeType_t compute = device->base.precision == FCNN_PRECISION_TF32
+                                            ? CUBLAS_COMPUTE_32F_FAST_TF32
+                                            : CUBLAS_COMPUTE_32F;
+    const fcnn_complex one = {1.0f, 0.0f}, scale = {beta, 0.0f};
+    const int64_t number = (complex ? 2 : 1) * (int64_t)sizeof(float);
+    for (int64_t first = 0; first < count; first += PRODUCTS_MOST) {
+        int some = (int)(count - first < PRODUCTS_MOST ? count - first : PRODUCTS_MOST);
+        CUDA_TRY(cublasGemmStridedBatchedEx(
+            device->blas, operation_of(b.form), operation_of(a.form), columns, rows, inner, &one,
+            (const char *)b.at + first * b.step * number, type, (int)b.row, b.step,
+            (const char *)a.at + first * a.step * number, type, (int)a.row, a.step, &scale,
+            (char *)c + first * c_step * number, type, (int)c_row, c_step, some, compute,
+            CUBLAS_GEMM_DEFAULT));
+    }
+    return FCNN_OK;
+}
