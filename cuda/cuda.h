@@ -46,8 +46,8 @@ struct cuda_grid_buffers {
  * time: real ones [n][n][batch] and half spectra, kx = 0 .. n/2, complex
  * [n][n/2+1][channels * unit]. */
 struct cuda_torus {
-    int size, channels, unit; /* columns of a channel */
-    int batch;                /* columns transformed at once */
+    int size, channels, unit;     /* unit: columns of a channel */
+    int batch;                    /* columns transformed at once */
     cufftHandle inverse, forward; /* not scaled; inverse destroys the half spectrum */
     size_t work_bytes;
 };

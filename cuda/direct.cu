@@ -63,25 +63,36 @@ fcnn_status cuda_direct_forward(fcnn_device *base, const fcnn_convolution *c, co
     return add_up(cuda_of(base), c, false, w, x, y);
 }
 
-/* A group is a weight, from `first` on; an item a pixel of dy and an image. */
-struct direct_weights : cuda_sums<1> {
+constexpr int FILTERS = 8; /* whose taps' gradients a group sums up: they read the same input */
+
+static int filter_blocks(const fcnn_convolution *c) { return (c->filters + FILTERS - 1) / FILTERS; }
+
+/* A group is a tap of a channel and some filters, from `first` on; an item a pixel of dy and an
+ * image. */
+struct direct_weights : cuda_sums<FILTERS> {
     fcnn_convolution c;
     fcnn_tensor x, dy;
+    int blocks;
     int64_t first;
     float *dw;
     CUDA_BODY void add(int64_t group, int64_t item, double *sums) const {
-        int64_t weight = first + group, tap = weight / ((int64_t)c.filters * c.channels);
-        int64_t filter = weight / c.channels % c.filters, channel = weight % c.channels;
-        int64_t pixel = item / dy.images, n = item % dy.images;
-        int iy = cuda_tap_input(&c, (int)(pixel / dy.size), (int)(tap / c.size));
-        int ix = cuda_tap_input(&c, (int)(pixel % dy.size), (int)(tap % c.size));
+        int rest = (int)((first + group) / blocks),
+            filter = (int)((first + group) % blocks) * FILTERS;
+        int tap = rest / c.channels, channel = rest % c.channels;
+        int pixel = (int)(item / dy.images), n = (int)(item - (int64_t)pixel * dy.images);
+        int iy = cuda_tap_input(&c, pixel / dy.size, tap / c.size);
+        int ix = cuda_tap_input(&c, pixel % dy.size, tap % c.size);
         if (iy < 0 || ix < 0) return;
-        int64_t from = (channel * x.size + iy) * x.size + ix;
-        int64_t to = filter * dy.size * dy.size + pixel;
-        sums[0] += (double)x.data[from * x.capacity + n] * dy.data[to * dy.capacity + n];
+        int64_t plane = (int64_t)dy.size * dy.size;
+        double value = x.data[(((int64_t)channel * x.size + iy) * x.size + ix) * x.capacity + n];
+        for (int i = 0; i < FILTERS && filter + i < c.filters; i++)
+            sums[i] += value * dy.data[((filter + i) * plane + pixel) * dy.capacity + n];
     }
     CUDA_BODY void finish(int64_t group, const double *sums) const {
-        dw[first + group] = (float)sums[0];
+        int64_t rest = (first + group) / blocks, filter = (first + group) % blocks * FILTERS;
+        int64_t tap = rest / c.channels, channel = rest % c.channels;
+        for (int i = 0; i < FILTERS && filter + i < c.filters; i++)
+            dw[(tap * c.filters + filter + i) * c.channels + channel] = (float)sums[i];
     }
 };
 
@@ -92,16 +103,17 @@ fcnn_status cuda_direct_backward(fcnn_device *base, const fcnn_convolution *c, c
     cuda_device *device = cuda_of(base);
     if (dx) FCNN_TRY(add_up(device, c, true, w, dy, dx));
     if (!dw) return FCNN_OK;
-    int64_t weights = (int64_t)c->size * c->size * c->filters * c->channels;
+    int64_t groups = (int64_t)c->size * c->size * c->channels * filter_blocks(c);
     int64_t items = (int64_t)dy->size * dy->size * dy->images;
     direct_weights body;
     body.c = *c;
     body.x = *x;
     body.dy = *dy;
+    body.blocks = filter_blocks(c);
     body.dw = dw;
-    const int64_t most = CUDA_PARTIALS;
-    for (body.first = 0; body.first < weights; body.first += most) {
-        int64_t left = weights - body.first;
+    const int64_t most = CUDA_PARTIALS / FILTERS;
+    for (body.first = 0; body.first < groups; body.first += most) {
+        int64_t left = groups - body.first;
         CUDA_REDUCE(device, left < most ? left : most, items, body);
     }
     return FCNN_OK;
