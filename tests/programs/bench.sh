@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# fcnn-bench conv: a line for each algorithm, JSON of stable names, its options, its peer, and
+# fcnn-bench: conv, a line for each algorithm, JSON of stable names, its options, its peer, and
 # Ctrl-C; fcnn-info --cost against the same formulas computed here. Of times only that there are
 # some: nothing passes or fails by speed.
 source "$(dirname "$0")/common.sh"
@@ -50,14 +50,21 @@ succeed "$bench" "${layer[@]}" --kernel 3 --algorithm fft,oaa --json
 same "chosen" "['fft', 'oaa'] {None}" "$(json '*[[c["algorithm"] for c in r["cases"]], {c["speedup_direct"] for c in r["cases"]}]')"
 ok "--algorithm times those alone, checked against direct all the same"
 
+cp "$small" small.cfg
 count=0
 while IFS='|' read -r words options; do
     # shellcheck disable=SC2086
     refuse 2 "" "$words" "$bench" $options
     count=$((count + 1))
 done <<'CASES'
-conv|
-conv train|train
+conv train|
+conv train|tarin
+cfg|train
+no-such.cfg|train no-such.cfg
+unexpected more|train small.cfg more
+--steps|train small.cfg --steps 0
+filterz|train small.cfg --set conv.filterz=3
+--bogus|train small.cfg --bogus
 unexpected more|conv more
 --kernel 3,x 1 224|conv --kernel 3,x
 --kernel 3,,5|conv --kernel 3,,5
@@ -75,7 +82,25 @@ unexpected more|conv more
 CASES
 ok "$count wrong command lines"
 succeed "$bench" --help
+has out "fcnn-bench COMMAND" "conv" "train"
+succeed "$bench" conv --help
 has out "fcnn-bench conv" "--seconds-per-case" "--peer"
+succeed "$bench" train --help
+has out "fcnn-bench train" "--steps" "--json"
+
+# Training steps: the text, and JSON whose phases and layers add up to the steps they are parts of.
+training=(train "$small" --channels 1 --classes 4 --steps 3 --threads 1)
+succeed "$bench" "${training[@]}"
+has out "ms an image" "products backward-weights" "weight transform" "conv2.activation" "GB/s"
+succeed "$bench" "${training[@]}" --batch 48 --json
+same "names" "['batch', 'cfg', 'copy_gbytes', 'device', 'device_mib', 'gflops', 'layers', 'matrix_gflops', 'ms_per_image', 'ms_per_step', 'ms_per_step_fastest', 'peak_mib', 'phases', 'steps', 'threads']" "$(json 'sorted(r)')"
+same "batch, steps, threads" "48 3 1" "$(json '*(r["batch"], r["steps"], r["threads"])')"
+same "an image's time" True "$(json 'abs(r["ms_per_image"] * 48 / r["ms_per_step"] - 1) < 1e-4')"
+same "phases" True "$(json '{"input", "weight transform", "products forward", "products backward-data", "products backward-weights", "activation", "norm", "transforms", "dense", "softmax and loss", "optimizer", "bias, dropout, copies"} == set(r["phases"])')"
+same "layers" True "$(json '{"conv1", "conv1.norm", "conv2.activation", "softmax1"} <= set(r["layers"])')"
+same "layers take no longer than the phases that they are made of" True "$(json \
+    'sum(t for l in r["layers"].values() for t in l.values()) < 1.5 * sum(r["phases"].values()) + 1')"
+ok "train: time by phase and by layer, as text and as JSON"
 
 # A stop between two passes: what has been timed is printed, and the code says so.
 run timeout --preserve-status -s INT 3 "$bench" "${layer[@]}" --kernel 3,5 --repeats 100 \
