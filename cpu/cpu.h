@@ -120,21 +120,6 @@ static inline fcnn_complex *fcnn_cpu_row(const fcnn_tensor *t, int64_t bin, int 
     return fcnn_tensor_band(t) + (bin * t->channels + channel) * t->capacity;
 }
 
-/* From a bin to the one that follows it in shell order. */
-static inline void fcnn_cpu_next_bin(int *ky, int *kx) {
-    int s = abs(*ky) > *kx ? abs(*ky) : *kx;
-    if (*ky == s && *kx < s) {
-        ++*kx;
-    } else if (*kx == s && *ky > -s) {
-        --*ky;
-    } else if (*kx > 1) {
-        --*kx;
-    } else {
-        *ky = s + 1;
-        *kx = 0;
-    }
-}
-
 /* ---- spectrum.c and input.c ---- */
 fcnn_status fcnn_cpu_image_to_spectrum(fcnn_device *device, const fcnn_image *image,
                                        const fcnn_placement *placement, int radius, float *bins,

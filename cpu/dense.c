@@ -71,24 +71,21 @@ fcnn_status CPU(cross_entropy)(fcnn_device *base, const fcnn_loss_constants *con
                                const int32_t *labels, fcnn_tensor *gradient, fcnn_score *score) {
     int classes = logits->channels;
     float mean = constants->scale / (float)logits->images;
+    FCNN_TRY(fcnn_labels_check(labels, logits->images, classes));
     if (!score) score = &((cpu_device *)base)->score;
     for (int n = 0; n < logits->images; n++) {
         int label = labels[n];
         const float *column = logits->data + n;
-        if (label < 0 || label >= classes)
-            return fcnn_status_set(FCNN_ERROR_FORMAT,
-                                   "image %d of the batch has label %d; the network has %d classes",
-                                   n, label, classes);
         int rank = fcnn_label_rank(column, logits->capacity, classes, label);
-        score->loss += fcnn_image_loss(column, logits->capacity, classes, label,
-                                       (double)constants->smoothing);
+        score->loss +=
+            fcnn_image_loss(column, logits->capacity, classes, label, (double)constants->smoothing);
         score->correct += rank < 1;
         score->correct_top5 += rank < 5;
         score->images++;
         float scale = constants->class_weights ? mean * constants->class_weights[label] : mean;
         for (int c = 0; gradient && c < classes; c++)
-            row_at(gradient, c)[n] = fcnn_loss_slope(row_at(p, c)[n], c, label, classes,
-                                                     constants->smoothing, scale);
+            row_at(gradient, c)[n] =
+                fcnn_loss_slope(row_at(p, c)[n], c, label, classes, constants->smoothing, scale);
     }
     return FCNN_OK;
 }

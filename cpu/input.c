@@ -166,7 +166,7 @@ static void list_places(int radius, bin_place *places) {
     int ky = 0, kx = 0;
     for (int64_t k = 0; k < fcnn_band_count(radius); k++) {
         places[k] = (bin_place){(int16_t)ky, (int16_t)kx, (int32_t)fcnn_mirror_index(ky, kx)};
-        fcnn_cpu_next_bin(&ky, &kx);
+        fcnn_band_next(&ky, &kx);
     }
 }
 

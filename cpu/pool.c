@@ -33,7 +33,8 @@ static inline float *pixel_at(const plane *p, int row, int column) {
 /* ---- A window, for a pack of images from `image` on ---- */
 
 /* The largest value, or the first NaN, and the index of the pixel that first has it. */
-static inline pack window_maximum(const plane *x, const fcnn_window *w, int image, pack_index *where) {
+static inline pack window_maximum(const plane *x, const fcnn_window *w, int image,
+                                  pack_index *where) {
     pack best = pack_load(pixel_at(x, w->top, w->left) + image);
     *where = (pack_index){0} + (w->top * x->side + w->left);
     for (int row = w->top; row < w->bottom; row++) {
@@ -57,8 +58,8 @@ static inline pack window_average(const plane *x, const fcnn_window *w, int imag
 }
 
 /* dx += dy where the window's maximum is. */
-static inline void scatter_maximum(const plane *dx, const fcnn_window *w, int image, pack_index where,
-                                   pack dy) {
+static inline void scatter_maximum(const plane *dx, const fcnn_window *w, int image,
+                                   pack_index where, pack dy) {
     for (int row = w->top; row < w->bottom; row++) {
         for (int column = w->left; column < w->right; column++) {
             float *at = pixel_at(dx, row, column) + image;

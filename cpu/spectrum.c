@@ -294,7 +294,7 @@ static void store_bins(const spectrum_job *job, const float *spectrum, int radiu
     float scale = (float)(FCNN_SQRT2 * mean);
     bins[0] = (fcnn_complex){(float)(spectrum[0] * mean), 0.0f};
     for (int64_t k = 1; k < fcnn_band_count(radius); k++) {
-        fcnn_cpu_next_bin(&ky, &kx);
+        fcnn_band_next(&ky, &kx);
         int ay = ky < 0 ? -ky : ky;
         if (ay > job->ry || kx > job->rx) {
             bins[k] = (fcnn_complex){0.0f, 0.0f};

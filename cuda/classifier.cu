@@ -114,11 +114,7 @@ struct loss_slopes {
 
 static fcnn_status send_labels(cuda_device *device, const fcnn_tensor *logits,
                                const int32_t *labels) {
-    for (int n = 0; n < logits->images; n++)
-        if (labels[n] < 0 || labels[n] >= logits->channels)
-            return fcnn_status_set(FCNN_ERROR_FORMAT,
-                                   "image %d of the batch has label %d; the network has %d classes",
-                                   n, labels[n], logits->channels);
+    FCNN_TRY(fcnn_labels_check(labels, logits->images, logits->channels));
     FCNN_TRY(cuda_grow(device, (void **)&device->labels, &device->labels_bytes,
                        (size_t)logits->capacity * sizeof *labels));
     return cuda_send(device, device->labels, labels, (size_t)logits->images * sizeof *labels);

@@ -21,6 +21,28 @@ static inline int cuda_chunk_columns(const cuda_grid *grid, const fcnn_tensor *t
     return (int)(left < grid->columns ? left : grid->columns);
 }
 
+/* A tensor's columns through a grid's buffers, a chunk after the other:
+ *     cuda_walk at = cuda_walk_of(device, size);
+ *     while (cuda_next_chunk(&at, tensor)) ... */
+struct cuda_walk {
+    const cuda_grid *grid;
+    cuda_grid_buffers s;
+    int64_t first;
+    int count;
+};
+
+static inline cuda_walk cuda_walk_of(const cuda_device *device, int size) {
+    const cuda_grid *grid = cuda_find_grid(device, size);
+    size_t offset = 0;
+    return {grid, cuda_buffers(device, grid, &offset), 0, 0};
+}
+
+static inline bool cuda_next_chunk(cuda_walk *walk, const fcnn_tensor *t) {
+    walk->first += walk->count;
+    walk->count = cuda_chunk_columns(walk->grid, t, walk->first);
+    return walk->count > 0;
+}
+
 /* Index of a column in an array [channels][rows][capacity]; [bins][channels][capacity] is one of a
  * single row, and its bins are channels * capacity apart. */
 FCNN_INLINE int64_t cuda_column_index(const cuda_columns *columns, int column, int64_t rows,

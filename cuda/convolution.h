@@ -8,19 +8,16 @@
 #include "convolution_internal.h"
 
 #define CUDA_CONVOLUTION_FUNCTIONS(name)                                                           \
-    CUDA_SLOT(name##_plan)(fcnn_device *, fcnn_convolution *, fcnn_convolution_bytes *);           \
-    CUDA_SLOT(name##_kernel)                                                                       \
-    (fcnn_device *, const fcnn_convolution *, const float *, const fcnn_convolution_memory *);     \
-    CUDA_SLOT(name##_forward)                                                                      \
-    (fcnn_device *, const fcnn_convolution *, const float *, const fcnn_convolution_memory *,      \
-     const fcnn_tensor *, fcnn_tensor *);                                                          \
-    CUDA_SLOT(name##_backward)                                                                     \
-    (fcnn_device *, const fcnn_convolution *, const float *, const fcnn_convolution_memory *,      \
-     const fcnn_tensor *, const fcnn_tensor *, fcnn_tensor *, float *);
+    fcnn_status cuda_##name##_plan(fcnn_device *, fcnn_convolution *, fcnn_convolution_bytes *);   \
+    fcnn_status cuda_##name##_kernel(fcnn_device *, const fcnn_convolution *, const float *,       \
+                                     const fcnn_convolution_memory *);                             \
+    fcnn_status cuda_##name##_forward(fcnn_device *, const fcnn_convolution *, const float *,      \
+                                      const fcnn_convolution_memory *, const fcnn_tensor *,        \
+                                      fcnn_tensor *);                                              \
+    fcnn_status cuda_##name##_backward(fcnn_device *, const fcnn_convolution *, const float *,     \
+                                       const fcnn_convolution_memory *, const fcnn_tensor *,       \
+                                       const fcnn_tensor *, fcnn_tensor *, float *);
 FCNN_CONVOLUTION_ALGORITHMS(CUDA_CONVOLUTION_FUNCTIONS)
-
-/* Bytes of workspace that large convolutions are cut into pieces for. */
-constexpr int64_t CUDA_CONVOLUTION_WORK = (int64_t)256 << 20;
 
 /* `count` numbers of the work memory, which `at` moves past. */
 template <class Number> Number *cuda_take_work(unsigned char **at, int64_t count) {
@@ -29,8 +26,10 @@ template <class Number> Number *cuda_take_work(unsigned char **at, int64_t count
     return numbers;
 }
 
-/* The size of a piece where `total` is cut into as few even pieces of at most `most` as do. */
-static inline int cuda_piece(int total, int64_t most) {
+/* How many of `total`, of so many bytes each, are worked on at once: a piece of as few even ones as
+ * fit into the workspace. */
+static inline int cuda_piece(const cuda_device *device, int total, int64_t bytes) {
+    int64_t most = (int64_t)device->workspace / bytes;
     if (most < 1) most = 1;
     if (most > total) most = total;
     int pieces = (int)((total + most - 1) / most);

@@ -22,12 +22,19 @@ enum {
     CUDA_MESSAGES = 4        /* small pieces of host memory under way */
 };
 
+/* Both ways between real columns and half spectra; not scaled, and the inverse destroys the half
+ * spectrum. */
+struct cuda_plans {
+    int single; /* columns of a single point, their own transforms: there is no plan; else 0 */
+    cufftHandle inverse, forward;
+    size_t work; /* bytes of cuFFT's work area, for either */
+};
+
 /* Transforms of an m x m grid, `columns` channels of images at once. Maps are [m][m][columns] and
  * half spectra, kx = 0 .. m/2, complex [m][m/2+1][columns]. */
 struct cuda_grid {
     int size, columns;
-    cufftHandle inverse, forward; /* not scaled; inverse destroys the half spectrum */
-    size_t work;                  /* bytes of cuFFT's work area */
+    cuda_plans plans;
 };
 
 /* Sizes of two grids whose buffers are in use at the same time. */
@@ -46,10 +53,9 @@ struct cuda_grid_buffers {
  * time: real ones [n][n][batch] and half spectra, kx = 0 .. n/2, complex
  * [n][n/2+1][channels * unit]. */
 struct cuda_torus {
-    int size, channels, unit;     /* unit: columns of a channel */
-    int batch;                    /* columns transformed at once */
-    cufftHandle inverse, forward; /* not scaled; inverse destroys the half spectrum */
-    size_t work_bytes;
+    int size, channels, unit; /* unit: columns of a channel */
+    int batch;                /* columns transformed at once */
+    cuda_plans plans;
 };
 
 /* exp(i 2 pi j / count), j = 0 .. count-1, on the device. */
@@ -85,6 +91,9 @@ struct cuda_input_part {
 struct cuda_device {
     fcnn_device base;
     fcnn_device *host; /* a CPU device, which transforms images */
+    /* Bytes that an operation may ask for to work on all of a batch at once: one that would take
+     * more is cut into pieces. */
+    size_t workspace;
     cudaStream_t compute, copy;
     cublasHandle_t blas;
     void *blas_work;
@@ -141,6 +150,14 @@ fcnn_status cuda_find_fold(cuda_device *device, const fcnn_fold *fold, const cud
 
 /* ---- grid.cu: transforms of columns. Column j of a tensor is image j % images of channel
  * j / images ---- */
+/* Plans for n x n points of `batch` real columns, and half spectra whose points are `step` columns
+ * apart. */
+fcnn_status cuda_make_plans(cuda_device *device, int size, int batch, int step, cuda_plans *plans);
+void cuda_destroy_plans(const cuda_plans *plans);
+fcnn_status cuda_transform(cuda_device *device, const cuda_plans *plans, void *work,
+                           const float *real, fcnn_complex *half);
+fcnn_status cuda_transform_back(cuda_device *device, const cuda_plans *plans, void *work,
+                                fcnn_complex *half, float *real);
 /* Plans a grid's transforms for at least so many columns, or as many as memory is meant for. */
 fcnn_status cuda_make_grid(cuda_device *device, int size, int channels, int capacity);
 /* Both of a pair, and scratch for their buffers at once. */
@@ -163,7 +180,7 @@ fcnn_status cuda_map_to_columns(cuda_device *device, const cuda_grid *grid,
 
 /* ---- product.cu ---- */
 /* Scratch of a folded product; 0 without a fold. */
-size_t cuda_product_scratch(const fcnn_demand *demand);
+size_t cuda_product_scratch(const cuda_device *device, const fcnn_demand *demand);
 
 /* ---- products.cu: row-major matrix products by cuBLAS, many of a kind ---- */
 /* An operand: 'n' as it lies, 't' transposed, 'c' conjugated and transposed; `row` numbers from
@@ -197,93 +214,93 @@ FCNN_INLINE fcnn_complex *cuda_bin_row(const fcnn_tensor *t, int64_t bin, int ch
 }
 
 /* ---- The slots, of the same names ---- */
-#define CUDA_SLOT(name) fcnn_status cuda_##name
-CUDA_SLOT(image_to_spectrum)(fcnn_device *, const fcnn_image *, const fcnn_placement *, int,
-                             float *, fcnn_spectrum *);
-CUDA_SLOT(images_to_band)(fcnn_device *, const fcnn_image *, const fcnn_placement *,
-                          const fcnn_input_statistics *, fcnn_tensor *);
-CUDA_SLOT(band_to_map)(fcnn_device *, const fcnn_tensor *, float, fcnn_tensor *);
-CUDA_SLOT(map_to_band)(fcnn_device *, const fcnn_tensor *, float, fcnn_tensor *);
-CUDA_SLOT(kernel_to_spectrum)(fcnn_device *, const fcnn_kernel_shape *, const float *,
-                              fcnn_complex *);
-CUDA_SLOT(spectrum_to_kernel)(fcnn_device *, const fcnn_kernel_shape *, const fcnn_complex *,
-                              float *);
-CUDA_SLOT(product_forward)(fcnn_device *, const fcnn_fold *, const fcnn_complex *,
-                           const fcnn_tensor *, fcnn_tensor *);
-CUDA_SLOT(product_backward_data)(fcnn_device *, const fcnn_fold *, const fcnn_complex *,
+fcnn_status cuda_image_to_spectrum(fcnn_device *, const fcnn_image *, const fcnn_placement *, int,
+                                   float *, fcnn_spectrum *);
+fcnn_status cuda_images_to_band(fcnn_device *, const fcnn_image *, const fcnn_placement *,
+                                const fcnn_input_statistics *, fcnn_tensor *);
+fcnn_status cuda_band_to_map(fcnn_device *, const fcnn_tensor *, float, fcnn_tensor *);
+fcnn_status cuda_map_to_band(fcnn_device *, const fcnn_tensor *, float, fcnn_tensor *);
+fcnn_status cuda_kernel_to_spectrum(fcnn_device *, const fcnn_kernel_shape *, const float *,
+                                    fcnn_complex *);
+fcnn_status cuda_spectrum_to_kernel(fcnn_device *, const fcnn_kernel_shape *, const fcnn_complex *,
+                                    float *);
+fcnn_status cuda_product_forward(fcnn_device *, const fcnn_fold *, const fcnn_complex *,
                                  const fcnn_tensor *, fcnn_tensor *);
-CUDA_SLOT(product_backward_weights)(fcnn_device *, const fcnn_fold *, const fcnn_tensor *,
-                                    const fcnn_tensor *, fcnn_complex *);
-CUDA_SLOT(bias_forward)(fcnn_device *, const float *, fcnn_tensor *);
-CUDA_SLOT(bias_backward)(fcnn_device *, const fcnn_tensor *, float *);
-CUDA_SLOT(convolution_plan)(fcnn_device *, fcnn_convolution *, fcnn_convolution_bytes *);
-CUDA_SLOT(convolution_kernel)(fcnn_device *, const fcnn_convolution *, const float *,
-                              const fcnn_convolution_memory *);
-CUDA_SLOT(convolution_forward)(fcnn_device *, const fcnn_convolution *, const float *,
-                               const fcnn_convolution_memory *, const fcnn_tensor *,
+fcnn_status cuda_product_backward_data(fcnn_device *, const fcnn_fold *, const fcnn_complex *,
+                                       const fcnn_tensor *, fcnn_tensor *);
+fcnn_status cuda_product_backward_weights(fcnn_device *, const fcnn_fold *, const fcnn_tensor *,
+                                          const fcnn_tensor *, fcnn_complex *);
+fcnn_status cuda_bias_forward(fcnn_device *, const float *, fcnn_tensor *);
+fcnn_status cuda_bias_backward(fcnn_device *, const fcnn_tensor *, float *);
+fcnn_status cuda_convolution_plan(fcnn_device *, fcnn_convolution *, fcnn_convolution_bytes *);
+fcnn_status cuda_convolution_kernel(fcnn_device *, const fcnn_convolution *, const float *,
+                                    const fcnn_convolution_memory *);
+fcnn_status cuda_convolution_forward(fcnn_device *, const fcnn_convolution *, const float *,
+                                     const fcnn_convolution_memory *, const fcnn_tensor *,
+                                     fcnn_tensor *);
+fcnn_status cuda_convolution_backward(fcnn_device *, const fcnn_convolution *, const float *,
+                                      const fcnn_convolution_memory *, const fcnn_tensor *,
+                                      const fcnn_tensor *, fcnn_tensor *, float *);
+fcnn_status cuda_pool_forward(fcnn_device *, const fcnn_pool_shape *, const fcnn_tensor *,
+                              fcnn_tensor *);
+fcnn_status cuda_pool_backward(fcnn_device *, const fcnn_pool_shape *, const fcnn_tensor *,
+                               const fcnn_tensor *, fcnn_tensor *);
+fcnn_status cuda_norm_forward(fcnn_device *, const fcnn_norm_constants *, const fcnn_tensor *,
+                              const float *, const float *, float *, float *, float *, float *,
+                              fcnn_tensor *);
+fcnn_status cuda_norm_apply(fcnn_device *, const fcnn_norm_constants *, const fcnn_tensor *,
+                            const float *, const float *, const float *, const float *,
+                            fcnn_tensor *);
+fcnn_status cuda_norm_backward(fcnn_device *, const fcnn_tensor *, const float *, const float *,
+                               const float *, const fcnn_tensor *, fcnn_tensor *, float *, float *);
+fcnn_status cuda_per_bin_forward(fcnn_device *, fcnn_per_bin, const float *, const fcnn_tensor *,
+                                 fcnn_tensor *);
+fcnn_status cuda_per_bin_backward(fcnn_device *, fcnn_per_bin, const float *, const fcnn_tensor *,
+                                  const fcnn_tensor *, fcnn_tensor *, float *);
+fcnn_status cuda_srelu_forward(fcnn_device *, int, int, const float *, const float *,
+                               const fcnn_tensor *, fcnn_complex *, fcnn_tensor *);
+fcnn_status cuda_srelu_backward(fcnn_device *, int, int, const float *, const float *,
+                                const fcnn_tensor *, const fcnn_complex *, const fcnn_tensor *,
+                                fcnn_tensor *, float *, float *);
+fcnn_status cuda_fused_forward(fcnn_device *, fcnn_pointwise, float, int, const fcnn_tensor *,
                                fcnn_tensor *);
-CUDA_SLOT(convolution_backward)(fcnn_device *, const fcnn_convolution *, const float *,
-                                const fcnn_convolution_memory *, const fcnn_tensor *,
-                                const fcnn_tensor *, fcnn_tensor *, float *);
-CUDA_SLOT(pool_forward)(fcnn_device *, const fcnn_pool_shape *, const fcnn_tensor *,
-                        fcnn_tensor *);
-CUDA_SLOT(pool_backward)(fcnn_device *, const fcnn_pool_shape *, const fcnn_tensor *,
-                         const fcnn_tensor *, fcnn_tensor *);
-CUDA_SLOT(norm_forward)(fcnn_device *, const fcnn_norm_constants *, const fcnn_tensor *,
-                        const float *, const float *, float *, float *, float *, float *,
-                        fcnn_tensor *);
-CUDA_SLOT(norm_apply)(fcnn_device *, const fcnn_norm_constants *, const fcnn_tensor *,
-                      const float *, const float *, const float *, const float *, fcnn_tensor *);
-CUDA_SLOT(norm_backward)(fcnn_device *, const fcnn_tensor *, const float *, const float *,
-                         const float *, const fcnn_tensor *, fcnn_tensor *, float *, float *);
-CUDA_SLOT(per_bin_forward)(fcnn_device *, fcnn_per_bin, const float *, const fcnn_tensor *,
-                           fcnn_tensor *);
-CUDA_SLOT(per_bin_backward)(fcnn_device *, fcnn_per_bin, const float *, const fcnn_tensor *,
-                            const fcnn_tensor *, fcnn_tensor *, float *);
-CUDA_SLOT(srelu_forward)(fcnn_device *, int, int, const float *, const float *,
-                         const fcnn_tensor *, fcnn_complex *, fcnn_tensor *);
-CUDA_SLOT(srelu_backward)(fcnn_device *, int, int, const float *, const float *,
-                          const fcnn_tensor *, const fcnn_complex *, const fcnn_tensor *,
-                          fcnn_tensor *, float *, float *);
-CUDA_SLOT(fused_forward)(fcnn_device *, fcnn_pointwise, float, int, const fcnn_tensor *,
-                         fcnn_tensor *);
-CUDA_SLOT(fused_backward)(fcnn_device *, fcnn_pointwise, float, int, const fcnn_tensor *,
-                          const fcnn_tensor *, fcnn_tensor *);
-CUDA_SLOT(pointwise_forward)(fcnn_device *, fcnn_pointwise, float, const fcnn_tensor *,
-                             fcnn_tensor *);
-CUDA_SLOT(pointwise_backward)(fcnn_device *, fcnn_pointwise, float, const fcnn_tensor *,
-                              const fcnn_tensor *, fcnn_tensor *);
-CUDA_SLOT(dropout_mask)(fcnn_device *, const fcnn_random *, float, int, int, int, int, int,
-                        float *);
-CUDA_SLOT(channel_scale)(fcnn_device *, const float *, const fcnn_tensor *, fcnn_tensor *);
-CUDA_SLOT(copy)(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
-CUDA_SLOT(add)(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
-CUDA_SLOT(dense_forward)(fcnn_device *, const float *, const float *, const fcnn_tensor *,
-                         fcnn_tensor *);
-CUDA_SLOT(dense_backward)(fcnn_device *, const float *, const fcnn_tensor *, const fcnn_tensor *,
-                          fcnn_tensor *, float *, float *);
-CUDA_SLOT(softmax)(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
-CUDA_SLOT(cross_entropy)(fcnn_device *, const fcnn_loss_constants *, const fcnn_tensor *,
-                         const fcnn_tensor *, const int32_t *, fcnn_tensor *, fcnn_score *);
-CUDA_SLOT(take_score)(fcnn_device *, fcnn_score *);
-CUDA_SLOT(update)(fcnn_device *, fcnn_update_rule, const fcnn_step_constants *, int64_t, int64_t,
-                  float *, const float *, float *, float *);
-CUDA_SLOT(squared_norm)(fcnn_device *, int64_t, const float *, double *);
-CUDA_SLOT(find_nonfinite)(fcnn_device *, int64_t, const float *, int64_t *);
+fcnn_status cuda_fused_backward(fcnn_device *, fcnn_pointwise, float, int, const fcnn_tensor *,
+                                const fcnn_tensor *, fcnn_tensor *);
+fcnn_status cuda_pointwise_forward(fcnn_device *, fcnn_pointwise, float, const fcnn_tensor *,
+                                   fcnn_tensor *);
+fcnn_status cuda_pointwise_backward(fcnn_device *, fcnn_pointwise, float, const fcnn_tensor *,
+                                    const fcnn_tensor *, fcnn_tensor *);
+fcnn_status cuda_dropout_mask(fcnn_device *, const fcnn_random *, float, int, int, int, int, int,
+                              float *);
+fcnn_status cuda_channel_scale(fcnn_device *, const float *, const fcnn_tensor *, fcnn_tensor *);
+fcnn_status cuda_copy(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
+fcnn_status cuda_add(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
+fcnn_status cuda_dense_forward(fcnn_device *, const float *, const float *, const fcnn_tensor *,
+                               fcnn_tensor *);
+fcnn_status cuda_dense_backward(fcnn_device *, const float *, const fcnn_tensor *,
+                                const fcnn_tensor *, fcnn_tensor *, float *, float *);
+fcnn_status cuda_softmax(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
+fcnn_status cuda_cross_entropy(fcnn_device *, const fcnn_loss_constants *, const fcnn_tensor *,
+                               const fcnn_tensor *, const int32_t *, fcnn_tensor *, fcnn_score *);
+fcnn_status cuda_take_score(fcnn_device *, fcnn_score *);
+fcnn_status cuda_update(fcnn_device *, fcnn_update_rule, const fcnn_step_constants *, int64_t,
+                        int64_t, float *, const float *, float *, float *);
+fcnn_status cuda_squared_norm(fcnn_device *, int64_t, const float *, double *);
+fcnn_status cuda_find_nonfinite(fcnn_device *, int64_t, const float *, int64_t *);
 
 /* Slots of device.cu. */
 fcnn_status cuda_probe(char *text, size_t bytes);
 fcnn_status cuda_open(int threads, fcnn_device **device);
 void cuda_close(fcnn_device *device);
-CUDA_SLOT(allocate)(fcnn_device *, size_t, void **);
+fcnn_status cuda_allocate(fcnn_device *, size_t, void **);
 void cuda_release(fcnn_device *, void *);
-CUDA_SLOT(upload)(fcnn_device *, void *, const void *, size_t);
-CUDA_SLOT(download)(fcnn_device *, void *, const void *, size_t);
-CUDA_SLOT(clear)(fcnn_device *, void *, size_t);
+fcnn_status cuda_upload(fcnn_device *, void *, const void *, size_t);
+fcnn_status cuda_download(fcnn_device *, void *, const void *, size_t);
+fcnn_status cuda_clear(fcnn_device *, void *, size_t);
 size_t cuda_available(fcnn_device *);
-CUDA_SLOT(synchronize)(fcnn_device *);
-CUDA_SLOT(demand)(fcnn_device *, const fcnn_demand *);
+fcnn_status cuda_synchronize(fcnn_device *);
+fcnn_status cuda_demand(fcnn_device *, const fcnn_demand *);
 size_t cuda_scratch_total(const fcnn_device *);
-CUDA_SLOT(reserve)(fcnn_device *);
+fcnn_status cuda_reserve(fcnn_device *);
 
 #endif

@@ -1,7 +1,9 @@
 /* The CUDA device: streams, memory, tables, and what is copied to and from the
- * host. */
+ * host; and how much memory operations are cut into pieces for (256 MiB, unless
+ * FCNN_CUDA_WORKSPACE in the environment is another number of MiB). */
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -25,6 +27,21 @@ fcnn_status cuda_probe(char *text, size_t bytes) {
              properties.major, properties.minor,
              (double)properties.totalGlobalMem / (1024.0 * 1024.0 * 1024.0),
              count > 1 ? ", the first of several" : "");
+    return FCNN_OK;
+}
+
+static fcnn_status choose_workspace(size_t *bytes) {
+    const double most = 4096.0; /* what there is of anything in it can be counted in an int */
+    const char *wanted = getenv("FCNN_CUDA_WORKSPACE");
+    if (!wanted || !*wanted) wanted = "256";
+    char *end;
+    double mib = strtod(wanted, &end);
+    if (*end || !(mib > 0.0 && mib <= most))
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "FCNN_CUDA_WORKSPACE=%s: expected a number of MiB above 0, %g at "
+                               "the most",
+                               wanted, most);
+    *bytes = (size_t)(mib * 1024.0 * 1024.0);
     return FCNN_OK;
 }
 
@@ -56,11 +73,14 @@ static fcnn_status make(cuda_device *device) {
 
 fcnn_status cuda_open(int threads, fcnn_device **out) {
     char text[sizeof(fcnn_device::description) - 8];
+    size_t workspace;
     FCNN_TRY(cuda_probe(text, sizeof text));
+    FCNN_TRY(choose_workspace(&workspace));
     cuda_device *device = new (std::nothrow) cuda_device();
     if (!device) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the device");
     extern const fcnn_backend fcnn_cuda_backend;
     device->base.backend = &fcnn_cuda_backend;
+    device->workspace = workspace;
     snprintf(device->base.description, sizeof device->base.description, "cuda: %s", text);
     fcnn_status status = fcnn_device_open("cpu", threads, &device->host);
     if (!status) status = make(device);
@@ -83,14 +103,8 @@ void cuda_close(fcnn_device *base) {
     cuda_device *device = cuda_of(base);
     if (device->compute) cudaStreamSynchronize(device->compute);
     if (device->copy) cudaStreamSynchronize(device->copy);
-    for (cuda_grid &grid : device->grids) {
-        cufftDestroy(grid.inverse);
-        cufftDestroy(grid.forward);
-    }
-    for (cuda_torus &torus : device->tori) {
-        cufftDestroy(torus.inverse);
-        cufftDestroy(torus.forward);
-    }
+    for (cuda_grid &grid : device->grids) cuda_destroy_plans(&grid.plans);
+    for (cuda_torus &torus : device->tori) cuda_destroy_plans(&torus.plans);
     for (cuda_roots &roots : device->roots) cudaFree(roots.at);
     for (cuda_fold &fold : device->folds) {
         cudaFree(fold.start);
@@ -103,9 +117,8 @@ void cuda_close(fcnn_device *base) {
         if (part.used) cudaEventDestroy(part.used);
         if (part.memory) cudaFree(part.memory);
     }
-    void *memory[] = {device->blas_work, device->partials,      device->scratch,
-                      device->labels,    device->class_weights, device->score,
-                      device->results};
+    void *memory[] = {device->blas_work,     device->partials, device->scratch, device->labels,
+                      device->class_weights, device->score,    device->results};
     for (void *at : memory)
         if (at) cudaFree(at);
     if (device->blas) cublasDestroy(device->blas);
@@ -137,7 +150,9 @@ void cuda_release(fcnn_device *base, void *memory) {
 size_t cuda_available(fcnn_device *base) {
     (void)base;
     size_t available = 0, total = 0;
-    return cudaMemGetInfo(&available, &total) ? SIZE_MAX : available;
+    if (cudaMemGetInfo(&available, &total)) return SIZE_MAX;
+    size_t spare = total / 32; /* for images under way, and code that libraries load at first use */
+    return available > spare ? available - spare : 0;
 }
 
 fcnn_status cuda_synchronize(fcnn_device *base) {
@@ -237,7 +252,7 @@ fcnn_status cuda_demand(fcnn_device *base, const fcnn_demand *demand) {
                                    demand->capacity);
     case FCNN_DEMAND_PRODUCT:
         if (demand->fold) FCNN_TRY(cuda_find_fold(device, demand->fold, &fold));
-        cuda_need_scratch(device, cuda_product_scratch(demand));
+        cuda_need_scratch(device, cuda_product_scratch(device, demand));
         break;
     case FCNN_DEMAND_KERNEL:
         if (demand->grid) FCNN_TRY(cuda_find_roots(device, demand->grid, &roots));

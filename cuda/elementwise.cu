@@ -19,8 +19,6 @@ static int64_t common_rows(const fcnn_tensor *x, const fcnn_tensor *y) {
 
 #define VALUE_CASE(name, learned)                                                                  \
     case FCNN_RULE_##name: return fcnn_##name##_value(x, b);
-#define GRADIENT_CASE(name, learned)                                                               \
-    case FCNN_RULE_##name: return fcnn_##name##_gradient(x, b, dy, db);
 
 FCNN_INLINE fcnn_complex per_bin_value(fcnn_per_bin rule, fcnn_complex x, float b) {
     switch (rule) {
@@ -28,6 +26,9 @@ FCNN_INLINE fcnn_complex per_bin_value(fcnn_per_bin rule, fcnn_complex x, float 
     default: return x;
     }
 }
+
+#define GRADIENT_CASE(name, learned)                                                               \
+    case FCNN_RULE_##name: return fcnn_##name##_gradient(x, b, dy, db);
 
 FCNN_INLINE fcnn_complex per_bin_gradient(fcnn_per_bin rule, fcnn_complex x, float b,
                                           fcnn_complex dy, float *db) {
@@ -66,9 +67,8 @@ struct per_bin_gradients {
         fcnn_complex d = {0.0f, 0.0f};
         float db = 0.0f;
         if (row < fcnn_tensor_rows(&dy))
-            d = per_bin_gradient(rule, fcnn_tensor_band(&x)[row * x.capacity + n],
-                                 b ? b[c] : 0.0f, fcnn_tensor_band(&dy)[row * dy.capacity + n],
-                                 &db);
+            d = per_bin_gradient(rule, fcnn_tensor_band(&x)[row * x.capacity + n], b ? b[c] : 0.0f,
+                                 fcnn_tensor_band(&dy)[row * dy.capacity + n], &db);
         fcnn_tensor_band(&dx)[row * dx.capacity + n] = d;
     }
 };
@@ -157,8 +157,8 @@ struct dropout_masks {
     __device__ void operator()(int64_t item) const {
         int c = (int)(item / images), n = (int)(item % images), image = first + n;
         uint2 key = {(unsigned)random.seed, (unsigned)(random.seed >> 32)};
-        uint4 counter = {fcnn_dropout_block(c, image, batch), random.stream,
-                         (unsigned)random.index, (unsigned)(random.index >> 32)};
+        uint4 counter = {fcnn_dropout_block(c, image, batch), random.stream, (unsigned)random.index,
+                         (unsigned)(random.index >> 32)};
         uint4 block = curand_Philox4x32_10(counter, key);
         unsigned bits[4] = {block.x, block.y, block.z, block.w};
         mask[(int64_t)c * capacity + n] = fcnn_dropout_factor(bits[image % 4], rate);
@@ -183,8 +183,7 @@ struct scaled_rows {
         int64_t width = cuda_row_floats(&y), row = item / width, at = item % width;
         int64_t n = y.layout == FCNN_BAND ? at / 2 : at;
         float value = row < given ? x.data[row * cuda_row_step(&x) + at] : 0.0f;
-        if (mask && row < given)
-            value *= mask[(int64_t)cuda_row_channel(&y, row) * y.capacity + n];
+        if (mask && row < given) value *= mask[(int64_t)cuda_row_channel(&y, row) * y.capacity + n];
         y.data[row * cuda_row_step(&y) + at] = value;
     }
 };

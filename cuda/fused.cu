@@ -27,17 +27,14 @@ struct fused_slopes {
 fcnn_status cuda_fused_forward(fcnn_device *base, fcnn_pointwise rule, float parameter, int m,
                                const fcnn_tensor *x, fcnn_tensor *y) {
     cuda_device *device = cuda_of(base);
-    const cuda_grid *grid = cuda_find_grid(device, m);
-    int64_t columns = (int64_t)x->channels * x->images;
-    size_t offset = 0;
-    cuda_grid_buffers s = cuda_buffers(device, grid, &offset);
-    for (int64_t first = 0; first < columns; first += grid->columns) {
-        int count = cuda_chunk_columns(grid, x, first);
-        FCNN_TRY(cuda_columns_to_map(device, grid, &s, x, x->radius, first, count, s.map));
-        fused_values body = {rule, parameter, s.map};
-        CUDA_RUN(device, (int64_t)m * m * grid->columns, body);
-        FCNN_TRY(cuda_map_to_columns(device, grid, &s, s.map, y->radius, 1.0f, false,
-                                     fcnn_tensor_band(y), y, first, count));
+    cuda_walk at = cuda_walk_of(device, m);
+    while (cuda_next_chunk(&at, x)) {
+        FCNN_TRY(cuda_columns_to_map(device, at.grid, &at.s, x, x->radius, at.first, at.count,
+                                     at.s.map));
+        fused_values body = {rule, parameter, at.s.map};
+        CUDA_RUN(device, (int64_t)m * m * at.grid->columns, body);
+        FCNN_TRY(cuda_map_to_columns(device, at.grid, &at.s, at.s.map, y->radius, 1.0f, false,
+                                     fcnn_tensor_band(y), y, at.first, at.count));
     }
     return FCNN_OK;
 }
@@ -45,18 +42,16 @@ fcnn_status cuda_fused_forward(fcnn_device *base, fcnn_pointwise rule, float par
 fcnn_status cuda_fused_backward(fcnn_device *base, fcnn_pointwise rule, float parameter, int m,
                                 const fcnn_tensor *x, const fcnn_tensor *dy, fcnn_tensor *dx) {
     cuda_device *device = cuda_of(base);
-    const cuda_grid *grid = cuda_find_grid(device, m);
-    int64_t columns = (int64_t)x->channels * x->images;
-    size_t offset = 0;
-    cuda_grid_buffers s = cuda_buffers(device, grid, &offset);
-    for (int64_t first = 0; first < columns; first += grid->columns) {
-        int count = cuda_chunk_columns(grid, x, first);
-        FCNN_TRY(cuda_columns_to_map(device, grid, &s, x, x->radius, first, count, s.map));
-        FCNN_TRY(cuda_columns_to_map(device, grid, &s, dy, dy->radius, first, count, s.other));
-        fused_slopes body = {rule, parameter, s.map, s.other};
-        CUDA_RUN(device, (int64_t)m * m * grid->columns, body);
-        FCNN_TRY(cuda_map_to_columns(device, grid, &s, s.other, dx->radius, 1.0f, false,
-                                     fcnn_tensor_band(dx), dx, first, count));
+    cuda_walk at = cuda_walk_of(device, m);
+    while (cuda_next_chunk(&at, x)) {
+        FCNN_TRY(cuda_columns_to_map(device, at.grid, &at.s, x, x->radius, at.first, at.count,
+                                     at.s.map));
+        FCNN_TRY(cuda_columns_to_map(device, at.grid, &at.s, dy, dy->radius, at.first, at.count,
+                                     at.s.other));
+        fused_slopes body = {rule, parameter, at.s.map, at.s.other};
+        CUDA_RUN(device, (int64_t)m * m * at.grid->columns, body);
+        FCNN_TRY(cuda_map_to_columns(device, at.grid, &at.s, at.s.other, dx->radius, 1.0f, false,
+                                     fcnn_tensor_band(dx), dx, at.first, at.count));
     }
     return FCNN_OK;
 }

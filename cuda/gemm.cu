@@ -19,22 +19,23 @@ static int64_t row_floats(const fcnn_convolution *c) {
     return (int64_t)(c->side / c->stride) * c->capacity;
 }
 
-static int rows_at_once(const fcnn_convolution *c) {
+static int rows_at_once(const cuda_device *device, const fcnn_convolution *c) {
     int64_t bytes = columns_height(c) * row_floats(c) * (int64_t)sizeof(float);
-    return cuda_piece(c->side / c->stride, CUDA_CONVOLUTION_WORK / bytes);
+    return cuda_piece(device, c->side / c->stride, bytes);
 }
 
-static size_t columns_bytes(const fcnn_convolution *c, int64_t height) {
-    return cuda_align((size_t)(height * rows_at_once(c) * row_floats(c)) * sizeof(float));
+static size_t columns_bytes(const cuda_device *device, const fcnn_convolution *c, int64_t height) {
+    return cuda_align((size_t)(height * rows_at_once(device, c) * row_floats(c)) * sizeof(float));
 }
 
 fcnn_status cuda_gemm_plan(fcnn_device *base, fcnn_convolution *c, fcnn_convolution_bytes *bytes) {
-    (void)base;
+    const cuda_device *device = cuda_of(base);
     size_t weights = cuda_align((size_t)(c->filters * columns_height(c)) * sizeof(float));
     bytes->kernel = (int64_t)weights;
-    bytes->forward = (int64_t)columns_bytes(c, columns_height(c));
+    bytes->forward = (int64_t)columns_bytes(device, c, columns_height(c));
     if (c->training) /* dy without gaps, and dw before it is put in order */
-        bytes->backward = bytes->forward + (int64_t)(columns_bytes(c, c->filters) + weights);
+        bytes->backward =
+            bytes->forward + (int64_t)(columns_bytes(device, c, c->filters) + weights);
     return FCNN_OK;
 }
 
@@ -92,8 +93,8 @@ static int64_t map_floats(const fcnn_tensor *map) {
     return (int64_t)map->size * map->size * map->capacity;
 }
 
-static gemm_rows rows_from(const fcnn_convolution *c, int y) {
-    int rows = rows_at_once(c), left = c->side / c->stride - y;
+static gemm_rows rows_from(const cuda_device *device, const fcnn_convolution *c, int y) {
+    int rows = rows_at_once(device, c), left = c->side / c->stride - y;
     return {y, rows < left ? rows : left};
 }
 
@@ -108,7 +109,7 @@ fcnn_status cuda_gemm_forward(fcnn_device *base, const fcnn_convolution *c, cons
     cuda_matrix taps = {memory->kernel, 'n', height, 0};
     gemm_rows part = {0, 0};
     for (int at = 0; at < y->size; at += part.rows) {
-        part = rows_from(c, at);
+        part = rows_from(device, c, at);
         int64_t width = (int64_t)part.rows * y->size * y->capacity;
         FCNN_TRY(make_columns(device, c, part, x, y->capacity, columns));
         FCNN_TRY(cuda_products(device, false, c->filters, (int)width, (int)height, taps,
@@ -156,7 +157,7 @@ static fcnn_status backward_data(cuda_device *device, const fcnn_convolution *c,
                              device->compute));
     gemm_rows part = {0, 0};
     for (int at = 0; at < dy->size; at += part.rows) {
-        part = rows_from(c, at);
+        part = rows_from(device, c, at);
         int64_t width = (int64_t)part.rows * dy->size * dy->capacity;
         FCNN_TRY(cuda_products(device, false, (int)height, (int)width, c->filters,
                                {taps, 't', height, 0}, {rows_at(dy, part), 'n', map_floats(dy), 0},
@@ -187,13 +188,13 @@ struct gemm_packed {
 static fcnn_status backward_weights(cuda_device *device, const fcnn_convolution *c,
                                     unsigned char *work, const fcnn_tensor *x,
                                     const fcnn_tensor *dy, float *dw) {
-    int64_t height = columns_height(c), all = rows_at_once(c) * row_floats(c);
+    int64_t height = columns_height(c), all = rows_at_once(device, c) * row_floats(c);
     float *columns = cuda_take_work<float>(&work, height * all);
     float *packed = cuda_take_work<float>(&work, c->filters * all);
     float *sums = cuda_take_work<float>(&work, c->filters * height);
     gemm_rows part = {0, 0};
     for (int at = 0; at < dy->size; at += part.rows) {
-        part = rows_from(c, at);
+        part = rows_from(device, c, at);
         int64_t width = (int64_t)part.rows * dy->size * dy->images;
         cuda_matrix rows = {rows_at(dy, part), 'n', map_floats(dy), 0};
         if (dy->images < dy->capacity) {

@@ -3,8 +3,9 @@
 #include "columns.h"
 #include "launch.h"
 
-static const int64_t GRID_NUMBERS = (int64_t)1 << 22; /* of a map that is transformed at once */
-static const int GRID_COLUMNS_LEAST = 32;             /* in spite of that */
+/* Bytes of workspace for each number of the map that is transformed at once. */
+static const int64_t GRID_BYTES = 64;
+static const int GRID_COLUMNS_LEAST = 32; /* in spite of that */
 
 static int64_t map_numbers(const cuda_grid *grid) {
     return (int64_t)grid->size * grid->size * grid->columns;
@@ -17,48 +18,103 @@ static int64_t half_numbers(const cuda_grid *grid) {
 /* ---- Plans ---- */
 
 /* 0 channels or images: as many as there may be. */
-static int columns_wanted(int size, int channels, int capacity) {
-    int64_t most = GRID_NUMBERS / ((int64_t)size * size) / 16 * 16;
+static int columns_wanted(const cuda_device *device, int size, int channels, int capacity) {
+    int64_t most = (int64_t)device->workspace / GRID_BYTES / ((int64_t)size * size) / 16 * 16;
     if (most < GRID_COLUMNS_LEAST) most = GRID_COLUMNS_LEAST;
     int64_t wanted = ((int64_t)channels * capacity + 15) / 16 * 16;
     return (int)(wanted > 0 && wanted < most ? wanted : most);
 }
 
-static fcnn_status fill_plan(cuda_device *device, const cuda_grid *grid, cufftType type,
+static fcnn_status fill_plan(cuda_device *device, int size, int batch, int step, cufftType type,
                              cufftHandle plan, size_t *work) {
-    int real[] = {grid->size, grid->size}, half[] = {grid->size, grid->size / 2 + 1};
-    bool inverse = type == CUFFT_C2R;
+    int real[] = {size, size}, half[] = {size, size / 2 + 1};
     CUDA_TRY(cufftSetStream(plan, device->compute));
     CUDA_TRY(cufftSetAutoAllocation(plan, 0));
-    CUDA_TRY(cufftMakePlanMany(plan, 2, real, inverse ? half : real, grid->columns, 1,
-                               inverse ? real : half, grid->columns, 1, type, grid->columns, work));
+    if (type == CUFFT_R2C)
+        CUDA_TRY(
+            cufftMakePlanMany(plan, 2, real, real, batch, 1, half, step, 1, type, batch, work));
+    else
+        CUDA_TRY(
+            cufftMakePlanMany(plan, 2, real, half, step, 1, real, batch, 1, type, batch, work));
     return FCNN_OK;
 }
 
-static fcnn_status make_plan(cuda_device *device, cuda_grid *grid, cufftType type,
-                             cufftHandle *plan) {
+static fcnn_status make_plan(cuda_device *device, int size, int batch, int step, cufftType type,
+                             cufftHandle *plan, size_t *most) {
     size_t work = 0;
     CUDA_TRY(cufftCreate(plan));
-    fcnn_status status = fill_plan(device, grid, type, *plan, &work);
+    fcnn_status status = fill_plan(device, size, batch, step, type, *plan, &work);
     if (status) cufftDestroy(*plan);
-    if (work > grid->work) grid->work = work;
+    if (work > *most) *most = work;
     return status;
 }
 
-static fcnn_status make_plans(cuda_device *device, cuda_grid *grid) {
-    FCNN_TRY(make_plan(device, grid, CUFFT_C2R, &grid->inverse));
-    fcnn_status status = make_plan(device, grid, CUFFT_R2C, &grid->forward);
-    if (status) cufftDestroy(grid->inverse);
+fcnn_status cuda_make_plans(cuda_device *device, int size, int batch, int step, cuda_plans *plans) {
+    plans->work = 0;
+    plans->single = size == 1 ? batch : 0; /* a size that cuFFT does not promise */
+    if (plans->single) return FCNN_OK;
+    FCNN_TRY(make_plan(device, size, batch, step, CUFFT_C2R, &plans->inverse, &plans->work));
+    fcnn_status status =
+        make_plan(device, size, batch, step, CUFFT_R2C, &plans->forward, &plans->work);
+    if (status) cufftDestroy(plans->inverse);
     return status;
 }
+
+void cuda_destroy_plans(const cuda_plans *plans) {
+    if (plans->single) return;
+    cufftDestroy(plans->inverse);
+    cufftDestroy(plans->forward);
+}
+
+/* ---- Transforms; of single points an item is a column ---- */
+
+struct spectra_of_points {
+    const float *real;
+    fcnn_complex *half;
+    CUDA_BODY void operator()(int64_t column) const {
+        fcnn_complex c = {real[column], 0.0f};
+        half[column] = c;
+    }
+};
+
+struct points_of_spectra {
+    const fcnn_complex *half;
+    float *real;
+    CUDA_BODY void operator()(int64_t column) const { real[column] = half[column].re; }
+};
+
+fcnn_status cuda_transform(cuda_device *device, const cuda_plans *plans, void *work,
+                           const float *real, fcnn_complex *half) {
+    if (plans->single) {
+        spectra_of_points body = {real, half};
+        CUDA_RUN(device, plans->single, body);
+        return FCNN_OK;
+    }
+    CUDA_TRY(cufftSetWorkArea(plans->forward, work));
+    CUDA_TRY(cufftExecR2C(plans->forward, const_cast<float *>(real), (cufftComplex *)(void *)half));
+    return FCNN_OK;
+}
+
+fcnn_status cuda_transform_back(cuda_device *device, const cuda_plans *plans, void *work,
+                                fcnn_complex *half, float *real) {
+    if (plans->single) {
+        points_of_spectra body = {half, real};
+        CUDA_RUN(device, plans->single, body);
+        return FCNN_OK;
+    }
+    CUDA_TRY(cufftSetWorkArea(plans->inverse, work));
+    CUDA_TRY(cufftExecC2R(plans->inverse, (cufftComplex *)(void *)half, real));
+    return FCNN_OK;
+}
+
+/* ---- Grids ---- */
 
 /* Puts a grid among the device's, in place of its smaller one. */
 static fcnn_status keep_grid(cuda_device *device, const cuda_grid *grid) {
     for (cuda_grid &old : device->grids) {
         if (old.size != grid->size) continue;
         FCNN_TRY(cuda_synchronize(&device->base)); /* the old plans may be at work */
-        cufftDestroy(old.inverse);
-        cufftDestroy(old.forward);
+        cuda_destroy_plans(&old.plans);
         old = *grid;
         return FCNN_OK;
     }
@@ -78,9 +134,9 @@ fcnn_status cuda_make_grid(cuda_device *device, int size, int channels, int capa
     const cuda_grid *found = cuda_find_grid(device, size);
     cuda_grid grid = {};
     grid.size = size;
-    grid.columns = columns_wanted(size, channels, capacity);
+    grid.columns = columns_wanted(device, size, channels, capacity);
     if (found && found->columns >= grid.columns) return FCNN_OK;
-    FCNN_TRY(make_plans(device, &grid));
+    FCNN_TRY(cuda_make_plans(device, size, grid.columns, grid.columns, &grid.plans));
     FCNN_TRY(keep_grid(device, &grid));
     need_grids(device);
     return FCNN_OK;
@@ -104,14 +160,15 @@ const cuda_grid *cuda_find_grid(const cuda_device *device, int size) {
 /* ---- Scratch ---- */
 
 size_t cuda_grid_scratch(const cuda_grid *grid) {
-    return cuda_align(grid->work) + cuda_align((size_t)half_numbers(grid) * sizeof(fcnn_complex)) +
+    return cuda_align(grid->plans.work) +
+           cuda_align((size_t)half_numbers(grid) * sizeof(fcnn_complex)) +
            2 * cuda_align((size_t)map_numbers(grid) * sizeof(float));
 }
 
 cuda_grid_buffers cuda_buffers(const cuda_device *device, const cuda_grid *grid, size_t *offset) {
     size_t map = (size_t)map_numbers(grid) * sizeof(float);
     cuda_grid_buffers buffers;
-    buffers.work = cuda_take_scratch(device, offset, grid->work);
+    buffers.work = cuda_take_scratch(device, offset, grid->plans.work);
     buffers.half = (fcnn_complex *)cuda_take_scratch(
         device, offset, (size_t)half_numbers(grid) * sizeof(fcnn_complex));
     buffers.map = (float *)cuda_take_scratch(device, offset, map);
@@ -159,9 +216,7 @@ fcnn_status cuda_columns_to_map(cuda_device *device, const cuda_grid *grid,
                                 grid->columns,
                                 buffers->half};
     CUDA_RUN(device, half_numbers(grid), body);
-    CUDA_TRY(cufftSetWorkArea(grid->inverse, buffers->work));
-    CUDA_TRY(cufftExecC2R(grid->inverse, (cufftComplex *)buffers->half, map));
-    return FCNN_OK;
+    return cuda_transform_back(device, &grid->plans, buffers->work, buffers->half, map);
 }
 
 /* ---- A half spectrum's bins; an item is a column of a cell (ky, kx) with kx = 0 .. radius and
@@ -197,8 +252,7 @@ fcnn_status cuda_map_to_columns(cuda_device *device, const cuda_grid *grid,
                                 const cuda_grid_buffers *buffers, const float *map, int radius,
                                 float scale, bool add, fcnn_complex *out, const fcnn_tensor *like,
                                 int64_t first, int count) {
-    CUDA_TRY(cufftSetWorkArea(grid->forward, buffers->work));
-    CUDA_TRY(cufftExecR2C(grid->forward, const_cast<float *>(map), (cufftComplex *)buffers->half));
+    FCNN_TRY(cuda_transform(device, &grid->plans, buffers->work, map, buffers->half));
     float dc = scale / ((float)grid->size * (float)grid->size);
     half_spectrum_bins body = {buffers->half,
                                grid->size,

@@ -9,8 +9,6 @@
 #include "augment.h"
 #include "half.h"
 
-static const size_t PART_BYTES = (size_t)128 << 20; /* of a part, if it has more than one image */
-
 /* Any thread: CUDA is not touched. */
 fcnn_status cuda_image_to_spectrum(fcnn_device *base, const fcnn_image *image,
                                    const fcnn_placement *placement, int radius, float *bins,
@@ -48,14 +46,15 @@ static size_t image_bytes(const fcnn_image *image, const fcnn_tensor *band) {
 
 static size_t record_bytes(int images) { return cuda_align((size_t)images * sizeof(input_record)); }
 
-/* Images of the part that begins with images[0], of `count`, and its bytes. */
-static int part_images(const fcnn_image *images, int count, const fcnn_tensor *band,
+/* Images of the part that begins with images[0], of `count`, and its bytes: at most `most`, but at
+ * least one image. */
+static int part_images(size_t most, const fcnn_image *images, int count, const fcnn_tensor *band,
                        size_t *bytes) {
     size_t contents = 0;
     int n = 0;
     for (; n < count; n++) {
         size_t more = contents + image_bytes(&images[n], band);
-        if (n > 0 && record_bytes(n + 1) + more > PART_BYTES) break;
+        if (n > 0 && record_bytes(n + 1) + more > most) break;
         contents = more;
     }
     *bytes = record_bytes(n) + contents;
@@ -173,10 +172,11 @@ fcnn_status cuda_images_to_band(fcnn_device *base, const fcnn_image *images,
                                 const fcnn_placement *placement,
                                 const fcnn_input_statistics *statistics, fcnn_tensor *band) {
     cuda_device *device = cuda_of(base);
+    size_t most = device->workspace / CUDA_INPUT_PARTS;
     for (int n = 0; n < band->images; n++) FCNN_TRY(fcnn_input_check(&images[n], n, band));
     for (int first = 0, count; first < band->images; first += count) {
         size_t bytes;
-        count = part_images(images + first, band->images - first, band, &bytes);
+        count = part_images(most, images + first, band->images - first, band, &bytes);
         cuda_input_part *part = &device->parts[device->next_part];
         device->next_part = (device->next_part + 1) % CUDA_INPUT_PARTS;
         FCNN_TRY(cuda_stage(&part->staging, bytes));

@@ -16,22 +16,6 @@ FCNN_INLINE int phase_of(int turns, int grid) {
     return phase < 0 ? phase + grid : phase;
 }
 
-/* From one bin's frequency to the next's, in shell order. */
-FCNN_INLINE void step_frequency(int *ky, int *kx) {
-    int s = *ky < 0 ? -*ky : *ky;
-    if (*kx > s) s = *kx;
-    if (*ky == s && *kx < s) {
-        ++*kx;
-    } else if (*kx == s && *ky > -s) {
-        --*ky;
-    } else if (*kx > 1) {
-        --*kx;
-    } else { /* the next shell */
-        *ky = s + 1;
-        *kx = 0;
-    }
-}
-
 /* ---- Taps to spectrum ---- */
 
 /* An item is a bin of some pairs. */
@@ -114,7 +98,7 @@ struct taps_of_spectrum {
         int ky, kx, size = shape.size, centre = (size - 1) / 2, first = piece * KERNEL_TAPS;
         float sums[KERNEL_TAPS][KERNEL_PAIRS] = {};
         fcnn_band_frequency(bin, &ky, &kx);
-        for (; bin < end; bin++, step_frequency(&ky, &kx))
+        for (; bin < end; bin++, fcnn_band_next(&ky, &kx))
             add(dh + bin * shape.pairs, column,
                 phase_of(ky * (i - centre) + kx * (first - centre), shape.grid), kx, sums);
         float *row = out + ((part * size + i) * size + first) * shape.pairs;

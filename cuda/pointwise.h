@@ -6,8 +6,6 @@
 
 #define CUDA_VALUE_CASE(name)                                                                      \
     case FCNN_RULE_##name: return fcnn_##name##_value(x, parameter);
-#define CUDA_SLOPE_CASE(name)                                                                      \
-    case FCNN_RULE_##name: return fcnn_##name##_slope(x, parameter);
 
 FCNN_INLINE float cuda_pointwise_value(fcnn_pointwise rule, float x, float parameter) {
     switch (rule) {
@@ -15,6 +13,9 @@ FCNN_INLINE float cuda_pointwise_value(fcnn_pointwise rule, float x, float param
     default: return x;
     }
 }
+
+#define CUDA_SLOPE_CASE(name)                                                                      \
+    case FCNN_RULE_##name: return fcnn_##name##_slope(x, parameter);
 
 FCNN_INLINE float cuda_pointwise_slope(fcnn_pointwise rule, float x, float parameter) {
     switch (rule) {

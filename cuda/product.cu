@@ -3,10 +3,8 @@
  * With a fold, the aliases of an output bin are gathered as extra input
  * channels, padded with zeros to as many as the bin with the most has, so that
  * each output bin is a product of one and the same shape: as many bins at a
- * time as some scratch holds. */
+ * time as the workspace holds, but at least one. */
 #include "launch.h"
-
-static const int64_t GATHERED_BYTES = (int64_t)256 << 20; /* at a time, but at least one bin */
 
 /* ---- Rows of DC ---- */
 
@@ -55,13 +53,14 @@ static int64_t gathered_h(const fcnn_fold *fold, int channels, int filters) {
 }
 
 /* No more for operands that are smaller in any way. */
-size_t cuda_product_scratch(const fcnn_demand *demand) {
+size_t cuda_product_scratch(const cuda_device *device, const fcnn_demand *demand) {
     const fcnn_fold *fold = demand->fold;
     if (!fold) return 0;
     int64_t bin = gathered_x(fold, demand->channels, demand->capacity) +
                   gathered_h(fold, demand->channels, demand->filters);
     int64_t all = bin * fcnn_band_count(fold->radius_out);
-    int64_t some = bin > GATHERED_BYTES ? bin : GATHERED_BYTES;
+    int64_t some = (int64_t)device->workspace;
+    if (some < bin) some = bin;
     return (size_t)(all < some ? all : some) + 2 * CUDA_ALIGNMENT;
 }
 
@@ -71,7 +70,7 @@ static fcnn_status prepare(cuda_device *device, const fcnn_fold *fold, const fcn
     FCNN_TRY(cuda_find_fold(device, fold, &copy));
     int64_t x = gathered_x(fold, in->channels, in->capacity);
     int64_t h = gathered_h(fold, in->channels, out->channels);
-    int64_t bins = fcnn_band_count(out->radius), most = GATHERED_BYTES / (x + h);
+    int64_t bins = fcnn_band_count(out->radius), most = (int64_t)device->workspace / (x + h);
     if (most > bins) most = bins;
     if (most < 1) most = 1;
     size_t offset = 0;

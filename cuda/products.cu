@@ -16,7 +16,8 @@ fcnn_status cuda_products(cuda_device *device, bool complex, int rows, int colum
     const cublasComputeType_t compute = device->base.precision == FCNN_PRECISION_TF32
                                             ? CUBLAS_COMPUTE_32F_FAST_TF32
                                             : CUBLAS_COMPUTE_32F;
-    const fcnn_complex one = {1.0f, 0.0f}, scale = {beta, 0.0f};
+    /* Aligned like cuBLAS's own complex numbers; of real products the first float counts. */
+    alignas(8) const fcnn_complex one = {1.0f, 0.0f}, scale = {beta, 0.0f};
     const int64_t number = (complex ? 2 : 1) * (int64_t)sizeof(float);
     for (int64_t first = 0; first < count; first += PRODUCTS_MOST) {
         int some = (int)(count - first < PRODUCTS_MOST ? count - first : PRODUCTS_MOST);

@@ -144,17 +144,14 @@ struct srelu_grid_slopes {
 
 static fcnn_status grid_square(cuda_device *device, int m, const fcnn_tensor *x, int window,
                                fcnn_complex *square) {
-    const cuda_grid *grid = cuda_find_grid(device, m);
-    size_t offset = 0;
-    cuda_grid_buffers s = cuda_buffers(device, grid, &offset);
-    int64_t total = (int64_t)x->channels * x->images;
-    for (int64_t first = 0; first < total; first += grid->columns) {
-        int count = cuda_chunk_columns(grid, x, first);
-        FCNN_TRY(cuda_columns_to_map(device, grid, &s, x, x->radius, first, count, s.map));
-        srelu_grid_squares body = {s.map};
-        CUDA_RUN(device, (int64_t)m * m * grid->columns, body);
-        FCNN_TRY(cuda_map_to_columns(device, grid, &s, s.map, window, 1.0f, false, square, x, first,
-                                     count));
+    cuda_walk at = cuda_walk_of(device, m);
+    while (cuda_next_chunk(&at, x)) {
+        FCNN_TRY(cuda_columns_to_map(device, at.grid, &at.s, x, x->radius, at.first, at.count,
+                                     at.s.map));
+        srelu_grid_squares body = {at.s.map};
+        CUDA_RUN(device, (int64_t)m * m * at.grid->columns, body);
+        FCNN_TRY(cuda_map_to_columns(device, at.grid, &at.s, at.s.map, window, 1.0f, false, square,
+                                     x, at.first, at.count));
     }
     return FCNN_OK;
 }
@@ -163,19 +160,17 @@ static fcnn_status grid_square(cuda_device *device, int m, const fcnn_tensor *x,
 static fcnn_status grid_square_backward(cuda_device *device, int m, const float *b,
                                         const fcnn_tensor *x, const fcnn_tensor *dy, int window,
                                         const fcnn_tensor *dx) {
-    const cuda_grid *grid = cuda_find_grid(device, m);
-    size_t offset = 0;
-    cuda_grid_buffers s = cuda_buffers(device, grid, &offset);
-    int64_t total = (int64_t)x->channels * x->images;
-    for (int64_t first = 0; first < total; first += grid->columns) {
-        int count = cuda_chunk_columns(grid, x, first);
-        FCNN_TRY(cuda_columns_to_map(device, grid, &s, x, x->radius, first, count, s.map));
-        FCNN_TRY(cuda_columns_to_map(device, grid, &s, dy, window, first, count, s.other));
-        srelu_grid_slopes body = {b, s.map, cuda_columns_of(x, first, count), grid->columns,
-                                  s.other};
-        CUDA_RUN(device, (int64_t)m * m * count, body);
-        FCNN_TRY(cuda_map_to_columns(device, grid, &s, s.other, dx->radius, 1.0f, true,
-                                     fcnn_tensor_band(dx), dx, first, count));
+    cuda_walk at = cuda_walk_of(device, m);
+    while (cuda_next_chunk(&at, x)) {
+        FCNN_TRY(cuda_columns_to_map(device, at.grid, &at.s, x, x->radius, at.first, at.count,
+                                     at.s.map));
+        FCNN_TRY(cuda_columns_to_map(device, at.grid, &at.s, dy, window, at.first, at.count,
+                                     at.s.other));
+        srelu_grid_slopes body = {b, at.s.map, cuda_columns_of(x, at.first, at.count),
+                                  at.grid->columns, at.s.other};
+        CUDA_RUN(device, (int64_t)m * m * at.count, body);
+        FCNN_TRY(cuda_map_to_columns(device, at.grid, &at.s, at.s.other, dx->radius, 1.0f, true,
+                                     fcnn_tensor_band(dx), dx, at.first, at.count));
     }
     return FCNN_OK;
 }

@@ -12,8 +12,8 @@ static fcnn_status failure(fcnn_status status, const char *call, const char *ope
 
 fcnn_status cuda_status(cudaError_t error, const char *call, const char *operation) {
     if (error == cudaSuccess) return FCNN_OK;
-    fcnn_status status =
-        error == cudaErrorMemoryAllocation ? FCNN_ERROR_MEMORY : FCNN_ERROR_DEVICE;
+    cudaGetLastError(); /* it is told here: the next launch must not find it */
+    fcnn_status status = error == cudaErrorMemoryAllocation ? FCNN_ERROR_MEMORY : FCNN_ERROR_DEVICE;
     return failure(status, call, operation, cudaGetErrorString(error));
 }
 

@@ -4,8 +4,7 @@
 
 #include <climits>
 
-static const int64_t TORUS_BYTES = (int64_t)64
-                                   << 20; /* of real tori that are transformed at once */
+static const int64_t TORUS_SHARE = 4; /* of the workspace, for real tori transformed at once */
 
 /* ---- Plans ---- */
 
@@ -15,39 +14,6 @@ static int64_t columns_of(const cuda_torus *torus) {
 }
 static size_t real_bytes(const cuda_torus *torus) {
     return (size_t)(torus_points(torus) * torus->batch) * sizeof(float);
-}
-
-static fcnn_status fill_plan(cuda_device *device, cuda_torus *torus, cufftType type,
-                             cufftHandle plan) {
-    int n[] = {torus->size, torus->size}, half[] = {torus->size, torus->size / 2 + 1};
-    int columns = (int)columns_of(torus), batch = torus->batch;
-    size_t work = 0;
-    CUDA_TRY(cufftSetStream(plan, device->compute));
-    CUDA_TRY(cufftSetAutoAllocation(plan, 0));
-    if (type == CUFFT_R2C)
-        CUDA_TRY(cufftMakePlanMany(plan, 2, n, n, batch, 1, half, columns, 1, type, batch, &work));
-    else
-        CUDA_TRY(cufftMakePlanMany(plan, 2, n, half, columns, 1, n, batch, 1, type, batch, &work));
-    if (work > torus->work_bytes) torus->work_bytes = work;
-    return FCNN_OK;
-}
-
-static fcnn_status make_plan(cuda_device *device, cuda_torus *torus, cufftType type,
-                             cufftHandle *plan) {
-    CUDA_TRY(cufftCreate(plan));
-    fcnn_status status = fill_plan(device, torus, type, *plan);
-    if (status) cufftDestroy(*plan);
-    return status;
-}
-
-static fcnn_status make_plans(cuda_device *device, cuda_torus *torus) {
-    FCNN_TRY(make_plan(device, torus, CUFFT_C2R, &torus->inverse));
-    fcnn_status status = make_plan(device, torus, CUFFT_R2C, &torus->forward);
-    if (status)
-        cufftDestroy(torus->inverse);
-    else
-        device->tori.push_back(*torus);
-    return status;
 }
 
 const cuda_torus *cuda_find_torus(const cuda_device *device, int size, int channels, int unit) {
@@ -64,7 +30,8 @@ fcnn_status cuda_make_torus(cuda_device *device, int size, int channels, int64_t
                                "which cuFFT cannot count; a smaller batch or tile has fewer",
                                (long long)columns, size, size);
     if (!cuda_find_torus(device, size, channels, (int)unit)) {
-        int64_t most = TORUS_BYTES / (points * unit * (int64_t)sizeof(float));
+        int64_t bytes = points * unit * (int64_t)sizeof(float);
+        int64_t most = (int64_t)device->workspace / TORUS_SHARE / bytes;
         int groups = most < 1 ? channels : (int)((channels + most - 1) / most);
         while (channels % groups) groups++;
         cuda_torus torus = {};
@@ -72,10 +39,11 @@ fcnn_status cuda_make_torus(cuda_device *device, int size, int channels, int64_t
         torus.channels = channels;
         torus.unit = (int)unit;
         torus.batch = channels / groups * (int)unit;
-        FCNN_TRY(make_plans(device, &torus));
+        FCNN_TRY(cuda_make_plans(device, size, torus.batch, (int)columns, &torus.plans));
+        device->tori.push_back(torus);
     }
     const cuda_torus *torus = cuda_find_torus(device, size, channels, (int)unit);
-    cuda_need_scratch(device, cuda_align(real_bytes(torus)) + cuda_align(torus->work_bytes));
+    cuda_need_scratch(device, cuda_align(real_bytes(torus)) + cuda_align(torus->plans.work));
     return FCNN_OK;
 }
 
@@ -95,29 +63,21 @@ static torus_group group_at(const cuda_device *device, const cuda_torus *torus, 
             channels};
 }
 
-static fcnn_status take_work(const cuda_device *device, const cuda_torus *torus, cufftHandle plan) {
+static void *work_of(const cuda_device *device, const cuda_torus *torus) {
     size_t offset = cuda_align(real_bytes(torus));
-    CUDA_TRY(cufftSetWorkArea(plan, cuda_take_scratch(device, &offset, torus->work_bytes)));
-    return FCNN_OK;
+    return cuda_take_scratch(device, &offset, torus->plans.work);
 }
 
-static cufftComplex *spectra_of(const cuda_torus *torus, const torus_group &group,
-                                fcnn_complex *spectra) {
-    return (cufftComplex *)(void *)(spectra + (int64_t)group.first * torus->unit);
+static fcnn_status transform(cuda_device *device, const cuda_torus *torus, const torus_group &group,
+                             fcnn_complex *spectra) {
+    return cuda_transform(device, &torus->plans, work_of(device, torus), group.real,
+                          spectra + (int64_t)group.first * torus->unit);
 }
 
-static fcnn_status transform(const cuda_device *device, const cuda_torus *torus,
-                             const torus_group &group, fcnn_complex *spectra) {
-    FCNN_TRY(take_work(device, torus, torus->forward));
-    CUDA_TRY(cufftExecR2C(torus->forward, group.real, spectra_of(torus, group, spectra)));
-    return FCNN_OK;
-}
-
-static fcnn_status transform_back(const cuda_device *device, const cuda_torus *torus,
+static fcnn_status transform_back(cuda_device *device, const cuda_torus *torus,
                                   const torus_group &group, fcnn_complex *spectra) {
-    FCNN_TRY(take_work(device, torus, torus->inverse));
-    CUDA_TRY(cufftExecC2R(torus->inverse, spectra_of(torus, group, spectra), group.real));
-    return FCNN_OK;
+    return cuda_transform_back(device, &torus->plans, work_of(device, torus),
+                               spectra + (int64_t)group.first * torus->unit, group.real);
 }
 
 /* ---- Windows ---- */

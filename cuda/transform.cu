@@ -41,16 +41,13 @@ static grid_map grid_map_of(const fcnn_tensor *map, const cuda_grid *grid, int64
 fcnn_status cuda_band_to_map(fcnn_device *base, const fcnn_tensor *band, float scale,
                              fcnn_tensor *map) {
     cuda_device *device = cuda_of(base);
-    const cuda_grid *grid = cuda_find_grid(device, map->size);
-    int64_t columns = (int64_t)band->channels * band->images,
-            pixels = (int64_t)map->size * map->size;
-    size_t offset = 0;
-    cuda_grid_buffers s = cuda_buffers(device, grid, &offset);
-    for (int64_t first = 0; first < columns; first += grid->columns) {
-        int count = cuda_chunk_columns(grid, band, first);
-        FCNN_TRY(cuda_columns_to_map(device, grid, &s, band, band->radius, first, count, s.map));
-        map_stores body = {grid_map_of(map, grid, first, count, s.map), scale};
-        CUDA_RUN(device, pixels * count, body);
+    int64_t pixels = (int64_t)map->size * map->size;
+    cuda_walk at = cuda_walk_of(device, map->size);
+    while (cuda_next_chunk(&at, band)) {
+        FCNN_TRY(cuda_columns_to_map(device, at.grid, &at.s, band, band->radius, at.first, at.count,
+                                     at.s.map));
+        map_stores body = {grid_map_of(map, at.grid, at.first, at.count, at.s.map), scale};
+        CUDA_RUN(device, pixels * at.count, body);
     }
     return FCNN_OK;
 }
@@ -58,17 +55,13 @@ fcnn_status cuda_band_to_map(fcnn_device *base, const fcnn_tensor *band, float s
 fcnn_status cuda_map_to_band(fcnn_device *base, const fcnn_tensor *map, float scale,
                              fcnn_tensor *band) {
     cuda_device *device = cuda_of(base);
-    const cuda_grid *grid = cuda_find_grid(device, map->size);
-    int64_t columns = (int64_t)band->channels * band->images,
-            pixels = (int64_t)map->size * map->size;
-    size_t offset = 0;
-    cuda_grid_buffers s = cuda_buffers(device, grid, &offset);
-    for (int64_t first = 0; first < columns; first += grid->columns) {
-        int count = cuda_chunk_columns(grid, band, first);
-        map_loads body = {grid_map_of(map, grid, first, count, s.map)};
-        CUDA_RUN(device, pixels * grid->columns, body);
-        FCNN_TRY(cuda_map_to_columns(device, grid, &s, s.map, band->radius, scale, false,
-                                     fcnn_tensor_band(band), band, first, count));
+    int64_t pixels = (int64_t)map->size * map->size;
+    cuda_walk at = cuda_walk_of(device, map->size);
+    while (cuda_next_chunk(&at, band)) {
+        map_loads body = {grid_map_of(map, at.grid, at.first, at.count, at.s.map)};
+        CUDA_RUN(device, pixels * at.grid->columns, body);
+        FCNN_TRY(cuda_map_to_columns(device, at.grid, &at.s, at.s.map, band->radius, scale, false,
+                                     fcnn_tensor_band(band), band, at.first, at.count));
     }
     return FCNN_OK;
 }

@@ -18,13 +18,15 @@ static int all_windows(const fcnn_convolution *c) {
     return across * across;
 }
 
-static int windows_at_once(const fcnn_convolution *c) {
+static int windows_at_once(const cuda_device *device, const fcnn_convolution *c) {
     int64_t bytes = cuda_torus_bins(c->tile) * (c->channels + c->filters) * c->capacity *
                     (int64_t)sizeof(fcnn_complex);
-    return cuda_piece(all_windows(c), CUDA_CONVOLUTION_WORK / bytes);
+    return cuda_piece(device, all_windows(c), bytes);
 }
 
-static int unit_of(const fcnn_convolution *c) { return windows_at_once(c) * c->capacity; }
+static int unit_of(const cuda_device *device, const fcnn_convolution *c) {
+    return windows_at_once(device, c) * c->capacity;
+}
 
 static int64_t spectra_numbers(const fcnn_convolution *c, int64_t columns) {
     return cuda_torus_bins(c->tile) * columns;
@@ -33,8 +35,9 @@ static int64_t spectra_bytes(const fcnn_convolution *c, int64_t columns) {
     return (int64_t)cuda_align((size_t)spectra_numbers(c, columns) * sizeof(fcnn_complex));
 }
 
-static cuda_windows windows_from(const fcnn_convolution *c, const fcnn_cut &cut, int first) {
-    int most = windows_at_once(c), left = all_windows(c) - first;
+static cuda_windows windows_from(const cuda_device *device, const fcnn_convolution *c,
+                                 const fcnn_cut &cut, int first) {
+    int most = windows_at_once(device, c), left = all_windows(c) - first;
     return {cut, first, most < left ? most : left};
 }
 
@@ -75,7 +78,7 @@ static fcnn_status choose_oaa(fcnn_convolution *c) {
 
 static fcnn_status plan(cuda_device *device, const fcnn_convolution *c,
                         fcnn_convolution_bytes *bytes) {
-    int64_t unit = unit_of(c), x = spectra_bytes(c, c->channels * unit);
+    int64_t unit = unit_of(device, c), x = spectra_bytes(c, c->channels * unit);
     int64_t y = spectra_bytes(c, c->filters * unit);
     FCNN_TRY(cuda_make_torus(device, c->tile, c->channels, unit));
     FCNN_TRY(cuda_make_torus(device, c->tile, c->filters, unit));
@@ -103,7 +106,7 @@ fcnn_status cuda_oaa_plan(fcnn_device *base, fcnn_convolution *c, fcnn_convoluti
 
 static const cuda_torus *torus_of(const cuda_device *device, const fcnn_convolution *c,
                                   int channels) {
-    return cuda_find_torus(device, c->tile, channels, unit_of(c));
+    return cuda_find_torus(device, c->tile, channels, unit_of(device, c));
 }
 
 /* Spectra as an operand of the products. */
@@ -123,7 +126,7 @@ static fcnn_status forward(fcnn_device *base, const fcnn_convolution *c,
                            fcnn_tensor *y) {
     cuda_device *device = cuda_of(base);
     unsigned char *work = (unsigned char *)memory->work;
-    int64_t unit = unit_of(c);
+    int64_t unit = unit_of(device, c);
     fcnn_complex *xs = (fcnn_complex *)memory->input;
     if (!keeps_input(c))
         xs = cuda_take_work<fcnn_complex>(&work, spectra_numbers(c, c->channels * unit));
@@ -131,15 +134,15 @@ static fcnn_status forward(fcnn_device *base, const fcnn_convolution *c,
     const fcnn_complex *h = (const fcnn_complex *)memory->kernel;
     fcnn_cut in = is_fft(c) ? fcnn_fft_input(c) : fcnn_oaa_tile(c);
     fcnn_cut out = is_fft(c) ? fcnn_fft_output(c) : fcnn_oaa_output(c);
-    for (int first = 0; first < all_windows(c); first += windows_at_once(c)) {
+    for (int first = 0; first < all_windows(c); first += windows_at_once(device, c)) {
         FCNN_TRY(cuda_map_to_spectra(device, torus_of(device, c, c->channels),
-                                     windows_from(c, in, first), x, xs));
+                                     windows_from(device, c, in, first), x, xs));
         FCNN_TRY(cuda_products(device, true, c->filters, (int)unit, c->channels,
                                matrix_of(h, 'n', c->filters, c->channels),
                                matrix_of(xs, 'n', c->channels, unit), 0.0f, ys, unit,
                                c->filters * unit, cuda_torus_bins(c->tile)));
         FCNN_TRY(cuda_spectra_to_map(device, torus_of(device, c, c->filters),
-                                     windows_from(c, out, first), ys, first > 0, y));
+                                     windows_from(device, c, out, first), ys, first > 0, y));
     }
     return FCNN_OK;
 }
@@ -149,7 +152,7 @@ static fcnn_status backward_data(cuda_device *device, const fcnn_convolution *c,
                                  const cuda_windows &windows, const fcnn_complex *h,
                                  const fcnn_complex *dys, fcnn_complex *dxs,
                                  const fcnn_tensor *dx) {
-    int64_t unit = unit_of(c);
+    int64_t unit = unit_of(device, c);
     FCNN_TRY(cuda_products(device, true, c->channels, (int)unit, c->filters,
                            matrix_of(h, 'c', c->filters, c->channels),
                            matrix_of(dys, 'n', c->filters, unit), 0.0f, dxs, unit,
@@ -164,17 +167,17 @@ static fcnn_status backward(fcnn_device *base, const fcnn_convolution *c,
                             const fcnn_tensor *dy, fcnn_tensor *dx, float *dw) {
     cuda_device *device = cuda_of(base);
     unsigned char *work = (unsigned char *)memory->work;
-    int64_t unit = unit_of(c), pairs = pairs_of(c);
+    int64_t unit = unit_of(device, c), pairs = pairs_of(c);
     fcnn_complex *dh = cuda_take_work<fcnn_complex>(&work, spectra_numbers(c, pairs));
     fcnn_complex *dys = cuda_take_work<fcnn_complex>(&work, spectra_numbers(c, c->filters * unit));
     fcnn_complex *dxs = (fcnn_complex *)(void *)work;
     fcnn_complex *xs = keeps_input(c) ? (fcnn_complex *)memory->input : dxs;
     fcnn_cut in = is_fft(c) ? fcnn_fft_input(c) : fcnn_oaa_input(c);
     fcnn_cut out = is_fft(c) ? fcnn_fft_output(c) : fcnn_oaa_tile(c);
-    for (int first = 0; first < all_windows(c); first += windows_at_once(c)) {
-        cuda_windows windows = windows_from(c, in, first);
+    for (int first = 0; first < all_windows(c); first += windows_at_once(device, c)) {
+        cuda_windows windows = windows_from(device, c, in, first);
         FCNN_TRY(cuda_map_to_spectra(device, torus_of(device, c, c->filters),
-                                     windows_from(c, out, first), dy, dys));
+                                     windows_from(device, c, out, first), dy, dys));
         if (dx)
             FCNN_TRY(backward_data(device, c, windows, (const fcnn_complex *)memory->kernel, dys,
                                    dxs, dx));

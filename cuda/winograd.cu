@@ -17,17 +17,17 @@ static int64_t tiles_floats(const fcnn_convolution *c, int64_t rows, int tiles) 
     return PLANES * rows * tiles * c->capacity;
 }
 
-static int tiles_at_once(const fcnn_convolution *c) {
+static int tiles_at_once(const cuda_device *device, const fcnn_convolution *c) {
     int64_t bytes = tiles_floats(c, c->channels + c->filters, 1) * (int64_t)sizeof(float);
-    return cuda_piece(tiles_across(c) * tiles_across(c), CUDA_CONVOLUTION_WORK / bytes);
+    return cuda_piece(device, tiles_across(c) * tiles_across(c), bytes);
 }
 
 struct winograd_part {
     int first, tiles;
 };
 
-static winograd_part part_from(const fcnn_convolution *c, int first) {
-    int tiles = tiles_at_once(c), left = tiles_across(c) * tiles_across(c) - first;
+static winograd_part part_from(const cuda_device *device, const fcnn_convolution *c, int first) {
+    int tiles = tiles_at_once(device, c), left = tiles_across(c) * tiles_across(c) - first;
     return {first, tiles < left ? tiles : left};
 }
 
@@ -139,10 +139,10 @@ struct winograd_taps_gradient {
 
 fcnn_status cuda_winograd_plan(fcnn_device *base, fcnn_convolution *c,
                                fcnn_convolution_bytes *bytes) {
-    (void)base;
+    const cuda_device *device = cuda_of(base);
     FCNN_TRY(fcnn_winograd_check(c));
     c->tile = GRID;
-    int tiles = tiles_at_once(c);
+    int tiles = tiles_at_once(device, c);
     size_t d = (size_t)tiles_floats(c, c->channels, tiles) * sizeof(float);
     size_t z = (size_t)tiles_floats(c, c->filters, tiles) * sizeof(float);
     bytes->kernel = (int64_t)c->filters * c->channels * PLANES * (int64_t)sizeof(float);
@@ -163,13 +163,14 @@ static fcnn_status correlate(cuda_device *device, const fcnn_convolution *c,
                              const fcnn_convolution_memory *memory, const fcnn_tensor *in,
                              const fcnn_tensor *out, bool turn) {
     unsigned char *work = (unsigned char *)memory->work;
-    float *from = cuda_take_work<float>(&work, tiles_floats(c, in->channels, tiles_at_once(c)));
+    float *from =
+        cuda_take_work<float>(&work, tiles_floats(c, in->channels, tiles_at_once(device, c)));
     float *to = (float *)(void *)work;
     int64_t taps = (int64_t)c->filters * c->channels;
     cuda_matrix u = {memory->kernel, turn ? 't' : 'n', c->channels, taps};
     winograd_part part = {0, 0};
     for (int t = 0; t < tiles_across(c) * tiles_across(c); t += part.tiles) {
-        part = part_from(c, t);
+        part = part_from(device, c, t);
         winograd_planes<GRID> d = {operand_of(c, in, part, turn, from)};
         winograd_outputs z = {operand_of(c, out, part, turn, to)};
         int64_t columns = (int64_t)part.tiles * in->images;
@@ -193,7 +194,7 @@ fcnn_status cuda_winograd_forward(fcnn_device *base, const fcnn_convolution *c, 
 static fcnn_status backward_weights(cuda_device *device, const fcnn_convolution *c,
                                     const fcnn_convolution_memory *memory, const fcnn_tensor *x,
                                     const fcnn_tensor *dy, float *dw) {
-    int most = tiles_at_once(c);
+    int most = tiles_at_once(device, c);
     unsigned char *work = (unsigned char *)memory->work;
     float *data = cuda_take_work<float>(&work, tiles_floats(c, c->channels, most));
     float *gradient = cuda_take_work<float>(&work, tiles_floats(c, c->filters, most));
@@ -201,7 +202,7 @@ static fcnn_status backward_weights(cuda_device *device, const fcnn_convolution 
     int64_t pairs = (int64_t)c->filters * c->channels;
     winograd_part part = {0, 0};
     for (int t = 0; t < tiles_across(c) * tiles_across(c); t += part.tiles) {
-        part = part_from(c, t);
+        part = part_from(device, c, t);
         winograd_planes<GRID> d = {operand_of(c, x, part, false, data)};
         winograd_planes<STEP> g = {operand_of(c, dy, part, false, gradient)};
         int64_t columns = (int64_t)part.tiles * x->images;

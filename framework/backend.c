@@ -30,7 +30,7 @@ static fcnn_status open_best(int threads, fcnn_device **device) {
         FCNN_TRY(backend->open(threads, device));
         char *description = (*device)->description;
         size_t used = strlen(description);
-        snprintf(description + used, sizeof (*device)->description - used, "%s", passed);
+        snprintf(description + used, sizeof(*device)->description - used, "%s", passed);
         return FCNN_OK;
     }
 }

@@ -319,8 +319,9 @@ struct fcnn_backend {
     fcnn_status (*softmax)(fcnn_device *device, const fcnn_tensor *logits,
                            fcnn_tensor *probabilities);
     /* Adds the batch to *score or, where that is NULL, without waiting, to the device's own.
-     * labels: host memory, one an image. gradient, if not NULL, is dL/dlogits of the mean over
-     * images of scale * weight[label] * loss. */
+     * labels: host memory, one an image; where one is no class, that is an error and nothing is
+     * added. gradient, if not NULL, is dL/dlogits of the mean over images of scale *
+     * weight[label] * loss. */
     fcnn_status (*cross_entropy)(fcnn_device *device, const fcnn_loss_constants *constants,
                                  const fcnn_tensor *logits, const fcnn_tensor *probabilities,
                                  const int32_t *labels, fcnn_tensor *gradient, fcnn_score *score);

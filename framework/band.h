@@ -84,6 +84,22 @@ FCNN_INLINE void fcnn_band_frequency(int64_t index, int *ky, int *kx) {
     }
 }
 
+/* From a bin to the one that follows it in shell order. */
+FCNN_INLINE void fcnn_band_next(int *ky, int *kx) {
+    int s = *ky < 0 ? -*ky : *ky;
+    if (*kx > s) s = *kx;
+    if (*ky == s && *kx < s) {
+        ++*kx;
+    } else if (*kx == s && *ky > -s) {
+        --*ky;
+    } else if (*kx > 1) {
+        --*kx;
+    } else { /* the next shell */
+        *ky = s + 1;
+        *kx = 0;
+    }
+}
+
 /* The fold of a strided convolution. A band of size n = 2r+1 is taken on the
  * even grid g = n+1; sampling every `stride` points leaves m = g/stride, odd.
  * Output bin k gathers its aliases q = k + (i m, j m), |q| <= r. For k != 0 all

@@ -100,6 +100,16 @@ FCNN_INLINE float fcnn_logits_largest(const float *logits, int64_t step, int cla
     return most;
 }
 
+/* Of a batch, before anything is computed. */
+static inline fcnn_status fcnn_labels_check(const int32_t *labels, int images, int classes) {
+    for (int n = 0; n < images; n++)
+        if (labels[n] < 0 || labels[n] >= classes)
+            return fcnn_status_set(FCNN_ERROR_FORMAT,
+                                   "image %d of the batch has label %d; the network has %d classes",
+                                   n, labels[n], classes);
+    return FCNN_OK;
+}
+
 /* Classes whose logit beats the label's; equal ones count from the lower class on. */
 FCNN_INLINE int fcnn_label_rank(const float *logits, int64_t step, int classes, int label) {
     float own = logits[label * step];

@@ -15,9 +15,11 @@
  *
  * On the device every buffer stands between two guards, outputs start as NaN,
  * and so does the padding behind the images of every input. What is compared
- * must also have the same bits on every number of threads, and real DC. Each
- * case opens its devices anew, so that a demand or scratch size that is too
- * small cannot hide behind an earlier case. FCNN_TEST_DEVICE names the backend. */
+ * must also have the same bits on every number of threads (of an asynchronous
+ * backend: both times), and real DC. Each case opens its devices anew, so that a
+ * demand or scratch size that is too small cannot hide behind an earlier case.
+ * FCNN_TEST_DEVICE names the backend. FCNN_TEST_EVERY=n runs every n-th case of
+ * each test, from its first on: an odd n where cases alternate. */
 #ifndef FCNN_TESTS_REFERENCE_CASE_H
 #define FCNN_TESTS_REFERENCE_CASE_H
 
@@ -32,6 +34,8 @@ typedef enum {
 /* Starts a case; false where cases are only being counted. The kind is the
  * line's first word, the name the rest. */
 bool case_begin(const char *kind, const char *format, ...) FCNN_PRINTF(2, 3);
+/* Whether FCNN_TEST_EVERY leaves out number `index` of a test's cases. */
+bool case_left_out(int index);
 /* Relative norm allowed between float and reference; 1e-5 unless set. */
 void case_tolerance(double tolerance);
 /* Prints the line and counts a failure. */

@@ -313,6 +313,22 @@ static void all_agree(void) {
     }
 }
 
+/* ---- More sums at once than a backend may keep room for ---- */
+
+static void many_taps(void) {
+    shape s = {2, 2, 1, 256, 1032, 1, 0};
+    if (!begin("backward", "", FCNN_CONVOLUTION_direct, &s, true)) return;
+    problem p = convolution_problem_new(&s, true, false);
+    while (case_device()) {
+        operation o;
+        if (!convolution_plan(&o, &p, FCNN_CONVOLUTION_direct, true)) break;
+        case_reserve();
+        convolution_run_kernel(&o);
+        convolution_run_backward(&o, &p, false, true);
+    }
+    case_end();
+}
+
 /* ---- Program ---- */
 
 static void run_algorithm(fcnn_convolution_algorithm algorithm) {
@@ -334,7 +350,8 @@ static void run_algorithm(fcnn_convolution_algorithm algorithm) {
 FCNN_CONVOLUTION_ALGORITHMS(TEST_FUNCTION)
 
 int main(int count, char **arguments) {
-    static const case_test tests[] = {FCNN_CONVOLUTION_ALGORITHMS(TEST_ROW){"agree", all_agree}};
+    static const case_test tests[] = {FCNN_CONVOLUTION_ALGORITHMS(TEST_ROW){"agree", all_agree},
+                                      {"many taps", many_taps}};
     if (count < 2) return case_main("convolution of maps", tests, COUNT(tests));
     for (int i = 0; i < COUNT(tests); i++)
         if (!strcmp(tests[i].name, arguments[1]))

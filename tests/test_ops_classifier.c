@@ -3,6 +3,7 @@
 #include "reference_case.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
@@ -182,7 +183,80 @@ static void loss(void) {
     }
 }
 
+/* ---- The device's own score ---- */
+
+static void call_loss(const loss_problem *p, const fcnn_tensor *x, const fcnn_tensor *y,
+                      fcnn_score *score) {
+    CASE_CALL(cross_entropy, &p->constants, x, y, p->labels, NULL, score);
+}
+
+/* A batch with a label that is no class: refused, and no part of it is added. */
+static void call_bad_label(const loss_problem *p, const fcnn_tensor *x, const fcnn_tensor *y,
+                           int32_t bad) {
+    int32_t *last = &p->labels[p->images - 1], good = *last;
+    fcnn_device *device = case_current();
+    *last = bad;
+    fcnn_status status =
+        device->backend->cross_entropy(device, &p->constants, x, y, p->labels, NULL, NULL);
+    *last = good;
+    char label[32];
+    snprintf(label, sizeof label, "label %d", (int)bad);
+    CASE_CHECK(status == FCNN_ERROR_FORMAT && strstr(fcnn_status_message(), label),
+               "label %d of %d classes gave status %d", (int)bad, p->classes, (int)status);
+}
+
+/* Twice what one batch has. */
+static fcnn_score doubled(const fcnn_score *score) {
+    fcnn_score twice = *score;
+    fcnn_score_add(&twice, score);
+    return twice;
+}
+
+static void own_score_device(const loss_problem *p, const float *logits, const fcnn_score *want) {
+    fcnn_tensor x = case_vector(CASE_INPUT, p->classes, p->images, logits);
+    fcnn_tensor y = case_vector(CASE_OUTPUT, p->classes, p->images, NULL);
+    const fcnn_score before = {2.5, 3, 4, 5};
+    fcnn_score none = {0}, given = before, first = before, second = before, third = before;
+    fcnn_score twice = doubled(want);
+    case_reserve();
+    CASE_CALL(softmax, &x, &y);
+    call_loss(p, &x, &y, NULL);
+    call_loss(p, &x, &y, &given);
+    call_bad_label(p, &x, &y, p->classes);
+    call_loss(p, &x, &y, NULL);
+    call_bad_label(p, &x, &y, -1);
+    CASE_CALL(take_score, &first);
+    CASE_CALL(take_score, &second);
+    call_loss(p, &x, &y, NULL);
+    CASE_CALL(take_score, &third);
+    compare_score(&given, &before, want);
+    compare_score(&first, &before, &twice);
+    compare_score(&second, &before, &none);
+    compare_score(&third, &before, want);
+}
+
+static void own_score(void) {
+    static const int images[] = {19, 32};
+    for (int i = 0; i < COUNT(images); i++) {
+        int classes = 7;
+        if (!case_begin("forward", "the device's own score, classes=%d N=%d", classes, images[i]))
+            continue;
+        float *logits = case_random((int64_t)classes * images[i], 2.0);
+        loss_problem p = {.classes = classes,
+                          .images = images[i],
+                          .constants = {.scale = 1.0f},
+                          .logits = case_doubles(logits, (int64_t)classes * images[i]),
+                          .labels = ref_allocate((size_t)images[i] * sizeof(int32_t))};
+        for (int n = 0; n < images[i]; n++) p.labels[n] = n * 5 % classes;
+        fcnn_score want = count_score(&p, ref_cross_entropy(classes, images[i], &p.constants,
+                                                            p.logits, p.labels, NULL, NULL));
+        while (case_device()) own_score_device(&p, logits, &want);
+        case_end();
+    }
+}
+
 int main(void) {
-    static const case_test tests[] = {{"dense", dense}, {"softmax and loss", loss}};
+    static const case_test tests[] = {
+        {"dense", dense}, {"softmax and loss", loss}, {"own score", own_score}};
     return case_main("classifier", tests, COUNT(tests));
 }

@@ -93,10 +93,8 @@ static void run_device(const problem *p, int grid) {
     float *da = case_array(CASE_OUTPUT, channels, NULL);
     float *db = case_array(CASE_OUTPUT, channels, NULL);
     if (grid)
-        case_demand((fcnn_demand){.kind = FCNN_DEMAND_GRID,
-                                  .size = grid,
-                                  .channels = channels,
-                                  .capacity = x.capacity});
+        case_demand((fcnn_demand){
+            .kind = FCNN_DEMAND_GRID, .size = grid, .channels = channels, .capacity = x.capacity});
     else
         case_demand((fcnn_demand){.kind = FCNN_DEMAND_SRELU, .radius = r, .window = s->window});
     case_reserve();

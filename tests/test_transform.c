@@ -315,7 +315,8 @@ static void image_round_trip(void) {
     double *want = case_new(27 * 27);
     for (int i = 0; i < 27 * 27; i++) want[i] = image.pixels[i] / 255.0;
     while (case_device()) {
-        case_demand((fcnn_demand){.kind = FCNN_DEMAND_GRID, .size = 27, .channels = 1, .capacity = 16});
+        case_demand(
+            (fcnn_demand){.kind = FCNN_DEMAND_GRID, .size = 27, .channels = 1, .capacity = 16});
         fcnn_tensor band = transform(&image, &plain_statistics, 13, 1);
         fcnn_tensor map = case_map(CASE_OUTPUT, 27, 1, 1, NULL);
         CASE_CALL(band_to_map, &band, 1.0f, &map);

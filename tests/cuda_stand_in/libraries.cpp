@@ -177,34 +177,47 @@ static operand make_operand(const void *at, cudaDataType_t type, cublasOperation
     return o;
 }
 
+/* As doubles, columns of `rows` numbers: their real parts, then the imaginary ones. */
+static std::vector<double> unpacked(const operand &o, int rows, int columns) {
+    std::vector<double> planes((size_t)rows * (size_t)columns * (size_t)o.parts);
+    float sign = o.form == CUBLAS_OP_C ? -1.0f : 1.0f;
+    double *to = planes.data();
+    for (int j = 0; j < columns; j++, to += (o.parts - 1) * rows)
+        for (int i = 0; i < rows; i++, to++) {
+            const float *from = o.at + (i * o.row_step + j * o.column_step) * o.parts;
+            to[0] = from[0];
+            if (o.parts == 2) to[rows] = (double)(sign * from[1]);
+        }
+    return planes;
+}
+
+/* y += a x, of contiguous numbers. */
+static void add_scaled(double *__restrict y, double a, const double *__restrict x, int count) {
+    for (int i = 0; i < count; i++) y[i] += a * x[i];
+}
+
 /* One product; sums in double. */
 static void multiply(const operand &a, const operand &b, int m, int n, int k, float alpha,
                      float beta, float *c, int ldc) {
     int parts = a.parts;
-    float sign_a = a.form == CUBLAS_OP_C ? -1.0f : 1.0f;
-    float sign_b = b.form == CUBLAS_OP_C ? -1.0f : 1.0f;
-    std::vector<double> column((size_t)m * (size_t)parts);
+    std::vector<double> left = unpacked(a, m, k), right = unpacked(b, k, n);
+    std::vector<double> sums((size_t)m * (size_t)parts);
+    double *re = sums.data(), *im = re + m;
     for (int j = 0; j < n; j++) {
-        column.assign(column.size(), 0.0);
+        sums.assign(sums.size(), 0.0);
         for (int l = 0; l < k; l++) {
-            const float *bt = b.at + (l * b.row_step + j * b.column_step) * parts;
-            double br = bt[0], bi = parts == 2 ? (double)(sign_b * bt[1]) : 0.0;
-            for (int i = 0; i < m; i++) {
-                const float *at = a.at + (i * a.row_step + l * a.column_step) * parts;
-                double ar = at[0];
-                if (parts == 1) {
-                    column[(size_t)i] += ar * br;
-                    continue;
-                }
-                double ai = (double)(sign_a * at[1]);
-                column[2 * (size_t)i] += ar * br - ai * bi;
-                column[2 * (size_t)i + 1] += ar * bi + ai * br;
-            }
+            const double *al = &left[(size_t)(l * parts) * (size_t)m];
+            const double *bl = &right[(size_t)(j * parts) * (size_t)k + (size_t)l];
+            add_scaled(re, bl[0], al, m);
+            if (parts == 1) continue;
+            add_scaled(re, -bl[k], al + m, m);
+            add_scaled(im, bl[k], al, m);
+            add_scaled(im, bl[0], al + m, m);
         }
         float *to = c + (long long)j * ldc * parts;
         for (int i = 0; i < m * parts; i++) {
             float old = beta == 0.0f ? 0.0f : beta * to[i]; /* with beta 0, c is not read */
-            to[i] = alpha * (float)column[(size_t)i] + old;
+            to[i] = alpha * (float)sums[(size_t)(i % parts * m + i / parts)] + old;
         }
     }
 }

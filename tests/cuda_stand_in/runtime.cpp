@@ -41,8 +41,13 @@ static bool lies_in(const std::map<char *, size_t> &memory, const void *at, size
 
 /* Outside queued work, device memory faults. */
 static void protect(bool readable) {
-    for (auto &block : device_memory)
-        mprotect(block.first, pages(block.second), readable ? PROT_READ | PROT_WRITE : PROT_NONE);
+    int access = readable ? PROT_READ | PROT_WRITE : PROT_NONE;
+    for (auto block = device_memory.begin(); block != device_memory.end();) {
+        char *start = block->first, *end = start;
+        for (; block != device_memory.end() && block->first == end; ++block)
+            end += pages(block->second); /* neighbours at once: calls cost the most */
+        mprotect(start, (size_t)(end - start), access);
+    }
 }
 
 cudaError_t cudaMalloc(void **memory, size_t bytes) {
@@ -52,7 +57,8 @@ cudaError_t cudaMalloc(void **memory, size_t bytes) {
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED) return cudaErrorMemoryAllocation;
     /* Its start and end alone, as large scratch is mostly unused. */
-    size_t marked = pages(bytes) < ((size_t)1 << 20) ? pages(bytes) : (size_t)1 << 20;
+    const size_t most = (size_t)1 << 18;
+    size_t marked = pages(bytes) < most ? pages(bytes) : most;
     memset(at, 0xff, marked);
     memset((char *)at + pages(bytes) - marked, 0xff, marked);
     mprotect(at, pages(bytes), PROT_NONE);
@@ -122,6 +128,7 @@ static void run(cudaStream_t stream, const stand_in_event *until, long mark) {
 }
 
 static void wait_for(cudaStream_t stream, const stand_in_event *until) {
+    if (stream->work.empty()) return;
     protect(true);
     run(stream, until, until ? until->recorded : 0);
     protect(false);

@@ -45,7 +45,7 @@ value() { sed -nE "s/.*\"$1\": ([0-9.]+).*/\1/p" <<<"$2"; }
 close "$(value loss "$cpu")" "$(value loss "$(<out)")" 0.001 || fail "infer: $cpu and $(<out)"
 ok "fcnn-infer scores alike on both"
 
-export STAND_IN_MEMORY=$((45 << 20))
+export STAND_IN_MEMORY=$((60 << 20))
 run "$train" "$small" --device cuda --batch 8192 --data "synthetic:classes=4,size=14,channels=1,train=8192,val=64" --out full
 [[ $code == 1 ]] || fail "a batch too large: code $code, $(cat err)"
 has err "a batch of 8192 takes" "MiB are free" "would fit"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Arrows point down only: framework/ includes nothing from the folders above it,
-# CUDA is named nowhere but in cuda/ and the one list of backends, and the C files
-# are formatted as .clang-format says.
+# CUDA is named nowhere but in cuda/ and the one list of backends, and the source
+# files are formatted as .clang-format says.
 source "$(dirname "$0")/common.sh"
 cd "$source_root"
 
@@ -37,7 +37,7 @@ ok "no #ifdef for CUDA outside cuda/ and framework/backend.c"
 ok "no fast-math"
 
 if command -v clang-format >/dev/null; then
-    files=$(find framework layers data cpu cuda train tests -name '*.[ch]')
+    files=$(find framework layers data cpu cuda train tests -name '*.[ch]' -o -name '*.cu' -o -name '*.cpp')
     # shellcheck disable=SC2086
     clang-format --dry-run -Werror $files || fail "clang-format -i would change these files"
     ok "$(wc -w <<<"$files") files are formatted"
