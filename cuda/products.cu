@@ -1,5 +1,7 @@
 /* Matrix products by cuBLAS, which counts columns first: a row-major c = a b is
  * its c^T = b^T a^T, and a row-major matrix is to it the transposed one. */
+#include <climits>
+
 #include "cuda.h"
 
 constexpr int64_t PRODUCTS_MOST = 32768; /* in a call: cuBLAS numbers them along a grid of 65535 */
@@ -19,6 +21,12 @@ fcnn_status cuda_products(cuda_device *device, bool complex, int rows, int colum
     /* Aligned like cuBLAS's own complex numbers; of real products the first float counts. */
     alignas(8) const fcnn_complex one = {1.0f, 0.0f}, scale = {beta, 0.0f};
     const int64_t number = (complex ? 2 : 1) * (int64_t)sizeof(float);
+    const int64_t longest = a.row > b.row ? a.row : b.row;
+    if (longest > INT_MAX || c_row > INT_MAX)
+        return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
+                               "a product's rows lie %lld numbers apart and cuBLAS counts to %d: a "
+                               "smaller batch, or another algorithm=, takes less",
+                               (long long)(longest > c_row ? longest : c_row), INT_MAX);
     for (int64_t first = 0; first < count; first += PRODUCTS_MOST) {
         int some = (int)(count - first < PRODUCTS_MOST ? count - first : PRODUCTS_MOST);
         CUDA_TRY(cublasGemmStridedBatchedEx(

@@ -200,6 +200,20 @@ START_TEST(failures_are_named) {
 }
 END_TEST
 
+/* Dimensions that cuBLAS cannot count are refused before it is called. */
+START_TEST(rows_too_long) {
+    fcnn_device *device = open_device();
+    cuda_matrix narrow = {nullptr, 'n', 4, 16}, wide = {nullptr, 'n', (int64_t)1 << 31, 16};
+    cuda_device *d = cuda_of(device);
+    expect_message(cuda_products(d, false, 2, 2, 2, narrow, wide, 0.0f, nullptr, 4, 16, 1),
+                   FCNN_ERROR_UNSUPPORTED, "2147483648 numbers apart");
+    expect_message(
+        cuda_products(d, true, 2, 2, 2, narrow, narrow, 0.0f, nullptr, (int64_t)1 << 40, 16, 1),
+        FCNN_ERROR_UNSUPPORTED, "1099511627776 numbers apart");
+    fcnn_device_close(device);
+}
+END_TEST
+
 START_TEST(no_device) {
     setenv("STAND_IN_DEVICES", "0", 1);
     fcnn_device *device = NULL;
@@ -226,6 +240,7 @@ int main() {
     tcase_add_test(tests, partials_suffice);
     tcase_add_test(tests, beyond_32_bits);
     tcase_add_test(tests, failures_are_named);
+    tcase_add_test(tests, rows_too_long);
     tcase_add_test(tests, no_device);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
