@@ -51,20 +51,26 @@ build test-sanitize all -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo
 mkdir -p build/test
 echo 'subdirs("../test-gcc" "../test-clang" "../test-sanitize")' >build/test/CTestTestfile.cmake
 readable='
-    / Start +[0-9]+: / { gradients = / gcc\// && !/stand_in/; next }
+    / Start +[0-9]+: / {
+        id = $0; sub(/.* Start +/, "", id); sub(/:.*/, "", id)
+        gradients[id] = / gcc\// && !/stand_in/
+        next
+    }
     /^[0-9]+: / {
+        id = $1; sub(/:/, "", id)
         sub(/^[0-9]+: /, "    ")
-        output[count++] = $0
-        if (gradients && /^    gradient/) { print; fflush() }
+        output[id] = output[id] $0 "\n"
+        if (gradients[id] && /^    gradient/) { print; fflush() }
         next
     }
     / Test +#[0-9]+: / {
-        if (!/ Passed /) for (i = 0; i < count; i++) print output[i]
-        count = 0
+        id = $0; sub(/.* Test +#/, "", id); sub(/:.*/, "", id)
+        if (!/ Passed /) printf "%s", output[id]
+        delete output[id]
         print; fflush()
         next
     }
     /% tests passed/ { summary = 1; print "" }
     summary { print }'
-ctest --test-dir build/test --verbose --no-tests=error -E '^clang/(programs|stand_in)_' "$@" \
+ctest --test-dir build/test --verbose --parallel "$jobs" --no-tests=error -E '^clang/(programs|stand_in)_' "$@" \
     </dev/null 2>&1 | awk "$readable"
