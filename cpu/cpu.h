@@ -155,11 +155,15 @@ size_t fcnn_cpu_scratch_total(const fcnn_device *device);
 fcnn_status fcnn_cpu_reserve(fcnn_device *device);
 
 /* What a kernel may ask as scratch; device.c takes the largest. */
-enum { KERNEL_BINS = 32, KERNEL_COLUMNS = 512 };
-static inline size_t fcnn_cpu_kernel_scratch(int taps_across) {
-    size_t taps = (size_t)taps_across * (size_t)taps_across;
-    return fcnn_cpu_align(2 * KERNEL_BINS * taps * sizeof(float)) +
-           fcnn_cpu_align(2 * KERNEL_BINS * KERNEL_COLUMNS * sizeof(float));
+static inline size_t fcnn_cpu_phase_bytes(int taps_across, int grid) {
+    return fcnn_cpu_align((size_t)(grid / 2 + 1) * (size_t)taps_across * 2 * sizeof(float));
+}
+/* Registers, of at most 16 floats, of a panel of pairs: see kernel.c. */
+static inline int fcnn_cpu_kernel_panel(int taps_across) { return taps_across > 32 ? 1 : 16; }
+static inline size_t fcnn_cpu_kernel_scratch(int taps_across, int grid) {
+    size_t across = (size_t)taps_across, panel = (size_t)fcnn_cpu_kernel_panel(taps_across);
+    size_t registers = (across * across + 2 * across) * panel;
+    return fcnn_cpu_phase_bytes(taps_across, grid) + registers * 16 * sizeof(float);
 }
 
 /* srelu by sums works on planes of cells, a cell two registers of at most 16 floats. */

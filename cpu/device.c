@@ -389,7 +389,7 @@ fcnn_status fcnn_cpu_demand(fcnn_device *base, const fcnn_demand *demand) {
     case FCNN_DEMAND_PRODUCT: bytes = product_scratch(demand); break;
     case FCNN_DEMAND_KERNEL:
         if (demand->grid) FCNN_TRY(fcnn_cpu_find_roots(device, demand->grid, &roots));
-        bytes = fcnn_cpu_kernel_scratch(demand->size);
+        bytes = fcnn_cpu_kernel_scratch(demand->size, demand->grid);
         break;
     }
     fcnn_cpu_need_scratch(device, bytes);

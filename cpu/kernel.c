@@ -1,107 +1,232 @@
-/* Compact taps to spectrum and back, as real matrix products with the table
- * E = [cos; sin] of the taps' phases: per block of bins, H = E w; and
- * dw = sum over bins of E^T dH. Re and Im are separate planes only inside the
- * thread's scratch. */
-#include "blas.h"
-
+/* Compact taps to spectrum and back, one axis after the other. With c and s the
+ * cosine and sine of a tap's phase, a column kx of bins comes from
+ *   u(i) = sum over j of c_kx(j) w(i, j),   v(i) = sum over j of s_kx(j) w(i, j),
+ * and its bins (ky, kx) and (-ky, kx) from four sums over i:
+ *   h(+-ky, kx) = (sum c_ky u -+ sum s_ky v) + i (sum c_ky v +- sum s_ky u).
+ * Back, the four sums' gradients are sums and differences of the parts of dh,
+ * those of u and v sums over ky, and dw sums over kx. LANES pairs of channels
+ * lie in a register, some registers in a panel, whose stretch of each bin is
+ * read or written at a time: bins are pages apart. */
 #include "kernels.h"
 
+/* A thread's scratch; the phases are those of the first thread's, for all. */
 typedef struct {
-    float *phases; /* [2 * KERNEL_BINS][taps]: rows cos, then rows sin */
-    float *planes; /* [2 * KERNEL_BINS][KERNEL_COLUMNS] */
+    float *phases; /* [radius + 1][taps across][2]: cosine, sine */
+    int panel;     /* registers of a row below, and the most of a panel */
+    lanes *u, *v;  /* [taps across][panel] */
+    lanes *w;      /* [taps][panel] */
 } kernel_scratch;
 
 static kernel_scratch scratch_of(const cpu_device *device, const fcnn_kernel_shape *shape) {
     unsigned char *at = fcnn_cpu_scratch(device);
-    size_t taps = (size_t)shape->size * shape->size;
-    return (kernel_scratch){
-        .phases = (float *)(void *)at,
-        .planes = (float *)(void *)(at + fcnn_cpu_align(2 * KERNEL_BINS * taps * sizeof(float)))};
+    kernel_scratch s = {.phases = (float *)(void *)at, .panel = fcnn_cpu_kernel_panel(shape->size)};
+    s.u = (lanes *)(void *)(at + fcnn_cpu_phase_bytes(shape->size, shape->grid));
+    s.v = s.u + (ptrdiff_t)shape->size * s.panel;
+    s.w = s.v + (ptrdiff_t)shape->size * s.panel;
+    return s;
 }
 
-/* Phases of bins first .. first+count-1. */
-static void fill_phases(const fcnn_kernel_shape *shape, const cpu_roots *roots, int64_t first,
-                        int count, float *phases) {
-    int size = shape->size, centre = (size - 1) / 2, taps = size * size;
-    for (int b = 0; b < count; b++) {
-        int ky, kx;
-        fcnn_band_frequency(first + b, &ky, &kx);
-        for (int i = 0; i < size; i++) {
-            for (int j = 0; j < size; j++) {
-                int64_t turns = (int64_t)ky * (i - centre) + (int64_t)kx * (j - centre);
-                int64_t phase = turns % shape->grid;
-                if (phase < 0) phase += shape->grid;
-                phases[b * taps + i * size + j] = roots->cosine[phase];
-                phases[(count + b) * taps + i * size + j] = roots->sine[phase];
-            }
-        }
-    }
+/* The pairs first .. first + count - 1, in so many registers. */
+typedef struct {
+    int64_t first;
+    int count, registers;
+} panel;
+
+/* Registers of a panel: enough panels for some threads, whatever their number. */
+static int panel_registers(const fcnn_kernel_shape *shape) {
+    int64_t registers = (shape->pairs + LANES - 1) / LANES / 4;
+    int most = fcnn_cpu_kernel_panel(shape->size);
+    return registers < 1 ? 1 : registers < most ? (int)registers : most;
 }
 
-static int block_of(int64_t first, int64_t end, int most) {
-    return end - first < most ? (int)(end - first) : most;
+static int64_t panel_count(const fcnn_kernel_shape *shape) {
+    int64_t pairs = (int64_t)panel_registers(shape) * LANES;
+    return (shape->pairs + pairs - 1) / pairs;
 }
 
-fcnn_status CPU(kernel_to_spectrum)(fcnn_device *base, const fcnn_kernel_shape *shape,
-                                    const float *w, fcnn_complex *h) {
-    cpu_device *device = (cpu_device *)base;
+static panel panel_of(const fcnn_kernel_shape *shape, int64_t index) {
+    int64_t pairs = (int64_t)panel_registers(shape) * LANES, left = shape->pairs - index * pairs;
+    int count = (int)(left < pairs ? left : pairs);
+    return (panel){index * pairs, count, (count + LANES - 1) / LANES};
+}
+
+/* Pairs of a panel's register that there are. */
+static inline int pairs_in(const panel *p, int index) {
+    int left = p->count - index * LANES;
+    return left < LANES ? left : LANES;
+}
+
+/* In the calling thread's scratch, which is the first's. */
+static fcnn_status fill_phases(cpu_device *device, const fcnn_kernel_shape *shape,
+                               const float **phases) {
     const cpu_roots *roots;
+    int size = shape->size, centre = (size - 1) / 2;
     FCNN_TRY(fcnn_cpu_find_roots(device, shape->grid, &roots));
-    int64_t bins = fcnn_band_count(shape->radius), pairs = shape->pairs;
-    int taps = shape->size * shape->size;
-    int64_t blocks = (bins + KERNEL_BINS - 1) / KERNEL_BINS;
-#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int64_t block = 0; block < blocks; block++) {
-        kernel_scratch s = scratch_of(device, shape);
-        int64_t first = block * KERNEL_BINS;
-        int count = block_of(first, bins, KERNEL_BINS);
-        fill_phases(shape, roots, first, count, s.phases);
-        for (int64_t column = 0; column < pairs; column += KERNEL_COLUMNS) {
-            int columns = block_of(column, pairs, KERNEL_COLUMNS);
-            fcnn_cpu_blas.sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, 2 * count, columns, taps,
-                                1.0f, s.phases, taps, w + column, (int)pairs, 0.0f, s.planes,
-                                KERNEL_COLUMNS);
-            for (int b = 0; b < count; b++) {
-                const float *re = s.planes + b * KERNEL_COLUMNS;
-                const float *im = s.planes + (count + b) * KERNEL_COLUMNS;
-                fcnn_complex *out = h + (first + b) * pairs + column;
-                for (int i = 0; i < columns; i++) out[i] = (fcnn_complex){re[i], im[i]};
-            }
+    float *out = scratch_of(device, shape).phases;
+    *phases = out;
+    for (int k = 0; k <= shape->radius; k++) {
+        for (int i = 0; i < size; i++, out += 2) {
+            int64_t phase = (int64_t)k * (i - centre) % shape->grid;
+            if (phase < 0) phase += shape->grid;
+            out[0] = roots->cosine[phase];
+            out[1] = roots->sine[phase];
         }
     }
     return FCNN_OK;
 }
 
+/* `count` numbers of a row, the rest 0. */
+static inline lanes load_some(const float *at, int count) {
+    if (count == LANES) return lanes_load(at);
+    float some[LANES] = {0};
+    memcpy(some, at, (size_t)count * sizeof *some);
+    return lanes_load(some);
+}
+
+static inline void store_some(float *at, lanes v, int count) {
+    float some[LANES];
+    if (count == LANES) {
+        lanes_store(at, v);
+        return;
+    }
+    lanes_store(some, v);
+    memcpy(at, some, (size_t)count * sizeof *some);
+}
+
+/* Parts to complex numbers, and back. Whole registers are a loop of known length. */
+static inline void store_complex(fcnn_complex *at, lanes re, lanes im, int count) {
+    float parts[2][LANES];
+    lanes_store(parts[0], re);
+    lanes_store(parts[1], im);
+    if (count == LANES)
+        for (int l = 0; l < LANES; l++) at[l] = (fcnn_complex){parts[0][l], parts[1][l]};
+    else
+        for (int l = 0; l < count; l++) at[l] = (fcnn_complex){parts[0][l], parts[1][l]};
+}
+
+static inline void load_complex(const fcnn_complex *at, int count, lanes *re, lanes *im) {
+    float parts[2][LANES] = {{0}};
+    if (count == LANES) {
+        for (int l = 0; l < LANES; l++) {
+            parts[0][l] = at[l].re;
+            parts[1][l] = at[l].im;
+        }
+    } else {
+        for (int l = 0; l < count; l++) {
+            parts[0][l] = at[l].re;
+            parts[1][l] = at[l].im;
+        }
+    }
+    *re = lanes_load(parts[0]);
+    *im = lanes_load(parts[1]);
+}
+
+/* ---- Taps to spectrum ---- */
+
+static void column_to_spectrum(const fcnn_kernel_shape *shape, const float *phases,
+                               const kernel_scratch *s, int kx, const panel *p, const float *w,
+                               fcnn_complex *h) {
+    int size = shape->size;
+    const float *across = phases + (int64_t)kx * size * 2;
+    for (int i = 0; i < size; i++) {
+        for (int r = 0; r < p->registers; r++) {
+            const float *tap = w + (int64_t)i * size * shape->pairs + p->first + r * LANES;
+            lanes u = {0}, v = {0};
+            for (int j = 0; j < size; j++, tap += shape->pairs) {
+                lanes value = load_some(tap, pairs_in(p, r));
+                u += across[2 * j] * value;
+                v += across[2 * j + 1] * value;
+            }
+            s->u[i * s->panel + r] = u;
+            s->v[i * s->panel + r] = v;
+        }
+    }
+    for (int ky = 0; ky <= shape->radius; ky++) {
+        const float *down = phases + (int64_t)ky * size * 2;
+        fcnn_complex *row = h + fcnn_band_index(ky, kx) * shape->pairs + p->first;
+        fcnn_complex *mirrored =
+            ky && kx ? h + fcnn_band_index(-ky, kx) * shape->pairs + p->first : NULL;
+        for (int r = 0; r < p->registers; r++) {
+            lanes cu = {0}, cv = {0}, su = {0}, sv = {0};
+            for (int i = 0; i < size; i++) {
+                lanes u = s->u[i * s->panel + r], v = s->v[i * s->panel + r];
+                cu += down[2 * i] * u;
+                cv += down[2 * i] * v;
+                su += down[2 * i + 1] * u;
+                sv += down[2 * i + 1] * v;
+            }
+            store_complex(row + r * LANES, cu - sv, cv + su, pairs_in(p, r));
+            if (mirrored) store_complex(mirrored + r * LANES, cu + sv, cv - su, pairs_in(p, r));
+        }
+    }
+}
+
+/* A unit of work is a column of a panel. */
+fcnn_status CPU(kernel_to_spectrum)(fcnn_device *base, const fcnn_kernel_shape *shape,
+                                    const float *w, fcnn_complex *h) {
+    cpu_device *device = (cpu_device *)base;
+    const float *phases;
+    FCNN_TRY(fill_phases(device, shape, &phases));
+    int64_t columns = shape->radius + 1;
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
+    for (int64_t unit = 0; unit < panel_count(shape) * columns; unit++) {
+        kernel_scratch s = scratch_of(device, shape);
+        panel p = panel_of(shape, unit / columns);
+        column_to_spectrum(shape, phases, &s, (int)(unit % columns), &p, w, h);
+    }
+    return FCNN_OK;
+}
+
+/* ---- Spectrum to taps ---- */
+
+static void column_to_kernel(const fcnn_kernel_shape *shape, const float *phases,
+                             const kernel_scratch *s, int kx, const panel *p,
+                             const fcnn_complex *dh) {
+    int size = shape->size;
+    size_t bytes = (size_t)size * (size_t)s->panel * sizeof *s->u;
+    memset(s->u, 0, bytes);
+    memset(s->v, 0, bytes);
+    for (int ky = 0; ky <= shape->radius; ky++) {
+        const float *down = phases + (int64_t)ky * size * 2;
+        const fcnn_complex *row = dh + fcnn_band_index(ky, kx) * shape->pairs + p->first;
+        const fcnn_complex *mirrored =
+            ky && kx ? dh + fcnn_band_index(-ky, kx) * shape->pairs + p->first : NULL;
+        for (int r = 0; r < p->registers; r++) {
+            lanes re, im, other_re = {0}, other_im = {0};
+            load_complex(row + r * LANES, pairs_in(p, r), &re, &im);
+            if (mirrored) load_complex(mirrored + r * LANES, pairs_in(p, r), &other_re, &other_im);
+            lanes cu = re + other_re, sv = other_re - re, cv = im + other_im, su = im - other_im;
+            for (int i = 0; i < size; i++) {
+                s->u[i * s->panel + r] += down[2 * i] * cu + down[2 * i + 1] * su;
+                s->v[i * s->panel + r] += down[2 * i] * cv + down[2 * i + 1] * sv;
+            }
+        }
+    }
+    const float *across = phases + (int64_t)kx * size * 2;
+    for (int i = 0; i < size; i++)
+        for (int j = 0; j < size; j++)
+            for (int r = 0; r < p->registers; r++)
+                s->w[(i * size + j) * s->panel + r] += across[2 * j] * s->u[i * s->panel + r] +
+                                                       across[2 * j + 1] * s->v[i * s->panel + r];
+}
+
+/* A unit of work is a panel: its taps are sums over all columns. */
 fcnn_status CPU(spectrum_to_kernel)(fcnn_device *base, const fcnn_kernel_shape *shape,
                                     const fcnn_complex *dh, float *dw) {
     cpu_device *device = (cpu_device *)base;
-    const cpu_roots *roots;
-    FCNN_TRY(fcnn_cpu_find_roots(device, shape->grid, &roots));
-    int64_t bins = fcnn_band_count(shape->radius), pairs = shape->pairs;
+    const float *phases;
+    FCNN_TRY(fill_phases(device, shape, &phases));
     int taps = shape->size * shape->size;
-    int64_t chunks = (pairs + KERNEL_COLUMNS - 1) / KERNEL_COLUMNS;
-    /* Each unit owns some columns of dw and adds the bins in order. */
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int64_t chunk = 0; chunk < chunks; chunk++) {
+    for (int64_t unit = 0; unit < panel_count(shape); unit++) {
         kernel_scratch s = scratch_of(device, shape);
-        int64_t column = chunk * KERNEL_COLUMNS;
-        int columns = block_of(column, pairs, KERNEL_COLUMNS);
-        for (int64_t first = 0; first < bins; first += KERNEL_BINS) {
-            int count = block_of(first, bins, KERNEL_BINS);
-            fill_phases(shape, roots, first, count, s.phases);
-            for (int b = 0; b < count; b++) {
-                float *re = s.planes + b * KERNEL_COLUMNS;
-                float *im = s.planes + (count + b) * KERNEL_COLUMNS;
-                const fcnn_complex *in = dh + (first + b) * pairs + column;
-                for (int i = 0; i < columns; i++) {
-                    re[i] = in[i].re;
-                    im[i] = in[i].im;
-                }
-            }
-            fcnn_cpu_blas.sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, taps, columns, 2 * count,
-                                1.0f, s.phases, taps, s.planes, KERNEL_COLUMNS, first ? 1.0f : 0.0f,
-                                dw + column, (int)pairs);
-        }
+        panel p = panel_of(shape, unit);
+        memset(s.w, 0, (size_t)taps * (size_t)s.panel * sizeof *s.w);
+        for (int kx = 0; kx <= shape->radius; kx++) column_to_kernel(shape, phases, &s, kx, &p, dh);
+        for (int t = 0; t < taps; t++)
+            for (int r = 0; r < p.registers; r++)
+                store_some(dw + t * shape->pairs + p.first + r * LANES, s.w[t * s.panel + r],
+                           pairs_in(&p, r));
     }
     return FCNN_OK;
 }

@@ -134,7 +134,8 @@ static void run_device(const problem *p, bool free_kernel, const fcnn_fold *fold
                               .filters = c->filters,
                               .capacity = x.capacity,
                               .fold = fold});
-    case_demand((fcnn_demand){.kind = FCNN_DEMAND_KERNEL, .size = c->size});
+    case_demand((fcnn_demand){
+        .kind = FCNN_DEMAND_KERNEL, .size = c->size, .grid = ref_convolution_grid(c)});
     case_reserve();
     if (!free_kernel) {
         float *w = case_array(CASE_INPUT, p->taps, p->weights_float);
@@ -219,7 +220,7 @@ static void constant_image(void) {
                                   .filters = 1,
                                   .capacity = tx.capacity,
                                   .fold = fold});
-        case_demand((fcnn_demand){.kind = FCNN_DEMAND_KERNEL, .size = 5});
+        case_demand((fcnn_demand){.kind = FCNN_DEMAND_KERNEL, .size = 5, .grid = shape.grid});
         case_reserve();
         CASE_CALL(kernel_to_spectrum, &shape, tw, h);
         CASE_CALL(product_forward, fold, h, &tx, &ty);
