@@ -143,6 +143,15 @@ for precision in fp32 tf32; do
     fi
 done
 
+# ---- Steps by phase, on noise ----
+for network in lenet cifar10 alexnet alexnet-512; do
+    if step "bench train $network" timeout 900 "$build/fcnn-bench" train models/$network.cfg \
+        --device cuda --batch 128 --steps 10; then
+        sed -n '/^phase/,$p' "$out/log"
+        row "bench train $network, batch 128" "$(sed -n 's/ (fastest.*//; / ms an image/p' "$out/log")"
+    fi
+done
+
 echo
 echo "$version" | grep 'cuda:'
 printf '%s\n' "${rows[@]}"
