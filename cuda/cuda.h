@@ -7,13 +7,12 @@
 
 #define FCNN_INLINE static __host__ __device__ inline
 
-#include <cublas_v2.h>
 #include <cuda_runtime.h>
-#include <cufft.h>
 
 #include <vector>
 
 #include "formulas.h"
+#include "libraries.h"
 
 enum {
     CUDA_ALIGNMENT = 256,

@@ -51,14 +51,15 @@ static fcnn_status make_staging(cuda_staging *staging) {
 }
 
 static fcnn_status make(cuda_device *device) {
+    FCNN_TRY(cuda_load_libraries());
     CUDA_TRY(cudaSetDevice(0));
     CUDA_TRY(cudaStreamCreateWithFlags(&device->compute, cudaStreamNonBlocking));
     CUDA_TRY(cudaStreamCreateWithFlags(&device->copy, cudaStreamNonBlocking));
-    CUDA_TRY(cublasCreate(&device->blas));
-    CUDA_TRY(cublasSetStream(device->blas, device->compute));
+    CUDA_TRY(cuda_calls.cublasCreate(&device->blas));
+    CUDA_TRY(cuda_calls.cublasSetStream(device->blas, device->compute));
     /* A workspace of its own: the same bits in every run. */
     CUDA_TRY(cudaMalloc(&device->blas_work, BLAS_WORK));
-    CUDA_TRY(cublasSetWorkspace(device->blas, device->blas_work, BLAS_WORK));
+    CUDA_TRY(cuda_calls.cublasSetWorkspace(device->blas, device->blas_work, BLAS_WORK));
     CUDA_TRY(cudaMalloc((void **)&device->partials, CUDA_PARTIALS * sizeof(double)));
     CUDA_TRY(cudaMalloc((void **)&device->score, 4 * sizeof(double)));
     CUDA_TRY(cudaMalloc((void **)&device->results, 4 * sizeof(double)));
@@ -121,7 +122,7 @@ void cuda_close(fcnn_device *base) {
                       device->class_weights, device->score,    device->results};
     for (void *at : memory)
         if (at) cudaFree(at);
-    if (device->blas) cublasDestroy(device->blas);
+    if (device->blas) cuda_calls.cublasDestroy(device->blas);
     if (device->copy) cudaStreamDestroy(device->copy);
     if (device->compute) cudaStreamDestroy(device->compute);
     fcnn_device_close(device->host);

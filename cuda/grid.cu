@@ -28,23 +28,23 @@ static int columns_wanted(const cuda_device *device, int size, int channels, int
 static fcnn_status fill_plan(cuda_device *device, int size, int batch, int step, cufftType type,
                              cufftHandle plan, size_t *work) {
     int real[] = {size, size}, half[] = {size, size / 2 + 1};
-    CUDA_TRY(cufftSetStream(plan, device->compute));
-    CUDA_TRY(cufftSetAutoAllocation(plan, 0));
+    CUDA_TRY(cuda_calls.cufftSetStream(plan, device->compute));
+    CUDA_TRY(cuda_calls.cufftSetAutoAllocation(plan, 0));
     if (type == CUFFT_R2C)
-        CUDA_TRY(
-            cufftMakePlanMany(plan, 2, real, real, batch, 1, half, step, 1, type, batch, work));
+        CUDA_TRY(cuda_calls.cufftMakePlanMany(plan, 2, real, real, batch, 1, half, step, 1, type,
+                                              batch, work));
     else
-        CUDA_TRY(
-            cufftMakePlanMany(plan, 2, real, half, step, 1, real, batch, 1, type, batch, work));
+        CUDA_TRY(cuda_calls.cufftMakePlanMany(plan, 2, real, half, step, 1, real, batch, 1, type,
+                                              batch, work));
     return FCNN_OK;
 }
 
 static fcnn_status make_plan(cuda_device *device, int size, int batch, int step, cufftType type,
                              cufftHandle *plan, size_t *most) {
     size_t work = 0;
-    CUDA_TRY(cufftCreate(plan));
+    CUDA_TRY(cuda_calls.cufftCreate(plan));
     fcnn_status status = fill_plan(device, size, batch, step, type, *plan, &work);
-    if (status) cufftDestroy(*plan);
+    if (status) cuda_calls.cufftDestroy(*plan);
     if (work > *most) *most = work;
     return status;
 }
@@ -56,14 +56,14 @@ fcnn_status cuda_make_plans(cuda_device *device, int size, int batch, int step, 
     FCNN_TRY(make_plan(device, size, batch, step, CUFFT_C2R, &plans->inverse, &plans->work));
     fcnn_status status =
         make_plan(device, size, batch, step, CUFFT_R2C, &plans->forward, &plans->work);
-    if (status) cufftDestroy(plans->inverse);
+    if (status) cuda_calls.cufftDestroy(plans->inverse);
     return status;
 }
 
 void cuda_destroy_plans(const cuda_plans *plans) {
     if (plans->single) return;
-    cufftDestroy(plans->inverse);
-    cufftDestroy(plans->forward);
+    cuda_calls.cufftDestroy(plans->inverse);
+    cuda_calls.cufftDestroy(plans->forward);
 }
 
 /* ---- Transforms; of single points an item is a column ---- */
@@ -90,8 +90,9 @@ fcnn_status cuda_transform(cuda_device *device, const cuda_plans *plans, void *w
         CUDA_RUN(device, plans->single, body);
         return FCNN_OK;
     }
-    CUDA_TRY(cufftSetWorkArea(plans->forward, work));
-    CUDA_TRY(cufftExecR2C(plans->forward, const_cast<float *>(real), (cufftComplex *)(void *)half));
+    CUDA_TRY(cuda_calls.cufftSetWorkArea(plans->forward, work));
+    CUDA_TRY(cuda_calls.cufftExecR2C(plans->forward, const_cast<float *>(real),
+                                     (cufftComplex *)(void *)half));
     return FCNN_OK;
 }
 
@@ -102,8 +103,8 @@ fcnn_status cuda_transform_back(cuda_device *device, const cuda_plans *plans, vo
         CUDA_RUN(device, plans->single, body);
         return FCNN_OK;
     }
-    CUDA_TRY(cufftSetWorkArea(plans->inverse, work));
-    CUDA_TRY(cufftExecC2R(plans->inverse, (cufftComplex *)(void *)half, real));
+    CUDA_TRY(cuda_calls.cufftSetWorkArea(plans->inverse, work));
+    CUDA_TRY(cuda_calls.cufftExecC2R(plans->inverse, (cufftComplex *)(void *)half, real));
     return FCNN_OK;
 }
 

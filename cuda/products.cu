@@ -29,7 +29,7 @@ fcnn_status cuda_products(cuda_device *device, bool complex, int rows, int colum
                                (long long)(longest > c_row ? longest : c_row), INT_MAX);
     for (int64_t first = 0; first < count; first += PRODUCTS_MOST) {
         int some = (int)(count - first < PRODUCTS_MOST ? count - first : PRODUCTS_MOST);
-        CUDA_TRY(cublasGemmStridedBatchedEx(
+        CUDA_TRY(cuda_calls.cublasGemmStridedBatchedEx(
             device->blas, operation_of(b.form), operation_of(a.form), columns, rows, inner, &one,
             (const char *)b.at + first * b.step * number, type, (int)b.row, b.step,
             (const char *)a.at + first * a.step * number, type, (int)a.row, a.step, &scale,

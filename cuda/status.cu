@@ -7,6 +7,7 @@
 static fcnn_status failure(fcnn_status status, const char *call, const char *operation,
                            const char *what) {
     const char *name = strncmp(operation, "cuda_", 5) ? operation : operation + 5;
+    if (!strncmp(call, "cuda_calls.", 11)) call += 11;
     return fcnn_status_set(status, "%s: %.*s: %s", name, (int)strcspn(call, "("), call, what);
 }
 
@@ -38,5 +39,7 @@ fcnn_status cuda_status(cufftResult result, const char *call, const char *operat
 fcnn_status cuda_status(cublasStatus_t status, const char *call, const char *operation) {
     if (status == CUBLAS_STATUS_SUCCESS) return FCNN_OK;
     return failure(status == CUBLAS_STATUS_ALLOC_FAILED ? FCNN_ERROR_MEMORY : FCNN_ERROR_DEVICE,
-                   call, operation, cublasGetStatusString(status));
+                   call, operation,
+                   cuda_calls.cublasGetStatusString ? cuda_calls.cublasGetStatusString(status)
+                                                    : "an error of cuBLAS");
 }
