@@ -22,9 +22,10 @@ void program_print_help(const program_info *program) {
     printf("usage: %s %s\n\n%s\n\noptions:\n%s", program->name, program->synopsis, program->summary,
            program->options);
     fputs("  --help               this text\n"
-          "  --version            version, processors and backends\n\n"
-          "data sets:\n",
+          "  --version            version, processors and backends\n",
           stdout);
+    if (!strstr(program->options, "--data")) return;
+    puts("\ndata sets:");
     for (int i = 0; fcnn_readers[i]; i++)
         printf("  %-18s %s\n", fcnn_readers[i]->name, fcnn_readers[i]->help);
 }

@@ -38,7 +38,7 @@ typedef struct {
     double *real;
 } position_field;
 
-enum { POSITION_FIELDS = 9, VALUE_BYTES = 40 };
+enum { POSITION_FIELDS = 10, VALUE_BYTES = 40 };
 
 static void position_fields(trainer *t, position_field fields[POSITION_FIELDS]) {
     const position_field all[POSITION_FIELDS] = {{"epoch", &t->epoch, NULL},
@@ -48,6 +48,7 @@ static void position_fields(trainer *t, position_field fields[POSITION_FIELDS]) 
                                                  {"epoch_images", &t->score.images, NULL},
                                                  {"epoch_seconds", NULL, &t->seconds},
                                                  {"best_accuracy", NULL, &t->best_accuracy},
+                                                 {"best_loss", NULL, &t->best_loss},
                                                  {"best_epoch", &t->best_epoch, NULL},
                                                  {"since_best", &t->since_best, NULL}};
     memcpy(fields, all, sizeof all);

@@ -51,12 +51,15 @@ static int last_validated(const run_log *log) {
     return row;
 }
 
-/* The first row with the best validation accuracy, or -1. */
+/* The row with the best validation accuracy, of equal ones the lowest loss, or -1. */
 static int best_epoch(const run_log *log) {
     const double *accuracy = log->columns[RUN_LOG_VAL_ACCURACY];
+    const double *loss = log->columns[RUN_LOG_VAL_LOSS];
     int best = -1;
     for (int i = 0; i < log->count; i++)
-        if (isfinite(accuracy[i]) && (best < 0 || accuracy[i] > accuracy[best])) best = i;
+        if (isfinite(accuracy[i]) && (best < 0 || accuracy[i] > accuracy[best] ||
+                                      (accuracy[i] == accuracy[best] && loss[i] < loss[best])))
+            best = i;
     return best;
 }
 

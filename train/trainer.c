@@ -254,13 +254,15 @@ static log_row make_row(const trainer *t, bool validated) {
 }
 
 /* Where the validation may choose: the best epoch so far, and how long ago it was. */
-static fcnn_status keep_best(trainer *t, double accuracy) {
+static fcnn_status keep_best(trainer *t, double accuracy, double loss) {
     if (!t->run_data->may_choose) return FCNN_OK;
-    if (accuracy <= t->best_accuracy) {
+    bool tied = accuracy == t->best_accuracy;
+    if (accuracy < t->best_accuracy || (tied && loss >= t->best_loss)) {
         t->since_best++;
         return FCNN_OK;
     }
     t->best_accuracy = accuracy;
+    t->best_loss = loss;
     t->best_epoch = t->epoch;
     t->since_best = 0;
     return position_save_model(t, RUNDIR_BEST);
@@ -270,7 +272,7 @@ static fcnn_status save_epoch(trainer *t, const log_row *row) {
     char path[PATH_MAX];
     FCNN_TRY(position_save_model(t, RUNDIR_MODEL));
     if (row->validated) {
-        FCNN_TRY(keep_best(t, row->val_accuracy));
+        FCNN_TRY(keep_best(t, row->val_accuracy, row->val_loss));
         rundir_file(t->options.folder, RUNDIR_CONFUSION, path);
         FCNN_TRY(evaluation_write_confusion(&t->validation, t->run_data->dataset, path));
     }

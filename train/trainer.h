@@ -34,6 +34,7 @@ typedef struct {
     fcnn_score score;
     double seconds;
     double best_accuracy; /* -1 before a validation that may choose */
+    double best_loss;     /* of that epoch: among equal accuracies the lower loss is better */
     int64_t best_epoch;
     int64_t since_best; /* validations since then */
     /* Of this process alone: */

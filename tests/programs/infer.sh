@@ -139,6 +139,15 @@ best=$(sed -nE 's/^best epoch [0-9]+ with validation accuracy ([0-9.]+):.*/\1/p'
 succeed "$info" chosen/model-best.safetensors
 ok "--val-fraction: the best epoch is kept and the test set is scored once at the end"
 
+# Few images score alike in many epochs: then the loss decides.
+succeed "$train" "$small" --val-fraction 0.05 --epochs 12 --out tied
+best=$(sed -nE 's/^best epoch ([0-9]+) .*/\1/p' out)
+wanted=$(awk -F, 'NR > 1 && ($6 > a || ($6 == a && $5 < l)) { a = $6; l = $5; e = $1 } END { print e }' \
+    tied/log.csv)
+[[ $(cut -d, -f6 tied/log.csv | sort | uniq -d) ]] || fail "no two epochs score alike: $(cat tied/log.csv)"
+[[ $best == "$wanted" ]] || fail "the best epoch is $best and not $wanted: $(cat tied/log.csv)"
+ok "of epochs with the same accuracy that with the lowest loss is kept"
+
 # A fresh run over an old one.
 kept=$(sha256sum <compact/model.safetensors)
 succeed "$train" "$small" "${fashion[@]}" --epochs 1 --out compact
