@@ -93,34 +93,6 @@ static inline void store_some(float *at, lanes v, int count) {
     memcpy(at, some, (size_t)count * sizeof *some);
 }
 
-/* Parts to complex numbers, and back. Whole registers are a loop of known length. */
-static inline void store_complex(fcnn_complex *at, lanes re, lanes im, int count) {
-    float parts[2][LANES];
-    lanes_store(parts[0], re);
-    lanes_store(parts[1], im);
-    if (count == LANES)
-        for (int l = 0; l < LANES; l++) at[l] = (fcnn_complex){parts[0][l], parts[1][l]};
-    else
-        for (int l = 0; l < count; l++) at[l] = (fcnn_complex){parts[0][l], parts[1][l]};
-}
-
-static inline void load_complex(const fcnn_complex *at, int count, lanes *re, lanes *im) {
-    float parts[2][LANES] = {{0}};
-    if (count == LANES) {
-        for (int l = 0; l < LANES; l++) {
-            parts[0][l] = at[l].re;
-            parts[1][l] = at[l].im;
-        }
-    } else {
-        for (int l = 0; l < count; l++) {
-            parts[0][l] = at[l].re;
-            parts[1][l] = at[l].im;
-        }
-    }
-    *re = lanes_load(parts[0]);
-    *im = lanes_load(parts[1]);
-}
-
 /* ---- Taps to spectrum ---- */
 
 static void column_to_spectrum(const fcnn_kernel_shape *shape, const float *phases,
@@ -155,8 +127,9 @@ static void column_to_spectrum(const fcnn_kernel_shape *shape, const float *phas
                 su += down[2 * i + 1] * u;
                 sv += down[2 * i + 1] * v;
             }
-            store_complex(row + r * LANES, cu - sv, cv + su, pairs_in(p, r));
-            if (mirrored) store_complex(mirrored + r * LANES, cu + sv, cv - su, pairs_in(p, r));
+            lanes_store_complex(row + r * LANES, cu - sv, cv + su, pairs_in(p, r));
+            if (mirrored)
+                lanes_store_complex(mirrored + r * LANES, cu + sv, cv - su, pairs_in(p, r));
         }
     }
 }
@@ -193,8 +166,9 @@ static void column_to_kernel(const fcnn_kernel_shape *shape, const float *phases
             ky && kx ? dh + fcnn_band_index(-ky, kx) * shape->pairs + p->first : NULL;
         for (int r = 0; r < p->registers; r++) {
             lanes re, im, other_re = {0}, other_im = {0};
-            load_complex(row + r * LANES, pairs_in(p, r), &re, &im);
-            if (mirrored) load_complex(mirrored + r * LANES, pairs_in(p, r), &other_re, &other_im);
+            lanes_load_complex(row + r * LANES, pairs_in(p, r), &re, &im);
+            if (mirrored)
+                lanes_load_complex(mirrored + r * LANES, pairs_in(p, r), &other_re, &other_im);
             lanes cu = re + other_re, sv = other_re - re, cv = im + other_im, su = im - other_im;
             for (int i = 0; i < size; i++) {
                 s->u[i * s->panel + r] += down[2 * i] * cu + down[2 * i + 1] * su;

@@ -20,6 +20,35 @@ static inline lanes lanes_load(const float *at) {
 }
 static inline void lanes_store(float *at, lanes v) { memcpy(at, &v, sizeof v); }
 
+/* The first `count` numbers of a register of real and one of imaginary parts to complex numbers,
+ * and back with zeros behind them. Whole registers are a loop of known length. */
+static inline void lanes_store_complex(fcnn_complex *at, lanes re, lanes im, int count) {
+    float parts[2][LANES];
+    lanes_store(parts[0], re);
+    lanes_store(parts[1], im);
+    if (count == LANES)
+        for (int l = 0; l < LANES; l++) at[l] = (fcnn_complex){parts[0][l], parts[1][l]};
+    else
+        for (int l = 0; l < count; l++) at[l] = (fcnn_complex){parts[0][l], parts[1][l]};
+}
+
+static inline void lanes_load_complex(const fcnn_complex *at, int count, lanes *re, lanes *im) {
+    float parts[2][LANES] = {{0}};
+    if (count == LANES) {
+        for (int l = 0; l < LANES; l++) {
+            parts[0][l] = at[l].re;
+            parts[1][l] = at[l].im;
+        }
+    } else {
+        for (int l = 0; l < count; l++) {
+            parts[0][l] = at[l].re;
+            parts[1][l] = at[l].im;
+        }
+    }
+    *re = lanes_load(parts[0]);
+    *im = lanes_load(parts[1]);
+}
+
 /* Half a register of floats in double. */
 typedef double wide __attribute__((vector_size(FCNN_LANES / 2 * 8)));
 

@@ -28,25 +28,6 @@ static plane make_plane(unsigned char **scratch, int rows, int columns) {
     return p;
 }
 
-static cell load_cell(const fcnn_complex *row, int images, float scale) {
-    cell v;
-    for (int l = 0; l < LANES; l++) {
-        bool active = l < images;
-        v.re[l] = active ? row[l].re * scale : 0.0f;
-        v.im[l] = active ? row[l].im * scale : 0.0f;
-    }
-    return v;
-}
-
-static cell load_full_cell(const fcnn_complex *row, float scale) {
-    float re[LANES], im[LANES];
-    for (int l = 0; l < LANES; l++) {
-        re[l] = row[l].re * scale;
-        im[l] = row[l].im * scale;
-    }
-    return (cell){lanes_load(re), lanes_load(im)};
-}
-
 /* Fills a plane from the bins of radius <= radius of one channel. */
 static void load_plane(const fcnn_tensor *band, int radius, int c, int n0, const plane *p) {
     memset(p->cells, 0, (size_t)(2 * p->rows + 1) * (size_t)(2 * p->columns + 1) * sizeof(cell));
@@ -57,7 +38,10 @@ static void load_plane(const fcnn_tensor *band, int radius, int c, int n0, const
         fcnn_band_frequency(k, &ky, &kx);
         const fcnn_complex *row = fcnn_cpu_row(band, k, c) + n0;
         float scale = k ? (float)(1.0 / FCNN_SQRT2) : 1.0f;
-        cell v = images >= LANES ? load_full_cell(row, scale) : load_cell(row, images, scale);
+        cell v;
+        lanes_load_complex(row, images < LANES ? images : LANES, &v.re, &v.im);
+        v.re *= scale;
+        v.im *= scale;
         *plane_at(p, -ky, -kx) = (cell){v.re, -v.im};
         *plane_at(p, ky, kx) = v;
     }
@@ -110,8 +94,7 @@ static cell to_coordinates(cell v, int64_t k, bool conjugate) {
 }
 
 static void store_cell(cell v, int images, fcnn_complex *row) {
-    int count = images < LANES ? images : LANES;
-    for (int l = 0; l < count; l++) row[l] = (fcnn_complex){v.re[l], v.im[l]};
+    lanes_store_complex(row, v.re, v.im, images < LANES ? images : LANES);
 }
 
 static void square_tile(const fcnn_tensor *x, int window, int c, int n0, unsigned char *scratch,

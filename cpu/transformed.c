@@ -137,19 +137,9 @@ fcnn_status CPU(fft_backward)(fcnn_device *base, const fcnn_convolution *c, cons
 
 /* ---- oaa ---- */
 
-static fcnn_status choose_oaa(fcnn_convolution *c) {
-    FCNN_TRY(fcnn_oaa_check(c));
-    if (c->tile) return FCNN_OK;
-    double best = HUGE_VAL;
-    for (int n = 8; n <= FCNN_POINTS_MAX; n *= 2) {
-        if (n <= c->size) continue;
-        int across = fcnn_oaa_across(c, n);
-        double cost = torus_cost(c, n, (double)across * across);
-        if (cost < best) c->tile = n;
-        if (cost < best) best = cost;
-        if (across == 1) break;
-    }
-    return FCNN_OK;
+static double oaa_cost(const fcnn_convolution *c, int n) {
+    double across = fcnn_oaa_across(c, n);
+    return torus_cost(c, n, across * across);
 }
 
 /* Panels of a block, and its bytes. */
@@ -172,7 +162,7 @@ static block block_of(const fcnn_convolution *c, const cpu_torus *torus) {
 fcnn_status CPU(oaa_plan)(fcnn_device *base, fcnn_convolution *c, fcnn_convolution_bytes *bytes) {
     cpu_device *device = (cpu_device *)base;
     FCNN_TRY(fcnn_transformed_check(c, "oaa"));
-    FCNN_TRY(choose_oaa(c));
+    FCNN_TRY(fcnn_oaa_choose(c, oaa_cost));
     FCNN_TRY(fcnn_cpu_make_torus(device, c->tile));
     const cpu_torus *torus = fcnn_cpu_find_torus(device, c->tile);
     block b = block_of(c, torus);

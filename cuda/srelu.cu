@@ -37,16 +37,6 @@ FCNN_INLINE void add_product(fcnn_complex *sum, fcnn_complex a, fcnn_complex b) 
     sum->im += a.re * b.im + a.im * b.re;
 }
 
-/* From a bin of shell s to the next in the order of their indices. */
-FCNN_INLINE void next_of_shell(int s, int *qy, int *qx) {
-    if (*qy == s && *qx < s)
-        ++*qx;
-    else if (*qy > -s)
-        --*qy;
-    else
-        --*qx;
-}
-
 FCNN_INLINE bool within(int radius, int ky, int kx) {
     return ky <= radius && ky >= -radius && kx <= radius && kx >= -radius;
 }
@@ -70,7 +60,7 @@ FCNN_INLINE fcnn_complex sum_of_shells(const srelu_column &x, int radius, int ky
     int64_t q = 1;
     for (int s = 1; s <= radius; s++) {
         fcnn_complex sum = {0.0f, 0.0f};
-        for (int qy = s, qx = 0; q < fcnn_band_count(s); q++, next_of_shell(s, &qy, &qx))
+        for (int qy = s, qx = 0; q < fcnn_band_count(s); q++, fcnn_band_next(&qy, &qx))
             if (within(radius, ky + qy, kx + qx))
                 add_product(&sum, conjugate_of(x[q]), x[fcnn_band_index(ky + qy, kx + qx)]);
         add_to(&total, sum);
@@ -245,7 +235,7 @@ struct srelu_gradients {
         int64_t q = 1;
         for (int s = 1; s <= window; s++) {
             fcnn_complex part = {0.0f, 0.0f};
-            for (int qy = s, qx = 0; q < fcnn_band_count(s); q++, next_of_shell(s, &qy, &qx)) {
+            for (int qy = s, qx = 0; q < fcnn_band_count(s); q++, fcnn_band_next(&qy, &qx)) {
                 fcnn_complex d = g[q];
                 if (within(x.radius, ky + qy, kx + qx))
                     add_product(&part, conjugate_of(d), in[fcnn_band_index(ky + qy, kx + qx)]);

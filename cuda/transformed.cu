@@ -62,20 +62,6 @@ static double oaa_cost(const fcnn_convolution *c, int n) {
     return (double)n * n * (columns * (90.0 * (c->channels + c->filters) + pairs) + 90.0 * pairs);
 }
 
-static fcnn_status choose_oaa(fcnn_convolution *c) {
-    FCNN_TRY(fcnn_oaa_check(c));
-    if (c->tile) return FCNN_OK;
-    double best = HUGE_VAL;
-    for (int n = 8; n <= FCNN_POINTS_MAX; n *= 2) {
-        if (n <= c->size) continue;
-        double cost = oaa_cost(c, n);
-        if (cost < best) c->tile = n;
-        if (cost < best) best = cost;
-        if (fcnn_oaa_across(c, n) == 1) break;
-    }
-    return FCNN_OK;
-}
-
 static fcnn_status plan(cuda_device *device, const fcnn_convolution *c,
                         fcnn_convolution_bytes *bytes) {
     int64_t unit = unit_of(device, c), x = spectra_bytes(c, c->channels * unit);
@@ -98,7 +84,7 @@ fcnn_status cuda_fft_plan(fcnn_device *base, fcnn_convolution *c, fcnn_convoluti
 
 fcnn_status cuda_oaa_plan(fcnn_device *base, fcnn_convolution *c, fcnn_convolution_bytes *bytes) {
     FCNN_TRY(fcnn_transformed_check(c, "oaa"));
-    FCNN_TRY(choose_oaa(c));
+    FCNN_TRY(fcnn_oaa_choose(c, oaa_cost));
     return plan(cuda_of(base), c, bytes);
 }
 

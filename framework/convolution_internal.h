@@ -120,6 +120,22 @@ static inline fcnn_status fcnn_oaa_check(const fcnn_convolution *c) {
     return FCNN_OK;
 }
 
+/* Sets the tile, where it is 0, to the power of two that costs least by a backend's measure. */
+static inline fcnn_status fcnn_oaa_choose(fcnn_convolution *c,
+                                          double (*cost_of)(const fcnn_convolution *c, int n)) {
+    double best = HUGE_VAL;
+    FCNN_TRY(fcnn_oaa_check(c));
+    if (c->tile) return FCNN_OK;
+    for (int n = 8; n <= FCNN_POINTS_MAX; n *= 2) {
+        if (n <= c->size) continue;
+        double cost = cost_of(c, n);
+        if (cost < best) c->tile = n;
+        if (cost < best) best = cost;
+        if (fcnn_oaa_across(c, n) == 1) break;
+    }
+    return FCNN_OK;
+}
+
 /* Pixels of a tile: of x forward, of dy backward. */
 FCNN_INLINE fcnn_cut fcnn_oaa_tile(const fcnn_convolution *c) {
     int step = c->tile - c->size + 1;

@@ -7,13 +7,6 @@
 
 #include "bench_internal.h"
 
-/* Waits until the device has finished: what it wrote can be read. */
-static fcnn_status settle(bench *b, const float *written) {
-    float first;
-    BENCH_CALL(b, download, &first, written, sizeof first);
-    return FCNN_OK;
-}
-
 /* Scratch of a plan alone: of a device that has no other. */
 static fcnn_status scratch_alone(bench *b, int row,
                                  fcnn_status (*plan)(bench *, fcnn_device *, int), int64_t *bytes) {
@@ -65,13 +58,13 @@ static fcnn_status maps_round(bench *b, int row, bench_sample *sample) {
     const fcnn_convolution *c = &b->convolutions[row];
     double start = progress_now();
     BENCH_CALL(b, convolution_kernel, c, b->w, &b->memory);
-    FCNN_TRY(settle(b, b->w));
+    FCNN_TRY(b->device->backend->synchronize(b->device));
     double ready = progress_now();
     BENCH_CALL(b, convolution_forward, c, b->w, &b->memory, &b->x, &b->y);
-    FCNN_TRY(settle(b, b->y.data));
+    FCNN_TRY(b->device->backend->synchronize(b->device));
     double forward = progress_now();
     BENCH_CALL(b, convolution_backward, c, b->w, &b->memory, &b->x, &b->reference, &b->dx, b->dw);
-    FCNN_TRY(settle(b, b->dw));
+    FCNN_TRY(b->device->backend->synchronize(b->device));
     double end = progress_now();
     *sample = (bench_sample){1000.0 * (forward - ready), 1000.0 * (end - start)};
     return FCNN_OK;
@@ -131,15 +124,15 @@ static fcnn_status resident_round(bench *b, int row, bench_sample *sample) {
     fcnn_complex *h = b->memory.kernel, *dh = b->memory.work;
     double start = progress_now();
     BENCH_CALL(b, kernel_to_spectrum, &shape, b->w, h);
-    FCNN_TRY(settle(b, &h->re));
+    FCNN_TRY(b->device->backend->synchronize(b->device));
     double ready = progress_now();
     BENCH_CALL(b, product_forward, NULL, h, &b->x_band, &b->y_band);
-    FCNN_TRY(settle(b, b->y_band.data));
+    FCNN_TRY(b->device->backend->synchronize(b->device));
     double forward = progress_now();
     BENCH_CALL(b, product_backward_weights, NULL, &b->x_band, &b->y_band, dh);
     BENCH_CALL(b, spectrum_to_kernel, &shape, dh, b->dw);
     BENCH_CALL(b, product_backward_data, NULL, h, &b->y_band, &b->dx_band);
-    FCNN_TRY(settle(b, b->dx_band.data));
+    FCNN_TRY(b->device->backend->synchronize(b->device));
     double end = progress_now();
     *sample = (bench_sample){1000.0 * (forward - ready), 1000.0 * (end - start)};
     return FCNN_OK;
