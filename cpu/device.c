@@ -3,10 +3,10 @@
  * overrides it). */
 #include <math.h>
 #include <omp.h>
-#include <sys/mman.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "blas.h"
 #include "cpu.h"
