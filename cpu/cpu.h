@@ -155,6 +155,35 @@ size_t fcnn_cpu_scratch_total(const fcnn_device *device);
 fcnn_status fcnn_cpu_reserve(fcnn_device *device);
 
 /* What a kernel may ask as scratch; device.c takes the largest. */
+
+/* Operands packed for products, of registers of any width: see panels.h. */
+enum { CPU_PANEL_ROWS = 8 };
+static inline size_t fcnn_cpu_round_up(int count, int multiple) {
+    return (size_t)((count + multiple - 1) / multiple * multiple);
+}
+static inline size_t fcnn_cpu_left_bytes(int rows, int depth) {
+    return fcnn_cpu_round_up(rows, 3 * CPU_PANEL_ROWS) * fcnn_cpu_round_up(depth, 16) * 3 *
+           sizeof(float);
+}
+static inline size_t fcnn_cpu_right_bytes(int depth, int columns) {
+    return fcnn_cpu_round_up(columns, 16) * (size_t)depth * 3 * sizeof(float);
+}
+static inline size_t fcnn_cpu_larger(size_t a, size_t b) { return a > b ? a : b; }
+
+/* A bin's product of `inner` input channels, aliases included: see product.c. */
+typedef struct {
+    size_t right, left, rows; /* bytes, one behind the other */
+} fcnn_cpu_product_parts;
+static inline fcnn_cpu_product_parts fcnn_cpu_product_scratch(int inner, int filters,
+                                                              int capacity) {
+    int deepest = inner > filters ? inner : filters;
+    return (fcnn_cpu_product_parts){
+        .right = fcnn_cpu_larger(fcnn_cpu_right_bytes(deepest, capacity),
+                                 fcnn_cpu_right_bytes(capacity, inner)),
+        .left = fcnn_cpu_left_bytes(1, deepest > capacity ? deepest : capacity),
+        .rows = fcnn_cpu_align((size_t)inner * CPU_PANEL_ROWS * sizeof(fcnn_complex))};
+}
+
 static inline size_t fcnn_cpu_phase_bytes(int taps_across, int grid) {
     return fcnn_cpu_align((size_t)(grid / 2 + 1) * (size_t)taps_across * 2 * sizeof(float));
 }

@@ -367,12 +367,11 @@ static size_t srelu_scratch(int radius, int window) {
            fcnn_cpu_plane_bytes(window, window);
 }
 
-/* The gathered operands of a folded product: see product.c. */
 static size_t product_scratch(const fcnn_demand *demand) {
-    if (!demand->fold) return 0;
-    size_t inner = (size_t)demand->fold->most * (size_t)demand->channels;
-    return fcnn_cpu_align(inner * (size_t)demand->capacity * sizeof(fcnn_complex)) +
-           fcnn_cpu_align(inner * (size_t)demand->filters * sizeof(fcnn_complex));
+    int inner = (demand->fold ? demand->fold->most : 1) * demand->channels;
+    fcnn_cpu_product_parts parts =
+        fcnn_cpu_product_scratch(inner, demand->filters, demand->capacity);
+    return parts.right + parts.left + parts.rows;
 }
 
 void fcnn_cpu_need_scratch(cpu_device *device, size_t bytes) {

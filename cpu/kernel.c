@@ -75,24 +75,6 @@ static fcnn_status fill_phases(cpu_device *device, const fcnn_kernel_shape *shap
     return FCNN_OK;
 }
 
-/* `count` numbers of a row, the rest 0. */
-static inline lanes load_some(const float *at, int count) {
-    if (count == LANES) return lanes_load(at);
-    float some[LANES] = {0};
-    memcpy(some, at, (size_t)count * sizeof *some);
-    return lanes_load(some);
-}
-
-static inline void store_some(float *at, lanes v, int count) {
-    float some[LANES];
-    if (count == LANES) {
-        lanes_store(at, v);
-        return;
-    }
-    lanes_store(some, v);
-    memcpy(at, some, (size_t)count * sizeof *some);
-}
-
 /* ---- Taps to spectrum ---- */
 
 static void column_to_spectrum(const fcnn_kernel_shape *shape, const float *phases,
@@ -105,7 +87,7 @@ static void column_to_spectrum(const fcnn_kernel_shape *shape, const float *phas
             const float *tap = w + (int64_t)i * size * shape->pairs + p->first + r * LANES;
             lanes u = {0}, v = {0};
             for (int j = 0; j < size; j++, tap += shape->pairs) {
-                lanes value = load_some(tap, pairs_in(p, r));
+                lanes value = lanes_load_some(tap, pairs_in(p, r));
                 u += across[2 * j] * value;
                 v += across[2 * j + 1] * value;
             }
@@ -199,8 +181,8 @@ fcnn_status CPU(spectrum_to_kernel)(fcnn_device *base, const fcnn_kernel_shape *
         for (int kx = 0; kx <= shape->radius; kx++) column_to_kernel(shape, phases, &s, kx, &p, dh);
         for (int t = 0; t < taps; t++)
             for (int r = 0; r < p.registers; r++)
-                store_some(dw + t * shape->pairs + p.first + r * LANES, s.w[t * s.panel + r],
-                           pairs_in(&p, r));
+                lanes_store_some(dw + t * shape->pairs + p.first + r * LANES, s.w[t * s.panel + r],
+                                 pairs_in(&p, r));
     }
     return FCNN_OK;
 }

@@ -20,33 +20,89 @@ static inline lanes lanes_load(const float *at) {
 }
 static inline void lanes_store(float *at, lanes v) { memcpy(at, &v, sizeof v); }
 
+/* Of two registers, in order: numbers at even places, at odd ones; and of both in turn, the
+ * first half and the second. */
+#if FCNN_LANES == 4
+#define EVEN_PLACES  0, 2, 4, 6
+#define ODD_PLACES   1, 3, 5, 7
+#define FIRST_TURNS  0, 4, 1, 5
+#define SECOND_TURNS 2, 6, 3, 7
+#elif FCNN_LANES == 8
+#define EVEN_PLACES  0, 2, 4, 6, 8, 10, 12, 14
+#define ODD_PLACES   1, 3, 5, 7, 9, 11, 13, 15
+#define FIRST_TURNS  0, 8, 1, 9, 2, 10, 3, 11
+#define SECOND_TURNS 4, 12, 5, 13, 6, 14, 7, 15
+#else
+#define EVEN_PLACES  0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define ODD_PLACES   1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#define FIRST_TURNS  0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define SECOND_TURNS 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#endif
+static inline lanes lanes_even(lanes a, lanes b) {
+    return __builtin_shufflevector(a, b, EVEN_PLACES);
+}
+static inline lanes lanes_odd(lanes a, lanes b) {
+    return __builtin_shufflevector(a, b, ODD_PLACES);
+}
+static inline lanes lanes_first_turns(lanes a, lanes b) {
+    return __builtin_shufflevector(a, b, FIRST_TURNS);
+}
+static inline lanes lanes_second_turns(lanes a, lanes b) {
+    return __builtin_shufflevector(a, b, SECOND_TURNS);
+}
+
+/* Rows to columns, in place: each round of turns moves the highest bit of a row's number to the
+ * lowest of a place. */
+static inline void lanes_transpose(lanes rows[LANES]) {
+    for (int round = 1; round < LANES; round *= 2) {
+        lanes turned[LANES];
+        for (int i = 0; i < LANES / 2; i++) {
+            turned[2 * i] = lanes_first_turns(rows[i], rows[i + LANES / 2]);
+            turned[2 * i + 1] = lanes_second_turns(rows[i], rows[i + LANES / 2]);
+        }
+        for (int i = 0; i < LANES; i++) rows[i] = turned[i];
+    }
+}
+
+/* `count` numbers of a row, the rest 0. */
+static inline lanes lanes_load_some(const float *at, int count) {
+    if (count >= LANES) return lanes_load(at);
+    float some[LANES] = {0};
+    memcpy(some, at, (size_t)count * sizeof *some);
+    return lanes_load(some);
+}
+
+static inline void lanes_store_some(float *at, lanes v, int count) {
+    float some[LANES];
+    if (count >= LANES) {
+        lanes_store(at, v);
+        return;
+    }
+    lanes_store(some, v);
+    memcpy(at, some, (size_t)count * sizeof *some);
+}
+
 /* The first `count` numbers of a register of real and one of imaginary parts to complex numbers,
- * and back with zeros behind them. Whole registers are a loop of known length. */
+ * and back with zeros behind them. */
 static inline void lanes_store_complex(fcnn_complex *at, lanes re, lanes im, int count) {
-    float parts[2][LANES];
-    lanes_store(parts[0], re);
-    lanes_store(parts[1], im);
-    if (count == LANES)
-        for (int l = 0; l < LANES; l++) at[l] = (fcnn_complex){parts[0][l], parts[1][l]};
-    else
-        for (int l = 0; l < count; l++) at[l] = (fcnn_complex){parts[0][l], parts[1][l]};
+    float *to = &at->re;
+    lanes first = lanes_first_turns(re, im), second = lanes_second_turns(re, im);
+    if (count >= LANES) {
+        lanes_store(to, first);
+        lanes_store(to + LANES, second);
+        return;
+    }
+    lanes_store_some(to, first, 2 * count);
+    if (2 * count > LANES) lanes_store_some(to + LANES, second, 2 * count - LANES);
 }
 
 static inline void lanes_load_complex(const fcnn_complex *at, int count, lanes *re, lanes *im) {
-    float parts[2][LANES] = {{0}};
-    if (count == LANES) {
-        for (int l = 0; l < LANES; l++) {
-            parts[0][l] = at[l].re;
-            parts[1][l] = at[l].im;
-        }
-    } else {
-        for (int l = 0; l < count; l++) {
-            parts[0][l] = at[l].re;
-            parts[1][l] = at[l].im;
-        }
-    }
-    *re = lanes_load(parts[0]);
-    *im = lanes_load(parts[1]);
+    const float *from = &at->re;
+    lanes first = lanes_load_some(from, 2 * count);
+    lanes second =
+        2 * count > LANES ? lanes_load_some(from + LANES, 2 * count - LANES) : (lanes){0};
+    *re = lanes_even(first, second);
+    *im = lanes_odd(first, second);
 }
 
 /* Half a register of floats in double. */

@@ -1,170 +1,195 @@
-/* Convolution as a product per bin, by CBLAS, parallel over bins:
+/* Convolution as a product per bin, parallel over bins:
  *   y_k = h_k x_k        dx_k = h_k^H dy_k        dh_k = dy_k x_k^H
- * With a fold, the aliases of an output bin are gathered as extra input
- * channels, so that each output bin is one product again. */
-#include "blas.h"
-
+ * With a fold, the aliases of an output bin are further input channels, so that
+ * each output bin is one product again. Products: panels.h. */
 #include "formulas.h"
-#include "kernels.h"
+#include "panels.h"
 
-static const float one[2] = {1.0f, 0.0f}, zero[2] = {0.0f, 0.0f};
-
-static void product(int m, int n, int k, const void *a, CBLAS_TRANSPOSE ta, int lda, const void *b,
-                    CBLAS_TRANSPOSE tb, int ldb, void *c, int ldc) {
-    fcnn_cpu_blas.cgemm(CblasRowMajor, ta, tb, m, n, k, one, a, lda, b, ldb, zero, c, ldc);
-}
-
-/* Gathered operands of one output bin. */
+/* One output bin's product: its input channels, aliases included, are `inner`. */
 typedef struct {
-    fcnn_complex *x; /* [aliases * C_in][capacity] */
-    fcnn_complex *h; /* [C_out][aliases * C_in] */
-} gathered;
+    const fcnn_fold *fold;
+    int64_t k, first; /* the bin, and its first alias */
+    int inner, channels, filters;
+    lanes *right;
+    float *left;
+    fcnn_complex *row; /* [ROWS][inner] of h, with a fold */
+} bin_product;
 
-static size_t gathered_x(const fcnn_fold *fold, int channels, int capacity) {
-    return fcnn_cpu_align((size_t)fold->most * channels * capacity * sizeof(fcnn_complex));
-}
-
-static gathered scratch_of(const cpu_device *device, const fcnn_fold *fold, int channels,
-                           int capacity) {
+static bin_product product_of(const cpu_device *device, const fcnn_fold *fold, int64_t k,
+                              const fcnn_tensor *x, const fcnn_tensor *y) {
+    bin_product p = {.fold = fold, .k = k, .channels = x->channels, .filters = y->channels};
+    p.first = fold ? fold->start[k] : k;
+    p.inner = (fold ? (int)(fold->start[k + 1] - p.first) : 1) * p.channels;
+    fcnn_cpu_product_parts parts =
+        fcnn_cpu_product_scratch((fold ? fold->most : 1) * p.channels, p.filters, x->capacity);
     unsigned char *at = fcnn_cpu_scratch(device);
-    gathered g = {.x = (fcnn_complex *)(void *)at};
-    g.h = (fcnn_complex *)(void *)(at + gathered_x(fold, channels, capacity));
-    return g;
+    p.right = (lanes *)(void *)at;
+    p.left = (float *)(void *)(at + parts.right);
+    p.row = (fcnn_complex *)(void *)(at + parts.right + parts.left);
+    return p;
 }
 
-static void copy_row(const fcnn_complex *from, fcnn_complex *to, int count, float scale,
-                     bool conjugate) {
-    float im = conjugate ? -scale : scale;
-    for (int i = 0; i < count; i++) {
-        to[i].re = from[i].re * scale;
-        to[i].im = from[i].im * im;
+/* Input channel j of the product. */
+static panel_row input_row(const bin_product *p, const fcnn_tensor *x, int j) {
+    if (!p->fold) return panel_row_of(fcnn_cpu_row(x, p->k, j), 1.0f, false);
+    return alias_row(p->fold, p->k, p->first + j / p->channels, x, j % p->channels);
+}
+
+/* Output channel o. An output bin DC is the real part of its aliases' sum. */
+static panel_row output_row(const bin_product *p, const fcnn_tensor *y, int o) {
+    panel_row row = panel_row_of(fcnn_cpu_row(y, p->k, o), 1.0f, false);
+    if (p->fold && p->k == 0) row.im = 0.0f;
+    return row;
+}
+
+/* Row o of h at the product's bin, or a copy of its pieces at the aliases. */
+static panel_row kernel_row(const bin_product *p, const fcnn_complex *h, int o) {
+    int64_t pairs = (int64_t)p->filters * p->channels, at = (int64_t)o * p->channels;
+    if (!p->fold) return panel_row_of((fcnn_complex *)h + p->k * pairs + at, 1.0f, false);
+    fcnn_complex *to = p->row;
+    for (int64_t a = p->first; to < p->row + p->inner; a++) {
+        const fcnn_complex *from = h + p->fold->bin[a] * pairs + at;
+        float sign = p->fold->conjugate[a] ? -1.0f : 1.0f;
+        for (int c = 0; c < p->channels; c++, to++)
+            *to = (fcnn_complex){from[c].re, sign * from[c].im};
+    }
+    return panel_row_of(p->row, 1.0f, false);
+}
+
+/* Column j of h, conjugated, along the depth of a left panel. */
+static void put_kernel_column(const bin_product *p, const fcnn_complex *h, int row, int j) {
+    int64_t pairs = (int64_t)p->filters * p->channels, a = p->first + j / p->channels;
+    const fcnn_complex *from = h + (p->fold ? p->fold->bin[a] : p->k) * pairs + j % p->channels;
+    float sign = p->fold && p->fold->conjugate[a] ? 1.0f : -1.0f;
+    for (int o = 0; o < p->filters; o += LANES) {
+        float re[LANES] = {0}, im[LANES] = {0};
+        for (int l = 0; l < panel_part(o, p->filters, LANES); l++, from += p->channels) {
+            re[l] = from->re;
+            im[l] = sign * from->im;
+        }
+        left_put(p->left, row, o / LANES, lanes_load(re), lanes_load(im));
     }
 }
 
-static void gather_x(const fcnn_fold *fold, int64_t k, const fcnn_tensor *x, fcnn_complex *out) {
-    for (int64_t a = fold->start[k]; a < fold->start[k + 1]; a++)
-        for (int c = 0; c < x->channels; c++, out += x->capacity)
-            copy_row(fcnn_cpu_row(x, fold->bin[a], c), out, x->images,
-                     fcnn_alias_weight(k, fold->bin[a]), fold->conjugate[a]);
-}
-
-static void gather_h(const fcnn_fold *fold, int64_t k, const fcnn_complex *h, int filters,
-                     int channels, fcnn_complex *out) {
-    int64_t pairs = (int64_t)filters * channels;
-    for (int o = 0; o < filters; o++)
-        for (int64_t a = fold->start[k]; a < fold->start[k + 1]; a++, out += channels)
-            copy_row(h + fold->bin[a] * pairs + (int64_t)o * channels, out, channels, 1.0f,
-                     fold->conjugate[a]);
-}
-
-static void clear_imaginary(fcnn_complex *row, int count) {
-    for (int i = 0; i < count; i++) row[i].im = 0.0f;
+static void bin_forward(const bin_product *p, const fcnn_complex *h, const fcnn_tensor *x,
+                        const fcnn_tensor *y) {
+    for (int j = 0; j < p->inner; j++) {
+        panel_row row = input_row(p, x, j);
+        right_put_row(p->right, j, p->inner, x->images, &row);
+    }
+    for (int o = 0; o < p->filters; o += ROWS) {
+        int rows = panel_part(o, p->filters, ROWS);
+        panel_row targets[ROWS];
+        for (int r = 0; r < rows; r++) {
+            panel_row row = kernel_row(p, h, o + r);
+            left_put_row(p->left, r, p->inner, &row);
+            targets[r] = output_row(p, y, o + r);
+        }
+        left_put_zeros(p->left, rows, p->inner);
+        panel_product(p->inner, p->left, p->right, rows, x->images, targets);
+    }
 }
 
 fcnn_status CPU(product_forward)(fcnn_device *base, const fcnn_fold *fold, const fcnn_complex *h,
                                  const fcnn_tensor *x, fcnn_tensor *y) {
-    const cpu_device *device = (const cpu_device *)base;
-    int64_t bins = fcnn_band_count(y->radius), pairs = (int64_t)x->channels * y->channels;
-    int n = x->images;
+    int64_t bins = fcnn_band_count(y->radius);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int64_t k = 0; k < bins; k++) {
-        if (!fold) {
-            product(y->channels, n, x->channels, h + k * pairs, CblasNoTrans, x->channels,
-                    fcnn_cpu_row(x, k, 0), CblasNoTrans, x->capacity, fcnn_cpu_row(y, k, 0),
-                    y->capacity);
-            continue;
-        }
-        gathered g = scratch_of(device, fold, x->channels, x->capacity);
-        int inner = (int)(fold->start[k + 1] - fold->start[k]) * x->channels;
-        gather_x(fold, k, x, g.x);
-        gather_h(fold, k, h, y->channels, x->channels, g.h);
-        product(y->channels, n, inner, g.h, CblasNoTrans, inner, g.x, CblasNoTrans, x->capacity,
-                fcnn_cpu_row(y, k, 0), y->capacity);
-        for (int c = 0; k == 0 && c < y->channels; c++) clear_imaginary(fcnn_cpu_row(y, 0, c), n);
+        bin_product p = product_of((const cpu_device *)base, fold, k, x, y);
+        bin_forward(&p, h, x, y);
     }
     return FCNN_OK;
 }
 
-/* Bins [from, to) of a band. */
-static void clear_bins(const fcnn_tensor *t, int64_t from, int64_t to) {
-    for (int64_t row = from * t->channels; row < to * t->channels; row++)
-        memset(row_at(t, row), 0, (size_t)row_floats(t) * sizeof(float));
+/* Bins of dx that no product writes. */
+static void clear_unused(const fcnn_fold *fold, const fcnn_tensor *dy, const fcnn_tensor *dx) {
+    int64_t given = fcnn_band_count(dy->radius), all = fcnn_band_count(dx->radius);
+    int64_t from = !fold ? given : fold->start[given] < all ? 0 : all;
+    for (int64_t row = from * dx->channels; row < all * dx->channels; row++)
+        memset(row_at(dx, row), 0, (size_t)row_floats(dx) * sizeof(float));
 }
 
-static void scatter_x(const fcnn_fold *fold, int64_t k, const fcnn_complex *from,
-                      const fcnn_tensor *dx) {
-    for (int64_t a = fold->start[k]; a < fold->start[k + 1]; a++) {
-        for (int c = 0; c < dx->channels; c++, from += dx->capacity) {
-            fcnn_complex *row = fcnn_cpu_row(dx, fold->bin[a], c);
-            copy_row(from, row, dx->images, fcnn_alias_weight(k, fold->bin[a]), fold->conjugate[a]);
-            if (fold->bin[a] == 0) clear_imaginary(row, dx->images);
-        }
+static void bin_backward_data(const bin_product *p, const fcnn_complex *h, const fcnn_tensor *dy,
+                              const fcnn_tensor *dx) {
+    for (int o = 0; o < p->filters; o++) {
+        panel_row row = output_row(p, dy, o);
+        right_put_row(p->right, o, p->filters, dy->images, &row);
+    }
+    for (int j = 0; j < p->inner; j += ROWS) {
+        int rows = panel_part(j, p->inner, ROWS);
+        for (int r = 0; r < rows; r++) put_kernel_column(p, h, r, j + r);
+        left_put_zeros(p->left, rows, p->filters);
+        panel_row targets[ROWS];
+        for (int r = 0; r < rows; r++) targets[r] = input_row(p, dx, j + r);
+        panel_product(p->filters, p->left, p->right, rows, dy->images, targets);
     }
 }
 
 fcnn_status CPU(product_backward_data)(fcnn_device *base, const fcnn_fold *fold,
                                        const fcnn_complex *h, const fcnn_tensor *dy,
                                        fcnn_tensor *dx) {
-    const cpu_device *device = (const cpu_device *)base;
-    int64_t bins = fcnn_band_count(dy->radius), all = fcnn_band_count(dx->radius);
-    int64_t pairs = (int64_t)dx->channels * dy->channels;
-    int n = dy->images;
-    if (!fold)
-        clear_bins(dx, bins, all);
-    else if (fold->start[bins] < all)
-        clear_bins(dx, 0, all);
+    int64_t bins = fcnn_band_count(dy->radius);
+    clear_unused(fold, dy, dx);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int64_t k = 0; k < bins; k++) {
-        if (!fold) {
-            product(dx->channels, n, dy->channels, h + k * pairs, CblasConjTrans, dx->channels,
-                    fcnn_cpu_row(dy, k, 0), CblasNoTrans, dy->capacity, fcnn_cpu_row(dx, k, 0),
-                    dx->capacity);
-            continue;
-        }
-        gathered g = scratch_of(device, fold, dx->channels, dx->capacity);
-        int inner = (int)(fold->start[k + 1] - fold->start[k]) * dx->channels;
-        gather_h(fold, k, h, dy->channels, dx->channels, g.h);
-        product(inner, n, dy->channels, g.h, CblasConjTrans, inner, fcnn_cpu_row(dy, k, 0),
-                CblasNoTrans, dy->capacity, g.x, dx->capacity);
-        scatter_x(fold, k, g.x, dx);
+        bin_product p = product_of((const cpu_device *)base, fold, k, dx, dy);
+        bin_backward_data(&p, h, dy, dx);
     }
     return FCNN_OK;
 }
 
-static void scatter_h(const fcnn_fold *fold, int64_t k, const fcnn_complex *from, int filters,
-                      int channels, fcnn_complex *dh) {
-    int64_t pairs = (int64_t)filters * channels;
-    for (int o = 0; o < filters; o++)
-        for (int64_t a = fold->start[k]; a < fold->start[k + 1]; a++, from += channels)
-            copy_row(from, dh + fold->bin[a] * pairs + (int64_t)o * channels, channels, 1.0f,
-                     fold->conjugate[a]);
+/* Rows o .. o + rows - 1 of dh, of pieces gathered in p->row, to the aliases. */
+static void scatter_kernel_rows(const bin_product *p, int o, int rows, fcnn_complex *dh) {
+    int64_t pairs = (int64_t)p->filters * p->channels;
+    const fcnn_complex *from = p->row;
+    for (int r = 0; r < rows; r++) {
+        for (int j = 0; j < p->inner; j += p->channels) {
+            int64_t a = p->first + j / p->channels;
+            fcnn_complex *to = dh + p->fold->bin[a] * pairs + (int64_t)(o + r) * p->channels;
+            float sign = p->fold->conjugate[a] ? -1.0f : 1.0f;
+            for (int c = 0; c < p->channels; c++, from++)
+                to[c] = (fcnn_complex){from->re, sign * from->im};
+        }
+    }
+}
+
+static void bin_backward_weights(const bin_product *p, const fcnn_tensor *x, const fcnn_tensor *dy,
+                                 fcnn_complex *dh) {
+    int images = x->images;
+    for (int j = 0; j < p->inner; j += LANES) {
+        panel_row rows[LANES];
+        int count = panel_part(j, p->inner, LANES);
+        for (int l = 0; l < count; l++) rows[l] = panel_row_conjugate(input_row(p, x, j + l));
+        right_put_columns(p->right + j / LANES * right_lanes(images), images, rows, count);
+    }
+    for (int o = 0; o < p->filters; o += ROWS) {
+        int rows = panel_part(o, p->filters, ROWS);
+        panel_row targets[ROWS];
+        for (int r = 0; r < rows; r++) {
+            panel_row row = output_row(p, dy, o + r);
+            left_put_row(p->left, r, images, &row);
+            fcnn_complex *to = p->fold ? p->row + (int64_t)r * p->inner
+                                       : dh + (p->k * p->filters + o + r) * p->channels;
+            targets[r] = panel_row_of(to, 1.0f, false);
+        }
+        left_put_zeros(p->left, rows, images);
+        panel_product(images, p->left, p->right, rows, p->inner, targets);
+        if (p->fold) scatter_kernel_rows(p, o, rows, dh);
+    }
 }
 
 fcnn_status CPU(product_backward_weights)(fcnn_device *base, const fcnn_fold *fold,
                                           const fcnn_tensor *x, const fcnn_tensor *dy,
                                           fcnn_complex *dh) {
-    const cpu_device *device = (const cpu_device *)base;
     int64_t bins = fcnn_band_count(dy->radius), pairs = (int64_t)x->channels * dy->channels;
-    int n = x->images;
     if (fold && fold->start[bins] < fcnn_band_count(x->radius))
         memset(dh, 0, (size_t)(fcnn_band_count(x->radius) * pairs) * sizeof *dh);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int64_t k = 0; k < bins; k++) {
-        if (!fold) {
-            product(dy->channels, x->channels, n, fcnn_cpu_row(dy, k, 0), CblasNoTrans,
-                    dy->capacity, fcnn_cpu_row(x, k, 0), CblasConjTrans, x->capacity,
-                    dh + k * pairs, x->channels);
-            continue;
-        }
-        gathered g = scratch_of(device, fold, x->channels, x->capacity);
-        int inner = (int)(fold->start[k + 1] - fold->start[k]) * x->channels;
-        gather_x(fold, k, x, g.x);
-        product(dy->channels, inner, n, fcnn_cpu_row(dy, k, 0), CblasNoTrans, dy->capacity, g.x,
-                CblasConjTrans, x->capacity, g.h, inner);
-        scatter_h(fold, k, g.h, dy->channels, x->channels, dh);
+        bin_product p = product_of((const cpu_device *)base, fold, k, x, dy);
+        bin_backward_weights(&p, x, dy, dh);
     }
-    /* Re(x) dy and dy^T Re(x) are real at DC; rounding of -0 aside, so is dh. */
-    clear_imaginary(dh, (int)pairs);
+    for (int64_t i = 0; i < pairs; i++) dh[i].im = 0.0f; /* -0 of rounding, and aliases of DC */
     return FCNN_OK;
 }
 

@@ -1,0 +1,162 @@
+/* Complex matrix products of operands packed into panels, by Gauss's three real
+ * multiplications: (a + ib)(c + id) has, with
+ *   k1 = (a + b) c,   k2 = a (d - c),   k3 = b (c + d),
+ * the parts k1 - k3 and k1 + k2. Packing makes the three sums of each number, so
+ * that a product costs three fused multiply-adds, not four, and the interleaved
+ * numbers of bands are taken apart once.
+ *   left   [rows / ROWS][depth / LANES][ROWS][a + b, a, b][LANES along the depth]
+ *   right  [columns / LANES][depth][c, d - c, c + d][LANES columns]
+ * A tile is ROWS x LANES results; its 3 ROWS sums stay in registers. */
+#ifndef FCNN_PANELS_H
+#define FCNN_PANELS_H
+
+#include "formulas.h"
+#include "kernels.h"
+
+enum { ROWS = LANES == 16 ? CPU_PANEL_ROWS : 3 };
+
+static inline int panel_blocks(int count, int of) { return (count + of - 1) / of; }
+static inline int panel_part(int first, int end, int most) {
+    return end - first < most ? end - first : most;
+}
+
+/* Floats of a left panel of ROWS rows, and registers of a right one of LANES columns. */
+static inline int64_t left_floats(int depth) {
+    return (int64_t)panel_blocks(depth, LANES) * ROWS * 3 * LANES;
+}
+static inline int64_t right_lanes(int depth) { return (int64_t)depth * 3; }
+
+/* LANES numbers of row `row`, from depth block * LANES on. */
+static inline void left_put(float *panel, int row, int block, lanes re, lanes im) {
+    float *at = panel + ((int64_t)block * ROWS + row) * 3 * LANES;
+    lanes_store(at, re + im);
+    lanes_store(at + LANES, re);
+    lanes_store(at + 2 * LANES, im);
+}
+
+static inline void right_put(lanes *at, lanes re, lanes im) {
+    at[0] = re;
+    at[1] = im - re;
+    at[2] = re + im;
+}
+
+/* A tile's results, a register a row. */
+typedef struct {
+    lanes re[ROWS], im[ROWS];
+} panel_tile;
+
+static inline void panel_multiply(int depth, const float *left, const lanes *right,
+                                  panel_tile *tile) {
+    lanes sums[ROWS][3];
+    for (int r = 0; r < ROWS; r++) sums[r][0] = sums[r][1] = sums[r][2] = (lanes){0};
+    for (int block = 0; block < depth; block += LANES, left += (3 * ROWS - 1) * LANES) {
+        int count = panel_part(block, depth, LANES);
+#pragma GCC unroll 1
+        for (int k = 0; k < count; k++, left++, right += 3) {
+#pragma GCC unroll 3
+            for (int part = 0; part < 3; part++) {
+                lanes column = right[part];
+#pragma GCC unroll 8
+                for (int r = 0; r < ROWS; r++)
+                    sums[r][part] += left[(3 * r + part) * LANES] * column;
+            }
+        }
+        left += LANES - count;
+    }
+    for (int r = 0; r < ROWS; r++) {
+        tile->re[r] = sums[r][0] - sums[r][2];
+        tile->im[r] = sums[r][0] + sums[r][1];
+    }
+}
+
+/* ---- Packing ---- */
+
+/* A row of complex numbers in memory, read or written times a scale, conjugated or not. */
+typedef struct {
+    fcnn_complex *at;
+    float re, im; /* factors of both parts */
+} panel_row;
+
+static inline panel_row panel_row_of(fcnn_complex *at, float scale, bool conjugate) {
+    return (panel_row){at, scale, conjugate ? -scale : scale};
+}
+
+static inline panel_row panel_row_conjugate(panel_row row) {
+    return (panel_row){row.at, row.re, -row.im};
+}
+
+static inline void panel_row_load(const panel_row *row, int first, int count, lanes *re,
+                                  lanes *im) {
+    lanes_load_complex(row->at + first, count, re, im);
+    *re *= row->re;
+    *im *= row->im;
+}
+
+/* Alias `a` of output bin k: its row of channel c as an input of k's product, read or written.
+ * What enters DC's bin is real. */
+static inline panel_row alias_row(const fcnn_fold *fold, int64_t k, int64_t a, const fcnn_tensor *x,
+                                  int c) {
+    int32_t bin = fold->bin[a];
+    panel_row row =
+        panel_row_of(fcnn_cpu_row(x, bin, c), fcnn_alias_weight(k, bin), fold->conjugate[a]);
+    if (bin == 0) row.im = 0.0f;
+    return row;
+}
+
+/* Along the depth of a left panel. */
+static inline void left_put_row(float *panel, int row, int depth, const panel_row *from) {
+    for (int k = 0; k < depth; k += LANES) {
+        lanes re, im;
+        panel_row_load(from, k, panel_part(k, depth, LANES), &re, &im);
+        left_put(panel, row, k / LANES, re, im);
+    }
+}
+
+/* Rows beyond the matrix. */
+static inline void left_put_zeros(float *panel, int first_row, int depth) {
+    for (int row = first_row; row < ROWS; row++)
+        for (int block = 0; block < panel_blocks(depth, LANES); block++)
+            left_put(panel, row, block, (lanes){0}, (lanes){0});
+}
+
+/* Along the columns of a right operand, at depth k. */
+static inline void right_put_row(lanes *right, int k, int depth, int columns,
+                                 const panel_row *from) {
+    lanes *at = right + k * 3;
+    for (int n = 0; n < columns; n += LANES, at += right_lanes(depth)) {
+        lanes re, im;
+        panel_row_load(from, n, panel_part(n, columns, LANES), &re, &im);
+        right_put(at, re, im);
+    }
+}
+
+/* LANES columns of a right operand, of which `count` are rows in memory. */
+static inline void right_put_columns(lanes *panel, int depth, const panel_row *from, int count) {
+    for (int k = 0; k < depth; k += LANES) {
+        lanes re[LANES], im[LANES];
+        int deep = panel_part(k, depth, LANES);
+        for (int c = 0; c < LANES; c++) {
+            re[c] = im[c] = (lanes){0};
+            if (c < count) panel_row_load(&from[c], k, deep, &re[c], &im[c]);
+        }
+        lanes_transpose(re);
+        lanes_transpose(im);
+        for (int d = 0; d < deep; d++) right_put(panel + (k + d) * 3, re[d], im[d]);
+    }
+}
+
+/* ---- Whole products ---- */
+
+/* `rows` rows of results, of which each has its place. */
+static inline void panel_product(int depth, const float *left, const lanes *right, int rows,
+                                 int columns, const panel_row *to) {
+    for (int n = 0; n < columns; n += LANES, right += right_lanes(depth)) {
+        panel_tile tile;
+        panel_multiply(depth, left, right, &tile);
+        for (int r = 0; r < rows; r++)
+            lanes_store_complex(to[r].at + n, tile.re[r] * to[r].re, tile.im[r] * to[r].im,
+                                panel_part(n, columns, LANES));
+    }
+}
+
+#endif
