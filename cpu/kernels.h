@@ -157,6 +157,11 @@ fcnn_status CPU(product_backward_data)(fcnn_device *, const fcnn_fold *, const f
                                        const fcnn_tensor *, fcnn_tensor *);
 fcnn_status CPU(product_backward_weights)(fcnn_device *, const fcnn_fold *, const fcnn_tensor *,
                                           const fcnn_tensor *, fcnn_complex *);
+fcnn_status CPU(taps_plan)(fcnn_device *, const fcnn_taps *, int, int64_t *);
+fcnn_status CPU(taps_forward)(fcnn_device *, const fcnn_taps *, const float *, void *,
+                              const fcnn_tensor *, fcnn_tensor *);
+fcnn_status CPU(taps_backward)(fcnn_device *, const fcnn_taps *, const float *, void *,
+                               const fcnn_tensor *, const fcnn_tensor *, fcnn_tensor *, float *);
 fcnn_status CPU(bias_forward)(fcnn_device *, const float *, fcnn_tensor *);
 fcnn_status CPU(bias_backward)(fcnn_device *, const fcnn_tensor *, float *);
 fcnn_status CPU(convolution_plan)(fcnn_device *, fcnn_convolution *, fcnn_convolution_bytes *);

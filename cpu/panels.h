@@ -145,6 +145,15 @@ static inline void right_put_columns(lanes *panel, int depth, const panel_row *f
     }
 }
 
+/* Bins of dx that no product writes. */
+static inline void clear_unused(const fcnn_fold *fold, const fcnn_tensor *dy,
+                                const fcnn_tensor *dx) {
+    int64_t given = fcnn_band_count(dy->radius), all = fcnn_band_count(dx->radius);
+    int64_t from = !fold ? given : fold->start[given] < all ? 0 : all;
+    for (int64_t row = from * dx->channels; row < all * dx->channels; row++)
+        memset(row_at(dx, row), 0, (size_t)row_floats(dx) * sizeof(float));
+}
+
 /* ---- Whole products ---- */
 
 /* `rows` rows of results, of which each has its place. */

@@ -101,14 +101,6 @@ fcnn_status CPU(product_forward)(fcnn_device *base, const fcnn_fold *fold, const
     return FCNN_OK;
 }
 
-/* Bins of dx that no product writes. */
-static void clear_unused(const fcnn_fold *fold, const fcnn_tensor *dy, const fcnn_tensor *dx) {
-    int64_t given = fcnn_band_count(dy->radius), all = fcnn_band_count(dx->radius);
-    int64_t from = !fold ? given : fold->start[given] < all ? 0 : all;
-    for (int64_t row = from * dx->channels; row < all * dx->channels; row++)
-        memset(row_at(dx, row), 0, (size_t)row_floats(dx) * sizeof(float));
-}
-
 static void bin_backward_data(const bin_product *p, const fcnn_complex *h, const fcnn_tensor *dy,
                               const fcnn_tensor *dx) {
     for (int o = 0; o < p->filters; o++) {

@@ -65,6 +65,13 @@ typedef struct {
     int64_t pairs;
 } fcnn_kernel_shape;
 
+/* A convolution of bands by compact taps, for backends that make the spectrum as they use it. */
+typedef struct {
+    fcnn_kernel_shape kernel; /* radius: of y without fold, of x with */
+    const fcnn_fold *fold;    /* NULL without stride */
+    int channels, filters;
+} fcnn_taps;
+
 /* How a convolution of maps is computed. ROW(name) */
 #define FCNN_CONVOLUTION_ALGORITHMS(ROW)                                                           \
     ROW(direct)   /* loops over taps, vectorised over output columns */                            \
@@ -216,6 +223,16 @@ struct fcnn_backend {
     fcnn_status (*product_backward_weights)(fcnn_device *device, const fcnn_fold *fold,
                                             const fcnn_tensor *x, const fcnn_tensor *dy,
                                             fcnn_complex *dh);
+    /* The same from taps w, without a spectrum in memory; all three are NULL where a backend stores
+     * it. This notes the scratch and says the bytes of workspace that both passes take. */
+    fcnn_status (*taps_plan)(fcnn_device *device, const fcnn_taps *taps, int capacity,
+                             int64_t *bytes);
+    fcnn_status (*taps_forward)(fcnn_device *device, const fcnn_taps *taps, const float *w,
+                                void *work, const fcnn_tensor *x, fcnn_tensor *y);
+    /* dx may be NULL. */
+    fcnn_status (*taps_backward)(fcnn_device *device, const fcnn_taps *taps, const float *w,
+                                 void *work, const fcnn_tensor *x, const fcnn_tensor *dy,
+                                 fcnn_tensor *dx, float *dw);
     /* In place: DC, or every pixel of a map, += bias[c]. */
     fcnn_status (*bias_forward)(fcnn_device *device, const float *bias, fcnn_tensor *y);
     /* dbias[c] = sum over images of DC, or of all pixels. */

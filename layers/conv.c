@@ -14,7 +14,9 @@ typedef struct {
     int weight, bias;  /* parameters */
     int full_radius;   /* of the spectrum without a band fraction, which parameters have */
     fcnn_fold *fold;   /* with a stride */
-    void *h, *dh;      /* buffers of a compact kernel */
+    void *h, *dh;      /* buffers of a compact kernel, */
+    bool from_taps;    /* which a backend may do without in training, */
+    void *work[2];     /* with a workspace for each pass */
     int64_t h_version; /* of the parameters that h was computed from */
 } conv_state;
 
@@ -125,6 +127,29 @@ static fcnn_status declare(fcnn_graph *graph, fcnn_node *node) {
     return fcnn_conv_declare_bias(graph, node, state->filters, &state->bias);
 }
 
+static fcnn_taps taps_of(const conv_state *state) {
+    return (fcnn_taps){.kernel = state->kernel,
+                       .fold = state->fold,
+                       .channels = state->channels,
+                       .filters = state->filters};
+}
+
+/* In training the taps change at every step, so that a stored spectrum is used but once. */
+static fcnn_status plan_compact(fcnn_graph *graph, fcnn_node *node) {
+    conv_state *state = node->state;
+    fcnn_device *device = fcnn_graph_device(graph);
+    int64_t bytes = used_numbers(state) * (int64_t)sizeof(fcnn_complex);
+    state->from_taps = fcnn_graph_get_options(graph)->training && device->backend->taps_plan;
+    if (!state->from_taps) {
+        FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_SPECTRUM, &state->h));
+        return fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_BACKWARD, &state->dh);
+    }
+    fcnn_taps taps = taps_of(state);
+    FCNN_CALL(graph, taps_plan, &taps, node->output.capacity, &bytes);
+    FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_FORWARD, &state->work[0]));
+    return fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_BACKWARD, &state->work[1]);
+}
+
 static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     conv_state *state = node->state;
     const fcnn_node *from = fcnn_graph_input(graph, node, 0);
@@ -138,11 +163,7 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
                                   &state->fold));
     }
     FCNN_TRY(declare(graph, node));
-    int64_t bytes = used_numbers(state) * (int64_t)sizeof(fcnn_complex);
-    if (state->compact) {
-        FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_SPECTRUM, &state->h));
-        FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_BACKWARD, &state->dh));
-    }
+    FCNN_TRY(state->compact ? plan_compact(graph, node) : FCNN_OK);
     FCNN_TRY(fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_KERNEL,
                                                      .size = state->kernel.size,
                                                      .grid = state->kernel.grid}));
@@ -194,10 +215,16 @@ static fcnn_status current_spectrum(fcnn_graph *graph, fcnn_node *node, fcnn_com
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     conv_state *state = node->state;
+    const fcnn_tensor *x = &fcnn_graph_input(graph, node, 0)->output;
     fcnn_complex *h;
-    FCNN_TRY(current_spectrum(graph, node, &h));
-    FCNN_CALL(graph, product_forward, state->fold, h, &fcnn_graph_input(graph, node, 0)->output,
-              &node->output);
+    if (state->from_taps) {
+        fcnn_taps taps = taps_of(state);
+        FCNN_CALL(graph, taps_forward, &taps, fcnn_graph_value(graph, state->weight),
+                  state->work[0], x, &node->output);
+    } else {
+        FCNN_TRY(current_spectrum(graph, node, &h));
+        FCNN_CALL(graph, product_forward, state->fold, h, x, &node->output);
+    }
     if (state->bias != FCNN_NO_PARAMETER)
         FCNN_CALL(graph, bias_forward, fcnn_graph_value(graph, state->bias), &node->output);
     return FCNN_OK;
@@ -205,19 +232,25 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
 
 static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     conv_state *state = node->state;
+    const fcnn_tensor *x = &fcnn_graph_input(graph, node, 0)->output, *dy = &node->gradient;
+    fcnn_tensor *dx = fcnn_graph_input_gradient(graph, node, 0);
     float *dweight = fcnn_graph_gradient(graph, state->weight);
+    if (state->bias != FCNN_NO_PARAMETER)
+        FCNN_CALL(graph, bias_backward, dy, fcnn_graph_gradient(graph, state->bias));
+    if (state->from_taps) {
+        fcnn_taps taps = taps_of(state);
+        FCNN_CALL(graph, taps_backward, &taps, fcnn_graph_value(graph, state->weight),
+                  state->work[1], x, dy, dx, dweight);
+        return FCNN_OK;
+    }
     fcnn_complex *h, *dh = (fcnn_complex *)(state->compact ? state->dh : (void *)dweight);
     FCNN_TRY(current_spectrum(graph, node, &h));
-    if (state->bias != FCNN_NO_PARAMETER)
-        FCNN_CALL(graph, bias_backward, &node->gradient, fcnn_graph_gradient(graph, state->bias));
-    FCNN_CALL(graph, product_backward_weights, state->fold,
-              &fcnn_graph_input(graph, node, 0)->output, &node->gradient, dh);
+    FCNN_CALL(graph, product_backward_weights, state->fold, x, dy, dh);
     int64_t used = used_numbers(state), all = spectrum_bins(node) * state->kernel.pairs;
     if (!state->compact && used < all)
         FCNN_CALL(graph, clear, dh + used, (size_t)(all - used) * sizeof *dh);
     if (state->compact) FCNN_CALL(graph, spectrum_to_kernel, &state->kernel, dh, dweight);
-    fcnn_tensor *dx = fcnn_graph_input_gradient(graph, node, 0);
-    if (dx) FCNN_CALL(graph, product_backward_data, state->fold, h, &node->gradient, dx);
+    if (dx) FCNN_CALL(graph, product_backward_data, state->fold, h, dy, dx);
     return FCNN_OK;
 }
 
@@ -239,12 +272,13 @@ static fcnn_status full_spectrum(fcnn_graph *graph, const conv_state *state, siz
 static fcnn_status spectrum(fcnn_graph *graph, fcnn_node *node, fcnn_complex *host, float *bias) {
     conv_state *state = node->state;
     fcnn_complex *h;
-    FCNN_TRY(current_spectrum(graph, node, &h));
     size_t bytes = (size_t)(spectrum_bins(node) * state->kernel.pairs) * sizeof *h;
-    if (state->compact && state->kernel.radius < state->full_radius)
+    if (state->from_taps || (state->compact && state->kernel.radius < state->full_radius)) {
         FCNN_TRY(full_spectrum(graph, state, bytes, host));
-    else
+    } else {
+        FCNN_TRY(current_spectrum(graph, node, &h));
         FCNN_CALL(graph, download, host, h, bytes);
+    }
     if (state->bias != FCNN_NO_PARAMETER)
         return fcnn_graph_read(graph, fcnn_graph_parameter(graph, state->bias), bias);
     for (int c = 0; c < state->filters; c++) bias[c] = 0.0f;
@@ -263,7 +297,8 @@ static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost 
     cost->label = "resident";
     cost->multiply_adds = 4 * products * state->kernel.pairs;
     cost->spatial_multiply_adds = pixels * taps * state->kernel.pairs;
-    if (state->compact) cost->bytes = used_numbers(state) * (int64_t)sizeof(fcnn_complex);
+    if (state->compact && !state->from_taps)
+        cost->bytes = used_numbers(state) * (int64_t)sizeof(fcnn_complex);
 }
 
 static void destroy(fcnn_node *node) {

@@ -10,17 +10,19 @@
 
 /* n, stride, size; radius in and out; channels, filters, images. */
 static const ref_convolution compact[] = {
-    {1, 1, 1, 0, 0, 3, 5, 1},    {13, 1, 1, 6, 6, 3, 5, 19}, {13, 1, 3, 6, 6, 5, 3, 5},
-    {7, 1, 3, 3, 3, 17, 16, 32}, {13, 1, 5, 6, 6, 3, 5, 16}, {5, 1, 5, 2, 2, 16, 17, 19},
-    {13, 1, 4, 6, 6, 3, 1, 5},   {5, 1, 4, 2, 2, 1, 3, 1},   {3, 1, 3, 1, 1, 1, 1, 1},
-    {7, 1, 7, 3, 3, 3, 5, 19},   {15, 1, 15, 7, 7, 1, 3, 5}, {15, 1, 3, 7, 3, 3, 5, 19},
-    {15, 1, 5, 3, 3, 3, 5, 16},  {13, 1, 3, 6, 0, 5, 3, 5},  {27, 1, 5, 13, 6, 1, 3, 5},
+    {1, 1, 1, 0, 0, 3, 5, 1},     {13, 1, 1, 6, 6, 3, 5, 19}, {13, 1, 3, 6, 6, 5, 3, 5},
+    {7, 1, 3, 3, 3, 17, 16, 32},  {13, 1, 5, 6, 6, 3, 5, 16}, {5, 1, 5, 2, 2, 16, 17, 19},
+    {13, 1, 4, 6, 6, 3, 1, 5},    {5, 1, 4, 2, 2, 1, 3, 1},   {3, 1, 3, 1, 1, 1, 1, 1},
+    {7, 1, 7, 3, 3, 3, 5, 19},    {15, 1, 15, 7, 7, 1, 3, 5}, {15, 1, 3, 7, 3, 3, 5, 19},
+    {15, 1, 5, 3, 3, 3, 5, 16},   {13, 1, 3, 6, 0, 5, 3, 5},  {27, 1, 5, 13, 6, 1, 3, 5},
+    {19, 1, 3, 9, 9, 18, 35, 17}, /* more than a unit of rows and a panel in every direction */
 };
 
 static const ref_convolution strided[] = {
-    {25, 2, 5, 12, 6, 3, 5, 5},  {25, 2, 11, 12, 6, 1, 3, 5}, {25, 2, 3, 12, 3, 3, 1, 19},
-    {11, 4, 11, 5, 1, 3, 5, 19}, {11, 4, 5, 5, 1, 17, 16, 5}, {13, 2, 4, 6, 3, 5, 3, 32},
-    {3, 4, 3, 1, 0, 3, 5, 1},    {27, 4, 11, 13, 3, 3, 1, 1}, {1, 2, 1, 0, 0, 1, 3, 16},
+    {25, 2, 5, 12, 6, 3, 5, 5},   {25, 2, 11, 12, 6, 1, 3, 5}, {25, 2, 3, 12, 3, 3, 1, 19},
+    {11, 4, 11, 5, 1, 3, 5, 19},  {11, 4, 5, 5, 1, 17, 16, 5}, {13, 2, 4, 6, 3, 5, 3, 32},
+    {3, 4, 3, 1, 0, 3, 5, 1},     {27, 4, 11, 13, 3, 3, 1, 1}, {1, 2, 1, 0, 0, 1, 3, 16},
+    {37, 2, 3, 18, 9, 5, 19, 17},
 };
 
 /* Operands of the reference, and what it makes of them. */
@@ -115,6 +117,29 @@ static void check_two_references(problem *p) {
                "%s", result.message);
 }
 
+/* The same without a spectrum in memory, where the backend can. */
+static void run_taps(const problem *p, const fcnn_fold *fold, const float *w, const fcnn_tensor *x,
+                     const fcnn_tensor *dy) {
+    const ref_convolution *c = p->c;
+    fcnn_taps taps = {
+        .kernel = kernel_shape(p), .fold = fold, .channels = c->channels, .filters = c->filters};
+    int64_t bytes = 0;
+    CASE_CALL(taps_plan, &taps, x->capacity, &bytes);
+    case_reserve();
+    void *work = case_array(CASE_OUTPUT, bytes / (int64_t)sizeof(float), NULL);
+    fcnn_tensor y = case_band(CASE_OUTPUT, c->radius_out, c->filters, c->images, NULL);
+    fcnn_tensor dx = case_band(CASE_OUTPUT, c->radius_in, c->channels, c->images, NULL);
+    float *dw = case_array(CASE_OUTPUT, p->taps, NULL);
+    float *alone = case_array(CASE_OUTPUT, p->taps, NULL);
+    CASE_CALL(taps_forward, &taps, w, work, x, &y);
+    CASE_CALL(taps_backward, &taps, w, work, x, dy, &dx, dw);
+    CASE_CALL(taps_backward, &taps, w, work, x, dy, NULL, alone);
+    case_compare("y of taps", &y, p->y);
+    case_compare("dx of taps", &dx, p->dx);
+    case_compare_array("dw of taps", dw, p->dw, p->taps);
+    case_compare_array("dw of taps, without dx", alone, p->dw, p->taps);
+}
+
 /* The float pipeline, from taps or from a free h. */
 static void run_device(const problem *p, bool free_kernel, const fcnn_fold *fold) {
     const ref_convolution *c = p->c;
@@ -137,8 +162,9 @@ static void run_device(const problem *p, bool free_kernel, const fcnn_fold *fold
     case_demand((fcnn_demand){
         .kind = FCNN_DEMAND_KERNEL, .size = c->size, .grid = ref_convolution_grid(c)});
     case_reserve();
+    float *w = NULL;
     if (!free_kernel) {
-        float *w = case_array(CASE_INPUT, p->taps, p->weights_float);
+        w = case_array(CASE_INPUT, p->taps, p->weights_float);
         CASE_CALL(kernel_to_spectrum, &shape, w, h);
         case_compare_array("h", h, p->h, 2 * count_h);
         case_check_real("h", case_read_array("h", h, 2 * count_h), p->pairs);
@@ -154,6 +180,7 @@ static void run_device(const problem *p, bool free_kernel, const fcnn_fold *fold
         float *dw = case_array(CASE_OUTPUT, p->taps, NULL);
         CASE_CALL(spectrum_to_kernel, &shape, dh, dw);
         case_compare_array("dw", dw, p->dw, p->taps);
+        if (case_current()->backend->taps_plan) run_taps(p, fold, w, &x, &dy);
     }
 }
 

@@ -114,6 +114,14 @@ TIMED(product_backward_data, backward_data,
 TIMED(product_backward_weights, backward_weights,
       LIST(const fcnn_fold *fold, const fcnn_tensor *x, const fcnn_tensor *dy, fcnn_complex *dh),
       LIST(fold, x, dy, dh), product_flops(fold, x, dy), product_bytes(fold, x, dy))
+TIMED(taps_forward, forward,
+      LIST(const fcnn_taps *taps, const float *w, void *work, const fcnn_tensor *x, fcnn_tensor *y),
+      LIST(taps, w, work, x, y), product_flops(taps->fold, x, y), of(x) + of(y))
+TIMED(taps_backward, backward,
+      LIST(const fcnn_taps *taps, const float *w, void *work, const fcnn_tensor *x,
+           const fcnn_tensor *dy, fcnn_tensor *dx, float *dw),
+      LIST(taps, w, work, x, dy, dx, dw), product_flops(taps->fold, x, dy) * (dx ? 2.0 : 1.0),
+      of(x) + of(dy) + of(dx))
 TIMED(bias_forward, other, LIST(const float *bias, fcnn_tensor *y), LIST(bias, y), 0.0, of(y))
 TIMED(bias_backward, other, LIST(const fcnn_tensor *dy, float *dbias), LIST(dy, dbias), 0.0, of(dy))
 TIMED(convolution_kernel, maps,
@@ -220,6 +228,10 @@ void bench_timer_attach(fcnn_device *device) {
     ATTACH(product_forward);
     ATTACH(product_backward_data);
     ATTACH(product_backward_weights);
+    if (timer.timed.taps_plan) {
+        ATTACH(taps_forward);
+        ATTACH(taps_backward);
+    }
     ATTACH(bias_forward);
     ATTACH(bias_backward);
     ATTACH(convolution_kernel);

@@ -11,6 +11,7 @@
     ROW(input, "input")                                                                            \
     ROW(kernels, "weight transform")                                                               \
     ROW(forward, "products forward")                                                               \
+    ROW(backward, "products backward")                                                             \
     ROW(backward_data, "products backward-data")                                                   \
     ROW(backward_weights, "products backward-weights")                                             \
     ROW(maps, "convolutions of maps")                                                              \
