@@ -1,0 +1,224 @@
+/* Parts of taps.c: its memory, sums along an axis, and operands of products. */
+#ifndef FCNN_TAPS_H
+#define FCNN_TAPS_H
+
+#include "panels.h"
+
+enum {
+    UNIT_ROWS = 8, /* ky of a unit */
+    SLOTS = 16,
+    FINISH_BLOCK = 4096,   /* numbers of the slots' sums added up at a time */
+    SLOTS_BYTES = 48 << 20 /* of all slots' sums, where there are more than two */
+};
+
+/* ---- Memory ---- */
+
+/* The workspace of all threads. A fold's aliases lie in many columns: their u and v are made once,
+ * and a slot sums the gradients of all of them. */
+typedef struct {
+    int slots;
+    int64_t slot_floats;
+    float *phases;  /* [radius + 1][size][2]: cosine, sine */
+    float *turned;  /* [taps][pairs] */
+    float *columns; /* with a fold: [radius + 1][size][2][stride] */
+    float *sums;    /* [slots], of turned taps or of such columns */
+    size_t bytes;
+} taps_work;
+
+/* A thread's scratch. */
+typedef struct {
+    float *uv, *duv;  /* [size][2][stride] without a fold */
+    lanes *right[2];  /* of (ky, kx) and (-ky, kx): input channels or filters deep, */
+    lanes *turned[2]; /* images deep */
+    float *left[2];
+    float *dh[2]; /* [ROWS][2][filters]: a panel's results, real and imaginary parts */
+    size_t bytes;
+} taps_scratch;
+
+static inline int64_t tap_floats(const fcnn_taps *t) {
+    return t->kernel.pairs * t->kernel.size * t->kernel.size;
+}
+
+/* Floats from u to v and on to the next u; a register may start at any pair. */
+static inline int64_t uv_stride(const fcnn_taps *t) {
+    return (t->kernel.pairs + 2 * LANES - 1) / LANES * LANES;
+}
+
+static inline int64_t uv_floats(const fcnn_taps *t) { return 2 * t->kernel.size * uv_stride(t); }
+
+static inline int output_radius(const fcnn_taps *t) {
+    return t->fold ? t->fold->radius_out : t->kernel.radius;
+}
+
+static inline int chunks_of(const fcnn_taps *t) {
+    return panel_blocks(output_radius(t) + 1, UNIT_ROWS);
+}
+
+static inline int units_of(const fcnn_taps *t) { return (output_radius(t) + 1) * chunks_of(t); }
+
+static inline void *take(unsigned char **at, int64_t floats) {
+    void *taken = *at;
+    *at += fcnn_cpu_align((size_t)floats * sizeof(float));
+    return taken;
+}
+
+static inline taps_work work_of(const fcnn_taps *t, void *memory) {
+    int64_t columns = t->fold ? uv_floats(t) * (t->kernel.radius + 1) : 0;
+    taps_work work = {.slot_floats = t->fold ? columns : tap_floats(t)};
+    int64_t slots = SLOTS_BYTES / (work.slot_floats * (int64_t)sizeof(float));
+    work.slots = slots < 2 ? 2 : slots < SLOTS ? (int)slots : SLOTS;
+    if (work.slots > units_of(t)) work.slots = units_of(t);
+    unsigned char *at = memory;
+    work.phases = take(&at, (int64_t)(t->kernel.radius + 1) * t->kernel.size * 2);
+    work.turned = take(&at, tap_floats(t));
+    work.columns = take(&at, columns);
+    work.sums = take(&at, work.slot_floats * work.slots);
+    work.bytes = (size_t)(at - (unsigned char *)memory);
+    return work;
+}
+
+static inline taps_scratch scratch_of(const fcnn_taps *t, int capacity, void *memory) {
+    int inner = t->channels * (t->fold ? t->fold->most : 1);
+    int deep = inner > t->filters ? inner : t->filters;
+    int64_t uv = t->fold ? 0 : uv_floats(t);
+    size_t left = fcnn_cpu_left_bytes(t->fold ? t->filters : 1, deep > capacity ? deep : capacity);
+    taps_scratch s;
+    unsigned char *at = memory;
+    s.uv = take(&at, uv);
+    s.duv = take(&at, uv);
+    for (int i = 0; i < 2; i++) {
+        s.right[i] = take(&at, (int64_t)(fcnn_cpu_right_bytes(deep, capacity) / sizeof(float)));
+        s.turned[i] =
+            take(&at, (int64_t)(fcnn_cpu_right_bytes(capacity, t->filters) / sizeof(float)));
+        s.left[i] = take(&at, (int64_t)(left / sizeof(float)));
+        s.dh[i] = take(&at, (int64_t)fcnn_cpu_round_up(t->filters, LANES) * ROWS * 2);
+    }
+    s.bytes = (size_t)(at - (unsigned char *)memory);
+    return s;
+}
+
+/* ---- Taps along an axis ---- */
+
+static inline const float *phases_of(const fcnn_taps *t, const taps_work *work, int k) {
+    return work->phases + (int64_t)k * t->kernel.size * 2;
+}
+
+/* u(i) = sum_j c(j) w(i, j) and v(i) = sum_j s(j) w(i, j) of all pairs. */
+static inline void sum_across(const fcnn_taps *t, const float *across, const float *w, float *uv) {
+    int size = t->kernel.size;
+    int64_t pairs = t->kernel.pairs, stride = uv_stride(t);
+    for (int64_t p = 0; p < pairs; p += LANES) {
+        int count = pairs - p < LANES ? (int)(pairs - p) : LANES;
+        const float *tap = w + p;
+        for (int i = 0; i < size; i++) {
+            lanes u = {0}, v = {0};
+            for (int j = 0; j < size; j++, tap += pairs) {
+                lanes value = lanes_load_some(tap, count);
+                u += across[2 * j] * value;
+                v += across[2 * j + 1] * value;
+            }
+            lanes_store(uv + 2 * i * stride + p, u);
+            lanes_store(uv + (2 * i + 1) * stride + p, v);
+        }
+    }
+}
+
+/* The adjoint: adds to the taps' gradients, turned. */
+static inline void spread_across(const fcnn_taps *t, const float *across, const float *duv,
+                                 float *dw) {
+    int size = t->kernel.size;
+    int64_t pairs = t->kernel.pairs, stride = uv_stride(t);
+    for (int64_t p = 0; p < pairs; p += LANES) {
+        int count = pairs - p < LANES ? (int)(pairs - p) : LANES;
+        float *tap = dw + p;
+        for (int i = 0; i < size; i++) {
+            lanes u = lanes_load(duv + 2 * i * stride + p);
+            lanes v = lanes_load(duv + (2 * i + 1) * stride + p);
+            for (int j = 0; j < size; j++, tap += pairs)
+                lanes_store_some(
+                    tap, lanes_load_some(tap, count) + across[2 * j] * u + across[2 * j + 1] * v,
+                    count);
+        }
+    }
+}
+
+/* The four sums over i that a bin and its mirrored one are made of. */
+typedef struct {
+    lanes cu, cv, su, sv;
+} down_sums;
+
+static inline down_sums sum_down(int size, const float *down, const float *uv, int64_t stride) {
+    down_sums d = {{0}, {0}, {0}, {0}};
+    for (int i = 0; i < size; i++, uv += 2 * stride) {
+        lanes u = lanes_load(uv), v = lanes_load(uv + stride);
+        d.cu += down[2 * i] * u;
+        d.cv += down[2 * i] * v;
+        d.su += down[2 * i + 1] * u;
+        d.sv += down[2 * i + 1] * v;
+    }
+    return d;
+}
+
+/* u and v's gradients from those of the four sums. */
+static inline void spread_down(int size, const float *down, const down_sums *d, float *duv,
+                               int64_t stride) {
+    for (int i = 0; i < size; i++, duv += 2 * stride) {
+        lanes_store(duv, lanes_load(duv) + down[2 * i] * d->cu + down[2 * i + 1] * d->su);
+        lanes_store(duv + stride,
+                    lanes_load(duv + stride) + down[2 * i] * d->cv + down[2 * i + 1] * d->sv);
+    }
+}
+
+/* ---- A unit ---- */
+
+typedef struct {
+    const fcnn_taps *taps;
+    const taps_work *work;
+    taps_scratch s;
+    int kx, first, end; /* ky of first .. end - 1, and their negatives */
+} taps_unit;
+
+/* The bins of a row +-ky: how many, and which. */
+static inline int bins_of(const taps_unit *u, int ky, int64_t k[2]) {
+    k[0] = fcnn_band_index(ky, u->kx);
+    if (ky == 0 || u->kx == 0) return 1;
+    k[1] = fcnn_band_index(-ky, u->kx);
+    return 2;
+}
+
+/* ---- Operands and results ---- */
+
+/* All channels of a bin, images along the columns. */
+static inline void put_bin(const fcnn_tensor *t, int64_t k, lanes *right) {
+    for (int c = 0; c < t->channels; c++) {
+        panel_row row = panel_row_of(fcnn_cpu_row(t, k, c), 1.0f, false);
+        right_put_row(right, c, t->channels, t->images, &row);
+    }
+}
+
+/* Channels along the columns. */
+static inline void put_turned_bin(const fcnn_tensor *t, int64_t k, lanes *right) {
+    for (int c = 0; c < t->channels; c += LANES, right += right_lanes(t->images)) {
+        panel_row rows[LANES];
+        int count = panel_part(c, t->channels, LANES);
+        for (int l = 0; l < count; l++)
+            rows[l] = panel_row_of(fcnn_cpu_row(t, k, c + l), 1.0f, false);
+        right_put_columns(right, t->images, rows, count);
+    }
+}
+
+/* ROWS rows of turned dh, a row of numbers' real parts before that of their imaginary parts. */
+static inline void multiply_turned(const taps_unit *u, int i, int images) {
+    int filters = u->taps->filters, wide = (int)fcnn_cpu_round_up(filters, LANES);
+    const lanes *right = u->s.turned[i];
+    for (int o = 0; o < filters; o += LANES, right += right_lanes(images)) {
+        panel_tile tile;
+        panel_multiply(images, u->s.left[i], right, &tile);
+        for (int r = 0; r < ROWS; r++) {
+            lanes_store(u->s.dh[i] + 2 * r * wide + o, tile.re[r]);
+            lanes_store(u->s.dh[i] + (2 * r + 1) * wide + o, tile.im[r]);
+        }
+    }
+}
+
+#endif
