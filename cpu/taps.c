@@ -68,8 +68,8 @@ static taps_unit unit_of(const cpu_device *device, const fcnn_taps *t, const tap
                          int capacity, int index) {
     taps_unit u = {.taps = t, .work = work, .kx = index / chunks_of(t)};
     u.s = scratch_of(t, capacity, fcnn_cpu_scratch(device));
-    u.first = index % chunks_of(t) * UNIT_ROWS;
-    u.end = u.first + panel_part(u.first, output_radius(t) + 1, UNIT_ROWS);
+    u.first = index % chunks_of(t) * unit_rows(t);
+    u.end = u.first + panel_part(u.first, output_radius(t) + 1, unit_rows(t));
     return u;
 }
 

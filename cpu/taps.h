@@ -5,7 +5,6 @@
 #include "panels.h"
 
 enum {
-    UNIT_ROWS = 8, /* ky of a unit */
     SLOTS = 16,
     FINISH_BLOCK = 4096,   /* numbers of the slots' sums added up at a time */
     SLOTS_BYTES = 48 << 20 /* of all slots' sums, where there are more than two */
@@ -50,8 +49,11 @@ static inline int output_radius(const fcnn_taps *t) {
     return t->fold ? t->fold->radius_out : t->kernel.radius;
 }
 
+/* ky of a unit: so many that the sums along x are a small part of it. */
+static inline int unit_rows(const fcnn_taps *t) { return 4 * t->kernel.size; }
+
 static inline int chunks_of(const fcnn_taps *t) {
-    return panel_blocks(output_radius(t) + 1, UNIT_ROWS);
+    return panel_blocks(output_radius(t) + 1, unit_rows(t));
 }
 
 static inline int units_of(const fcnn_taps *t) { return (output_radius(t) + 1) * chunks_of(t); }

@@ -88,6 +88,19 @@ static fcnn_kernel_shape kernel_shape(const bench *b) {
                                .pairs = (int64_t)b->shape->channels * b->shape->filters};
 }
 
+static fcnn_taps taps_of(const bench *b) {
+    return (fcnn_taps){
+        .kernel = kernel_shape(b), .channels = b->shape->channels, .filters = b->shape->filters};
+}
+
+/* Of a training pass: a workspace for compact taps, or the spectrum's gradient. */
+static fcnn_status training_bytes(const bench *b, fcnn_device *device, int64_t *bytes) {
+    fcnn_taps taps = taps_of(b);
+    *bytes = fcnn_band_count(b->x_band.radius) * taps.kernel.pairs * (int64_t)sizeof(fcnn_complex);
+    if (!device->backend->taps_plan) return FCNN_OK;
+    return device->backend->taps_plan(device, &taps, b->x_band.capacity, bytes);
+}
+
 static fcnn_status demand_products(bench *b, fcnn_device *device, int row) {
     (void)row;
     const fcnn_demand kernel = {
@@ -96,14 +109,16 @@ static fcnn_status demand_products(bench *b, fcnn_device *device, int row) {
                                  .channels = b->shape->channels,
                                  .filters = b->shape->filters,
                                  .capacity = b->x_band.capacity};
+    int64_t bytes;
     FCNN_TRY(device->backend->demand(device, &kernel));
-    return device->backend->demand(device, &product);
+    FCNN_TRY(device->backend->demand(device, &product));
+    return training_bytes(b, device, &bytes);
 }
 
 static fcnn_status resident_plan(bench *b, int row, bench_result *result) {
     int64_t h = fcnn_band_count(b->x_band.radius) * kernel_shape(b).pairs;
-    result->bytes = (fcnn_convolution_bytes){.kernel = h * (int64_t)sizeof(fcnn_complex),
-                                             .backward = h * (int64_t)sizeof(fcnn_complex)};
+    result->bytes = (fcnn_convolution_bytes){.kernel = h * (int64_t)sizeof(fcnn_complex)};
+    FCNN_TRY(training_bytes(b, b->device, &result->bytes.backward));
     FCNN_TRY(scratch_alone(b, row, demand_products, &result->scratch));
     FCNN_TRY(demand_products(b, b->device, row));
     /* The check is on the maps that the bands stand for. */
@@ -118,23 +133,41 @@ static fcnn_status resident_plan(bench *b, int row, bench_result *result) {
     return bench_plan(b, b->device, &b->direct_band, &b->direct_band_bytes);
 }
 
+/* By a stored spectrum. */
+static fcnn_status spectrum_backward(bench *b, const fcnn_kernel_shape *shape) {
+    fcnn_complex *h = b->memory.kernel, *dh = b->memory.work;
+    BENCH_CALL(b, product_backward_weights, NULL, &b->x_band, &b->y_band, dh);
+    BENCH_CALL(b, spectrum_to_kernel, shape, dh, b->dw);
+    BENCH_CALL(b, product_backward_data, NULL, h, &b->y_band, &b->dx_band);
+    return FCNN_OK;
+}
+
+static fcnn_status taps_training(bench *b) {
+    fcnn_taps taps = taps_of(b);
+    BENCH_CALL(b, taps_forward, &taps, b->w, b->memory.work, &b->x_band, &b->y_band);
+    BENCH_CALL(b, taps_backward, &taps, b->w, b->memory.work, &b->x_band, &b->y_band, &b->dx_band,
+               b->dw);
+    return FCNN_OK;
+}
+
+/* The forward pass is inference's, from a spectrum that is at hand; the training pass makes it, or
+ * does without. */
 static fcnn_status resident_round(bench *b, int row, bench_sample *sample) {
     (void)row;
+    bool stored = !b->device->backend->taps_plan;
     fcnn_kernel_shape shape = kernel_shape(b);
-    fcnn_complex *h = b->memory.kernel, *dh = b->memory.work;
     double start = progress_now();
-    BENCH_CALL(b, kernel_to_spectrum, &shape, b->w, h);
+    BENCH_CALL(b, kernel_to_spectrum, &shape, b->w, b->memory.kernel);
     FCNN_TRY(b->device->backend->synchronize(b->device));
     double ready = progress_now();
-    BENCH_CALL(b, product_forward, NULL, h, &b->x_band, &b->y_band);
+    BENCH_CALL(b, product_forward, NULL, b->memory.kernel, &b->x_band, &b->y_band);
     FCNN_TRY(b->device->backend->synchronize(b->device));
     double forward = progress_now();
-    BENCH_CALL(b, product_backward_weights, NULL, &b->x_band, &b->y_band, dh);
-    BENCH_CALL(b, spectrum_to_kernel, &shape, dh, b->dw);
-    BENCH_CALL(b, product_backward_data, NULL, h, &b->y_band, &b->dx_band);
+    FCNN_TRY(stored ? spectrum_backward(b, &shape) : taps_training(b));
     FCNN_TRY(b->device->backend->synchronize(b->device));
     double end = progress_now();
-    *sample = (bench_sample){1000.0 * (forward - ready), 1000.0 * (end - start)};
+    *sample =
+        (bench_sample){1000.0 * (forward - ready), 1000.0 * (end - (stored ? start : forward))};
     return FCNN_OK;
 }
 
