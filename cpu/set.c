@@ -4,6 +4,7 @@
 
 const fcnn_backend CPU(backend) = {
     .name = "cpu",
+    .product_flops = 6,
     .probe = fcnn_cpu_probe,
     .open = fcnn_cpu_open,
     .close = fcnn_cpu_close,

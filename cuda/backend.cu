@@ -5,6 +5,7 @@ static fcnn_backend make_backend() {
     fcnn_backend b = {};
     b.name = "cuda";
     b.asynchronous = true;
+    b.product_flops = 8;
     b.probe = cuda_probe;
     b.open = cuda_open;
     b.close = cuda_close;

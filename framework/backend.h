@@ -153,6 +153,8 @@ struct fcnn_backend {
     /* Operations return before they are done: time between calls says nothing of them, and asking
      * for results every step costs time. */
     bool asynchronous;
+    /* Floating-point operations that a complex product of a matrix costs it: 8, or Gauss's 6. */
+    int product_flops;
 
     /* Whether a device is present: FCNN_OK with its description, or a message. */
     fcnn_status (*probe)(char *text, size_t bytes);

@@ -139,6 +139,7 @@ typedef struct {
     int64_t step;
     int64_t version; /* changes whenever parameters do */
     fcnn_score *score;
+    int node; /* whose pass runs; -1 between passes */
     const float *class_weights; /* [classes] or NULL */
     int part, parts;            /* of the batch; 0 of 1 where it is not split */
     bool estimates_norms; /* norms take the batch's statistics and keep them as running ones */

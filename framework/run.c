@@ -131,11 +131,13 @@ static fcnn_status forward(fcnn_graph *graph) {
     for (int i = 0; i < graph->node_count; i++) {
         fcnn_node *node = graph->nodes[i];
         if (node->type->flags & FCNN_LAYER_VIEW) continue;
+        graph->pass.node = i;
         double started = now();
         fcnn_status status = node->type->forward(graph, node);
         if (timed(graph)) node->time.forward += now() - started;
         if (status) return fcnn_status_prefix(status, "%s", node->name);
     }
+    graph->pass.node = -1;
     return FCNN_OK;
 }
 
@@ -161,11 +163,13 @@ static fcnn_status backward(fcnn_graph *graph) {
     for (int i = graph->node_count - 1; i >= 0; i--) {
         fcnn_node *node = graph->nodes[i];
         if (!node->needs_gradient) continue;
+        graph->pass.node = i;
         double started = now();
         fcnn_status status = backward_node(graph, node);
         if (timed(graph)) node->time.backward += now() - started;
         if (status) return fcnn_status_prefix(status, "%s, backward", node->name);
     }
+    graph->pass.node = -1;
     return FCNN_OK;
 }
 

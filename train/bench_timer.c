@@ -12,7 +12,8 @@ const char *const bench_phase_names[BENCH_PHASE_COUNT] = {BENCH_PHASES(PHASE_NAM
 static struct {
     const fcnn_backend *backend; /* the device's own */
     fcnn_backend timed;
-    bench_phase_time phases[BENCH_PHASE_COUNT];
+    bench_phase_time phases[BENCH_PHASE_COUNT], *layers;
+    const fcnn_graph *graph;
 } timer;
 
 const bench_phase_time *bench_timer_phases(void) { return timer.phases; }
@@ -33,7 +34,8 @@ static double products_of(const fcnn_fold *fold, const fcnn_tensor *out) {
 }
 
 static double product_flops(const fcnn_fold *fold, const fcnn_tensor *in, const fcnn_tensor *out) {
-    return 8.0 * products_of(fold, out) * in->channels * out->channels * in->images;
+    return timer.backend->product_flops * products_of(fold, out) * in->channels * out->channels *
+           in->images;
 }
 
 static double product_bytes(const fcnn_fold *fold, const fcnn_tensor *in, const fcnn_tensor *out) {
@@ -72,13 +74,19 @@ static double srelu_flops(const fcnn_tensor *x, int window, int grid) {
 
 /* ---- Wrappers ---- */
 
+static void add_time(bench_phase_time *sum, const bench_phase_time *counted) {
+    sum->seconds += counted->seconds;
+    sum->flops += counted->flops;
+    sum->bytes += counted->bytes;
+}
+
 static fcnn_status finish(fcnn_device *device, fcnn_status status, bench_phase phase,
                           double started, double flops, double bytes) {
     if (!status) status = timer.backend->synchronize(device);
-    bench_phase_time *time = &timer.phases[phase];
-    time->seconds += progress_now() - started;
-    time->flops += flops;
-    time->bytes += bytes;
+    const bench_phase_time counted = {progress_now() - started, flops, bytes};
+    int node = fcnn_graph_pass(timer.graph)->node;
+    add_time(&timer.phases[phase], &counted);
+    if (node >= 0) add_time(&timer.layers[node], &counted);
     return status;
 }
 
@@ -214,7 +222,9 @@ TIMED(update, optimizer,
 TIMED(squared_norm, optimizer, LIST(int64_t count, const float *x, double *sum),
       LIST(count, x, sum), 0.0, 4.0 * (double)count)
 
-void bench_timer_attach(fcnn_device *device) {
+void bench_timer_attach(fcnn_device *device, const fcnn_graph *graph, bench_phase_time *layers) {
+    timer.graph = graph;
+    timer.layers = layers;
     timer.backend = device->backend;
     timer.timed = *device->backend;
     timer.timed.asynchronous = false; /* every call waits, so that layers are timed too */

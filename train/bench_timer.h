@@ -35,8 +35,9 @@ typedef struct {
     double bytes; /* every operand once */
 } bench_phase_time;
 
-/* Until bench_timer_detach, which must come before the device is closed. */
-void bench_timer_attach(fcnn_device *device);
+/* Until bench_timer_detach, which must come before the device is closed. Operations of the graph's
+ * nodes are counted in layers[node], too. */
+void bench_timer_attach(fcnn_device *device, const fcnn_graph *graph, bench_phase_time *layers);
 void bench_timer_detach(fcnn_device *device);
 /* What was counted since the timer was attached, [BENCH_PHASE_COUNT]. */
 const bench_phase_time *bench_timer_phases(void);

@@ -139,10 +139,11 @@ static fcnn_status time_whole(run *t, bench_train_result *r) {
     return status;
 }
 
-static fcnn_status timed_steps(run *t, bench_train_result *r) {
+static fcnn_status timed_steps(run *t, const bench_phase_time *counted, bench_train_result *r) {
     for (int i = 0; i < r->layer_count; i++) {
         fcnn_node_time before = fcnn_graph_node_time(t->graph, i);
-        r->layers[i] = (bench_layer_time){-before.forward, -before.backward};
+        r->layers[i] =
+            (bench_layer_time){.forward_ms = -before.forward, .backward_ms = -before.backward};
     }
     for (int i = 0; i < r->steps; i++) {
         double seconds;
@@ -154,6 +155,8 @@ static fcnn_status timed_steps(run *t, bench_train_result *r) {
         fcnn_node_time after = fcnn_graph_node_time(t->graph, i);
         r->layers[i].forward_ms = per_step * (r->layers[i].forward_ms + after.forward);
         r->layers[i].backward_ms = per_step * (r->layers[i].backward_ms + after.backward);
+        r->layers[i].flops = counted[i].flops / r->steps;
+        r->layers[i].bytes = counted[i].bytes / r->steps;
     }
     for (int i = 0; i < BENCH_PHASE_COUNT; i++) {
         bench_phase_time sum = bench_timer_phases()[i];
@@ -167,10 +170,16 @@ static fcnn_status time_phases(run *t, bench_train_result *r) {
     if (!r->steps) return FCNN_OK;
     r->layer_count = fcnn_graph_node_count(t->graph);
     r->layers = calloc((size_t)r->layer_count, sizeof *r->layers);
-    if (!r->layers) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the times");
-    bench_timer_attach(t->device);
-    fcnn_status status = timed_steps(t, r);
-    bench_timer_detach(t->device);
+    bench_phase_time *counted = calloc((size_t)r->layer_count, sizeof *counted);
+    fcnn_status status = FCNN_OK;
+    if (r->layers && counted) {
+        bench_timer_attach(t->device, t->graph, counted);
+        status = timed_steps(t, counted, r);
+        bench_timer_detach(t->device);
+    } else {
+        status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the times");
+    }
+    free(counted);
     return status;
 }
 
@@ -202,6 +211,12 @@ fcnn_status bench_train(const bench_train_options *options, fcnn_device *device,
     if (!getrusage(RUSAGE_SELF, &usage)) r->peak_mib = (double)usage.ru_maxrss / 1024.0;
     free_noise(&t.noise);
     return status ? status : measure_ceilings(device, r);
+}
+
+double bench_train_floor(const bench_train_result *r, const bench_layer_time *layer) {
+    double arithmetic = 1e-6 * layer->flops / r->matrix_gflops;
+    double memory = 1e-6 * layer->bytes / r->copy_gbytes;
+    return arithmetic > memory ? arithmetic : memory;
 }
 
 void bench_train_clear(bench_train_result *r) {

@@ -15,6 +15,7 @@ typedef struct {
 
 typedef struct {
     double forward_ms, backward_ms;
+    double flops, bytes; /* of both, as phases count them */
 } bench_layer_time;
 
 typedef struct {
@@ -36,5 +37,8 @@ typedef struct {
 fcnn_status bench_train(const bench_train_options *options, fcnn_device *device, fcnn_graph *graph,
                         bench_train_result *result);
 void bench_train_clear(bench_train_result *result);
+/* Milliseconds that a layer's operations or bytes take at the machine's ceilings, whichever is the
+ * more. */
+double bench_train_floor(const bench_train_result *result, const bench_layer_time *layer);
 
 #endif

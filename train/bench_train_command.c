@@ -89,13 +89,16 @@ static void print_phases(const bench_train_result *r) {
 }
 
 static void print_layers(const fcnn_graph *graph, const bench_train_result *r) {
-    printf("\n%-26s %9s %9s %6s\n", "layer", "forward", "backward", "share");
+    printf("\n%-26s %9s %9s %6s %9s %9s %9s %6s\n", "layer", "forward", "backward", "share",
+           "GFLOP", "MB", "floor ms", "of it");
     for (int i = 0; i < r->layer_count; i++) {
         const bench_layer_time *t = &r->layers[i];
-        double both = t->forward_ms + t->backward_ms;
+        double both = t->forward_ms + t->backward_ms, floor = bench_train_floor(r, t);
         if (both > 0.0)
-            printf("%-26s %9.2f %9.2f %5.1f%%\n", fcnn_graph_node_name(graph, i), t->forward_ms,
-                   t->backward_ms, 100.0 * both / r->timed_ms);
+            printf("%-26s %9.2f %9.2f %5.1f%% %9.2f %9.1f %9.2f %5.0f%%\n",
+                   fcnn_graph_node_name(graph, i), t->forward_ms, t->backward_ms,
+                   100.0 * both / r->timed_ms, 1e-9 * t->flops, 1e-6 * t->bytes, floor,
+                   100.0 * floor / both);
     }
 }
 
@@ -112,8 +115,10 @@ static void print_text(const train_options *o, const fcnn_device *device, const 
            r->matrix_gflops, r->copy_gbytes);
     print_phases(r);
     print_layers(graph, r);
-    puts("(GFLOP/s: 8 a complex product, 4 a tap and bin of a weight transform; GB/s: every "
-         "operand once)");
+    printf("(GFLOP: %d a complex product, 4 a tap and bin of a stored spectrum, none where memory "
+           "binds;\n MB: every operand once; floor: at this machine's rates, and how much of the "
+           "time it is)\n",
+           device->backend->product_flops);
 }
 
 static json_t *phases_object(const bench_train_result *r) {
@@ -129,8 +134,11 @@ static json_t *layers_object(const fcnn_graph *graph, const bench_train_result *
     json_t *layers = json_object();
     for (int i = 0; i < r->layer_count; i++)
         json_object_set_new(layers, fcnn_graph_node_name(graph, i),
-                            json_pack("{s:f, s:f}", "forward_ms", r->layers[i].forward_ms,
-                                      "backward_ms", r->layers[i].backward_ms));
+                            json_pack("{s:f, s:f, s:f, s:f, s:f}", "forward_ms",
+                                      r->layers[i].forward_ms, "backward_ms",
+                                      r->layers[i].backward_ms, "gflop", 1e-9 * r->layers[i].flops,
+                                      "mb", 1e-6 * r->layers[i].bytes, "floor_ms",
+                                      bench_train_floor(r, &r->layers[i])));
     return layers;
 }
 
