@@ -6,6 +6,7 @@
 
 enum {
     SLOTS = 16,
+    ALIAS_FLOATS = 8,      /* an alias_taps */
     FINISH_BLOCK = 4096,   /* numbers of the slots' sums added up at a time */
     SLOTS_BYTES = 48 << 20 /* of all slots' sums, where there are more than two */
 };
@@ -24,13 +25,16 @@ typedef struct {
     size_t bytes;
 } taps_work;
 
+typedef struct alias_taps alias_taps; /* see taps_folded.h */
+
 /* A thread's scratch. */
 typedef struct {
     float *uv, *duv;  /* [size][2][stride] without a fold */
     lanes *right[2];  /* of (ky, kx) and (-ky, kx): input channels or filters deep, */
     lanes *turned[2]; /* images deep */
     float *left[2];
-    float *dh[2]; /* [ROWS][2][filters]: a panel's results, real and imaginary parts */
+    float *dh[2];        /* [ROWS][2][filters]: a panel's results, real and imaginary parts */
+    alias_taps *aliases; /* of the bin at work */
     size_t bytes;
 } taps_scratch;
 
@@ -95,6 +99,7 @@ static inline taps_scratch scratch_of(const fcnn_taps *t, int capacity, void *me
         s.left[i] = take(&at, (int64_t)(left / sizeof(float)));
         s.dh[i] = take(&at, (int64_t)fcnn_cpu_round_up(t->filters, LANES) * ROWS * 2);
     }
+    s.aliases = take(&at, t->fold ? ALIAS_FLOATS * t->fold->most : 0);
     s.bytes = (size_t)(at - (unsigned char *)memory);
     return s;
 }
