@@ -178,12 +178,8 @@ fcnn_status CPU(taps_forward)(fcnn_device *base, const fcnn_taps *taps, const fl
     for (int index = 0; index < units_of(taps); index++) {
         taps_unit u = unit_of((const cpu_device *)base, taps, &work, x->capacity, index);
         if (!taps->fold) sum_across(taps, phases_of(taps, &work, u.kx), w, u.s.uv);
-        for (int ky = u.first; ky < u.end; ky++) {
-            int64_t k[2];
-            int bins = taps->fold ? bins_of(&u, ky, k) : 0;
-            for (int i = 0; i < bins; i++) multiply_folded(&u, k[i], x, y);
-            if (!taps->fold) multiply_rows(&u, ky, x, 1.0f, y);
-        }
+        for (int ky = u.first; ky < u.end; ky++)
+            taps->fold ? multiply_folded(&u, ky, x, y) : multiply_rows(&u, ky, x, 1.0f, y);
     }
     return FCNN_OK;
 }
@@ -197,15 +193,13 @@ static void backward_unit(const taps_unit *u, const fcnn_tensor *x, const fcnn_t
         memset(u->s.duv, 0, (size_t)uv_floats(t) * sizeof *u->s.duv);
     }
     for (int ky = u->first; ky < u->end; ky++) {
-        int64_t k[2];
-        int bins = t->fold ? bins_of(u, ky, k) : 0;
-        for (int i = 0; i < bins; i++) {
-            if (dx) multiply_unfolded(u, k[i], dy, dx);
-            reduce_folded(u, k[i], x, dy, sums);
+        if (t->fold) {
+            if (dx) multiply_unfolded(u, ky, dy, dx);
+            reduce_folded(u, ky, x, dy, sums);
+        } else {
+            if (dx) multiply_rows(u, ky, dy, -1.0f, dx);
+            reduce_rows(u, ky, x, dy);
         }
-        if (t->fold) continue;
-        if (dx) multiply_rows(u, ky, dy, -1.0f, dx);
-        reduce_rows(u, ky, x, dy);
     }
     if (!t->fold) spread_across(t, across, u->s.duv, sums);
 }

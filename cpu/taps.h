@@ -33,8 +33,8 @@ typedef struct {
     lanes *right[2];  /* of (ky, kx) and (-ky, kx): input channels or filters deep, */
     lanes *turned[2]; /* images deep */
     float *left[2];
-    float *dh[2];        /* [ROWS][2][filters]: a panel's results, real and imaginary parts */
-    alias_taps *aliases; /* of the bin at work */
+    float *dh[2];           /* [ROWS][2][filters]: a panel's results, real and imaginary parts */
+    alias_taps *aliases[2]; /* of the bins at work */
     size_t bytes;
 } taps_scratch;
 
@@ -97,9 +97,9 @@ static inline taps_scratch scratch_of(const fcnn_taps *t, int capacity, void *me
         s.turned[i] =
             take(&at, (int64_t)(fcnn_cpu_right_bytes(capacity, t->filters) / sizeof(float)));
         s.left[i] = take(&at, (int64_t)(left / sizeof(float)));
+        s.aliases[i] = take(&at, t->fold ? ALIAS_FLOATS * t->fold->most : 0);
         s.dh[i] = take(&at, (int64_t)fcnn_cpu_round_up(t->filters, LANES) * ROWS * 2);
     }
-    s.aliases = take(&at, t->fold ? ALIAS_FLOATS * t->fold->most : 0);
     s.bytes = (size_t)(at - (unsigned char *)memory);
     return s;
 }

@@ -7,147 +7,197 @@
 
 /* What an alias' numbers of h are made of: re = cu - below sv, im = sign (cv + below su). */
 struct alias_taps {
+    int64_t at; /* in the fold's list */
     int64_t uv; /* its column, of u and v or of their gradients */
     const float *down;
     float below, sign;
 };
-_Static_assert(sizeof(alias_taps) <= ALIAS_FLOATS * sizeof(float), "place in the scratch");
+_Static_assert(sizeof(alias_taps) <= ALIAS_FLOATS * sizeof(float), "a place in the scratch");
 
-/* An output bin, whose input channels are those of its aliases. */
+/* Output bins (ky, kx) and, where there is one, (-ky, kx), whose input channels are those of their
+ * aliases, in such an order that alias a of one is alias a of the other mirrored: both have the
+ * same sums of u and v. */
 typedef struct {
     const taps_unit *unit;
-    int64_t k, first; /* its first alias */
+    int bins;
+    int64_t k[2];
     int inner, channels, filters;
-} folded_bin;
+} folded_row;
 
-static inline folded_bin folded_bin_of(const taps_unit *u, int64_t k) {
+static inline alias_taps alias_of(const taps_unit *u, int64_t at) {
     const fcnn_fold *fold = u->taps->fold;
-    folded_bin b = {u, k, fold->start[k], 0, u->taps->channels, u->taps->filters};
-    int count = (int)(fold->start[k + 1] - b.first);
-    b.inner = count * b.channels;
+    int ky, kx;
+    fcnn_band_frequency(fold->bin[at], &ky, &kx);
+    return (alias_taps){.at = at,
+                        .uv = kx * uv_floats(u->taps),
+                        .down = phases_of(u->taps, u->work, ky < 0 ? -ky : ky),
+                        .below = ky < 0 ? -1.0f : 1.0f,
+                        .sign = fold->conjugate[at] ? -1.0f : 1.0f};
+}
+
+/* The list of a bin's aliases is by qy, then by qx, both rising; there is no mirrored bin to DC,
+ * which lacks some of them. */
+static inline folded_row folded_row_of(const taps_unit *u, int ky) {
+    const fcnn_fold *fold = u->taps->fold;
+    int m = fold->grid / fold->stride, across = 0;
+    folded_row row = {.unit = u, .channels = u->taps->channels, .filters = u->taps->filters};
+    row.bins = bins_of(u, ky, row.k);
+    int count = (int)(fold->start[row.k[0] + 1] - fold->start[row.k[0]]);
+    row.inner = count * row.channels;
+    for (int j = -fold->stride; j <= fold->stride; j++)
+        across += abs(u->kx + j * m) <= fold->radius_in;
     for (int a = 0; a < count; a++) {
-        int ky, kx;
-        fcnn_band_frequency(fold->bin[b.first + a], &ky, &kx);
-        u->s.aliases[a] = (alias_taps){.uv = kx * uv_floats(u->taps),
-                                       .down = phases_of(u->taps, u->work, ky < 0 ? -ky : ky),
-                                       .below = ky < 0 ? -1.0f : 1.0f,
-                                       .sign = fold->conjugate[b.first + a] ? -1.0f : 1.0f};
+        u->s.aliases[0][a] = alias_of(u, fold->start[row.k[0]] + a);
+        if (row.bins < 2) continue;
+        int mirrored = count - across - a / across * across + a % across;
+        u->s.aliases[1][a] = alias_of(u, fold->start[row.k[1]] + mirrored);
     }
-    return b;
-}
-
-/* LANES numbers of h, of input channel j and the filters from o on. */
-static inline void folded_load(const folded_bin *b, int j, int o, lanes *re, lanes *im) {
-    const taps_unit *u = b->unit;
-    const alias_taps *alias = &u->s.aliases[j / b->channels];
-    const float *uv = u->work->columns + alias->uv + j % b->channels * b->filters + o;
-    down_sums d = sum_down(u->taps->kernel.size, alias->down, uv, uv_stride(u->taps));
-    *re = d.cu - alias->below * d.sv;
-    *im = alias->sign * (d.cv + alias->below * d.su);
-}
-
-/* Their gradient into a slot's columns. */
-static inline void folded_add(const folded_bin *b, int j, int o, lanes re, lanes im,
-                              float *columns) {
-    const taps_unit *u = b->unit;
-    const alias_taps *alias = &u->s.aliases[j / b->channels];
-    float *duv = columns + alias->uv + j % b->channels * b->filters + o;
-    im *= alias->sign;
-    down_sums d = {.cu = re, .cv = im, .su = alias->below * im, .sv = -alias->below * re};
-    spread_down(u->taps->kernel.size, alias->down, &d, duv, uv_stride(u->taps));
-}
-
-/* Row j of its inputs. */
-static inline panel_row folded_input(const folded_bin *b, const fcnn_tensor *x, int j) {
-    return alias_row(b->unit->taps->fold, b->k, b->first + j / b->channels, x, j % b->channels);
-}
-
-/* Row o of its outputs: at DC the real part of the aliases' sum. */
-static inline panel_row folded_output(const folded_bin *b, const fcnn_tensor *y, int o) {
-    panel_row row = panel_row_of(fcnn_cpu_row(y, b->k, o), 1.0f, false);
-    if (b->k == 0) row.im = 0.0f;
     return row;
 }
 
-/* h into left panels, made filters by LANES and turned. */
-static inline void put_folded(const folded_bin *b, float *left) {
-    for (int o = 0; o < b->filters; o += LANES) {
-        for (int block = 0; block < panel_blocks(b->inner, LANES); block++) {
-            lanes re[LANES], im[LANES];
-            for (int l = 0; l < LANES; l++) {
-                re[l] = im[l] = (lanes){0};
-                if (block * LANES + l < b->inner)
-                    folded_load(b, block * LANES + l, o, &re[l], &im[l]);
-            }
-            lanes_transpose(re);
-            lanes_transpose(im);
-            for (int l = 0; l < panel_part(o, b->filters, LANES); l++)
-                left_put(left + (o + l) / ROWS * left_floats(b->inner), (o + l) % ROWS, block,
-                         re[l], im[l]);
-        }
-    }
-    if (b->filters % ROWS)
-        left_put_zeros(left + b->filters / ROWS * left_floats(b->inner), b->filters % ROWS,
-                       b->inner);
+static inline const alias_taps *folded_alias(const folded_row *row, int i, int j) {
+    return &row->unit->s.aliases[i][j / row->channels];
 }
 
-static inline void multiply_folded(const taps_unit *u, int64_t k, const fcnn_tensor *x,
-                                   const fcnn_tensor *y) {
-    folded_bin b = folded_bin_of(u, k);
-    put_folded(&b, u->s.left[0]);
-    for (int j = 0; j < b.inner; j++) {
-        panel_row row = folded_input(&b, x, j);
-        right_put_row(u->s.right[0], j, b.inner, x->images, &row);
+/* Where the taps of input channel j and filters from o on are in an alias' column. */
+static inline int64_t folded_place(const folded_row *row, int j, int o) {
+    return folded_alias(row, 0, j)->uv + j % row->channels * row->filters + o;
+}
+
+/* LANES numbers of both bins' h. */
+static inline void folded_load(const folded_row *row, int j, int o, lanes re[2], lanes im[2]) {
+    const taps_unit *u = row->unit;
+    down_sums d = sum_down(u->taps->kernel.size, folded_alias(row, 0, j)->down,
+                           u->work->columns + folded_place(row, j, o), uv_stride(u->taps));
+    for (int i = 0; i < 2; i++) {
+        const alias_taps *alias = folded_alias(row, i < row->bins ? i : 0, j);
+        re[i] = d.cu - alias->below * d.sv;
+        im[i] = alias->sign * (d.cv + alias->below * d.su);
     }
-    for (int o = 0; o < b.filters; o += ROWS) {
-        panel_row targets[ROWS];
-        int rows = panel_part(o, b.filters, ROWS);
-        for (int r = 0; r < rows; r++) targets[r] = folded_output(&b, y, o + r);
-        panel_product(b.inner, u->s.left[0] + o / ROWS * left_floats(b.inner), u->s.right[0], rows,
-                      x->images, targets);
+}
+
+/* Their gradients, a panel's results of row r, into a slot's columns. */
+static inline void folded_add(const folded_row *row, int j, int r, float *columns) {
+    const taps_unit *u = row->unit;
+    int64_t wide = (int64_t)fcnn_cpu_round_up(row->filters, LANES);
+    for (int o = 0; o < row->filters; o += LANES) {
+        down_sums d = {{0}, {0}, {0}, {0}};
+        for (int i = 0; i < row->bins; i++) {
+            const alias_taps *alias = folded_alias(row, i, j);
+            const float *dh = u->s.dh[i] + 2 * r * wide + o;
+            lanes re = lanes_load(dh), im = alias->sign * lanes_load(dh + wide);
+            d.cu += re;
+            d.cv += im;
+            d.su += alias->below * im;
+            d.sv -= alias->below * re;
+        }
+        spread_down(u->taps->kernel.size, folded_alias(row, 0, j)->down, &d,
+                    columns + folded_place(row, j, o), uv_stride(u->taps));
+    }
+}
+
+/* Row j of bin i's inputs. */
+static inline panel_row folded_input(const folded_row *row, int i, const fcnn_tensor *x, int j) {
+    return alias_row(row->unit->taps->fold, row->k[i], folded_alias(row, i, j)->at, x,
+                     j % row->channels);
+}
+
+/* Row o of its outputs: at DC the real part of the aliases' sum. */
+static inline panel_row folded_output(const folded_row *row, int i, const fcnn_tensor *y, int o) {
+    panel_row out = panel_row_of(fcnn_cpu_row(y, row->k[i], o), 1.0f, false);
+    if (row->k[i] == 0) out.im = 0.0f;
+    return out;
+}
+
+/* h of LANES filters and input channels, made filters by LANES and turned, into left panels. */
+static inline void put_folded_block(const folded_row *row, int o, int block) {
+    lanes re[2][LANES], im[2][LANES];
+    for (int l = 0; l < LANES; l++) {
+        lanes both_re[2] = {{0}, {0}}, both_im[2] = {{0}, {0}};
+        if (block * LANES + l < row->inner)
+            folded_load(row, block * LANES + l, o, both_re, both_im);
+        for (int i = 0; i < 2; i++) {
+            re[i][l] = both_re[i];
+            im[i][l] = both_im[i];
+        }
+    }
+    for (int i = 0; i < row->bins; i++) {
+        lanes_transpose(re[i]);
+        lanes_transpose(im[i]);
+        for (int l = 0; l < panel_part(o, row->filters, LANES); l++)
+            left_put(row->unit->s.left[i] + (o + l) / ROWS * left_floats(row->inner),
+                     (o + l) % ROWS, block, re[i][l], im[i][l]);
+    }
+}
+
+static inline void put_folded(const folded_row *row) {
+    for (int o = 0; o < row->filters; o += LANES)
+        for (int block = 0; block < panel_blocks(row->inner, LANES); block++)
+            put_folded_block(row, o, block);
+    int full = row->filters / ROWS;
+    for (int i = 0; i < row->bins && row->filters % ROWS; i++)
+        left_put_zeros(row->unit->s.left[i] + full * left_floats(row->inner), row->filters % ROWS,
+                       row->inner);
+}
+
+static inline void multiply_folded(const taps_unit *u, int ky, const fcnn_tensor *x,
+                                   const fcnn_tensor *y) {
+    folded_row row = folded_row_of(u, ky);
+    put_folded(&row);
+    for (int i = 0; i < row.bins; i++) {
+        for (int j = 0; j < row.inner; j++) {
+            panel_row from = folded_input(&row, i, x, j);
+            right_put_row(u->s.right[i], j, row.inner, x->images, &from);
+        }
+        for (int o = 0; o < row.filters; o += ROWS) {
+            panel_row targets[ROWS];
+            int rows = panel_part(o, row.filters, ROWS);
+            for (int r = 0; r < rows; r++) targets[r] = folded_output(&row, i, y, o + r);
+            panel_product(row.inner, u->s.left[i] + o / ROWS * left_floats(row.inner),
+                          u->s.right[i], rows, x->images, targets);
+        }
     }
 }
 
 /* The aliases' dx = h^H dy. */
-static inline void multiply_unfolded(const taps_unit *u, int64_t k, const fcnn_tensor *dy,
+static inline void multiply_unfolded(const taps_unit *u, int ky, const fcnn_tensor *dy,
                                      const fcnn_tensor *dx) {
-    folded_bin b = folded_bin_of(u, k);
-    put_bin(dy, k, u->s.right[0]);
-    for (int j = 0; j < b.inner; j += ROWS) {
-        panel_row targets[ROWS];
-        int rows = panel_part(j, b.inner, ROWS);
+    folded_row row = folded_row_of(u, ky);
+    for (int i = 0; i < row.bins; i++) put_bin(dy, row.k[i], u->s.right[i]);
+    for (int j = 0; j < row.inner; j += ROWS) {
+        int rows = panel_part(j, row.inner, ROWS);
         for (int r = 0; r < rows; r++) {
-            targets[r] = folded_input(&b, dx, j + r);
-            for (int o = 0; o < b.filters; o += LANES) {
-                lanes re, im;
-                folded_load(&b, j + r, o, &re, &im);
-                left_put(u->s.left[0], r, o / LANES, re, -im);
+            for (int o = 0; o < row.filters; o += LANES) {
+                lanes re[2], im[2];
+                folded_load(&row, j + r, o, re, im);
+                for (int i = 0; i < 2; i++) left_put(u->s.left[i], r, o / LANES, re[i], -im[i]);
             }
         }
-        left_put_zeros(u->s.left[0], rows, b.filters);
-        panel_product(b.filters, u->s.left[0], u->s.right[0], rows, dy->images, targets);
+        for (int i = 0; i < row.bins; i++) {
+            panel_row targets[ROWS];
+            for (int r = 0; r < rows; r++) targets[r] = folded_input(&row, i, dx, j + r);
+            left_put_zeros(u->s.left[i], rows, row.filters);
+            panel_product(row.filters, u->s.left[i], u->s.right[i], rows, dy->images, targets);
+        }
     }
 }
 
 /* The aliases' dh, turned, into a slot's columns. */
-static inline void reduce_folded(const taps_unit *u, int64_t k, const fcnn_tensor *x,
+static inline void reduce_folded(const taps_unit *u, int ky, const fcnn_tensor *x,
                                  const fcnn_tensor *dy, float *columns) {
-    folded_bin b = folded_bin_of(u, k);
-    int wide = (int)fcnn_cpu_round_up(b.filters, LANES);
-    put_turned_bin(dy, k, u->s.turned[0]);
-    for (int j = 0; j < b.inner; j += ROWS) {
-        int rows = panel_part(j, b.inner, ROWS);
-        for (int r = 0; r < rows; r++) {
-            panel_row row = panel_row_conjugate(folded_input(&b, x, j + r));
-            left_put_row(u->s.left[0], r, x->images, &row);
+    folded_row row = folded_row_of(u, ky);
+    for (int i = 0; i < row.bins; i++) put_turned_bin(dy, row.k[i], u->s.turned[i]);
+    for (int j = 0; j < row.inner; j += ROWS) {
+        int rows = panel_part(j, row.inner, ROWS);
+        for (int i = 0; i < row.bins; i++) {
+            for (int r = 0; r < rows; r++) {
+                panel_row from = panel_row_conjugate(folded_input(&row, i, x, j + r));
+                left_put_row(u->s.left[i], r, x->images, &from);
+            }
+            left_put_zeros(u->s.left[i], rows, x->images);
+            multiply_turned(u, i, x->images);
         }
-        left_put_zeros(u->s.left[0], rows, x->images);
-        multiply_turned(u, 0, x->images);
-        for (int r = 0; r < rows; r++) {
-            const float *dh = u->s.dh[0] + 2 * r * wide;
-            for (int o = 0; o < b.filters; o += LANES)
-                folded_add(&b, j + r, o, lanes_load(dh + o), lanes_load(dh + wide + o), columns);
-        }
+        for (int r = 0; r < rows; r++) folded_add(&row, j + r, r, columns);
     }
 }
 
