@@ -21,7 +21,8 @@ in batches of equal size, the incomplete last batch left out; validating and sav
 Each row is a process of its own; rounds repeat the whole series in the same order. Speed-ups are
 over the quickest peer's time an image, of cold and of later epochs apart. A row that fails is named
 and left out, and the exit code is 1.
-Needs Debian's packages python3-torch, python3-numpy and python3-pil; the peer is epoch_peer.py.
+The peer, epoch_peer.py, trains the first CFG's spatial twin (without the overrides). Needs Debian's
+packages python3-torch, python3-numpy and python3-pil.
 """
 import argparse
 import json
@@ -34,15 +35,11 @@ import sys
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-PYTHON = "/usr/bin/python3"  # Debian's, which has the packages
-OVERRIDE = re.compile(r",(?=[a-z_]+(?:\[\d+\])?\.[a-z_0-9]+=)")
+from peers import (HERE, INTERRUPTED, OVERRIDE, PYTHON, Failed, check_paths, devices, environment, run,
+                   table)
+from spatial import expand
+
 POLL_SECONDS = 0.01
-INTERRUPTED = 130  # exit code of a program that Ctrl-C stopped
-
-
-class Failed(Exception):
-    """A run that did not end well; the message says which and why."""
 
 
 def options():
@@ -72,11 +69,7 @@ def options():
     if not re.fullmatch(r"\d+(,\d+)*", o.workers):
         p.error(f"--workers {o.workers}: expected whole numbers with commas between")
     o.train = os.path.join(o.build, "fcnn-train")
-    if not os.access(o.train, os.X_OK):
-        p.error(f"there is no {o.train}: build it, and name its folder by --build")
-    for cfg in o.cfg:
-        if not os.path.isfile(OVERRIDE.split(cfg)[0]):
-            p.error(f"there is no {OVERRIDE.split(cfg)[0]}")
+    check_paths(p, o, ["fcnn-train"], o.cfg)
     return o
 
 
@@ -88,11 +81,6 @@ def evict(folder):
             os.fsync(descriptor)  # pages not yet written cannot be forgotten
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             os.close(descriptor)
-
-
-def environment():
-    """Kernels are chosen by the processor on both sides."""
-    return {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "FCNN_ISA")}
 
 
 def search(pattern, text, what):
@@ -133,8 +121,9 @@ class Ours:
 
     def __init__(self, o, cfg, cached):
         self.o, self.cached = o, cached
-        self.cfg, *self.overrides = OVERRIDE.split(cfg)
-        self.name = " ".join(["fcnn-train", os.path.basename(self.cfg), *self.overrides,
+        self.cfg, *overrides = OVERRIDE.split(cfg)
+        self.overrides = expand(self.cfg, overrides)
+        self.name = " ".join(["fcnn-train", os.path.basename(self.cfg), *overrides,
                               "--cache" if cached else "without a cache"])
 
     def command(self, data, out, cache):
@@ -205,16 +194,12 @@ class Peer:
 
     def run(self, data, work):
         o = self.o
-        command = [PYTHON, os.path.join(HERE, "epoch_peer.py"), "--data", data, "--epochs",
+        cfg = OVERRIDE.split(o.cfg[0])[0]
+        command = [PYTHON, os.path.join(HERE, "epoch_peer.py"), cfg, "--data", data, "--epochs",
                    str(o.epochs), "--batch", str(o.batch), "--threads", str(o.threads), "--workers",
                    str(self.workers), "--size", str(o.size), "--limit", str(o.limit), "--norm",
                    o.norm, "--layout", o.layout] + ["--keep"] * self.keep
-        done = subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise Failed(f"{self.name} ended with code {done.returncode}: "
-                         f"{done.stderr.strip()[-2000:]}")
-        r = json.loads(done.stdout)
+        r = json.loads(run(command, self.name))
         return {
             "kind": f"space, max pooling, norm {r['norm']}, {r['layout']}",
             "input": f"{r['size']} px",
@@ -304,8 +289,7 @@ def speedups(row):
 def print_table(o, rows, made):
     print(f"{made}; {o.epochs} epochs of {rows[0]['images']} images in batches of {o.batch}, "
           f"threads: {o.threads}, rounds: {o.rounds}.\n")
-    for device in dict.fromkeys(row["device"] for row in rows):
-        print(f"- {device}")
+    print(devices(rows))
     for row in rows:
         if row["cache_mib"]:
             print(f"- {row['name']}: a cache of {row['cache_mib']:.0f} MiB, mapped: what is read "
@@ -313,13 +297,15 @@ def print_table(o, rows, made):
     columns = ("who", "kind", "input used", "parameters", "cold epoch, s (before its first step)",
                "later epochs, s", "images/s, cold and later", "peak memory, MiB",
                "speed-up, cold and later")
-    print(f"\n| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
-    for row in rows:
-        print(f"| {row['name']} | {row['kind']} | {row['input']} | {row['parameters'] / 1e6:.1f} M "
-              f"| {row['cold_seconds']:.1f} ({row['start_seconds']:.1f}) "
-              f"| {row['later_seconds']:.1f} "
-              f"| {row['cold_images_per_second']:.1f}, {row['later_images_per_second']:.1f} "
-              f"| {memory(row)} | {speedups(row)} |")
+    print(f"\n{table(columns, map(line, rows))}")
+
+
+def line(row):
+    return (row["name"], row["kind"], row["input"], f"{row['parameters'] / 1e6:.1f} M",
+            f"{row['cold_seconds']:.1f} ({row['start_seconds']:.1f})",
+            f"{row['later_seconds']:.1f}",
+            f"{row['cold_images_per_second']:.1f}, {row['later_images_per_second']:.1f}",
+            memory(row), speedups(row))
 
 
 def make_data(o, work):
@@ -328,10 +314,7 @@ def make_data(o, work):
         return os.path.abspath(o.data), f"Images of {o.data}"
     data = os.path.join(work, "jpegs")
     words = ["--images", o.images, "--classes", o.classes, "--size", o.size]
-    done = subprocess.run([PYTHON, os.path.join(HERE, "make_jpegs.py"), data, *map(str, words)],
-                          capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Failed(done.stderr.strip())
+    run([PYTHON, os.path.join(HERE, "make_jpegs.py"), data, *map(str, words)], "make_jpegs.py")
     return data, f"{o.images} synthetic JPEGs of {o.size}x{o.size} pixels"
 
 

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""The peer of epoch.py: AlexNet on an image folder by PyTorch, its time an epoch.
+"""The peer of epoch.py: a cfg's spatial twin on an image folder by PyTorch, its time an epoch.
 
-Usage: epoch_peer.py --data FOLDER [--epochs N] [--batch N] [--threads N] [--workers N]
+Usage: epoch_peer.py CFG --data FOLDER [--epochs N] [--batch N] [--threads N] [--workers N]
                      [--size PIXELS] [--limit N] [--norm batch|none] [--keep]
                      [--layout auto|contiguous|channels_last]
 
-The network is torchvision's AlexNet (64-192-384-256-256 channels, max pooling, 6x6, 4096-4096),
-with --norm batch a batch norm after each convolution, in place of its bias, as in fcnn's cfg.
+The network is the cfg's spatial twin, as spatial.py translates it: of models/alexnet.cfg
+torchvision's AlexNet, with --norm batch a batch norm after each convolution in place of its bias.
 Pictures of FOLDER/train/<class>/* are decoded by PIL, brought to SIZE x SIZE where they have
 another size, and normalised, by a DataLoader with N workers (0: in the training process itself);
 AdamW. With --keep the decoded pixels stay in memory, shared by the workers, and later epochs only
@@ -16,25 +16,24 @@ Progress on standard error; one JSON object on standard output: versions, kernel
 `start_seconds` (folder listed, network and loader made), for each epoch its seconds, those of them
 spent waiting for the loader, images per second and loss, and the peak memory of the process and of
 its largest worker (a page shared by both counts in both). The clock starts after Python's imports
-and stands still while layouts are tried. Steps allocate their tensors; the C library is told to
-keep what they free, because returning it to the kernel at each step, as it would, costs a quarter
-of the processor time.
+and stands still while layouts are tried.
 Needs Debian's packages python3-torch and python3-pil; torchvision is not used.
 """
 import argparse
-import concurrent.futures
-import ctypes
 import json
 import multiprocessing
 import os
 import re
-import resource
 import sys
 import time
+
+import spatial
+import torch_peer
 
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cfg")
     parser.add_argument("--data", required=True, help="image folder, with train/<class>/*")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch", type=int, default=64)
@@ -44,37 +43,25 @@ def options():
     parser.add_argument("--limit", type=int, default=0, help="the first N images; 0: all")
     parser.add_argument("--norm", choices=("batch", "none"), default="batch")
     parser.add_argument("--keep", action="store_true", help="decode in the first epoch only")
-    parser.add_argument("--layout", choices=("auto", "contiguous", "channels_last"),
+    parser.add_argument("--layout", choices=("auto", *torch_peer.LAYOUTS),
                         default="auto", help="auto: the faster of both on some steps")
     o = parser.parse_args()
-    if min(o.epochs, o.batch, o.threads) < 1 or min(o.workers, o.limit) < 0 or o.size < 63:
-        parser.error("expected positive numbers and a size of 63 pixels at least")
+    if min(o.epochs, o.batch, o.threads) < 1 or min(o.workers, o.limit) < 0 or o.size < 1:
+        parser.error("expected positive numbers")
     return o
 
 
 OPTIONS = options()
-# Read when the libraries are loaded: kernels by the processor, threads as the options say, and
-# OpenMP threads that wait without spinning for long, as fcnn's programs set it for themselves.
-os.environ.pop("OPENBLAS_CORETYPE", None)
-os.environ["OPENBLAS_NUM_THREADS"] = str(OPTIONS.threads)
-if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h
-libc = ctypes.CDLL(None)
-libc.mallopt(M_MMAP_MAX, 0)
-libc.mallopt(M_TRIM_THRESHOLD, -1)
+torch_peer.prepare(OPTIONS.threads, "epoch_peer.py", "python3-torch and python3-pil")
 try:
     import numpy as np
     import torch
     from PIL import Image
-    from torch import nn
 except ImportError as missing:
-    sys.exit(f"epoch_peer.py: {missing}; install Debian's packages python3-torch and python3-pil")
+    sys.exit(f"epoch_peer.py: {missing}; install Debian's packages python3-numpy and python3-pil")
 
-LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 DEVIATION = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
-LAYOUT_STEPS = 3  # timed of each
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 
 
@@ -123,66 +110,6 @@ class Folder(torch.utils.data.Dataset):
         return image.sub_(MEAN).div_(DEVIATION), self.files[index][1]
 
 
-def alexnet(classes, norm):
-    """torchvision's AlexNet; a norm comes between convolution and ReLU."""
-    def convolution(inputs, outputs, kernel, stride, padding):
-        layers = [nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=not norm)]
-        return layers + [nn.BatchNorm2d(outputs)] * norm + [nn.ReLU(inplace=True)]
-
-    return nn.Sequential(
-        *convolution(3, 64, 11, 4, 2), nn.MaxPool2d(3, 2),
-        *convolution(64, 192, 5, 1, 2), nn.MaxPool2d(3, 2),
-        *convolution(192, 384, 3, 1, 1),
-        *convolution(384, 256, 3, 1, 1),
-        *convolution(256, 256, 3, 1, 1), nn.MaxPool2d(3, 2),
-        nn.AdaptiveAvgPool2d(6), nn.Flatten(),
-        nn.Dropout(), nn.Linear(256 * 36, 4096), nn.ReLU(inplace=True),
-        nn.Dropout(), nn.Linear(4096, 4096), nn.ReLU(inplace=True),
-        nn.Linear(4096, classes))
-
-
-class Trainer:
-    """A network in one memory layout, with its optimizer."""
-
-    def __init__(self, classes, norm, layout):
-        torch.manual_seed(1)
-        self.layout = LAYOUTS[layout]
-        self.network = alexnet(classes, norm == "batch").to(memory_format=self.layout)
-        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=0.0004, weight_decay=0.05)
-
-    def step(self, images, labels):
-        self.optimizer.zero_grad(set_to_none=True)
-        output = self.network(images.contiguous(memory_format=self.layout))
-        loss = nn.functional.cross_entropy(output, labels)
-        loss.backward()
-        self.optimizer.step()
-        return loss.item()
-
-
-def faster_layout(classes, o):
-    """The layout whose quickest step on a few random images, the first apart, takes less time."""
-    images = torch.randn(min(o.batch, 16), 3, o.size, o.size)
-    labels = torch.zeros(len(images), dtype=torch.long)
-    seconds = {}
-    for layout in LAYOUTS:
-        trainer = Trainer(classes, o.norm, layout)
-        trainer.step(images, labels)
-        times = []
-        for _ in range(LAYOUT_STEPS):
-            started = time.perf_counter()
-            trainer.step(images, labels)
-            times.append(time.perf_counter() - started)
-        seconds[layout] = min(times)
-    return min(seconds, key=seconds.get)
-
-
-def elsewhere(function, *arguments):
-    """The function's result from a process of its own, whose memory is not counted here."""
-    context = multiprocessing.get_context("fork")
-    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(function, *arguments).result()
-
-
 def epoch(trainer, loader):
     """One pass; its seconds in all and those of waiting for the loader."""
     started = time.perf_counter()
@@ -202,29 +129,11 @@ def epoch(trainer, loader):
             "images": images, "images_per_second": images / seconds, "loss": loss / images}
 
 
-def mkldnn_isa():
-    """The instruction set that oneDNN's convolutions use here."""
-    names = {0x1: "SSE4.1", 0x3: "AVX", 0x7: "AVX2", 0x407: "AVX2-VNNI", 0x27: "AVX-512",
-             0x67: "AVX-512 VNNI", 0xe7: "AVX-512 BF16", 0x3e7: "AMX"}
-    try:
-        code = ctypes.CDLL("libdnnl.so.2").dnnl_get_effective_cpu_isa()
-    except (OSError, AttributeError):
-        return "unknown instruction set"
-    return names.get(code, f"instruction set {code:#x}")
-
-
-def blas():
-    """The BLAS of the dense layers."""
-    try:
-        name = ctypes.CDLL("libblas.so.3").openblas_get_corename
-    except (OSError, AttributeError):
-        return "the system's BLAS"
-    name.restype = ctypes.c_char_p
-    return f"OpenBLAS {name().decode()}"
-
-
-def peak_mib():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def twin(o, classes):
+    """The cfg's network for images of o.size, and its optimizer."""
+    sections = spatial.read(o.cfg)
+    network = spatial.translate(sections, 3, classes, o.size, o.norm == "batch")
+    return spatial.fed(network, o.size), spatial.optimizer(sections)
 
 
 def worker_peak_mib():
@@ -239,8 +148,6 @@ def worker_peak_mib():
 def main():
     o = OPTIONS
     torch.set_num_threads(o.threads)
-    if not torch.backends.mkldnn.is_available():
-        sys.exit(f"epoch_peer.py: PyTorch {torch.__version__} was built without oneDNN")
     started = time.perf_counter()
     try:
         data = Folder(o.data, o.size, o.limit)
@@ -248,14 +155,18 @@ def main():
         sys.exit(f"epoch_peer.py: {error}")
     if len(data) < o.batch:
         sys.exit(f"epoch_peer.py: {o.data} has {len(data)} images and a batch takes {o.batch}")
+    try:
+        network, rule = twin(o, len(data.classes))
+    except spatial.Failed as failure:
+        sys.exit(f"epoch_peer.py: {o.cfg}: {failure}")
     layout = o.layout
     if layout == "auto":
         tried = time.perf_counter()
-        layout = elsewhere(faster_layout, len(data.classes), o)
+        layout = torch_peer.elsewhere(torch_peer.faster_layout, network, rule, o.batch)
         started += time.perf_counter() - tried  # a choice that fcnn does not make
     if o.keep:  # not before: a process forked after OpenMP's threads started would hang
         data.keep()
-    trainer = Trainer(len(data.classes), o.norm, layout)
+    trainer = torch_peer.Trainer(network, rule, layout)
     loader = torch.utils.data.DataLoader(data, o.batch, shuffle=True, num_workers=o.workers,
                                          drop_last=True, persistent_workers=o.workers > 0)
     start_seconds = time.perf_counter() - started
@@ -266,15 +177,13 @@ def main():
         print(f"epoch {i + 1}/{o.epochs}  loss {e['loss']:.4f}  {e['seconds']:.1f} s, "
               f"{e['wait_seconds']:.1f} of them waiting  {e['images_per_second']:.1f} images/s",
               file=sys.stderr)
-    threads = f"{o.threads} thread{'s' * (o.threads > 1)}"
     print(json.dumps({
-        "version": f"PyTorch {torch.__version__.split('a')[0]}",
-        "device": f"cpu: {threads}, oneDNN {mkldnn_isa()}, {blas()}",
+        "version": torch_peer.version(), "device": torch_peer.device(o.threads),
         "layout": layout, "norm": o.norm, "keep": o.keep, "size": o.size, "batch": o.batch,
         "threads": o.threads, "workers": o.workers,
-        "parameters": sum(p.numel() for p in trainer.network.parameters()),
+        "parameters": torch_peer.parameters(trainer.network),
         "start_seconds": start_seconds, "epochs": epochs,
-        "peak_mib": peak_mib(), "worker_peak_mib": worker_peak_mib()}))
+        "peak_mib": torch_peer.peak_mib(), "worker_peak_mib": worker_peak_mib()}))
 
 
 if __name__ == "__main__":

@@ -46,9 +46,13 @@ def parser(document):
 
 
 def check(p, o, programs, cfgs=()):
-    """Ends the program (code 2) where an option, a program or a file is not there."""
+    """Ends the program (code 2) where an option is wrong or a path is not there."""
     if min(o.threads, o.rounds) < 1 or o.steps < 0:
         p.error("expected positive numbers")
+    check_paths(p, o, programs, cfgs)
+
+
+def check_paths(p, o, programs, cfgs):
     for program in programs:
         path = os.path.join(o.build, program)
         if not os.access(path, os.X_OK):
