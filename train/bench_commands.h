@@ -12,5 +12,6 @@ extern volatile int bench_interrupted;
 
 fcnn_status bench_conv_command(int argc, char **argv);
 fcnn_status bench_train_command(int argc, char **argv);
+fcnn_status bench_infer_command(int argc, char **argv);
 
 #endif

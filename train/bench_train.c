@@ -1,4 +1,4 @@
-/* Whole training steps, and the ceilings of the machine they run on. */
+/* Whole steps, of training or of inference, and the ceilings of the machine they run on. */
 #include "bench_train.h"
 
 #include <math.h>
@@ -106,11 +106,19 @@ typedef struct {
     int64_t step;
 } run;
 
-static fcnn_status train_step(run *t, double *seconds) {
-    double started = progress_now();
+static fcnn_status train_step(run *t) {
     FCNN_TRY(fcnn_graph_train(t->graph, t->noise.images, t->options->batch, t->noise.labels, 1,
                               t->step, NULL));
-    FCNN_TRY(fcnn_optimizer_step(&t->optimizer, t->graph, t->step++, NULL));
+    return fcnn_optimizer_step(&t->optimizer, t->graph, t->step++, NULL);
+}
+
+static fcnn_status step(run *t, double *seconds) {
+    double started = progress_now();
+    if (t->options->config)
+        FCNN_TRY(train_step(t));
+    else
+        FCNN_TRY(fcnn_graph_forward(t->graph, t->noise.images, t->options->batch, t->noise.labels,
+                                    NULL));
     FCNN_TRY(t->device->backend->synchronize(t->device));
     *seconds = progress_now() - started;
     return FCNN_OK;
@@ -124,9 +132,9 @@ static int by_value(const void *a, const void *b) {
 static fcnn_status time_whole(run *t, bench_train_result *r) {
     double *seconds = malloc((size_t)t->options->steps * sizeof *seconds), first;
     if (!seconds) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the times");
-    fcnn_status status = train_step(t, &first); /* touches memory, makes the first spectra */
+    fcnn_status status = step(t, &first); /* touches memory, makes the first spectra */
     while (!status && r->steps < t->options->steps && !*t->options->interrupted)
-        status = train_step(t, &seconds[r->steps++]);
+        status = step(t, &seconds[r->steps++]);
     if (!status && r->steps) {
         qsort(seconds, (size_t)r->steps, sizeof *seconds, by_value);
         int middle = r->steps / 2;
@@ -147,7 +155,7 @@ static fcnn_status timed_steps(run *t, const bench_phase_time *counted, bench_tr
     }
     for (int i = 0; i < r->steps; i++) {
         double seconds;
-        FCNN_TRY(train_step(t, &seconds));
+        FCNN_TRY(step(t, &seconds));
         r->timed_ms += 1e3 * seconds / r->steps;
     }
     double per_step = 1e3 / r->steps;
@@ -188,18 +196,16 @@ static fcnn_status check_loss(run *t) {
     fcnn_score score = {0};
     FCNN_TRY(fcnn_graph_take_score(t->graph, &score));
     if (isfinite(score.loss)) return FCNN_OK;
-    return fcnn_status_set(FCNN_ERROR_NUMERIC,
-                           "the loss on noise is not finite: a lower net.learning_rate helps");
+    return fcnn_status_set(FCNN_ERROR_NUMERIC, "the loss on noise is not finite%s",
+                           t->options->config ? ": a lower net.learning_rate helps" : "");
 }
 
 fcnn_status bench_train(const bench_train_options *options, fcnn_device *device, fcnn_graph *graph,
                         bench_train_result *r) {
-    const fcnn_section *net = &options->config->sections[0];
     const fcnn_memory_plan *plan = fcnn_graph_memory(graph);
-    run t = {.options = options,
-             .device = device,
-             .graph = graph,
-             .optimizer = fcnn_optimizer_from_config(net, options->steps, 3)};
+    run t = {.options = options, .device = device, .graph = graph};
+    if (options->config)
+        t.optimizer = fcnn_optimizer_from_config(&options->config->sections[0], options->steps, 3);
     *r = (bench_train_result){.size = options->size ? options->size
                                                     : 2 * fcnn_graph_input_radius(graph) + 1,
                               .device_mib = (double)(plan->arena + plan->scratch) / 1048576.0};

@@ -1,5 +1,5 @@
-/* fcnn-bench train: training steps of a cfg's network, by phase and by layer,
- * beside what the machine reaches. */
+/* fcnn-bench train and infer: training steps of a cfg's network, or inference by
+ * a saved model, by phase and by layer, beside what the machine reaches. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "bench_commands.h"
 #include "bench_train.h"
 
-static const char help[] =
+static const char train_help[] =
     "  --batch N            images a step (default: the cfg's)\n"
     "  --size N             side of the images, which are noise (default: the input's)\n"
     "  --channels N         of the images (default 3)\n"
@@ -18,7 +18,15 @@ static const char help[] =
     "  --set SECTION.KEY=VALUE   any key of the cfg\n"
     "  --json               one JSON object\n";
 
-static const struct option long_options[] = {
+static const char infer_help[] =
+    "  --batch N            images a step (default 1)\n"
+    "  --size N             side of the images, which are noise (default: the input's)\n"
+    "  --steps N            timed whole, and as many again by phase (default 5)\n"
+    "  --threads N          default: as many as there are processors\n"
+    "  --device auto|cpu|cuda\n"
+    "  --json               one JSON object\n";
+
+static const struct option train_long_options[] = {
     {"batch", required_argument, NULL, 'b'},    {"size", required_argument, NULL, 'n'},
     {"channels", required_argument, NULL, 'C'}, {"classes", required_argument, NULL, 'K'},
     {"steps", required_argument, NULL, 'S'},    {"threads", required_argument, NULL, 't'},
@@ -26,10 +34,20 @@ static const struct option long_options[] = {
     {"json", no_argument, NULL, 'j'},           {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},        {NULL, 0, NULL, 0}};
 
+static const struct option infer_long_options[] = {{"batch", required_argument, NULL, 'b'},
+                                                   {"size", required_argument, NULL, 'n'},
+                                                   {"steps", required_argument, NULL, 'S'},
+                                                   {"threads", required_argument, NULL, 't'},
+                                                   {"device", required_argument, NULL, 'D'},
+                                                   {"json", no_argument, NULL, 'j'},
+                                                   {"help", no_argument, NULL, 'h'},
+                                                   {"version", no_argument, NULL, 'V'},
+                                                   {NULL, 0, NULL, 0}};
+
 typedef struct {
     int64_t batch, size, channels, classes, steps, threads;
-    const char *cfg, *device;
-    bool json;
+    const char *file, *device;
+    bool infer, json;
 } train_options;
 
 /* The cfg's own keys are set in a second reading, when it is loaded. */
@@ -50,6 +68,7 @@ static fcnn_status apply_option(train_options *o, fcnn_config *config, int code)
 static fcnn_status read_options(int argc, char **argv, const program_info *program,
                                 fcnn_config *config, train_options *o, bool *answered) {
     int code;
+    const struct option *long_options = o->infer ? infer_long_options : train_long_options;
     optind = 0;
     while ((code = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
         if (code == '?' || code == ':') return option_unknown(code, argv);
@@ -58,8 +77,10 @@ static fcnn_status read_options(int argc, char **argv, const program_info *progr
         if (code == 'V') return program_print_version(program), FCNN_OK;
         FCNN_TRY(apply_option(o, config, code));
     }
-    if (optind == argc) return fcnn_status_set(FCNN_ERROR_USAGE, "expected a cfg; see --help");
-    o->cfg = argv[optind];
+    if (optind == argc)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "expected a %s; see --help",
+                               o->infer ? "model" : "cfg");
+    o->file = argv[optind];
     if (optind + 1 == argc) return FCNN_OK;
     return fcnn_status_set(FCNN_ERROR_USAGE, "unexpected argument '%s'; see --help",
                            argv[optind + 1]);
@@ -104,7 +125,7 @@ static void print_layers(const fcnn_graph *graph, const bench_train_result *r) {
 
 static void print_text(const train_options *o, const fcnn_device *device, const fcnn_graph *graph,
                        const bench_train_result *r) {
-    printf("%s, batch %lld, images of %dx%dx%lld from noise\n%s\n", o->cfg, (long long)o->batch,
+    printf("%s, batch %lld, images of %dx%dx%lld from noise\n%s\n", o->file, (long long)o->batch,
            r->size, r->size, (long long)o->channels, device->description);
     printf("%.2f ms an image, %.1f ms a step (fastest %.1f; median of %d), %.1f by phase\n",
            r->step_ms / (double)o->batch, r->step_ms, r->fastest_ms, r->steps, r->timed_ms);
@@ -153,14 +174,14 @@ static double product_gflops(const bench_train_result *r) {
 
 static fcnn_status print_json(const train_options *o, const fcnn_device *device,
                               const fcnn_graph *graph, const bench_train_result *r) {
-    json_t *object =
-        json_pack("{s:s, s:f, s:f, s:f, s:i, s:o, s:o, s:f, s:f, s:f, s:f, s:f, s:i, s:I, s:s}",
-                  "cfg", o->cfg, "ms_per_image", r->step_ms / (double)o->batch, "ms_per_step",
-                  r->step_ms, "ms_per_step_fastest", r->fastest_ms, "steps", r->steps, "phases",
-                  phases_object(r), "layers", layers_object(graph, r), "gflops", product_gflops(r),
-                  "matrix_gflops", r->matrix_gflops, "copy_gbytes", r->copy_gbytes, "peak_mib",
-                  r->peak_mib, "device_mib", r->device_mib, "threads", device->threads, "batch",
-                  (json_int_t)o->batch, "device", device->description);
+    json_t *object = json_pack(
+        "{s:s, s:f, s:f, s:f, s:i, s:o, s:o, s:f, s:f, s:f, s:f, s:f, s:i, s:I, s:s}",
+        o->infer ? "model" : "cfg", o->file, "ms_per_image", r->step_ms / (double)o->batch,
+        "ms_per_step", r->step_ms, "ms_per_step_fastest", r->fastest_ms, "steps", r->steps,
+        "phases", phases_object(r), "layers", layers_object(graph, r), "gflops", product_gflops(r),
+        "matrix_gflops", r->matrix_gflops, "copy_gbytes", r->copy_gbytes, "peak_mib", r->peak_mib,
+        "device_mib", r->device_mib, "threads", device->threads, "batch", (json_int_t)o->batch,
+        "device", device->description);
     if (!object) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the results");
     json_dumpf(object, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     putchar('\n');
@@ -180,8 +201,6 @@ static fcnn_status time_graph(const train_options *o, const fcnn_config *config,
                                    .steps = (int)o->steps,
                                    .interrupted = &bench_interrupted};
     bench_train_result result = {0};
-    FCNN_TRY(fcnn_graph_allocate(graph));
-    FCNN_TRY(fcnn_graph_initialise(graph, 1));
     fcnn_status status = bench_train(&options, device, graph, &result);
     if (!status && result.steps && o->json) status = print_json(o, device, graph, &result);
     if (!status && result.steps && !o->json) print_text(o, device, graph, &result);
@@ -203,23 +222,54 @@ static fcnn_status time_config(train_options *o, const fcnn_config *config) {
     fcnn_graph *graph = NULL;
     FCNN_TRY(fcnn_device_open(o->device, (int)o->threads, &device));
     fcnn_status status = fcnn_graph_create(&options, device, &graph);
+    if (!status) status = fcnn_graph_allocate(graph);
+    if (!status) status = fcnn_graph_initialise(graph, 1);
     if (!status) status = time_graph(o, config, device, graph);
     fcnn_graph_destroy(graph);
     fcnn_device_close(device);
     return status;
 }
 
+static fcnn_status time_model(train_options *o, const fcnn_model *model) {
+    fcnn_device *device;
+    fcnn_graph *graph = NULL;
+    o->channels = model->channels;
+    o->classes = model->classes;
+    FCNN_TRY(fcnn_device_open(o->device, (int)o->threads, &device));
+    fcnn_status status = fcnn_model_graph(model, device, (int)o->batch, &graph);
+    if (!status) status = time_graph(o, NULL, device, graph);
+    fcnn_graph_destroy(graph);
+    fcnn_device_close(device);
+    return status;
+}
+
 fcnn_status bench_train_command(int argc, char **argv) {
-    const program_info program = bench_program(
-        "train CFG [options]", "Times training steps of a network, by phase and by layer.", help);
+    const program_info program =
+        bench_program("train CFG [options]",
+                      "Times training steps of a network, by phase and by layer.", train_help);
     train_options options = {.channels = 3, .classes = 10, .steps = 5, .device = "auto"};
     bool answered = false;
     fcnn_config *config;
     FCNN_TRY(read_options(argc, argv, &program, NULL, &options, &answered));
     if (answered) return FCNN_OK;
-    FCNN_TRY(fcnn_config_load(options.cfg, &config));
+    FCNN_TRY(fcnn_config_load(options.file, &config));
     fcnn_status status = read_options(argc, argv, &program, config, &options, &answered);
     if (!status) status = time_config(&options, config);
     fcnn_config_destroy(config);
+    return status;
+}
+
+fcnn_status bench_infer_command(int argc, char **argv) {
+    const program_info program =
+        bench_program("infer MODEL [options]",
+                      "Times inference by a saved model, by phase and by layer.", infer_help);
+    train_options options = {.batch = 1, .steps = 5, .device = "auto", .infer = true};
+    bool answered = false;
+    fcnn_model *model;
+    FCNN_TRY(read_options(argc, argv, &program, NULL, &options, &answered));
+    if (answered) return FCNN_OK;
+    FCNN_TRY(fcnn_model_load(options.file, &model));
+    fcnn_status status = time_model(&options, model);
+    fcnn_model_destroy(model);
     return status;
 }

@@ -1,4 +1,4 @@
-/* fcnn-bench: times layers and whole training steps. */
+/* fcnn-bench: times layers, whole training steps and inference. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@ static const struct {
     {"conv", "one convolution layer by each algorithm, in space and in frequency",
      bench_conv_command},
     {"train", "training steps of a cfg's network, by phase and by layer", bench_train_command},
+    {"infer", "inference by a saved model, by phase and by layer", bench_infer_command},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -29,21 +30,23 @@ static void request_stop(int signal_number) {
 }
 
 static void print_help(void) {
-    puts("usage: fcnn-bench COMMAND [options]\n\nTimes layers and training steps.\n\ncommands:");
+    puts("usage: fcnn-bench COMMAND [options]\n\nTimes layers, training steps and "
+         "inference.\n\ncommands:");
     for (int i = 0; i < COMMANDS; i++) printf("  %-8s %s\n", commands[i].name, commands[i].help);
     puts("\n`fcnn-bench COMMAND --help` lists a command's options.");
 }
 
 static fcnn_status run_command(int argc, char **argv, const program_info *program) {
     if (argc < 2)
-        return fcnn_status_set(FCNN_ERROR_USAGE, "expected what to time: conv or train; see "
-                                                 "--help");
+        return fcnn_status_set(FCNN_ERROR_USAGE, "expected what to time: conv, train or infer; "
+                                                 "see --help");
     if (!strcmp(argv[1], "--help")) return print_help(), FCNN_OK;
     if (!strcmp(argv[1], "--version")) return program_print_version(program), FCNN_OK;
     for (int i = 0; i < COMMANDS; i++)
         if (!strcmp(argv[1], commands[i].name)) return commands[i].run(argc - 1, argv + 1);
     return fcnn_status_set(FCNN_ERROR_USAGE,
-                           "'%s' cannot be timed: expected conv or train first; see --help",
+                           "'%s' cannot be timed: expected conv, train or infer first; see "
+                           "--help",
                            argv[1]);
 }
 
