@@ -171,29 +171,34 @@ class Peer:
         return row
 
 
-class Trained:
-    """fcnn-bench train of a cfg."""
+class Ours:
+    """fcnn-bench's side of a job; about: the row's form, parameters and input."""
 
-    def __init__(self, o, cfg, batch):
-        self.o, self.cfg, self.batch, self.runs = o, cfg, batch, []
+    def __init__(self, o, job, words, side, about):
+        self.o, self.job, self.about, self.runs = o, job, about, []
+        self.words = [job.mode, *words, *(["--size", str(side)] if side else [])]
 
     def run(self):
-        o, cfg = self.o, self.cfg
-        words = [os.path.join(o.build, "fcnn-bench"), "train", cfg.path, "--batch", self.batch,
-                 "--steps", steps(o, cfg.twin(), self.batch, "train"), "--threads", o.threads,
-                 "--device", "cpu", "--json", *cfg.words()]
-        words += ["--size", cfg.side] if cfg.side else []
-        self.runs.append(json.loads(run([str(word) for word in words], "fcnn-bench")))
+        o, job = self.o, self.job
+        words = ["--batch", job.batch, "--steps", steps(o, job.network, job.batch, job.mode),
+                 "--threads", o.threads, "--device", "cpu", "--json"]
+        command = [os.path.join(o.build, "fcnn-bench"), *self.words, *map(str, words)]
+        self.runs.append(json.loads(run(command, "fcnn-bench")))
         return self.runs[-1]["ms_per_image"]
 
     def row(self):
-        ms = [r["ms_per_image"] for r in self.runs]
+        ms, last = [r["ms_per_image"] for r in self.runs], self.runs[-1]
         return {"ms_per_image": statistics.median(ms), "rounds_ms": ms,
-                "fastest_ms": min(r["ms_per_step_fastest"] for r in self.runs) / self.batch,
+                "fastest_ms": min(r["ms_per_step_fastest"] for r in self.runs) / self.job.batch,
                 "peak_mib": max(r["peak_mib"] for r in self.runs),
-                "device": f"fcnn, {self.runs[-1]['device']}", "form": self.cfg.kind,
-                "parameters": self.cfg.parameters, "input": self.cfg.used,
-                "phases": self.runs[-1]["phases"]}
+                "device": f"fcnn, {last['device']}", "phases": last["phases"],
+                "copy_gbytes": max(r["copy_gbytes"] for r in self.runs), **self.about}
+
+
+def trained(o, cfg, batch):
+    """fcnn-bench train of a cfg."""
+    about = {"form": cfg.kind, "parameters": cfg.parameters, "input": cfg.used}
+    return Ours(o, training(cfg, cfg.twin(), batch), [cfg.path, *cfg.words()], cfg.side, about)
 
 
 def training(cfg, network, batch):
@@ -225,3 +230,17 @@ def devices(rows):
 def number(value):
     """Three digits."""
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def times(row):
+    return f"{number(row['ms_per_image'])} ({number(row['fastest_ms'])})"
+
+
+def compare(row, ours):
+    """How many times faster ours is, by medians and by fastest steps."""
+    row["faster"] = row["ms_per_image"] / ours["ms_per_image"]
+    row["faster_fastest"] = row["fastest_ms"] / ours["fastest_ms"]
+
+
+def faster(row):
+    return f"{row['faster']:.2f}x ({row['faster_fastest']:.2f}x)" if "faster" in row else ""

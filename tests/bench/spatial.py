@@ -74,18 +74,24 @@ class Network(NamedTuple):
 # ---- The cfg ----
 
 
-def read(path, overrides=()):
-    """The cfg's sections, [net] first. The cfg is one that fcnn's programs took."""
+def parse(text):
+    """A cfg's sections, [net] first. The cfg is one that fcnn's programs took."""
     sections = []
+    for line in text.splitlines():
+        line = re.split("[#;]", line)[0].strip()
+        if line.startswith("["):
+            name = line.strip("[] \t")
+            sections.append(Section(name, 1 + sum(s.name == name for s in sections), {}))
+        elif line and sections:
+            key, _, value = line.partition("=")
+            sections[-1].keys[key.strip()] = value.strip()
+    return sections
+
+
+def read(path, overrides=()):
+    """A file's sections, with the overrides in their keys."""
     with open(path, encoding="utf-8") as file:
-        for line in file:
-            line = re.split("[#;]", line)[0].strip()
-            if line.startswith("["):
-                name = line.strip("[] \t")
-                sections.append(Section(name, 1 + sum(s.name == name for s in sections), {}))
-            elif line and sections:
-                key, _, value = line.partition("=")
-                sections[-1].keys[key.strip()] = value.strip()
+        sections = parse(file.read())
     for override in overrides:
         name, index, key, value = parse_override(override)
         for section in sections:

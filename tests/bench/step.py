@@ -22,8 +22,8 @@ beside the peer fed with images of the size that it retains. The peer's memory l
 of both, tried first.
 
 Each measurement is a process of its own, which does nothing else: its peak memory is its own.
-Rounds repeat the series in the same order; a time is the median of the rounds' medians. *Faster* is
-the peer's time over fcnn's. Needs Debian's package python3-torch. Exit codes: 0, 1 for a run that
+Rounds repeat the series in the same order; a time is the median of the rounds' medians, with the
+fastest step of all in parentheses. *Faster* is the peer's time over fcnn's, of both. Needs Debian's package python3-torch. Exit codes: 0, 1 for a run that
 failed, 2 for wrong options.
 """
 import json
@@ -65,7 +65,7 @@ def contenders(o, cfgs):
     for cfg in cfgs:
         for batch in o.batch or [cfg.batch()]:
             ours = f"{cfg.name}, batch {batch}"
-            found[ours] = peers.Trained(o, cfg, batch)
+            found[ours] = peers.trained(o, cfg, batch)
             names = []
             for name, network in peers_of(o, cfg).items():
                 job = peers.training(cfg, network, batch)
@@ -84,18 +84,16 @@ def rows_of(found, groups):
         rows.append(mine)
         for name, key in names:
             row = {"cfg": cfg.name, "batch": batch, "who": name, **found[key].row()}
-            row["faster"] = row["ms_per_image"] / mine["ms_per_image"]
+            peers.compare(row, mine)
             rows.append(row)
     return rows
 
 
 def line(row):
-    faster = f"{row['faster']:.2f}x" if "faster" in row else ""
     fcnn = row["who"] == "fcnn"
     return (f"`{row['cfg']}`" if fcnn else "", row["batch"] if fcnn else "",
             f"{row['who']}, {row['form']}", row["input"], f"{row['parameters'] / 1e6:.2f} M",
-            f"{peers.number(row['ms_per_image'])} ({peers.number(row['fastest_ms'])})",
-            f"{row['peak_mib']:.0f}", faster)
+            peers.times(row), f"{row['peak_mib']:.0f}", peers.faster(row))
 
 
 def measure(o):
