@@ -18,8 +18,8 @@ by TorchScript with oneDNN's packed weights, each in both memory layouts, whiche
 in a trial at that batch. A time is the median of the rounds' medians, with the fastest pass.
 
 *Floor* is the time in which the machine, at the rate of its large copy as fcnn-bench measures it,
-reads the model's weights once: no batch can be inferred in less, however few its images. Needs
-Debian's package python3-torch. Exit codes: 0, 1 for a run that failed, 2 for wrong options.
+reads the model's weights once: where they exceed the caches no batch can be inferred in less,
+however few its images. Needs Debian's package python3-torch. Exit codes: 0, 1 for a run that failed, 2 for wrong options.
 """
 import json
 import os
@@ -60,18 +60,16 @@ def make_model(o, work):
 
 
 class Model:
-    """What a model's file tells."""
+    """What a model's file tells, once fcnn-info has checked it."""
 
-    def __init__(self, path):
-        try:
-            with open(path, "rb") as file:
-                header = json.loads(file.read(*struct.unpack("<Q", file.read(8))))
-            notes = header.pop("__metadata__")
-            self.sections = spatial.parse(notes["config"])
-            self.classes = len(json.loads(notes["class_names"]))
-            self.channels, self.form = int(notes["channels"]), notes["form"]
-        except (struct.error, ValueError, KeyError) as error:
-            raise peers.Failed(f"{path}: no model of fcnn: {error!r}") from error
+    def __init__(self, o, path):
+        peers.run([os.path.join(o.build, "fcnn-info"), path], "fcnn-info")
+        with open(path, "rb") as file:
+            header = json.loads(file.read(*struct.unpack("<Q", file.read(8))))
+        notes = header.pop("__metadata__")
+        self.sections = spatial.parse(notes["config"])
+        self.classes = len(json.loads(notes["class_names"]))
+        self.channels, self.form = int(notes["channels"]), notes["form"]
         self.bytes = {name: t["data_offsets"][1] - t["data_offsets"][0]
                       for name, t in header.items()}
         self.types = {t["dtype"] for name, t in header.items() if name.endswith(".spectrum")}
@@ -134,7 +132,7 @@ def report(o, rows, model):
 def measure(o):
     with tempfile.TemporaryDirectory(prefix="fcnn-infer-", dir=o.work) as work:
         path = o.model if o.model.endswith(".safetensors") else make_model(o, work)
-        model = Model(path)
+        model = Model(o, path)
         found = contenders(o, path, model)
         peers.take_turns(o, found)
         report(o, rows_of(o, found, model), model)

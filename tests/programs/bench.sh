@@ -57,14 +57,16 @@ while IFS='|' read -r words options; do
     refuse 2 "" "$words" "$bench" $options
     count=$((count + 1))
 done <<'CASES'
-conv train|
-conv train|tarin
+conv train infer|
+conv train infer|tarin
 cfg|train
 no-such.cfg|train no-such.cfg
 unexpected more|train small.cfg more
 --steps|train small.cfg --steps 0
 filterz|train small.cfg --set conv.filterz=3
 --bogus|train small.cfg --bogus
+model|infer
+--set|infer small.cfg --set conv.size=3
 unexpected more|conv more
 --kernel 3,x 1 224|conv --kernel 3,x
 --kernel 3,,5|conv --kernel 3,,5
@@ -82,11 +84,13 @@ unexpected more|conv more
 CASES
 ok "$count wrong command lines"
 succeed "$bench" --help
-has out "fcnn-bench COMMAND" "conv" "train"
+has out "fcnn-bench COMMAND" "conv" "train" "infer"
 succeed "$bench" conv --help
 has out "fcnn-bench conv" "--seconds-per-case" "--peer"
 succeed "$bench" train --help
 has out "fcnn-bench train" "--steps" "--json"
+succeed "$bench" infer --help
+has out "fcnn-bench infer MODEL" "--batch" "--json"
 
 # Training steps: the text, and JSON whose phases and layers add up to the steps they are parts of.
 training=(train "$small" --channels 1 --classes 4 --steps 3 --threads 1)
@@ -103,6 +107,16 @@ same "layers take no longer than the phases that they are made of" True "$(json 
 same "layers' operations, and the time that they take at least" True "$(json \
     'r["layers"]["conv2"]["gflop"] > 0 and all(l["floor_ms"] > 0 for n, l in r["layers"].items() if n.startswith("conv"))')"
 ok "train: time by phase and by layer, as text and as JSON"
+
+# Inference: the same of a saved model, forwards alone.
+succeed "$train" "$small" --epochs 1 --limit 32 --save spectral --out run --quiet
+succeed "$bench" infer run/model.safetensors --threads 1
+has out "run/model.safetensors, batch 1," "ms an image" "products forward" "conv2.activation"
+succeed "$bench" infer run/model.safetensors --batch 20 --steps 2 --size 30 --json
+same "batch, steps, model" "20 2 run/model.safetensors" "$(json '*(r["batch"], r["steps"], r["model"])')"
+same "no backward pass" True "$(json 'all(l["backward_ms"] == 0 for l in r["layers"].values()) and not {"optimizer", "products backward-data"} & set(r["phases"])')"
+refuse 1 "no-such.safetensors" "opened" "$bench" infer no-such.safetensors
+ok "infer: time by phase and by layer of a saved model"
 
 # A stop between two passes: what has been timed is printed, and the code says so.
 run timeout --preserve-status -s INT 3 "$bench" "${layer[@]}" --kernel 3,5 --repeats 100 \
