@@ -14,7 +14,7 @@ import sys
 import time
 
 LAYOUTS = {"contiguous": "contiguous_format", "channels_last": "channels_last"}
-TRIAL_STEPS = 3
+TRIAL_STEPS, TRIAL_SECONDS = 3, 0.5  # at least
 TRIAL_PIXELS = 16 * 512**2  # of a trial's batch
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h
 
@@ -99,7 +99,7 @@ def trial_batch(network, batch):
 def quickest(run, *arguments):
     """The least seconds of a few runs, the first apart."""
     times = []
-    for _ in range(1 + TRIAL_STEPS):
+    while len(times) <= TRIAL_STEPS or sum(times) < TRIAL_SECONDS:
         started = time.perf_counter()
         run(*arguments)
         times.append(time.perf_counter() - started)
