@@ -35,8 +35,8 @@ import sys
 import tempfile
 import time
 
-from peers import (HERE, INTERRUPTED, OVERRIDE, PYTHON, Failed, check_paths, devices, environment, run,
-                   table)
+from peers import (HERE, INTERRUPTED, OVERRIDE, PYTHON, Failed, check_paths, devices, environment,
+                   run, table)
 from spatial import expand
 
 POLL_SECONDS = 0.01

@@ -49,8 +49,8 @@ def make_model(o, work):
     sets = [word for override in cfg.overrides for word in ("--set", override)]
     out = os.path.join(work, "run")
     print(f"making a spectral model of {cfg.name}", file=sys.stderr)
-    peers.run([os.path.join(o.build, "fcnn-train"), cfg.path, *sets, "--data", data, "--epochs", "1",
-               "--batch", "10", "--limit", "20", "--threads", str(o.threads), "--device", "cpu",
+    peers.run([os.path.join(o.build, "fcnn-train"), cfg.path, *sets, "--data", data,
+               "--epochs", "1", "--batch", "10", "--limit", "20", "--threads", str(o.threads), "--device", "cpu",
                "--save", "spectral", "--out", out], "fcnn-train")
     for name in ("model-best.safetensors", "checkpoint.safetensors"):
         path = os.path.join(out, name)
@@ -103,7 +103,8 @@ def rows_of(o, found, model):
         mine, theirs = (found[f"{who}, batch {batch}"].row() for who in ("fcnn", "PyTorch"))
         mine["floor_ms"] = model.all_bytes() / mine["copy_gbytes"] / 1e6 / batch
         peers.compare(theirs, mine)
-        rows += [{"who": "fcnn", "batch": batch, **mine}, {"who": "PyTorch", "batch": batch, **theirs}]
+        rows += [{"who": "fcnn", "batch": batch, **mine},
+                 {"who": "PyTorch", "batch": batch, **theirs}]
     return rows
 
 
