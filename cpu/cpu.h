@@ -195,10 +195,16 @@ static inline size_t fcnn_cpu_kernel_scratch(int taps_across, int grid) {
     return fcnn_cpu_phase_bytes(taps_across, grid) + registers * 16 * sizeof(float);
 }
 
-/* srelu by sums works on planes of cells, a cell two registers of at most 16 floats. */
-enum { SRELU_SPAN = 4 }; /* neighbouring outputs kept in registers */
-static inline size_t fcnn_cpu_plane_bytes(int rows, int columns) {
-    return (size_t)(2 * rows + 1) * (size_t)(2 * columns + 1) * 2 * 16 * sizeof(float);
+/* srelu by sums: rows of cells, a cell two registers of at most 16 floats, a window of them, and
+ * behind them two doubles a channel and tile of at least 4 images: see srelu.c. */
+enum { SRELU_ZEROS = 4 }; /* beyond the window, on both sides of a row */
+static inline size_t fcnn_cpu_srelu_rows(int radius, int window) {
+    size_t across = 2 * (size_t)window + 1, row = 2 * (size_t)(radius + window + SRELU_ZEROS) + 1;
+    return across * (row + (size_t)window + 1) * 2 * 16 * sizeof(float);
+}
+static inline size_t fcnn_cpu_srelu_scratch(int radius, int window, int channels, int capacity) {
+    return fcnn_cpu_srelu_rows(radius, window) +
+           (size_t)channels * (size_t)(capacity / 4) * 2 * sizeof(double);
 }
 
 #endif

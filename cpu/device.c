@@ -361,12 +361,6 @@ fcnn_status fcnn_cpu_make_torus(cpu_device *device, int size) {
     return FCNN_OK;
 }
 
-/* The planes of a channel and of the gradient's window: see srelu.c. */
-static size_t srelu_scratch(int radius, int window) {
-    return fcnn_cpu_plane_bytes(radius, radius + window + SRELU_SPAN - 1) +
-           fcnn_cpu_plane_bytes(window, window);
-}
-
 static size_t product_scratch(const fcnn_demand *demand) {
     int inner = (demand->fold ? demand->fold->most : 1) * demand->channels;
     fcnn_cpu_product_parts parts =
@@ -389,7 +383,10 @@ fcnn_status fcnn_cpu_demand(fcnn_device *base, const fcnn_demand *demand) {
         FCNN_TRY(fcnn_cpu_make_grid(device, demand->size));
         bytes = fcnn_cpu_grid_scratch(demand->size);
         break;
-    case FCNN_DEMAND_SRELU: bytes = srelu_scratch(demand->radius, demand->window); break;
+    case FCNN_DEMAND_SRELU:
+        bytes = fcnn_cpu_srelu_scratch(demand->radius, demand->window, demand->channels,
+                                       demand->capacity);
+        break;
     case FCNN_DEMAND_POOL: /* two maps of the input's side, one of the output's: see pool.c */
         FCNN_TRY(fcnn_cpu_make_grid(device, demand->size));
         FCNN_TRY(fcnn_cpu_make_grid(device, demand->grid));

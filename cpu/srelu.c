@@ -1,183 +1,354 @@
-/* srelu by sums: y = a x + b [x^2] on the bins of radius <= p. Work is done per
- * channel and tile of LANES images on the full plane of coefficients c_q
- * (c_0 = X_0, c_k = X_k / sqrt 2, c_-k = conj c_k), split into real and
- * imaginary parts, its rows padded with zeros so that no index is checked inside
- * the loops:
+/* srelu by sums: y = a x + b [x^2] on the bins of radius <= p, per channel and
+ * tile of LANES images, over the full plane of coefficients c_q (c_0 = X_0,
+ * c_k = X_k / sqrt 2, c_-k = conj c_k):
  *   forward   Z_k = sum_q c_q c_(k-q)        k in the window, each pair once
  *   backward  Z_k = sum_q g_q c_(k-q)        q in the window, k in the band
- * or, with a grid, by the transforms of fused.c. */
+ * Rows of c pass through a ring that stays in the second cache: x is read once,
+ * and y and dx are written once. Or, with a grid, by the transforms of fused.c. */
 #include "kernels.h"
+
+/* What registers hold: outputs of the backward pass, lags of the forward one. */
+#if FCNN_LANES == 16
+enum { SRELU_SPAN = 4 };
+#define SRELU_LAGS 7
+#else
+enum { SRELU_SPAN = 2 };
+#define SRELU_LAGS 4
+#endif
+
+#define UNROLLED static inline __attribute__((always_inline))
 
 typedef struct {
     lanes re, im;
 } cell;
 
-/* Rows -rows .. rows, columns -columns .. columns, padding included. */
-typedef struct {
-    int rows, columns;
-    cell *cells;
-} plane;
+/* ---- Rows ---- */
 
-static inline cell *plane_at(const plane *p, int ky, int kx) {
-    return p->cells + (int64_t)(ky + p->rows) * (2 * p->columns + 1) + kx + p->columns;
+/* Rows ky - window .. ky + window of sqrt 2 c: of all bins but DC, the coordinates themselves.
+ * Columns -radius .. radius stand between zeros, so that no index is checked inside the loops. */
+typedef struct {
+    int radius, window;
+    int row, zeros; /* cells of a row, and before its column -radius */
+    cell *cells;
+} ring;
+
+static inline cell *ring_row(const ring *p, int ky) {
+    int slot = (ky + p->window) % (2 * p->window + 1);
+    return p->cells + slot * p->row + p->zeros + p->radius;
 }
 
-static plane make_plane(unsigned char **scratch, int rows, int columns) {
-    plane p = {.rows = rows, .columns = columns, .cells = (cell *)(void *)*scratch};
-    *scratch += fcnn_cpu_plane_bytes(rows, columns);
+static ring make_ring(unsigned char *scratch, int radius, int window) {
+    int rows = 2 * window + 1, zeros = window + SRELU_ZEROS;
+    ring p = {.radius = radius,
+              .window = window,
+              .row = 2 * (radius + zeros) + 1,
+              .zeros = zeros,
+              .cells = (cell *)(void *)scratch};
+    for (int i = 0; i < rows; i++) {
+        cell *row = p.cells + i * p.row;
+        memset(row, 0, (size_t)zeros * sizeof *row);
+        memset(row + p.row - zeros, 0, (size_t)zeros * sizeof *row);
+    }
     return p;
 }
 
-/* Fills a plane from the bins of radius <= radius of one channel. */
-static void load_plane(const fcnn_tensor *band, int radius, int c, int n0, const plane *p) {
-    memset(p->cells, 0, (size_t)(2 * p->rows + 1) * (size_t)(2 * p->columns + 1) * sizeof(cell));
-    int images = band->images - n0;
-    int64_t bins = fcnn_band_count(radius);
-    for (int64_t k = 0; k < bins; k++) {
-        int ky, kx;
-        fcnn_band_frequency(k, &ky, &kx);
-        const fcnn_complex *row = fcnn_cpu_row(band, k, c) + n0;
-        float scale = k ? (float)(1.0 / FCNN_SQRT2) : 1.0f;
-        cell v;
-        lanes_load_complex(row, images < LANES ? images : LANES, &v.re, &v.im);
-        v.re *= scale;
-        v.im *= scale;
-        *plane_at(p, -ky, -kx) = (cell){v.re, -v.im};
-        *plane_at(p, ky, kx) = v;
+/* Images n0 .. n0+count-1 of channel c. */
+typedef struct {
+    int c, n0, count;
+} tile;
+
+static inline fcnn_complex *tile_row(const tile *t, const fcnn_tensor *band, int64_t k) {
+    return fcnn_cpu_row(band, k, t->c) + t->n0;
+}
+
+static inline cell load_cell(const tile *t, const fcnn_complex *row) {
+    cell v;
+    lanes_load_complex(row, t->count, &v.re, &v.im);
+    return v;
+}
+
+static inline void store_cell(const tile *t, cell v, fcnn_complex *row) {
+    lanes_store_complex(row, v.re, v.im, t->count);
+}
+
+static inline cell conjugate(cell v) { return (cell){v.re, -v.im}; }
+
+/* Loads a bin of row ky >= 0, or of -ky; y = a x where y holds it. */
+static inline cell load_bin(const tile *t, const fcnn_tensor *x, int64_t k, float a,
+                            const fcnn_tensor *y, int64_t kept) {
+    cell v = load_cell(t, tile_row(t, x, k));
+    if (k < kept) store_cell(t, (cell){a * v.re, a * v.im}, tile_row(t, y, k));
+    return v;
+}
+
+/* Loads row ky >= 0, and row -ky if the window has it; rows beyond the radius are zero. */
+static void load_row(const tile *t, const fcnn_tensor *x, int ky, const ring *p, float a,
+                     const fcnn_tensor *y) {
+    int radius = p->radius;
+    cell *row = ring_row(p, ky), *opposite = ky && ky <= p->window ? ring_row(p, -ky) : NULL;
+    int64_t kept = y ? fcnn_band_count(y->radius) : 0;
+    if (ky > radius) {
+        memset(row - radius, 0, (size_t)(2 * radius + 1) * sizeof *row);
+        if (opposite) memset(opposite - radius, 0, (size_t)(2 * radius + 1) * sizeof *row);
+        return;
     }
-}
-
-static inline void accumulate(cell *sum, const cell *a, const cell *b) {
-    sum->re += a->re * b->re - a->im * b->im;
-    sum->im += a->re * b->im + a->im * b->re;
-}
-
-/* sum[i] += over qx in [from, to] of a[qx] b[kx + i - qx], i < SRELU_SPAN. */
-static void dot_rows(const cell *a, const cell *b, int from, int to, int kx, cell sum[SRELU_SPAN]) {
-    cell s0 = sum[0], s1 = sum[1], s2 = sum[2], s3 = sum[3];
-    for (int qx = from; qx <= to; qx++) {
-        const cell *other = b + kx - qx;
-        accumulate(&s0, a + qx, other);
-        accumulate(&s1, a + qx, other + 1);
-        accumulate(&s2, a + qx, other + 2);
-        accumulate(&s3, a + qx, other + 3);
+    for (int kx = 0; kx <= radius; kx++) {
+        row[kx] = load_bin(t, x, fcnn_band_index(ky, kx), a, y, kept);
+        if (!kx) continue;
+        row[-kx] = conjugate(ky ? load_bin(t, x, fcnn_band_index(-ky, kx), a, y, kept) : row[kx]);
     }
-    sum[0] = s0;
-    sum[1] = s1;
-    sum[2] = s2;
-    sum[3] = s3;
-}
-
-static void clear_sums(cell sum[SRELU_SPAN]) {
-    for (int i = 0; i < SRELU_SPAN; i++) sum[i] = (cell){{0}, {0}};
-}
-
-/* Z at (ky, kx .. kx+SRELU_SPAN-1): rows qy and ky-qy pair up; a row that is its own partner is
- * summed whole. */
-static void self_convolve(const plane *x, int radius, int ky, int kx, cell sum[SRELU_SPAN]) {
-    clear_sums(sum);
-    for (int qy = radius; 2 * qy > ky; qy--)
-        dot_rows(plane_at(x, qy, 0), plane_at(x, ky - qy, 0), -radius, radius, kx, sum);
-    for (int i = 0; i < SRELU_SPAN; i++) {
-        sum[i].re += sum[i].re;
-        sum[i].im += sum[i].im;
+    if (ky == 0) {
+        row[0].re *= (float)FCNN_SQRT2;
+        row[0].im = (lanes){0};
     }
-    if (ky % 2 == 0)
-        dot_rows(plane_at(x, ky / 2, 0), plane_at(x, ky / 2, 0), -radius, radius, kx, sum);
+    for (int kx = -radius; opposite && kx <= radius; kx++) opposite[-kx] = conjugate(row[kx]);
 }
 
-/* Z_k as coordinates: DC is real, the others count sqrt 2. */
-static cell to_coordinates(cell v, int64_t k, bool conjugate) {
-    if (k == 0) return (cell){v.re, (lanes){0}};
-    float scale = (float)FCNN_SQRT2;
-    return (cell){v.re * scale, conjugate ? -v.im * scale : v.im * scale};
-}
+/* ---- Forward ---- */
 
-static void store_cell(cell v, int images, fcnn_complex *row) {
-    lanes_store_complex(row, v.re, v.im, images < LANES ? images : LANES);
-}
-
-static void square_tile(const fcnn_tensor *x, int window, int c, int n0, unsigned char *scratch,
-                        fcnn_complex *square) {
-    int radius = x->radius;
-    plane p = make_plane(&scratch, radius, radius + window + SRELU_SPAN - 1);
-    load_plane(x, radius, c, n0, &p);
-    for (int ky = 0; ky <= window; ky++) {
-        /* Of row 0, (0, -kx) repeats (0, kx); a span may pass the window's end. */
-        for (int kx = ky ? -window : 0; kx <= window; kx += SRELU_SPAN) {
-            cell sum[SRELU_SPAN];
-            self_convolve(&p, radius, ky, kx, sum);
-            for (int i = 0; i < SRELU_SPAN && kx + i <= window; i++) {
-                bool conjugate;
-                int64_t k = fcnn_band_locate(ky, kx + i, &conjugate);
-                store_cell(to_coordinates(sum[i], k, conjugate), x->images - n0,
-                           square + (k * x->channels + c) * x->capacity + n0);
+/* sums[i] += weight * sum over columns q of a[q] conj(b[q - lag - i]), i < lags: a pair of columns
+ * of a meets the lags + 1 cells of b in turn. A product takes three multiplications (Gauss), and
+ * additions that most processors do beside them. */
+UNROLLED void correlate(const cell *a, const cell *b, int radius, int lag, const int lags,
+                        float weight, cell *sums) {
+    lanes both[SRELU_LAGS], first[SRELU_LAGS], second[SRELU_LAGS];
+    for (int i = 0; i < lags; i++) both[i] = first[i] = second[i] = (lanes){0};
+    for (int q = -radius; q <= radius; q += 2) { /* the last may be a zero */
+        cell even = a[q], odd = a[q + 1];
+        lanes even_sum = even.re + even.im, odd_sum = odd.re + odd.im;
+#pragma GCC unroll 9
+        for (int j = 0; j <= lags; j++) {
+            const cell *other = b + q + 1 - lag - j;
+            lanes re = other->re, sum = re + other->im, difference = re - other->im;
+            if (j < lags) {
+                both[j] += odd_sum * re;
+                first[j] += odd.re * sum;
+                second[j] += odd.im * difference;
             }
+            if (j > 0) {
+                both[j - 1] += even_sum * re;
+                first[j - 1] += even.re * sum;
+                second[j - 1] += even.im * difference;
+            }
+        }
+    }
+    for (int i = 0; i < lags; i++) {
+        sums[i].re += weight * (both[i] - second[i]);
+        sums[i].im += weight * (both[i] - first[i]);
+    }
+}
+
+/* Any number of lags, by loops of known length. */
+static void correlate_rows(const cell *a, const cell *b, int radius, int lag, int lags,
+                           float weight, cell *sums) {
+    for (; lags > 0; lags -= SRELU_LAGS, lag += SRELU_LAGS, sums += SRELU_LAGS) {
+        switch (lags) {
+        case 1: correlate(a, b, radius, lag, 1, weight, sums); break;
+        case 2: correlate(a, b, radius, lag, 2, weight, sums); break;
+        case 3: correlate(a, b, radius, lag, 3, weight, sums); break;
+#if SRELU_LAGS > 4
+        case 4: correlate(a, b, radius, lag, 4, weight, sums); break;
+        case 5: correlate(a, b, radius, lag, 5, weight, sums); break;
+        case 6: correlate(a, b, radius, lag, 6, weight, sums); break;
+#endif
+        default: correlate(a, b, radius, lag, SRELU_LAGS, weight, sums); break;
         }
     }
 }
 
-/* y = a x + b square on a tile's bins. */
-static void combine_tile(float a, float b, const fcnn_tensor *x, const fcnn_complex *square,
-                         int window, int c, int n0, int count, fcnn_tensor *y) {
+/* y = a x and the window's sums [ky][-window .. window], ky = 0 .. window: of 2 c_q c_(k-q), rows
+ * qy >= ky / 2 meeting ky - qy, as row qy - ky conjugated. */
+static void sum_pairs(const tile *t, float a, const fcnn_tensor *x, const ring *p, cell *sums,
+                      const fcnn_tensor *y) {
+    int window = p->window, radius = p->radius, lags = 2 * window + 1;
+    memset(sums, 0, (size_t)(window + 1) * (size_t)lags * sizeof *sums);
+    for (int qy = 0; qy <= radius; qy++) {
+        load_row(t, x, qy, p, a, y);
+        for (int ky = 0; ky <= window && ky <= 2 * qy; ky++) {
+            float weight = ky == 2 * qy ? 1.0f : 2.0f;
+            /* Of row 0, (0, -kx) repeats (0, kx). */
+            int first = ky ? -window : 0;
+            correlate_rows(ring_row(p, qy), ring_row(p, qy - ky), radius, first, window - first + 1,
+                           weight, sums + ky * lags + window + first);
+        }
+    }
+}
+
+static void square_tile(const tile *t, float a, float b, const fcnn_tensor *x, int window,
+                        unsigned char *scratch, fcnn_complex *square, const fcnn_tensor *y) {
+    ring p = make_ring(scratch, x->radius, window);
+    cell *sums = p.cells + (2 * window + 1) * p.row;
+    sum_pairs(t, a, x, &p, sums, y);
+    int64_t bins = fcnn_band_count(window);
+    for (int64_t k = 0; k < bins; k++) {
+        int ky, kx;
+        fcnn_band_frequency(k, &ky, &kx);
+        cell z = ky < 0 ? conjugate(sums[-ky * (2 * window + 1) + window - kx])
+                        : sums[ky * (2 * window + 1) + window + kx];
+        /* From 2 Z to coordinates: DC is real, the others count sqrt 2. */
+        float scale = k ? (float)(1.0 / FCNN_SQRT2) : 0.5f;
+        z.re *= scale;
+        z.im = k ? z.im * scale : (lanes){0};
+        store_cell(t, z, square + (k * x->channels + t->c) * x->capacity + t->n0);
+        cell v = load_cell(t, tile_row(t, y, k));
+        store_cell(t, (cell){v.re + b * z.re, v.im + b * z.im}, tile_row(t, y, k));
+    }
+}
+
+/* y = a x + b square, the square from a grid. */
+static void combine_tile(const tile *t, float a, float b, const fcnn_tensor *x,
+                         const fcnn_complex *square, int window, const fcnn_tensor *y) {
     int64_t bins = fcnn_band_count(y->radius), inside = fcnn_band_count(window);
     for (int64_t k = 0; k < bins; k++) {
-        const float *from = &(fcnn_cpu_row(x, k, c) + n0)->re;
-        const float *energy = &(square + (k * x->channels + c) * x->capacity + n0)->re;
-        float *to = &(fcnn_cpu_row(y, k, c) + n0)->re;
+        const float *from = &tile_row(t, x, k)->re;
+        const float *energy = &(square + (k * x->channels + t->c) * x->capacity + t->n0)->re;
+        float *to = &tile_row(t, y, k)->re;
         if (k < inside)
-            for (int i = 0; i < 2 * count; i++) to[i] = a * from[i] + b * energy[i];
+            for (int i = 0; i < 2 * t->count; i++) to[i] = a * from[i] + b * energy[i];
         else
-            for (int i = 0; i < 2 * count; i++) to[i] = a * from[i];
+            for (int i = 0; i < 2 * t->count; i++) to[i] = a * from[i];
     }
 }
 
 static int lane_tiles(const fcnn_tensor *t) { return (t->images + LANES - 1) / LANES; }
 
+static tile tile_at(const fcnn_tensor *x, int unit) {
+    int tiles = lane_tiles(x), n0 = unit % tiles * LANES, left = x->images - n0;
+    return (tile){.c = unit / tiles, .n0 = n0, .count = left < LANES ? left : LANES};
+}
+
 fcnn_status CPU(srelu_forward)(fcnn_device *base, int window, int grid, const float *a,
                                const float *b, const fcnn_tensor *x, fcnn_complex *square,
                                fcnn_tensor *y) {
     cpu_device *device = (cpu_device *)base;
-    int w = window < y->radius ? window : y->radius, tiles = lane_tiles(x);
+    int w = window < y->radius ? window : y->radius;
     if (grid) CPU(grid_square)(device, grid, x, w, square);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int unit = 0; unit < x->channels * tiles; unit++) {
-        int c = unit / tiles, n0 = unit % tiles * LANES;
-        int count = x->images - n0 < LANES ? x->images - n0 : LANES;
-        if (!grid) square_tile(x, w, c, n0, fcnn_cpu_scratch(device), square);
-        combine_tile(a[c], b[c], x, square, w, c, n0, count, y);
+    for (int unit = 0; unit < x->channels * lane_tiles(x); unit++) {
+        tile t = tile_at(x, unit);
+        if (grid)
+            combine_tile(&t, a[t.c], b[t.c], x, square, w, y);
+        else
+            square_tile(&t, a[t.c], b[t.c], x, w, fcnn_cpu_scratch(device), square, y);
     }
     return FCNN_OK;
 }
 
-/* dx (already a dy) += 2 b [x g] on a tile. */
-static void backward_tile(float b, const fcnn_tensor *x, const fcnn_tensor *dy, int window, int c,
-                          int n0, unsigned char *scratch, fcnn_tensor *dx) {
-    int radius = x->radius, count = x->images - n0 < LANES ? x->images - n0 : LANES;
-    plane p = make_plane(&scratch, radius, radius + window + SRELU_SPAN - 1);
-    plane g = make_plane(&scratch, window, window);
-    load_plane(x, radius, c, n0, &p);
-    load_plane(dy, window, c, n0, &g);
-    for (int ky = -radius; ky <= radius; ky++) {
-        int top = ky + radius < window ? ky + radius : window;
-        int bottom = ky - radius > -window ? ky - radius : -window;
-        for (int kx = 0; kx <= radius; kx += SRELU_SPAN) {
-            cell sum[SRELU_SPAN];
-            clear_sums(sum);
-            for (int qy = bottom; qy <= top; qy++)
-                dot_rows(plane_at(&g, qy, 0), plane_at(&p, ky - qy, 0), -window, window, kx, sum);
-            for (int i = 0; i < SRELU_SPAN && kx + i <= radius; i++) {
-                if (!fcnn_band_stored(ky, kx + i)) continue;
-                int64_t k = fcnn_band_index(ky, kx + i);
-                cell z = to_coordinates(sum[i], k, false);
-                fcnn_complex *row = fcnn_cpu_row(dx, k, c) + n0;
-                for (int l = 0; l < count; l++) {
-                    row[l].re += 2.0f * b * z.re[l];
-                    row[l].im += 2.0f * b * z.im[l];
-                }
-            }
+/* ---- Backward ---- */
+
+/* out[i] += sum over qx in [from, to] of g_q c_(k-q) + g_-q c_(k+q), k at column kx + i and
+ * g_-q = conj g_q: of the rows below = ky - qy and above = ky + qy, sum and difference meet one
+ * factor each. Both slide over the outputs in opposite directions. */
+UNROLLED void convolve(const cell *g, int from, int to, const cell *below, const cell *above,
+                       cell out[SRELU_SPAN]) {
+    cell sum[SRELU_SPAN], low[SRELU_SPAN], high[SRELU_SPAN];
+    for (int i = 0; i < SRELU_SPAN; i++) {
+        sum[i] = out[i];
+        low[i] = below[i - from + 1]; /* one step back */
+        high[i] = above[i + from - 1];
+    }
+#pragma GCC unroll 4
+    for (int qx = from; qx <= to; qx++) {
+        for (int i = SRELU_SPAN - 1; i > 0; i--) low[i] = low[i - 1];
+        low[0] = below[-qx];
+        for (int i = 0; i < SRELU_SPAN - 1; i++) high[i] = high[i + 1];
+        high[SRELU_SPAN - 1] = above[SRELU_SPAN - 1 + qx];
+        lanes re = g[qx].re, im = g[qx].im;
+        for (int i = 0; i < SRELU_SPAN; i++) {
+            sum[i].re += re * (low[i].re + high[i].re);
+            sum[i].im += re * (low[i].im + high[i].im);
+            sum[i].re -= im * (low[i].im - high[i].im);
+            sum[i].im += im * (low[i].re - high[i].re);
         }
     }
+    for (int i = 0; i < SRELU_SPAN; i++) out[i] = sum[i];
+}
+
+/* What a tile adds to the gradients of a and b. */
+typedef struct {
+    double a, b;
+} tile_sums;
+
+static inline void wide_add(wide *sum, lanes v) {
+    float parts[LANES];
+    lanes_store(parts, v);
+    *sum += wide_load(parts) + wide_load(parts + LANES / 2);
+}
+
+/* dx of row ky >= 0 and of its opposite, and their part of da. */
+static wide backward_row(const tile *t, float a, const cell *g, const ring *p, int ky,
+                         const fcnn_tensor *dy, const fcnn_tensor *dx) {
+    int radius = p->radius, window = p->window, across = 2 * window + 1;
+    int64_t given = fcnn_band_count(dy->radius);
+    lanes along = {0};
+    for (int kx = ky ? -radius : 0; kx <= radius; kx += SRELU_SPAN) {
+        cell out[SRELU_SPAN];
+        const cell *middle = ring_row(p, ky) + kx;
+        for (int i = 0; i < SRELU_SPAN; i++)
+            out[i] = (cell){g->re * middle[i].re, g->re * middle[i].im};
+        convolve(g, 1, window, middle, middle, out);
+        for (int qy = 1; qy <= window; qy++)
+            convolve(g + qy * across, -window, window, ring_row(p, ky - qy) + kx,
+                     ring_row(p, ky + qy) + kx, out);
+        for (int i = 0; i < SRELU_SPAN && kx + i <= radius; i++) {
+            cell v = kx + i < 0 ? conjugate(out[i]) : out[i];
+            int64_t k = kx + i < 0 ? fcnn_band_index(-ky, -kx - i) : fcnn_band_index(ky, kx + i);
+            if (k == 0) v = (cell){v.re * (float)(1.0 / FCNN_SQRT2), (lanes){0}};
+            if (k < given) {
+                cell d = load_cell(t, tile_row(t, dy, k)), x = middle[i];
+                v.re += a * d.re;
+                v.im += a * d.im;
+                lanes real = x.re * d.re, imaginary = x.im * d.im;
+                if (k == 0)
+                    along += real * (float)(1.0 / FCNN_SQRT2);
+                else
+                    along += kx + i < 0 ? real - imaginary : real + imaginary;
+            }
+            store_cell(t, v, tile_row(t, dx, k));
+        }
+    }
+    wide sum = {0};
+    wide_add(&sum, along);
+    return sum;
+}
+
+/* 2 b g of rows 0 .. window; returns sum Re(conj([x^2]) dy). */
+static wide load_window(const tile *t, float b, const fcnn_complex *square, const fcnn_tensor *dy,
+                        int window, cell *g) {
+    lanes along = {0};
+    int64_t bins = fcnn_band_count(window);
+    for (int64_t k = 0; k < bins; k++) {
+        int ky, kx;
+        fcnn_band_frequency(k, &ky, &kx);
+        cell v = load_cell(t, tile_row(t, dy, k));
+        cell z = load_cell(t, square + (k * dy->channels + t->c) * dy->capacity + t->n0);
+        along += z.re * v.re + z.im * v.im;
+        float scale = 2.0f * b * (k ? (float)(1.0 / FCNN_SQRT2) : 1.0f);
+        v.re *= scale;
+        v.im *= scale;
+        if (ky < 0)
+            g[-ky * (2 * window + 1) - kx] = conjugate(v);
+        else
+            g[ky * (2 * window + 1) + kx] = v;
+    }
+    wide sum = {0};
+    wide_add(&sum, along);
+    return sum;
+}
+
+/* dx = a dy + 2 b [x g] on a tile. */
+static tile_sums backward_tile(const tile *t, float a, float b, const fcnn_tensor *x,
+                               const fcnn_complex *square, const fcnn_tensor *dy, int window,
+                               unsigned char *scratch, const fcnn_tensor *dx) {
+    ring p = make_ring(scratch, x->radius, window);
+    cell *g = p.cells + (2 * window + 1) * p.row + window;
+    wide sum_b = load_window(t, b, square, dy, window, g), sum_a = {0};
+    for (int ky = 0; ky < window; ky++) load_row(t, x, ky, &p, 0.0f, NULL);
+    for (int ky = 0; ky <= x->radius; ky++) {
+        load_row(t, x, ky + window, &p, 0.0f, NULL);
+        sum_a += backward_row(t, a, g, &p, ky, dy, dx);
+    }
+    return (tile_sums){wide_sum(sum_a), wide_sum(sum_b)};
 }
 
 /* dx = a dy, 0 where dy has no bin, for one channel. */
@@ -214,20 +385,30 @@ fcnn_status CPU(srelu_backward)(fcnn_device *base, int window, int grid, const f
                                 const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
     cpu_device *device = (cpu_device *)base;
     int w = window < dy->radius ? window : dy->radius, tiles = lane_tiles(x);
+    if (grid || !dx) {
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int c = 0; c < x->channels; c++) {
-        parameter_gradients(x, square, w, dy, c, &da[c], &db[c]);
-        if (dx) scale_channel(a[c], dy, c, dx);
-    }
-    if (!dx) return FCNN_OK;
-    if (grid) {
-        CPU(grid_square_backward)(device, grid, b, x, dy, w, dx);
+        for (int c = 0; c < x->channels; c++) {
+            parameter_gradients(x, square, w, dy, c, &da[c], &db[c]);
+            if (dx) scale_channel(a[c], dy, c, dx);
+        }
+        if (dx) CPU(grid_square_backward)(device, grid, b, x, dy, w, dx);
         return FCNN_OK;
     }
+    tile_sums *sums = (tile_sums *)(void *)(device->scratch + fcnn_cpu_srelu_rows(x->radius, w));
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < x->channels * tiles; unit++) {
-        int c = unit / tiles;
-        backward_tile(b[c], x, dy, w, c, unit % tiles * LANES, fcnn_cpu_scratch(device), dx);
+        tile t = tile_at(x, unit);
+        sums[unit] = backward_tile(&t, a[t.c], b[t.c], x, square, dy, w, fcnn_cpu_scratch(device),
+                                   dx);
+    }
+    for (int c = 0; c < x->channels; c++) {
+        tile_sums sum = {0.0, 0.0};
+        for (int i = 0; i < tiles; i++) {
+            sum.a += sums[c * tiles + i].a;
+            sum.b += sums[c * tiles + i].b;
+        }
+        da[c] = (float)sum.a;
+        db[c] = (float)sum.b;
     }
     return FCNN_OK;
 }

@@ -41,7 +41,7 @@ typedef enum {
     FCNN_DEMAND_INPUT,   /* images_to_band:  channels, radius */
     FCNN_DEMAND_GRID,    /* band_to_map, map_to_band, fused_*, srelu on a grid: size, channels,
                           * capacity */
-    FCNN_DEMAND_SRELU,   /* srelu by sums:   radius, window */
+    FCNN_DEMAND_SRELU,   /* srelu by sums:   radius, window, channels, capacity */
     FCNN_DEMAND_PRODUCT, /* product_*:       channels, filters, capacity, fold */
     FCNN_DEMAND_KERNEL,  /* kernel_to_spectrum and back: size (taps across), grid */
     FCNN_DEMAND_POOL     /* pool_* on bands: size and grid, sides of its input and output;

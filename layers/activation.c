@@ -160,7 +160,9 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     if (state->form == SRELU)
         return fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_SRELU,
                                                        .radius = radius,
-                                                       .window = square_radius(node)});
+                                                       .window = square_radius(node),
+                                                       .channels = output->channels,
+                                                       .capacity = output->capacity});
     return FCNN_OK;
 }
 

@@ -41,7 +41,9 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     if (state->grid) return fcnn_demand_grid(graph, node, state->grid);
     return fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_SRELU,
                                                    .radius = state->x.radius,
-                                                   .window = band.radius});
+                                                   .window = band.radius,
+                                                   .channels = band.channels,
+                                                   .capacity = band.capacity});
 }
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {

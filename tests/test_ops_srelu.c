@@ -96,7 +96,11 @@ static void run_device(const problem *p, int grid) {
         case_demand((fcnn_demand){
             .kind = FCNN_DEMAND_GRID, .size = grid, .channels = channels, .capacity = x.capacity});
     else
-        case_demand((fcnn_demand){.kind = FCNN_DEMAND_SRELU, .radius = r, .window = s->window});
+        case_demand((fcnn_demand){.kind = FCNN_DEMAND_SRELU,
+                                  .radius = r,
+                                  .window = ref_srelu_window(s),
+                                  .channels = channels,
+                                  .capacity = x.capacity});
     case_reserve();
     CASE_CALL(srelu_forward, s->window, grid, a, b, &x, fcnn_tensor_band(&square), &y);
     CASE_CALL(srelu_backward, s->window, grid, a, b, &x, fcnn_tensor_band(&square), &dy, &dx, da,
