@@ -200,7 +200,7 @@ static inline size_t fcnn_cpu_kernel_scratch(int taps_across, int grid) {
 enum { SRELU_ZEROS = 4 }; /* beyond the window, on both sides of a row */
 static inline size_t fcnn_cpu_srelu_rows(int radius, int window) {
     size_t across = 2 * (size_t)window + 1, row = 2 * (size_t)(radius + window + SRELU_ZEROS) + 1;
-    return across * (row + (size_t)window + 1) * 2 * 16 * sizeof(float);
+    return ((across + 1) * row + across * ((size_t)window + 1)) * 2 * 16 * sizeof(float);
 }
 static inline size_t fcnn_cpu_srelu_scratch(int radius, int window, int channels, int capacity) {
     return fcnn_cpu_srelu_rows(radius, window) +

@@ -5,12 +5,17 @@
  *   backward  Z_k = sum_q g_q c_(k-q)        q in the window, k in the band
  * Rows of c pass through a ring that stays in the second cache: x is read once,
  * and y and dx are written once. Or, with a grid, by the transforms of fused.c. */
-#include "kernels.h"
+#include <limits.h>
+
+#include "stream.h"
+
+enum { SRELU_AHEAD = 8 }; /* columns prefetched before they are loaded */
+
 
 /* What registers hold: outputs of the backward pass, lags of the forward one. */
 #if FCNN_LANES == 16
 enum { SRELU_SPAN = 4 };
-#define SRELU_LAGS 7
+#define SRELU_LAGS 4
 #else
 enum { SRELU_SPAN = 2 };
 #define SRELU_LAGS 4
@@ -24,27 +29,30 @@ typedef struct {
 
 /* ---- Rows ---- */
 
-/* Rows ky - window .. ky + window of sqrt 2 c: of all bins but DC, the coordinates themselves.
- * Columns -radius .. radius stand between zeros, so that no index is checked inside the loops. */
+/* Rows ky - window .. ky + window of sqrt 2 c, of all bins but DC the coordinates themselves, and
+ * the row that is being loaded. Columns -radius .. radius stand between zeros, so that no index is
+ * checked inside the loops. */
 typedef struct {
     int radius, window;
     int row, zeros; /* cells of a row, and before its column -radius */
     cell *cells;
 } ring;
 
+static inline int ring_rows(const ring *p) { return 2 * p->window + 2; }
+
 static inline cell *ring_row(const ring *p, int ky) {
-    int slot = (ky + p->window) % (2 * p->window + 1);
+    int slot = (ky + p->window) % ring_rows(p);
     return p->cells + slot * p->row + p->zeros + p->radius;
 }
 
 static ring make_ring(unsigned char *scratch, int radius, int window) {
-    int rows = 2 * window + 1, zeros = window + SRELU_ZEROS;
+    int zeros = window + SRELU_ZEROS;
     ring p = {.radius = radius,
               .window = window,
               .row = 2 * (radius + zeros) + 1,
               .zeros = zeros,
               .cells = (cell *)(void *)scratch};
-    for (int i = 0; i < rows; i++) {
+    for (int i = 0; i < ring_rows(&p); i++) {
         cell *row = p.cells + i * p.row;
         memset(row, 0, (size_t)zeros * sizeof *row);
         memset(row + p.row - zeros, 0, (size_t)zeros * sizeof *row);
@@ -67,42 +75,94 @@ static inline cell load_cell(const tile *t, const fcnn_complex *row) {
     return v;
 }
 
-static inline void store_cell(const tile *t, cell v, fcnn_complex *row) {
-    lanes_store_complex(row, v.re, v.im, t->count);
+static inline void store_cell(const tile *t, bool stream, cell v, fcnn_complex *row) {
+    if (stream && t->count == LANES)
+        lanes_stream_complex(row, v.re, v.im);
+    else
+        lanes_store_complex(row, v.re, v.im, t->count);
 }
 
 static inline cell conjugate(cell v) { return (cell){v.re, -v.im}; }
 
-/* Loads a bin of row ky >= 0, or of -ky; y = a x where y holds it. */
-static inline cell load_bin(const tile *t, const fcnn_tensor *x, int64_t k, float a,
-                            const fcnn_tensor *y, int64_t kept) {
-    cell v = load_cell(t, tile_row(t, x, k));
-    if (k < kept) store_cell(t, (cell){a * v.re, a * v.im}, tile_row(t, y, k));
+/* Bins (ky, kx) and (-ky, kx). */
+typedef struct {
+    int ky, kx;
+} column;
+
+static inline void next_column(column *at, int radius) {
+    if (at->kx++ < radius) return;
+    at->kx = 0;
+    at->ky++;
+}
+
+/* Fills a ring in order of ky and kx, a few columns at a time, while other rows are worked on: a
+ * tile's lines of neighbouring bins lie pages apart, where no processor looks ahead. */
+typedef struct {
+    const tile *t;
+    const fcnn_tensor *x;
+    const ring *p;
+    const fcnn_tensor *y; /* takes a x where it holds the bin; or NULL */
+    float a;
+    bool stream;
+    int64_t kept; /* bins of y */
+    column at, ahead;
+} loader;
+
+UNROLLED void prefetch_bin(const tile *t, const fcnn_tensor *x, int64_t k) {
+    const fcnn_complex *row = tile_row(t, x, k);
+    for (size_t i = 0; i < LANES * sizeof *row; i += 64)
+        __builtin_prefetch((const char *)row + i, 0, 2);
+}
+
+UNROLLED void prefetch_column(const loader *l, column at) {
+    if (at.ky > l->p->radius) return;
+    prefetch_bin(l->t, l->x, fcnn_band_index(at.ky, at.kx));
+    if (at.ky && at.kx) prefetch_bin(l->t, l->x, fcnn_band_index(-at.ky, at.kx));
+}
+
+static loader make_loader(const tile *t, const fcnn_tensor *x, const ring *p) {
+    loader l = {.t = t, .x = x, .p = p};
+    for (int i = 0; i < SRELU_AHEAD; i++) {
+        prefetch_column(&l, l.ahead);
+        next_column(&l.ahead, p->radius);
+    }
+    return l;
+}
+
+static inline cell load_bin(const loader *l, int64_t k) {
+    cell v = load_cell(l->t, tile_row(l->t, l->x, k));
+    if (k < l->kept)
+        store_cell(l->t, l->stream, (cell){l->a * v.re, l->a * v.im}, tile_row(l->t, l->y, k));
     return v;
 }
 
-/* Loads row ky >= 0, and row -ky if the window has it; rows beyond the radius are zero. */
-static void load_row(const tile *t, const fcnn_tensor *x, int ky, const ring *p, float a,
-                     const fcnn_tensor *y) {
-    int radius = p->radius;
-    cell *row = ring_row(p, ky), *opposite = ky && ky <= p->window ? ring_row(p, -ky) : NULL;
-    int64_t kept = y ? fcnn_band_count(y->radius) : 0;
-    if (ky > radius) {
-        memset(row - radius, 0, (size_t)(2 * radius + 1) * sizeof *row);
-        if (opposite) memset(opposite - radius, 0, (size_t)(2 * radius + 1) * sizeof *row);
-        return;
+/* Rows beyond the radius are zero. */
+static inline void load_column(const loader *l, column at) {
+    cell *row = ring_row(l->p, at.ky), right = {{0}, {0}}, left = right;
+    if (at.ky <= l->p->radius) {
+        right = load_bin(l, fcnn_band_index(at.ky, at.kx));
+        left = conjugate(at.ky && at.kx ? load_bin(l, fcnn_band_index(-at.ky, at.kx)) : right);
     }
-    for (int kx = 0; kx <= radius; kx++) {
-        row[kx] = load_bin(t, x, fcnn_band_index(ky, kx), a, y, kept);
-        if (!kx) continue;
-        row[-kx] = conjugate(ky ? load_bin(t, x, fcnn_band_index(-ky, kx), a, y, kept) : row[kx]);
-    }
-    if (ky == 0) {
-        row[0].re *= (float)FCNN_SQRT2;
-        row[0].im = (lanes){0};
-    }
-    for (int kx = -radius; opposite && kx <= radius; kx++) opposite[-kx] = conjugate(row[kx]);
+    if (at.ky == 0 && at.kx == 0) right = left = (cell){right.re * (float)FCNN_SQRT2, {0}};
+    row[at.kx] = right;
+    if (at.kx) row[-at.kx] = left;
+    if (at.ky == 0 || at.ky > l->p->window) return;
+    cell *opposite = ring_row(l->p, -at.ky);
+    opposite[-at.kx] = conjugate(right);
+    if (at.kx) opposite[at.kx] = conjugate(left);
 }
+
+/* At most `columns`, and none beyond row ky. */
+static void load_columns(loader *l, int ky, int columns) {
+    for (; columns > 0 && l->at.ky <= ky; columns--) {
+        prefetch_column(l, l->ahead);
+        next_column(&l->ahead, l->p->radius);
+        load_column(l, l->at);
+        next_column(&l->at, l->p->radius);
+    }
+}
+
+static void load_row(loader *l, int ky) { load_columns(l, ky, INT_MAX); }
 
 /* ---- Forward ---- */
 
@@ -156,20 +216,21 @@ static void correlate_rows(const cell *a, const cell *b, int radius, int lag, in
     }
 }
 
-/* y = a x and the window's sums [ky][-window .. window], ky = 0 .. window: of 2 c_q c_(k-q), rows
- * qy >= ky / 2 meeting ky - qy, as row qy - ky conjugated. */
-static void sum_pairs(const tile *t, float a, const fcnn_tensor *x, const ring *p, cell *sums,
-                      const fcnn_tensor *y) {
-    int window = p->window, radius = p->radius, lags = 2 * window + 1;
+/* The window's sums [ky][-window .. window], ky = 0 .. window: of 2 c_q c_(k-q), rows qy >= ky / 2
+ * meeting ky - qy, as row qy - ky conjugated. */
+static void sum_pairs(loader *l, cell *sums) {
+    const ring *p = l->p;
+    int window = p->window, lags = 2 * window + 1;
     memset(sums, 0, (size_t)(window + 1) * (size_t)lags * sizeof *sums);
-    for (int qy = 0; qy <= radius; qy++) {
-        load_row(t, x, qy, p, a, y);
+    for (int qy = 0; qy <= p->radius; qy++) {
+        load_row(l, qy);
         for (int ky = 0; ky <= window && ky <= 2 * qy; ky++) {
             float weight = ky == 2 * qy ? 1.0f : 2.0f;
             /* Of row 0, (0, -kx) repeats (0, kx). */
             int first = ky ? -window : 0;
-            correlate_rows(ring_row(p, qy), ring_row(p, qy - ky), radius, first, window - first + 1,
-                           weight, sums + ky * lags + window + first);
+            if (qy < p->radius) load_columns(l, qy + 1, p->radius / (window + 1) + 1);
+            correlate_rows(ring_row(p, qy), ring_row(p, qy - ky), p->radius, first,
+                           window - first + 1, weight, sums + ky * lags + window + first);
         }
     }
 }
@@ -177,8 +238,13 @@ static void sum_pairs(const tile *t, float a, const fcnn_tensor *x, const ring *
 static void square_tile(const tile *t, float a, float b, const fcnn_tensor *x, int window,
                         unsigned char *scratch, fcnn_complex *square, const fcnn_tensor *y) {
     ring p = make_ring(scratch, x->radius, window);
-    cell *sums = p.cells + (2 * window + 1) * p.row;
-    sum_pairs(t, a, x, &p, sums, y);
+    cell *sums = p.cells + ring_rows(&p) * p.row;
+    loader l = make_loader(t, x, &p);
+    l.y = y;
+    l.a = a;
+    l.kept = fcnn_band_count(y->radius);
+    l.stream = streams(y);
+    sum_pairs(&l, sums);
     int64_t bins = fcnn_band_count(window);
     for (int64_t k = 0; k < bins; k++) {
         int ky, kx;
@@ -189,10 +255,11 @@ static void square_tile(const tile *t, float a, float b, const fcnn_tensor *x, i
         float scale = k ? (float)(1.0 / FCNN_SQRT2) : 0.5f;
         z.re *= scale;
         z.im = k ? z.im * scale : (lanes){0};
-        store_cell(t, z, square + (k * x->channels + t->c) * x->capacity + t->n0);
+        store_cell(t, false, z, square + (k * x->channels + t->c) * x->capacity + t->n0);
         cell v = load_cell(t, tile_row(t, y, k));
-        store_cell(t, (cell){v.re + b * z.re, v.im + b * z.im}, tile_row(t, y, k));
+        store_cell(t, false, (cell){v.re + b * z.re, v.im + b * z.im}, tile_row(t, y, k));
     }
+    if (l.stream) stream_end();
 }
 
 /* y = a x + b square, the square from a grid. */
@@ -276,13 +343,16 @@ static inline void wide_add(wide *sum, lanes v) {
 }
 
 /* dx of row ky >= 0 and of its opposite, and their part of da. */
-static wide backward_row(const tile *t, float a, const cell *g, const ring *p, int ky,
-                         const fcnn_tensor *dy, const fcnn_tensor *dx) {
+static wide backward_row(loader *l, float a, const cell *g, int ky, const fcnn_tensor *dy,
+                         const fcnn_tensor *dx, bool stream) {
+    const tile *t = l->t;
+    const ring *p = l->p;
     int radius = p->radius, window = p->window, across = 2 * window + 1;
     int64_t given = fcnn_band_count(dy->radius);
     lanes along = {0};
     for (int kx = ky ? -radius : 0; kx <= radius; kx += SRELU_SPAN) {
         cell out[SRELU_SPAN];
+        load_columns(l, ky + window + 1, ky ? (SRELU_SPAN + 1) / 2 : SRELU_SPAN);
         const cell *middle = ring_row(p, ky) + kx;
         for (int i = 0; i < SRELU_SPAN; i++)
             out[i] = (cell){g->re * middle[i].re, g->re * middle[i].im};
@@ -304,7 +374,7 @@ static wide backward_row(const tile *t, float a, const cell *g, const ring *p, i
                 else
                     along += kx + i < 0 ? real - imaginary : real + imaginary;
             }
-            store_cell(t, v, tile_row(t, dx, k));
+            store_cell(t, stream, v, tile_row(t, dx, k));
         }
     }
     wide sum = {0};
@@ -341,13 +411,15 @@ static tile_sums backward_tile(const tile *t, float a, float b, const fcnn_tenso
                                const fcnn_complex *square, const fcnn_tensor *dy, int window,
                                unsigned char *scratch, const fcnn_tensor *dx) {
     ring p = make_ring(scratch, x->radius, window);
-    cell *g = p.cells + (2 * window + 1) * p.row + window;
+    cell *g = p.cells + ring_rows(&p) * p.row + window;
+    loader l = make_loader(t, x, &p);
+    bool stream = streams(dx);
     wide sum_b = load_window(t, b, square, dy, window, g), sum_a = {0};
-    for (int ky = 0; ky < window; ky++) load_row(t, x, ky, &p, 0.0f, NULL);
     for (int ky = 0; ky <= x->radius; ky++) {
-        load_row(t, x, ky + window, &p, 0.0f, NULL);
-        sum_a += backward_row(t, a, g, &p, ky, dy, dx);
+        load_row(&l, ky + window);
+        sum_a += backward_row(&l, a, g, ky, dy, dx, stream);
     }
+    if (stream) stream_end();
     return (tile_sums){wide_sum(sum_a), wide_sum(sum_b)};
 }
 
