@@ -198,12 +198,18 @@ static inline size_t fcnn_cpu_kernel_scratch(int taps_across, int grid) {
 /* srelu by sums: rows of cells, a cell two registers of at most 16 floats, a window of them, and
  * behind them two doubles a channel and tile of at least 4 images: see srelu.c. */
 enum { SRELU_ZEROS = 4 }; /* beyond the window, on both sides of a row */
-static inline size_t fcnn_cpu_srelu_rows(int radius, int window) {
+static inline int fcnn_cpu_srelu_rows(int window) { /* a power of two */
+    int rows = 2;
+    while (rows < 2 * window + 2) rows *= 2;
+    return rows;
+}
+static inline size_t fcnn_cpu_srelu_cells(int radius, int window) {
     size_t across = 2 * (size_t)window + 1, row = 2 * (size_t)(radius + window + SRELU_ZEROS) + 1;
-    return ((across + 1) * row + across * ((size_t)window + 1)) * 2 * 16 * sizeof(float);
+    return ((size_t)fcnn_cpu_srelu_rows(window) * row + across * ((size_t)window + 1)) * 2 * 16 *
+           sizeof(float);
 }
 static inline size_t fcnn_cpu_srelu_scratch(int radius, int window, int channels, int capacity) {
-    return fcnn_cpu_srelu_rows(radius, window) +
+    return fcnn_cpu_srelu_cells(radius, window) +
            (size_t)channels * (size_t)(capacity / 4) * 2 * sizeof(double);
 }
 

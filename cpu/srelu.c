@@ -29,62 +29,49 @@ typedef struct {
 
 /* ---- Rows ---- */
 
-/* Rows ky - window .. ky + window of sqrt 2 c, of all bins but DC the coordinates themselves, and
- * the row that is being loaded. Columns -radius .. radius stand between zeros, so that no index is
- * checked inside the loops. */
+/* A tile's part of a band or of its window. */
 typedef struct {
-    int radius, window;
-    int row, zeros; /* cells of a row, and before its column -radius */
-    cell *cells;
-} ring;
-
-static inline int ring_rows(const ring *p) { return 2 * p->window + 2; }
-
-static inline cell *ring_row(const ring *p, int ky) {
-    int slot = (ky + p->window) % ring_rows(p);
-    return p->cells + slot * p->row + p->zeros + p->radius;
-}
-
-static ring make_ring(unsigned char *scratch, int radius, int window) {
-    int zeros = window + SRELU_ZEROS;
-    ring p = {.radius = radius,
-              .window = window,
-              .row = 2 * (radius + zeros) + 1,
-              .zeros = zeros,
-              .cells = (cell *)(void *)scratch};
-    for (int i = 0; i < ring_rows(&p); i++) {
-        cell *row = p.cells + i * p.row;
-        memset(row, 0, (size_t)zeros * sizeof *row);
-        memset(row + p.row - zeros, 0, (size_t)zeros * sizeof *row);
-    }
-    return p;
-}
-
-/* Images n0 .. n0+count-1 of channel c. */
-typedef struct {
-    int c, n0, count;
+    fcnn_complex *data;
+    int64_t step; /* from bin to bin */
+    int radius, count; /* images */
 } tile;
 
-static inline fcnn_complex *tile_row(const tile *t, const fcnn_tensor *band, int64_t k) {
-    return fcnn_cpu_row(band, k, t->c) + t->n0;
+static tile tile_of(const fcnn_tensor *band, int unit) {
+    int tiles = (band->images + LANES - 1) / LANES, n0 = unit % tiles * LANES;
+    int left = band->images - n0;
+    return (tile){.data = fcnn_cpu_row(band, 0, unit / tiles) + n0,
+                  .step = (int64_t)band->channels * band->capacity,
+                  .radius = band->radius,
+                  .count = left < LANES ? left : LANES};
 }
 
-static inline cell load_cell(const tile *t, const fcnn_complex *row) {
+static inline cell load_cell(const tile *t, int64_t k) {
     cell v;
-    lanes_load_complex(row, t->count, &v.re, &v.im);
+    lanes_load_complex(t->data + k * t->step, t->count, &v.re, &v.im);
     return v;
 }
 
-static inline void store_cell(const tile *t, bool stream, cell v, fcnn_complex *row) {
+static inline void store_cell(const tile *t, int64_t k, cell v) {
+    lanes_store_complex(t->data + k * t->step, v.re, v.im, t->count);
+}
+
+static inline void stream_cell(const tile *t, int64_t k, cell v, bool stream) {
     if (stream && t->count == LANES)
-        lanes_stream_complex(row, v.re, v.im);
+        lanes_stream_complex(t->data + k * t->step, v.re, v.im);
     else
-        lanes_store_complex(row, v.re, v.im, t->count);
+        store_cell(t, k, v);
+}
+
+/* In a function that is not always inlined, GCC takes a prefetch for nothing and drops it. */
+UNROLLED void prefetch_bin(const tile *t, int64_t k) {
+    const char *row = (const char *)(t->data + k * t->step);
+    for (size_t i = 0; i < LANES * sizeof(fcnn_complex); i += 64)
+        __builtin_prefetch(row + i, 0, 2);
 }
 
 static inline cell conjugate(cell v) { return (cell){v.re, -v.im}; }
 
-/* Bins (ky, kx) and (-ky, kx). */
+/* Bins (ky, kx) and (-ky, kx) of rows ky >= 0. */
 typedef struct {
     int ky, kx;
 } column;
@@ -95,74 +82,90 @@ static inline void next_column(column *at, int radius) {
     at->ky++;
 }
 
-/* Fills a ring in order of ky and kx, a few columns at a time, while other rows are worked on: a
- * tile's lines of neighbouring bins lie pages apart, where no processor looks ahead. */
+static inline int64_t column_bins(column at, int64_t *opposite) {
+    int64_t s = at.ky > at.kx ? at.ky : at.kx, start = 1 + 2 * s * (s - 1);
+    if (s == 0) start = 0;
+    *opposite = start + (at.kx < at.ky ? 4 * s - at.kx : 2 * s + at.ky);
+    return start + (at.kx < at.ky ? at.kx : 2 * s - at.ky);
+}
+
+/* Rows ky - window .. ky + window of sqrt 2 c, of all bins but DC the coordinates themselves, and
+ * the row that is being loaded. Columns -radius .. radius stand between zeros, so that no index is
+ * checked inside the loops. Rows are loaded in order of ky and kx, a few columns at a time, while
+ * others are worked on: a tile's lines of neighbouring bins lie pages apart, where no processor
+ * looks ahead. */
 typedef struct {
-    const tile *t;
-    const fcnn_tensor *x;
-    const ring *p;
-    const fcnn_tensor *y; /* takes a x where it holds the bin; or NULL */
+    int radius, window, row; /* cells of a row */
+    int mask; /* of rows, whose number is a power of two */
+    cell *middle; /* column 0 of row -window */
+    cell *end;
+    tile x, y;    /* y takes a x where it has the bin */
+    int64_t kept; /* bins of y, or 0 */
     float a;
     bool stream;
-    int64_t kept; /* bins of y */
     column at, ahead;
-} loader;
+} ring;
 
-UNROLLED void prefetch_bin(const tile *t, const fcnn_tensor *x, int64_t k) {
-    const fcnn_complex *row = tile_row(t, x, k);
-    for (size_t i = 0; i < LANES * sizeof *row; i += 64)
-        __builtin_prefetch((const char *)row + i, 0, 2);
+static inline cell *ring_row(const ring *p, int ky) {
+    return p->middle + ((ky + p->window) & p->mask) * p->row;
 }
 
-UNROLLED void prefetch_column(const loader *l, column at) {
-    if (at.ky > l->p->radius) return;
-    prefetch_bin(l->t, l->x, fcnn_band_index(at.ky, at.kx));
-    if (at.ky && at.kx) prefetch_bin(l->t, l->x, fcnn_band_index(-at.ky, at.kx));
+UNROLLED void prefetch_column(ring *p) {
+    if (p->ahead.ky > p->radius) return;
+    int64_t opposite, k = column_bins(p->ahead, &opposite);
+    prefetch_bin(&p->x, k);
+    if (p->ahead.ky && p->ahead.kx) prefetch_bin(&p->x, opposite);
+    next_column(&p->ahead, p->radius);
 }
 
-static loader make_loader(const tile *t, const fcnn_tensor *x, const ring *p) {
-    loader l = {.t = t, .x = x, .p = p};
-    for (int i = 0; i < SRELU_AHEAD; i++) {
-        prefetch_column(&l, l.ahead);
-        next_column(&l.ahead, p->radius);
+static ring make_ring(unsigned char *scratch, const tile *x, int window) {
+    int rows = fcnn_cpu_srelu_rows(window), zeros = window + SRELU_ZEROS;
+    ring p = {.radius = x->radius, .window = window, .mask = rows - 1, .x = *x};
+    cell *cells = (cell *)(void *)scratch;
+    p.row = 2 * (p.radius + zeros) + 1;
+    p.middle = cells + zeros + p.radius;
+    p.end = cells + rows * p.row;
+    for (int i = 0; i < rows; i++, cells += p.row) {
+        memset(cells, 0, (size_t)zeros * sizeof *cells);
+        memset(cells + p.row - zeros, 0, (size_t)zeros * sizeof *cells);
     }
-    return l;
+    for (int i = 0; i < SRELU_AHEAD; i++) prefetch_column(&p);
+    return p;
 }
 
-static inline cell load_bin(const loader *l, int64_t k) {
-    cell v = load_cell(l->t, tile_row(l->t, l->x, k));
-    if (k < l->kept)
-        store_cell(l->t, l->stream, (cell){l->a * v.re, l->a * v.im}, tile_row(l->t, l->y, k));
+static inline cell load_bin(const ring *p, int64_t k) {
+    cell v = load_cell(&p->x, k);
+    if (k < p->kept) stream_cell(&p->y, k, (cell){p->a * v.re, p->a * v.im}, p->stream);
     return v;
 }
 
 /* Rows beyond the radius are zero. */
-static inline void load_column(const loader *l, column at) {
-    cell *row = ring_row(l->p, at.ky), right = {{0}, {0}}, left = right;
-    if (at.ky <= l->p->radius) {
-        right = load_bin(l, fcnn_band_index(at.ky, at.kx));
-        left = conjugate(at.ky && at.kx ? load_bin(l, fcnn_band_index(-at.ky, at.kx)) : right);
+static inline void load_column(const ring *p, column at) {
+    cell *row = ring_row(p, at.ky), right = {{0}, {0}}, left = right;
+    if (at.ky <= p->radius) {
+        int64_t opposite, k = column_bins(at, &opposite);
+        right = load_bin(p, k);
+        if (k == 0) right = (cell){right.re * (float)FCNN_SQRT2, {0}};
+        left = conjugate(at.ky && at.kx ? load_bin(p, opposite) : right);
     }
-    if (at.ky == 0 && at.kx == 0) right = left = (cell){right.re * (float)FCNN_SQRT2, {0}};
     row[at.kx] = right;
     if (at.kx) row[-at.kx] = left;
-    if (at.ky == 0 || at.ky > l->p->window) return;
-    cell *opposite = ring_row(l->p, -at.ky);
-    opposite[-at.kx] = conjugate(right);
-    if (at.kx) opposite[at.kx] = conjugate(left);
+    if (at.ky == 0 || at.ky > p->window) return;
+    row = ring_row(p, -at.ky);
+    row[-at.kx] = conjugate(right);
+    if (at.kx) row[at.kx] = conjugate(left);
 }
 
 /* At most `columns`, and none beyond row ky. */
-static void load_columns(loader *l, int ky, int columns) {
-    for (; columns > 0 && l->at.ky <= ky; columns--) {
-        prefetch_column(l, l->ahead);
-        next_column(&l->ahead, l->p->radius);
-        load_column(l, l->at);
-        next_column(&l->at, l->p->radius);
+static void load_columns(ring *p, int ky, int columns) {
+    for (; columns > 0 && p->at.ky <= ky; columns--) {
+        prefetch_column(p);
+        load_column(p, p->at);
+        next_column(&p->at, p->radius);
     }
 }
 
-static void load_row(loader *l, int ky) { load_columns(l, ky, INT_MAX); }
+static void load_row(ring *p, int ky) { load_columns(p, ky, INT_MAX); }
 
 /* ---- Forward ---- */
 
@@ -218,85 +221,89 @@ static void correlate_rows(const cell *a, const cell *b, int radius, int lag, in
 
 /* The window's sums [ky][-window .. window], ky = 0 .. window: of 2 c_q c_(k-q), rows qy >= ky / 2
  * meeting ky - qy, as row qy - ky conjugated. */
-static void sum_pairs(loader *l, cell *sums) {
-    const ring *p = l->p;
+static void sum_pairs(ring *p, cell *sums) {
     int window = p->window, lags = 2 * window + 1;
     memset(sums, 0, (size_t)(window + 1) * (size_t)lags * sizeof *sums);
     for (int qy = 0; qy <= p->radius; qy++) {
-        load_row(l, qy);
+        load_row(p, qy);
         for (int ky = 0; ky <= window && ky <= 2 * qy; ky++) {
             float weight = ky == 2 * qy ? 1.0f : 2.0f;
             /* Of row 0, (0, -kx) repeats (0, kx). */
             int first = ky ? -window : 0;
-            if (qy < p->radius) load_columns(l, qy + 1, p->radius / (window + 1) + 1);
+            if (qy < p->radius) load_columns(p, qy + 1, p->radius / (window + 1) + 1);
             correlate_rows(ring_row(p, qy), ring_row(p, qy - ky), p->radius, first,
                            window - first + 1, weight, sums + ky * lags + window + first);
         }
     }
 }
 
-static void square_tile(const tile *t, float a, float b, const fcnn_tensor *x, int window,
-                        unsigned char *scratch, fcnn_complex *square, const fcnn_tensor *y) {
-    ring p = make_ring(scratch, x->radius, window);
-    cell *sums = p.cells + ring_rows(&p) * p.row;
-    loader l = make_loader(t, x, &p);
-    l.y = y;
-    l.a = a;
-    l.kept = fcnn_band_count(y->radius);
-    l.stream = streams(y);
-    sum_pairs(&l, sums);
+/* square has the window's radius. */
+static void square_tile(float a, float b, const tile *x, unsigned char *scratch,
+                        const tile *square, const tile *y, bool stream) {
+    int window = square->radius;
+    ring p = make_ring(scratch, x, window);
+    p.y = *y;
+    p.a = a;
+    p.kept = fcnn_band_count(y->radius);
+    p.stream = stream;
+    sum_pairs(&p, p.end);
+    const cell *sums = p.end + window;
     int64_t bins = fcnn_band_count(window);
     for (int64_t k = 0; k < bins; k++) {
         int ky, kx;
         fcnn_band_frequency(k, &ky, &kx);
-        cell z = ky < 0 ? conjugate(sums[-ky * (2 * window + 1) + window - kx])
-                        : sums[ky * (2 * window + 1) + window + kx];
+        cell z = ky < 0 ? conjugate(sums[-ky * (2 * window + 1) - kx])
+                        : sums[ky * (2 * window + 1) + kx];
         /* From 2 Z to coordinates: DC is real, the others count sqrt 2. */
         float scale = k ? (float)(1.0 / FCNN_SQRT2) : 0.5f;
         z.re *= scale;
         z.im = k ? z.im * scale : (lanes){0};
-        store_cell(t, false, z, square + (k * x->channels + t->c) * x->capacity + t->n0);
-        cell v = load_cell(t, tile_row(t, y, k));
-        store_cell(t, false, (cell){v.re + b * z.re, v.im + b * z.im}, tile_row(t, y, k));
+        store_cell(square, k, z);
+        cell v = load_cell(y, k);
+        store_cell(y, k, (cell){v.re + b * z.re, v.im + b * z.im});
     }
-    if (l.stream) stream_end();
+    if (stream) stream_end();
 }
 
 /* y = a x + b square, the square from a grid. */
-static void combine_tile(const tile *t, float a, float b, const fcnn_tensor *x,
-                         const fcnn_complex *square, int window, const fcnn_tensor *y) {
-    int64_t bins = fcnn_band_count(y->radius), inside = fcnn_band_count(window);
+static void combine_tile(float a, float b, const tile *x, const tile *square, const tile *y) {
+    int64_t bins = fcnn_band_count(y->radius), inside = fcnn_band_count(square->radius);
     for (int64_t k = 0; k < bins; k++) {
-        const float *from = &tile_row(t, x, k)->re;
-        const float *energy = &(square + (k * x->channels + t->c) * x->capacity + t->n0)->re;
-        float *to = &tile_row(t, y, k)->re;
+        const float *from = &(x->data + k * x->step)->re;
+        const float *energy = &(square->data + k * x->step)->re;
+        float *to = &(y->data + k * y->step)->re;
         if (k < inside)
-            for (int i = 0; i < 2 * t->count; i++) to[i] = a * from[i] + b * energy[i];
+            for (int i = 0; i < 2 * y->count; i++) to[i] = a * from[i] + b * energy[i];
         else
-            for (int i = 0; i < 2 * t->count; i++) to[i] = a * from[i];
+            for (int i = 0; i < 2 * y->count; i++) to[i] = a * from[i];
     }
 }
 
 static int lane_tiles(const fcnn_tensor *t) { return (t->images + LANES - 1) / LANES; }
 
-static tile tile_at(const fcnn_tensor *x, int unit) {
-    int tiles = lane_tiles(x), n0 = unit % tiles * LANES, left = x->images - n0;
-    return (tile){.c = unit / tiles, .n0 = n0, .count = left < LANES ? left : LANES};
+/* The window's squares as a band. */
+static fcnn_tensor window_band(const fcnn_tensor *x, const fcnn_complex *square, int window) {
+    fcnn_tensor band = *x;
+    band.radius = window;
+    band.data = (float *)(uintptr_t)square;
+    return band;
 }
 
 fcnn_status CPU(srelu_forward)(fcnn_device *base, int window, int grid, const float *a,
                                const float *b, const fcnn_tensor *x, fcnn_complex *square,
                                fcnn_tensor *y) {
     cpu_device *device = (cpu_device *)base;
-    int w = window < y->radius ? window : y->radius;
+    int w = window < y->radius ? window : y->radius, tiles = lane_tiles(x);
+    fcnn_tensor squares = window_band(x, square, w);
     if (grid) CPU(grid_square)(device, grid, x, w, square);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int unit = 0; unit < x->channels * lane_tiles(x); unit++) {
-        tile t = tile_at(x, unit);
+    for (int unit = 0; unit < x->channels * tiles; unit++) {
+        tile from = tile_of(x, unit), energy = tile_of(&squares, unit), to = tile_of(y, unit);
+        int c = unit / tiles;
         if (grid)
-            combine_tile(&t, a[t.c], b[t.c], x, square, w, y);
+            combine_tile(a[c], b[c], &from, &energy, &to);
         else
-            square_tile(&t, a[t.c], b[t.c], x, w, fcnn_cpu_scratch(device), square, y);
+            square_tile(a[c], b[c], &from, fcnn_cpu_scratch(device), &energy, &to, streams(y));
     }
     return FCNN_OK;
 }
@@ -331,67 +338,94 @@ UNROLLED void convolve(const cell *g, int from, int to, const cell *below, const
     for (int i = 0; i < SRELU_SPAN; i++) out[i] = sum[i];
 }
 
-/* What a tile adds to the gradients of a and b. */
-typedef struct {
-    double a, b;
-} tile_sums;
-
-static inline void wide_add(wide *sum, lanes v) {
+static inline wide wide_of(lanes v) {
     float parts[LANES];
     lanes_store(parts, v);
-    *sum += wide_load(parts) + wide_load(parts + LANES / 2);
+    return wide_load(parts) + wide_load(parts + LANES / 2);
 }
 
-/* dx of row ky >= 0 and of its opposite, and their part of da. */
-static wide backward_row(loader *l, float a, const cell *g, int ky, const fcnn_tensor *dy,
-                         const fcnn_tensor *dx, bool stream) {
-    const tile *t = l->t;
-    const ring *p = l->p;
-    int radius = p->radius, window = p->window, across = 2 * window + 1;
-    int64_t given = fcnn_band_count(dy->radius);
+/* Index of bin (ky >= 0, kx) of the full plane. */
+static inline int64_t full_index(int ky, int kx) {
+    return kx < 0 ? fcnn_band_index(-ky, -kx) : fcnn_band_index(ky, kx);
+}
+
+/* Of dy, the bins of the outputs at (ky, kx ..) or as far into the next row. */
+UNROLLED void prefetch_outputs(const tile *dy, int radius, int ky, int kx) {
+    if (kx > radius) {
+        kx -= 2 * radius + 1;
+        ky++;
+    }
+    if (ky > dy->radius) return;
+    for (int i = kx; i < kx + SRELU_SPAN; i++)
+        if (i >= -dy->radius && i <= dy->radius) prefetch_bin(dy, full_index(ky, i));
+}
+
+/* What a tile's backward pass works with; g is 2 b g, row 0, column 0. */
+typedef struct {
+    float a;
+    const cell *g;
+    tile dy, dx;
+    int64_t given; /* bins of dy */
+    bool stream;
+} gradients;
+
+/* dx at columns kx .. kx+count-1 of row ky, all negative or none; x: their cells. Returns what they
+ * add to da. */
+static inline lanes store_outputs(const gradients *s, const cell *out, const cell *x, int ky,
+                                  int kx, int count) {
     lanes along = {0};
-    for (int kx = ky ? -radius : 0; kx <= radius; kx += SRELU_SPAN) {
+    float sign = kx < 0 ? -1.0f : 1.0f;
+    for (int i = 0; i < count; i++) {
+        cell v = {out[i].re, out[i].im * sign};
+        int64_t k = full_index(ky, kx + i);
+        if (k == 0) v = (cell){v.re * (float)(1.0 / FCNN_SQRT2), {0}};
+        if (k < s->given) {
+            cell d = load_cell(&s->dy, k);
+            v.re += s->a * d.re;
+            v.im += s->a * d.im;
+            lanes product = x[i].re * d.re + sign * x[i].im * d.im;
+            along += k ? product : product * (float)(1.0 / FCNN_SQRT2);
+        }
+        stream_cell(&s->dx, k, v, s->stream);
+    }
+    return along;
+}
+
+/* dx of columns from .. to of row ky >= 0. */
+static inline lanes backward_columns(ring *p, const gradients *s, int ky, int from, int to) {
+    int window = p->window, across = 2 * window + 1;
+    lanes along = {0};
+    for (int kx = from; kx <= to; kx += SRELU_SPAN) {
         cell out[SRELU_SPAN];
-        load_columns(l, ky + window + 1, ky ? (SRELU_SPAN + 1) / 2 : SRELU_SPAN);
-        const cell *middle = ring_row(p, ky) + kx;
+        load_columns(p, ky + window + 1, ky ? (SRELU_SPAN + 1) / 2 : SRELU_SPAN);
+        prefetch_outputs(&s->dy, p->radius, ky, kx + 2 * SRELU_AHEAD);
+        const cell *middle = ring_row(p, ky) + kx, *g = s->g;
         for (int i = 0; i < SRELU_SPAN; i++)
             out[i] = (cell){g->re * middle[i].re, g->re * middle[i].im};
         convolve(g, 1, window, middle, middle, out);
         for (int qy = 1; qy <= window; qy++)
             convolve(g + qy * across, -window, window, ring_row(p, ky - qy) + kx,
                      ring_row(p, ky + qy) + kx, out);
-        for (int i = 0; i < SRELU_SPAN && kx + i <= radius; i++) {
-            cell v = kx + i < 0 ? conjugate(out[i]) : out[i];
-            int64_t k = kx + i < 0 ? fcnn_band_index(-ky, -kx - i) : fcnn_band_index(ky, kx + i);
-            if (k == 0) v = (cell){v.re * (float)(1.0 / FCNN_SQRT2), (lanes){0}};
-            if (k < given) {
-                cell d = load_cell(t, tile_row(t, dy, k)), x = middle[i];
-                v.re += a * d.re;
-                v.im += a * d.im;
-                lanes real = x.re * d.re, imaginary = x.im * d.im;
-                if (k == 0)
-                    along += real * (float)(1.0 / FCNN_SQRT2);
-                else
-                    along += kx + i < 0 ? real - imaginary : real + imaginary;
-            }
-            store_cell(t, stream, v, tile_row(t, dx, k));
-        }
+        int left = to - kx + 1;
+        along += store_outputs(s, out, middle, ky, kx, left < SRELU_SPAN ? left : SRELU_SPAN);
     }
-    wide sum = {0};
-    wide_add(&sum, along);
-    return sum;
+    return along;
 }
 
+/* What a tile adds to the gradients of a and b. */
+typedef struct {
+    double a, b;
+} tile_sums;
+
 /* 2 b g of rows 0 .. window; returns sum Re(conj([x^2]) dy). */
-static wide load_window(const tile *t, float b, const fcnn_complex *square, const fcnn_tensor *dy,
-                        int window, cell *g) {
+static double load_window(float b, const tile *square, const tile *dy, cell *g) {
+    int window = square->radius;
     lanes along = {0};
     int64_t bins = fcnn_band_count(window);
     for (int64_t k = 0; k < bins; k++) {
         int ky, kx;
         fcnn_band_frequency(k, &ky, &kx);
-        cell v = load_cell(t, tile_row(t, dy, k));
-        cell z = load_cell(t, square + (k * dy->channels + t->c) * dy->capacity + t->n0);
+        cell v = load_cell(dy, k), z = load_cell(square, k);
         along += z.re * v.re + z.im * v.im;
         float scale = 2.0f * b * (k ? (float)(1.0 / FCNN_SQRT2) : 1.0f);
         v.re *= scale;
@@ -400,27 +434,27 @@ static wide load_window(const tile *t, float b, const fcnn_complex *square, cons
             g[-ky * (2 * window + 1) - kx] = conjugate(v);
         else
             g[ky * (2 * window + 1) + kx] = v;
+        if (ky == 0) g[-kx] = conjugate(v);
     }
-    wide sum = {0};
-    wide_add(&sum, along);
-    return sum;
+    return wide_sum(wide_of(along));
 }
 
 /* dx = a dy + 2 b [x g] on a tile. */
-static tile_sums backward_tile(const tile *t, float a, float b, const fcnn_tensor *x,
-                               const fcnn_complex *square, const fcnn_tensor *dy, int window,
-                               unsigned char *scratch, const fcnn_tensor *dx) {
-    ring p = make_ring(scratch, x->radius, window);
-    cell *g = p.cells + ring_rows(&p) * p.row + window;
-    loader l = make_loader(t, x, &p);
-    bool stream = streams(dx);
-    wide sum_b = load_window(t, b, square, dy, window, g), sum_a = {0};
-    for (int ky = 0; ky <= x->radius; ky++) {
-        load_row(&l, ky + window);
-        sum_a += backward_row(&l, a, g, ky, dy, dx, stream);
+static tile_sums backward_tile(float a, float b, const tile *x, const tile *square, const tile *dy,
+                               unsigned char *scratch, const tile *dx, bool stream) {
+    ring p = make_ring(scratch, x, square->radius);
+    cell *g = p.end + p.window;
+    tile_sums sums = {.b = load_window(b, square, dy, g)};
+    gradients s = {a, g, *dy, *dx, fcnn_band_count(dy->radius), stream};
+    wide sum = {0};
+    for (int ky = 0; ky <= p.radius; ky++) {
+        load_row(&p, ky + p.window);
+        if (ky) sum += wide_of(backward_columns(&p, &s, ky, -p.radius, -1));
+        sum += wide_of(backward_columns(&p, &s, ky, 0, p.radius));
     }
     if (stream) stream_end();
-    return (tile_sums){wide_sum(sum_a), wide_sum(sum_b)};
+    sums.a = wide_sum(sum);
+    return sums;
 }
 
 /* dx = a dy, 0 where dy has no bin, for one channel. */
@@ -466,12 +500,14 @@ fcnn_status CPU(srelu_backward)(fcnn_device *base, int window, int grid, const f
         if (dx) CPU(grid_square_backward)(device, grid, b, x, dy, w, dx);
         return FCNN_OK;
     }
-    tile_sums *sums = (tile_sums *)(void *)(device->scratch + fcnn_cpu_srelu_rows(x->radius, w));
+    fcnn_tensor squares = window_band(x, square, w);
+    tile_sums *sums = (tile_sums *)(void *)(device->scratch + fcnn_cpu_srelu_cells(x->radius, w));
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < x->channels * tiles; unit++) {
-        tile t = tile_at(x, unit);
-        sums[unit] = backward_tile(&t, a[t.c], b[t.c], x, square, dy, w, fcnn_cpu_scratch(device),
-                                   dx);
+        tile from = tile_of(x, unit), energy = tile_of(&squares, unit);
+        tile given = tile_of(dy, unit), to = tile_of(dx, unit);
+        sums[unit] = backward_tile(a[unit / tiles], b[unit / tiles], &from, &energy, &given,
+                                   fcnn_cpu_scratch(device), &to, streams(dx));
     }
     for (int c = 0; c < x->channels; c++) {
         tile_sums sum = {0.0, 0.0};
