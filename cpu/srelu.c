@@ -71,22 +71,11 @@ UNROLLED void prefetch_bin(const tile *t, int64_t k) {
 
 static inline cell conjugate(cell v) { return (cell){v.re, -v.im}; }
 
-/* Bins (ky, kx) and (-ky, kx) of rows ky >= 0. */
-typedef struct {
-    int ky, kx;
-} column;
-
-static inline void next_column(column *at, int radius) {
-    if (at->kx++ < radius) return;
-    at->kx = 0;
-    at->ky++;
-}
-
-static inline int64_t column_bins(column at, int64_t *opposite) {
-    int64_t s = at.ky > at.kx ? at.ky : at.kx, start = 1 + 2 * s * (s - 1);
-    if (s == 0) start = 0;
-    *opposite = start + (at.kx < at.ky ? 4 * s - at.kx : 2 * s + at.ky);
-    return start + (at.kx < at.ky ? at.kx : 2 * s - at.ky);
+/* Index of (ky, kx), ky and kx >= 0, and of (-ky, kx). */
+static inline int64_t column_bins(int ky, int kx, int64_t *opposite) {
+    int64_t s = ky > kx ? ky : kx, start = s ? 1 + 2 * s * (s - 1) : 0;
+    *opposite = start + (kx < ky ? 4 * s - kx : 2 * s + ky);
+    return start + (kx < ky ? kx : 2 * s - ky);
 }
 
 /* Rows ky - window .. ky + window of sqrt 2 c, of all bins but DC the coordinates themselves, and
@@ -103,19 +92,25 @@ typedef struct {
     int64_t kept; /* bins of y, or 0 */
     float a;
     bool stream;
-    column at, ahead;
+    int ky, kx;             /* to be loaded next */
+    int ahead_ky, ahead_kx; /* to be prefetched next */
 } ring;
 
 static inline cell *ring_row(const ring *p, int ky) {
     return p->middle + ((ky + p->window) & p->mask) * p->row;
 }
 
-UNROLLED void prefetch_column(ring *p) {
-    if (p->ahead.ky > p->radius) return;
-    int64_t opposite, k = column_bins(p->ahead, &opposite);
+UNROLLED void next_column(int *ky, int *kx, int radius) {
+    if ((*kx)++ < radius) return;
+    *kx = 0;
+    ++*ky;
+}
+
+UNROLLED void prefetch_column(const ring *p, int ky, int kx) {
+    if (ky > p->radius) return;
+    int64_t opposite, k = column_bins(ky, kx, &opposite);
     prefetch_bin(&p->x, k);
-    if (p->ahead.ky && p->ahead.kx) prefetch_bin(&p->x, opposite);
-    next_column(&p->ahead, p->radius);
+    if (ky && kx) prefetch_bin(&p->x, opposite);
 }
 
 static ring make_ring(unsigned char *scratch, const tile *x, int window) {
@@ -129,7 +124,10 @@ static ring make_ring(unsigned char *scratch, const tile *x, int window) {
         memset(cells, 0, (size_t)zeros * sizeof *cells);
         memset(cells + p.row - zeros, 0, (size_t)zeros * sizeof *cells);
     }
-    for (int i = 0; i < SRELU_AHEAD; i++) prefetch_column(&p);
+    for (int i = 0; i < SRELU_AHEAD; i++) {
+        prefetch_column(&p, p.ahead_ky, p.ahead_kx);
+        next_column(&p.ahead_ky, &p.ahead_kx, p.radius);
+    }
     return p;
 }
 
@@ -140,29 +138,35 @@ static inline cell load_bin(const ring *p, int64_t k) {
 }
 
 /* Rows beyond the radius are zero. */
-static inline void load_column(const ring *p, column at) {
-    cell *row = ring_row(p, at.ky), right = {{0}, {0}}, left = right;
-    if (at.ky <= p->radius) {
-        int64_t opposite, k = column_bins(at, &opposite);
+UNROLLED void load_column(const ring *p, int ky, int kx) {
+    cell *row = ring_row(p, ky), right = {{0}, {0}}, left = right;
+    if (ky <= p->radius) {
+        int64_t opposite, k = column_bins(ky, kx, &opposite);
         right = load_bin(p, k);
         if (k == 0) right = (cell){right.re * (float)FCNN_SQRT2, {0}};
-        left = conjugate(at.ky && at.kx ? load_bin(p, opposite) : right);
+        left = conjugate(ky && kx ? load_bin(p, opposite) : right);
     }
-    row[at.kx] = right;
-    if (at.kx) row[-at.kx] = left;
-    if (at.ky == 0 || at.ky > p->window) return;
-    row = ring_row(p, -at.ky);
-    row[-at.kx] = conjugate(right);
-    if (at.kx) row[at.kx] = conjugate(left);
+    if (kx) row[-kx] = left;
+    row[kx] = right;
+    if (ky == 0 || ky > p->window) return;
+    row = ring_row(p, -ky);
+    if (kx) row[kx] = conjugate(left);
+    row[-kx] = conjugate(right);
 }
 
-/* At most `columns`, and none beyond row ky. */
-static void load_columns(ring *p, int ky, int columns) {
-    for (; columns > 0 && p->at.ky <= ky; columns--) {
-        prefetch_column(p);
-        load_column(p, p->at);
-        next_column(&p->at, p->radius);
+/* At most `columns`, and none beyond the row. */
+static void load_columns(ring *p, int row, int columns) {
+    int ky = p->ky, kx = p->kx, ahead_ky = p->ahead_ky, ahead_kx = p->ahead_kx;
+    for (; columns > 0 && ky <= row; columns--) {
+        prefetch_column(p, ahead_ky, ahead_kx);
+        next_column(&ahead_ky, &ahead_kx, p->radius);
+        load_column(p, ky, kx);
+        next_column(&ky, &kx, p->radius);
     }
+    p->ky = ky;
+    p->kx = kx;
+    p->ahead_ky = ahead_ky;
+    p->ahead_kx = ahead_kx;
 }
 
 static void load_row(ring *p, int ky) { load_columns(p, ky, INT_MAX); }
