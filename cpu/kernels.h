@@ -134,6 +134,28 @@ static inline double row_dot(const float *a, const float *b, int count) {
     return sum;
 }
 
+/* The same in the numbers of a vector, for sums over many rows. */
+static inline void wide_add_dot(wide *sum, const float *a, const float *b, int count) {
+    lanes even = {0}, odd = {0};
+    int i = 0;
+    for (; i + 2 * LANES <= count; i += 2 * LANES) {
+        even += lanes_load(a + i) * lanes_load(b + i);
+        odd += lanes_load(a + i + LANES) * lanes_load(b + i + LANES);
+    }
+    if (i < count) {
+        float rest[4][LANES] = {{0}};
+        for (int l = 0; i + l < count; l++) {
+            rest[l / LANES][l % LANES] = a[i + l];
+            rest[2 + l / LANES][l % LANES] = b[i + l];
+        }
+        even += lanes_load(rest[0]) * lanes_load(rest[2]);
+        odd += lanes_load(rest[1]) * lanes_load(rest[3]);
+    }
+    float parts[LANES];
+    lanes_store(parts, even + odd);
+    *sum += wide_load(parts) + wide_load(parts + LANES / 2);
+}
+
 /* Row `index` of any layout: floats a row holds, and where it starts. */
 static inline int row_floats(const fcnn_tensor *t) {
     return t->images * (t->layout == FCNN_BAND ? 2 : 1);

@@ -2,7 +2,7 @@
  * channels, which reads whole stretches of the [F][C][N] band; of maps over
  * pixels and images, a unit being a channel. Sums run in index order. */
 #include "formulas.h"
-#include "kernels.h"
+#include "stream.h"
 
 /* ---- Both layouts ---- */
 
@@ -25,27 +25,47 @@ static double keep_statistics(const fcnn_norm_constants *constants, int c, doubl
 
 /* ---- Bands ---- */
 
-enum { CHANNEL_BLOCK = 4 };
+/* A bin's stretch of a block: a kilobyte, where the rows are not longer; some bins ahead it is
+ * fetched. */
+enum { CHANNEL_BLOCK = 8, BLOCK_IMAGES = 128, BINS_AHEAD = 2 };
 
-static int blocks_of(const fcnn_tensor *t) {
-    return (t->channels + CHANNEL_BLOCK - 1) / CHANNEL_BLOCK;
+static int block_channels(const fcnn_tensor *t) {
+    int channels = BLOCK_IMAGES / t->capacity;
+    return channels < 1 ? 1 : channels < CHANNEL_BLOCK ? channels : CHANNEL_BLOCK;
 }
 
-static int block_end(const fcnn_tensor *t, int block) {
-    int end = (block + 1) * CHANNEL_BLOCK;
-    return end < t->channels ? end : t->channels;
+static int blocks_of(const fcnn_tensor *t) {
+    return (t->channels + block_channels(t) - 1) / block_channels(t);
+}
+
+/* Channels first .. end-1 of a band. */
+typedef struct {
+    int first, end;
+} block;
+
+static block block_at(const fcnn_tensor *t, int index) {
+    int first = index * block_channels(t), end = first + block_channels(t);
+    return (block){first, end < t->channels ? end : t->channels};
+}
+
+STREAM_PREFETCH void prefetch_stretch(const fcnn_tensor *t, int64_t k, int64_t bins, block b) {
+    if (k + BINS_AHEAD < bins)
+        prefetch_lines(fcnn_cpu_row(t, k + BINS_AHEAD, b.first),
+                       (size_t)(b.end - b.first) * (size_t)t->capacity * sizeof(fcnn_complex));
 }
 
 /* Energy beyond DC of each channel of a block: sum over images and bins k > 0. */
-static void block_energy(const fcnn_tensor *x, int first, int end, double *energy) {
-    for (int c = first; c < end; c++) energy[c - first] = 0.0;
+static void block_energy(const fcnn_tensor *x, block b, double *energy) {
+    wide sums[CHANNEL_BLOCK] = {{0}};
     int64_t bins = fcnn_band_count(x->radius);
     for (int64_t k = 1; k < bins; k++) {
-        for (int c = first; c < end; c++) {
+        prefetch_stretch(x, k, bins, b);
+        for (int c = b.first; c < b.end; c++) {
             const float *row = &fcnn_cpu_row(x, k, c)->re;
-            energy[c - first] += row_dot(row, row, 2 * x->images);
+            wide_add_dot(&sums[c - b.first], row, row, 2 * x->images);
         }
     }
+    for (int i = 0; i < b.end - b.first; i++) energy[i] = wide_sum(sums[i]);
 }
 
 static double dc_mean(const fcnn_tensor *x, int c) {
@@ -62,40 +82,53 @@ static double dc_variance(const fcnn_tensor *x, int c, double mean) {
     return sum;
 }
 
-/* y = scale x, and shift at DC, for channels first .. end-1. */
-static void apply_block(const fcnn_tensor *x, int first, int end, const fcnn_norm_affine *affine,
+/* y = scale x of a row. */
+static inline void scale_row(const float *x, float scale, int count, bool stream, float *y) {
+    int i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        lanes v = lanes_load(x + i) * scale;
+        if (stream)
+            lanes_stream(y + i, v);
+        else
+            lanes_store(y + i, v);
+    }
+    for (; i < count; i++) y[i] = x[i] * scale;
+}
+
+/* y = scale x, and shift at DC, for a block. */
+static void apply_block(const fcnn_tensor *x, block b, const fcnn_norm_affine *affine,
                         fcnn_tensor *y) {
     int64_t bins = fcnn_band_count(y->radius);
+    bool stream = streams(y);
     for (int64_t k = 0; k < bins; k++) {
-        for (int c = first; c < end; c++) {
-            const float *from = &fcnn_cpu_row(x, k, c)->re;
-            float *to = &fcnn_cpu_row(y, k, c)->re;
-            float s = affine[c - first].scale;
-            for (int i = 0; i < 2 * x->images; i++) to[i] = from[i] * s;
-        }
+        prefetch_stretch(x, k, bins, b);
+        for (int c = b.first; c < b.end; c++)
+            scale_row(&fcnn_cpu_row(x, k, c)->re, affine[c - b.first].scale, 2 * x->images,
+                      stream && k, &fcnn_cpu_row(y, k, c)->re);
     }
-    for (int c = first; c < end; c++) {
+    for (int c = b.first; c < b.end; c++) {
         fcnn_complex *row = fcnn_cpu_row(y, 0, c);
-        for (int i = 0; i < x->images; i++) row[i].re += affine[c - first].shift;
+        for (int i = 0; i < x->images; i++) row[i].re += affine[c - b.first].shift;
     }
+    if (stream) stream_end();
 }
 
 static void band_forward(fcnn_device *base, const fcnn_norm_constants *constants,
                          const fcnn_tensor *x, const float *gamma, const float *beta,
                          const statistics *kept, fcnn_tensor *y) {
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int block = 0; block < blocks_of(x); block++) {
-        int first = block * CHANNEL_BLOCK, end = block_end(x, block);
+    for (int unit = 0; unit < blocks_of(x); unit++) {
+        block b = block_at(x, unit);
         double energy[CHANNEL_BLOCK];
         fcnn_norm_affine affine[CHANNEL_BLOCK];
-        block_energy(x, first, end, energy);
-        for (int c = first; c < end; c++) {
+        block_energy(x, b, energy);
+        for (int c = b.first; c < b.end; c++) {
             double mu = dc_mean(x, c);
-            double variance = (dc_variance(x, c, mu) + energy[c - first]) / x->images;
+            double variance = (dc_variance(x, c, mu) + energy[c - b.first]) / x->images;
             double inverse = keep_statistics(constants, c, mu, variance, kept);
-            affine[c - first] = fcnn_norm_affine_of(mu, inverse, gamma[c], beta[c]);
+            affine[c - b.first] = fcnn_norm_affine_of(mu, inverse, gamma[c], beta[c]);
         }
-        apply_block(x, first, end, affine, y);
+        apply_block(x, b, affine, y);
     }
 }
 
@@ -103,66 +136,88 @@ static void band_apply(fcnn_device *base, const fcnn_norm_constants *constants,
                        const fcnn_tensor *x, const float *gamma, const float *beta,
                        const float *running_mean, const float *running_variance, fcnn_tensor *y) {
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int block = 0; block < blocks_of(x); block++) {
-        int first = block * CHANNEL_BLOCK, end = block_end(x, block);
+    for (int unit = 0; unit < blocks_of(x); unit++) {
+        block b = block_at(x, unit);
         fcnn_norm_affine affine[CHANNEL_BLOCK];
-        for (int c = first; c < end; c++)
-            affine[c - first] = fcnn_norm_affine_of(
+        for (int c = b.first; c < b.end; c++)
+            affine[c - b.first] = fcnn_norm_affine_of(
                 running_mean[c], fcnn_norm_inverse(running_variance[c], constants->epsilon),
                 gamma[c], beta[c]);
-        apply_block(x, first, end, affine, y);
+        apply_block(x, b, affine, y);
     }
 }
 
 /* Sums that both parameter gradients and dx need: sum of Re(conj(x - mean) dy), and of dy's DC. */
-static void block_sums(const fcnn_tensor *x, const fcnn_tensor *dy, int first, int end,
-                       const float *mean, double *product, double *dc) {
+static void block_sums(const fcnn_tensor *x, const fcnn_tensor *dy, block b, const float *mean,
+                       double *product, double *dc) {
+    wide sums[CHANNEL_BLOCK] = {{0}};
     int64_t bins = fcnn_band_count(dy->radius);
-    for (int c = first; c < end; c++) product[c - first] = dc[c - first] = 0.0;
-    for (int64_t k = 0; k < bins; k++)
-        for (int c = first; c < end; c++)
-            product[c - first] +=
-                row_dot(&fcnn_cpu_row(x, k, c)->re, &fcnn_cpu_row(dy, k, c)->re, 2 * x->images);
-    for (int c = first; c < end; c++) {
-        const fcnn_complex *row = fcnn_cpu_row(dy, 0, c);
-        for (int i = 0; i < dy->images; i++) dc[c - first] += row[i].re;
-        product[c - first] -= mean[c] * dc[c - first];
+    for (int64_t k = 0; k < bins; k++) {
+        prefetch_stretch(x, k, bins, b);
+        prefetch_stretch(dy, k, bins, b);
+        for (int c = b.first; c < b.end; c++)
+            wide_add_dot(&sums[c - b.first], &fcnn_cpu_row(x, k, c)->re,
+                         &fcnn_cpu_row(dy, k, c)->re, 2 * x->images);
     }
+    for (int c = b.first; c < b.end; c++) {
+        const fcnn_complex *row = fcnn_cpu_row(dy, 0, c);
+        double sum = 0.0;
+        for (int i = 0; i < dy->images; i++) sum += row[i].re;
+        dc[c - b.first] = sum;
+        product[c - b.first] = wide_sum(sums[c - b.first]) - mean[c] * sum;
+    }
+}
+
+/* dx = scale (dy - along x) of a row; dy is NULL where it has no bin. */
+static inline void slope_row(const float *x, const float *dy, fcnn_norm_slopes s, int count,
+                             bool stream, float *dx) {
+    int i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        lanes g = dy ? lanes_load(dy + i) : (lanes){0};
+        lanes v = s.scale * (g - s.along * lanes_load(x + i));
+        if (stream)
+            lanes_stream(dx + i, v);
+        else
+            lanes_store(dx + i, v);
+    }
+    for (; i < count; i++) dx[i] = s.scale * ((dy ? dy[i] : 0.0f) - s.along * x[i]);
+}
+
+static void slope_block(const fcnn_tensor *x, const fcnn_tensor *dy, block b,
+                        const fcnn_norm_slopes *slopes, fcnn_tensor *dx) {
+    int64_t given = fcnn_band_count(dy->radius), all = fcnn_band_count(dx->radius);
+    bool stream = streams(dx);
+    for (int64_t k = 0; k < all; k++) {
+        prefetch_stretch(x, k, all, b);
+        prefetch_stretch(dy, k, given, b);
+        for (int c = b.first; c < b.end; c++)
+            slope_row(&fcnn_cpu_row(x, k, c)->re, k < given ? &fcnn_cpu_row(dy, k, c)->re : NULL,
+                      slopes[c - b.first], 2 * x->images, stream && k,
+                      &fcnn_cpu_row(dx, k, c)->re);
+    }
+    for (int c = b.first; c < b.end; c++) {
+        fcnn_complex *row = fcnn_cpu_row(dx, 0, c);
+        for (int i = 0; i < x->images; i++) row[i].re -= slopes[c - b.first].shift;
+    }
+    if (stream) stream_end();
 }
 
 static void band_backward(fcnn_device *base, const fcnn_tensor *x, const float *gamma,
                           const float *mean, const float *inverse, const fcnn_tensor *dy,
                           fcnn_tensor *dx, float *dgamma, float *dbeta) {
-    int64_t given = fcnn_band_count(dy->radius), all = dx ? fcnn_band_count(dx->radius) : 0;
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int block = 0; block < blocks_of(x); block++) {
-        int first = block * CHANNEL_BLOCK, end = block_end(x, block), images = x->images;
+    for (int unit = 0; unit < blocks_of(x); unit++) {
+        block b = block_at(x, unit);
         double product[CHANNEL_BLOCK], dc[CHANNEL_BLOCK];
         fcnn_norm_slopes slopes[CHANNEL_BLOCK];
-        block_sums(x, dy, first, end, mean, product, dc);
-        for (int c = first; c < end; c++) {
-            dgamma[c] = (float)(product[c - first] * inverse[c]);
-            dbeta[c] = (float)dc[c - first];
-            slopes[c - first] = fcnn_norm_slopes_of(product[c - first], dc[c - first], images,
-                                                    gamma[c], mean[c], inverse[c]);
+        block_sums(x, dy, b, mean, product, dc);
+        for (int c = b.first; c < b.end; c++) {
+            dgamma[c] = (float)(product[c - b.first] * inverse[c]);
+            dbeta[c] = (float)dc[c - b.first];
+            slopes[c - b.first] = fcnn_norm_slopes_of(product[c - b.first], dc[c - b.first],
+                                                      x->images, gamma[c], mean[c], inverse[c]);
         }
-        for (int64_t k = 0; k < all; k++) {
-            for (int c = first; c < end; c++) {
-                const float *xr = &fcnn_cpu_row(x, k, c)->re;
-                float *out = &fcnn_cpu_row(dx, k, c)->re;
-                float s = slopes[c - first].scale, a = slopes[c - first].along;
-                if (k < given) {
-                    const float *g = &fcnn_cpu_row(dy, k, c)->re;
-                    for (int i = 0; i < 2 * images; i++) out[i] = s * (g[i] - a * xr[i]);
-                } else {
-                    for (int i = 0; i < 2 * images; i++) out[i] = -s * a * xr[i];
-                }
-            }
-        }
-        for (int c = first; all && c < end; c++) {
-            fcnn_complex *row = fcnn_cpu_row(dx, 0, c);
-            for (int i = 0; i < images; i++) row[i].re -= slopes[c - first].shift;
-        }
+        if (dx) slope_block(x, dy, b, slopes, dx);
     }
 }
 

@@ -62,11 +62,8 @@ static inline void stream_cell(const tile *t, int64_t k, cell v, bool stream) {
         store_cell(t, k, v);
 }
 
-/* In a function that is not always inlined, GCC takes a prefetch for nothing and drops it. */
 UNROLLED void prefetch_bin(const tile *t, int64_t k) {
-    const char *row = (const char *)(t->data + k * t->step);
-    for (size_t i = 0; i < LANES * sizeof(fcnn_complex); i += 64)
-        __builtin_prefetch(row + i, 0, 2);
+    prefetch_lines(t->data + k * t->step, LANES * sizeof(fcnn_complex));
 }
 
 static inline cell conjugate(cell v) { return (cell){v.re, -v.im}; }
