@@ -197,7 +197,7 @@ static inline size_t fcnn_cpu_kernel_scratch(int taps_across, int grid) {
 
 /* srelu by sums: rows of cells, a cell two registers of at most 16 floats, a window of them, and
  * behind them two doubles a channel and tile of at least 4 images: see srelu.c. */
-enum { SRELU_ZEROS = 4 }; /* beyond the window, on both sides of a row */
+enum { SRELU_ZEROS = 4 };                           /* beyond the window, on both sides of a row */
 static inline int fcnn_cpu_srelu_rows(int window) { /* a power of two */
     int rows = 2;
     while (rows < 2 * window + 2) rows *= 2;

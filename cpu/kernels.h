@@ -120,6 +120,13 @@ static inline double wide_sum(wide v) {
     return sum;
 }
 
+/* Both halves of a register, added. */
+static inline wide wide_halves(lanes v) {
+    float parts[LANES];
+    lanes_store(parts, v);
+    return wide_load(parts) + wide_load(parts + LANES / 2);
+}
+
 /* Sum of the products of two rows, in a fixed order. */
 static inline double row_dot(const float *a, const float *b, int count) {
     lanes even = {0}, odd = {0};
@@ -151,9 +158,7 @@ static inline void wide_add_dot(wide *sum, const float *a, const float *b, int c
         even += lanes_load(rest[0]) * lanes_load(rest[2]);
         odd += lanes_load(rest[1]) * lanes_load(rest[3]);
     }
-    float parts[LANES];
-    lanes_store(parts, even + odd);
-    *sum += wide_load(parts) + wide_load(parts + LANES / 2);
+    *sum += wide_halves(even + odd);
 }
 
 /* Row `index` of any layout: floats a row holds, and where it starts. */

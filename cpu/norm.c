@@ -25,9 +25,8 @@ static double keep_statistics(const fcnn_norm_constants *constants, int c, doubl
 
 /* ---- Bands ---- */
 
-/* A bin's stretch of a block: a kilobyte, where the rows are not longer; some bins ahead it is
- * fetched. */
-enum { CHANNEL_BLOCK = 8, BLOCK_IMAGES = 128, BINS_AHEAD = 2 };
+/* A bin's stretch of a block is two kilobytes and is fetched some bins ahead. */
+enum { CHANNEL_BLOCK = 8, BLOCK_IMAGES = 256, BINS_AHEAD = 2 };
 
 static int block_channels(const fcnn_tensor *t) {
     int channels = BLOCK_IMAGES / t->capacity;
@@ -192,8 +191,7 @@ static void slope_block(const fcnn_tensor *x, const fcnn_tensor *dy, block b,
         prefetch_stretch(dy, k, given, b);
         for (int c = b.first; c < b.end; c++)
             slope_row(&fcnn_cpu_row(x, k, c)->re, k < given ? &fcnn_cpu_row(dy, k, c)->re : NULL,
-                      slopes[c - b.first], 2 * x->images, stream && k,
-                      &fcnn_cpu_row(dx, k, c)->re);
+                      slopes[c - b.first], 2 * x->images, stream && k, &fcnn_cpu_row(dx, k, c)->re);
     }
     for (int c = b.first; c < b.end; c++) {
         fcnn_complex *row = fcnn_cpu_row(dx, 0, c);

@@ -11,7 +11,6 @@
 
 enum { SRELU_AHEAD = 8 }; /* columns prefetched before they are loaded */
 
-
 /* What registers hold: outputs of the backward pass, lags of the forward one. */
 #if FCNN_LANES == 16
 enum { SRELU_SPAN = 4 };
@@ -32,7 +31,7 @@ typedef struct {
 /* A tile's part of a band or of its window. */
 typedef struct {
     fcnn_complex *data;
-    int64_t step; /* from bin to bin */
+    int64_t step;      /* from bin to bin */
     int radius, count; /* images */
 } tile;
 
@@ -82,8 +81,8 @@ static inline int64_t column_bins(int ky, int kx, int64_t *opposite) {
  * looks ahead. */
 typedef struct {
     int radius, window, row; /* cells of a row */
-    int mask; /* of rows, whose number is a power of two */
-    cell *middle; /* column 0 of row -window */
+    int mask;                /* of rows, whose number is a power of two */
+    cell *middle;            /* column 0 of row -window */
     cell *end;
     tile x, y;    /* y takes a x where it has the bin */
     int64_t kept; /* bins of y, or 0 */
@@ -239,8 +238,8 @@ static void sum_pairs(ring *p, cell *sums) {
 }
 
 /* square has the window's radius. */
-static void square_tile(float a, float b, const tile *x, unsigned char *scratch,
-                        const tile *square, const tile *y, bool stream) {
+static void square_tile(float a, float b, const tile *x, unsigned char *scratch, const tile *square,
+                        const tile *y, bool stream) {
     int window = square->radius;
     ring p = make_ring(scratch, x, window);
     p.y = *y;
@@ -271,7 +270,7 @@ static void combine_tile(float a, float b, const tile *x, const tile *square, co
     int64_t bins = fcnn_band_count(y->radius), inside = fcnn_band_count(square->radius);
     for (int64_t k = 0; k < bins; k++) {
         const float *from = &(x->data + k * x->step)->re;
-        const float *energy = &(square->data + k * x->step)->re;
+        const float *energy = &(square->data + k * square->step)->re;
         float *to = &(y->data + k * y->step)->re;
         if (k < inside)
             for (int i = 0; i < 2 * y->count; i++) to[i] = a * from[i] + b * energy[i];
@@ -337,12 +336,6 @@ UNROLLED void convolve(const cell *g, int from, int to, const cell *below, const
         }
     }
     for (int i = 0; i < SRELU_SPAN; i++) out[i] = sum[i];
-}
-
-static inline wide wide_of(lanes v) {
-    float parts[LANES];
-    lanes_store(parts, v);
-    return wide_load(parts) + wide_load(parts + LANES / 2);
 }
 
 /* Index of bin (ky >= 0, kx) of the full plane. */
@@ -437,7 +430,7 @@ static double load_window(float b, const tile *square, const tile *dy, cell *g) 
             g[ky * (2 * window + 1) + kx] = v;
         if (ky == 0) g[-kx] = conjugate(v);
     }
-    return wide_sum(wide_of(along));
+    return wide_sum(wide_halves(along));
 }
 
 /* dx = a dy + 2 b [x g] on a tile. */
@@ -450,8 +443,8 @@ static tile_sums backward_tile(float a, float b, const tile *x, const tile *squa
     wide sum = {0};
     for (int ky = 0; ky <= p.radius; ky++) {
         load_row(&p, ky + p.window);
-        if (ky) sum += wide_of(backward_columns(&p, &s, ky, -p.radius, -1));
-        sum += wide_of(backward_columns(&p, &s, ky, 0, p.radius));
+        if (ky) sum += wide_halves(backward_columns(&p, &s, ky, -p.radius, -1));
+        sum += wide_halves(backward_columns(&p, &s, ky, 0, p.radius));
     }
     if (stream) stream_end();
     sums.a = wide_sum(sum);

@@ -45,8 +45,8 @@ static inline bool streams(const fcnn_tensor *t) {
 /* As lanes_store_complex of a whole register. */
 static inline void lanes_stream_complex(fcnn_complex *at, lanes re, lanes im) {
 #if FCNN_LANES == 16
-    lanes low = __builtin_shufflevector(re, im, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7,
-                                        23);
+    lanes low =
+        __builtin_shufflevector(re, im, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
     lanes high = __builtin_shufflevector(re, im, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14,
                                          30, 15, 31);
 #elif FCNN_LANES == 8

@@ -178,6 +178,14 @@ double *case_doubles(const float *values, int64_t count) {
     return copy;
 }
 
+void *case_repeat(const void *values, int64_t bins, size_t row_bytes, int times) {
+    unsigned char *copy = ref_allocate((size_t)bins * row_bytes * (size_t)times), *to = copy;
+    for (int64_t k = 0; k < bins; k++)
+        for (int i = 0; i < times; i++, to += row_bytes)
+            memcpy(to, (const unsigned char *)values + (size_t)k * row_bytes, row_bytes);
+    return copy;
+}
+
 ref_complex *case_complex(const float *values, int64_t count) {
     return (ref_complex *)(void *)case_doubles(values, 2 * count);
 }

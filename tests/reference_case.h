@@ -55,6 +55,8 @@ float *case_random_band(int radius, int channels, int images, double deviation);
 /* The same numbers in double. */
 double *case_doubles(const float *values, int64_t count);
 ref_complex *case_complex(const float *values, int64_t count);
+/* Packed [bins][channels][images] with every channel `times` times; row_bytes: of a bin. */
+void *case_repeat(const void *values, int64_t bins, size_t row_bytes, int times);
 /* Zeroed arrays for results. */
 double *case_new(int64_t count);
 ref_complex *case_new_complex(int64_t count);

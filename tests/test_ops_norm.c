@@ -29,6 +29,9 @@ static const struct {
     {FCNN_MAP, 0, 0, 27, 3, 3},
     /* Sums of so many numbers that backends make parts of them. */
     {FCNN_BAND, 15, 15, 0, 2, 9},
+    /* Images that end inside a register, blocks of channels that are not full. */
+    {FCNN_BAND, 4, 4, 0, 9, 33},
+    {FCNN_BAND, 3, 2, 0, 7, 260},
     {FCNN_MAP, 0, 0, 27, 2, 12},
 };
 
@@ -86,6 +89,25 @@ static problem new_problem(int i, double deviation, double mean) {
     p.dgamma = case_new(channels);
     p.dbeta = case_new(channels);
     return p;
+}
+
+/* Of a band, with each channel `times` times. */
+static problem repeat(const problem *p, int times) {
+    int64_t in = fcnn_band_count(p->shape.radius), out = fcnn_band_count(p->radius_out);
+    size_t channels = (size_t)p->shape.channels, row = 2 * channels * (size_t)p->shape.images;
+    problem r = *p;
+    r.shape.channels *= times;
+    r.count *= times;
+    r.x_float = case_repeat(p->x_float, in, row * sizeof(float), times);
+    r.dy_float = case_repeat(p->dy_float, out, row * sizeof(float), times);
+    r.y = case_repeat(p->y, in, row * sizeof(double), times);
+    r.dx = case_repeat(p->dx, in, row * sizeof(double), times);
+    r.gamma_float = case_repeat(p->gamma_float, 1, channels * sizeof(float), times);
+    r.beta_float = case_repeat(p->beta_float, 1, channels * sizeof(float), times);
+    double **numbers[] = {&r.mean, &r.variance, &r.dgamma, &r.dbeta};
+    for (int i = 0; i < COUNT(numbers); i++)
+        *numbers[i] = case_repeat(*numbers[i], 1, channels * sizeof(double), times);
+    return r;
 }
 
 static void forward(void *context, double *y) {
@@ -204,6 +226,17 @@ static void training(void) {
     }
 }
 
+/* So many channels that outputs are larger than a cache. */
+static void large_outputs(void) {
+    enum { SHAPE = 15, MANY = 150 };
+    if (!begin("forward", ", each channel 150 times,", SHAPE)) return;
+    problem one = new_problem(SHAPE, 1.0, 0.5);
+    run_reference(&one);
+    problem p = repeat(&one, MANY);
+    while (case_device()) train_device(&p);
+    case_end();
+}
+
 /* A mean far from 0: E[x^2] - E[x]^2 would lose the variance. */
 static void large_mean(void) {
     static const int tried[] = {2, 13};
@@ -269,10 +302,8 @@ static void inference(void) {
 
 int main(void) {
     static const case_test tests[] = {
-        {"training", training},
-        {"large mean", large_mean},
-        {"no variance", no_variance},
-        {"inference", inference},
+        {"training", training},       {"large outputs", large_outputs}, {"large mean", large_mean},
+        {"no variance", no_variance}, {"inference", inference},
     };
     return case_main("batch norm", tests, COUNT(tests));
 }

@@ -10,11 +10,31 @@
 
 /* radius, channels, images of x; radius of y; window; grid (0: sums). */
 static const ref_srelu by_sums[] = {
-    {{0, 0, 3, 16}, 0, 0, 0},  {{1, 0, 5, 1}, 1, 1, 0},   {{2, 0, 17, 19}, 2, 2, 0},
-    {{6, 0, 5, 19}, 6, 3, 0},  {{6, 0, 1, 32}, 6, 0, 0},  {{6, 0, 3, 5}, 6, 6, 0},
-    {{3, 0, 3, 5}, 3, 9, 0},   {{7, 0, 3, 5}, 2, 3, 0},   {{7, 0, 1, 19}, 3, 3, 0},
-    {{13, 0, 1, 5}, 13, 3, 0}, {{2, 0, 16, 32}, 0, 2, 0}, {{7, 0, 16, 16}, 7, 1, 0},
+    {{0, 0, 3, 16}, 0, 0, 0},
+    {{1, 0, 5, 1}, 1, 1, 0},
+    {{2, 0, 17, 19}, 2, 2, 0},
+    {{6, 0, 5, 19}, 6, 3, 0},
+    {{6, 0, 1, 32}, 6, 0, 0},
+    {{6, 0, 3, 5}, 6, 6, 0},
+    {{3, 0, 3, 5}, 3, 9, 0},
+    {{7, 0, 3, 5}, 2, 3, 0},
+    {{7, 0, 1, 19}, 3, 3, 0},
+    {{13, 0, 1, 5}, 13, 3, 0},
+    {{2, 0, 16, 32}, 0, 2, 0},
+    {{7, 0, 16, 16}, 7, 1, 0},
+    /* Rows beyond the ones loaded at once, windows of more sums than registers hold, and of no
+     * whole number of them; images that end inside every width of a register. */
+    {{9, 0, 2, 4}, 9, 4, 0},
+    {{8, 0, 2, 7}, 5, 5, 0},
+    {{7, 0, 2, 8}, 7, 2, 0},
+    {{5, 0, 1, 9}, 4, 5, 0},
+    {{4, 0, 1, 1}, 4, 3, 0},
+    {{10, 0, 1, 17}, 8, 8, 0},
 };
+
+/* So many channels that outputs are larger than a cache. */
+enum { MANY = 96 };
+static const ref_srelu large = {{15, 0, 1, 35}, 15, 3, 0};
 
 static const ref_srelu on_grid[] = {
     {{0, 0, 3, 16}, 0, 0, 1},  {{1, 0, 5, 1}, 1, 1, 4},   {{2, 0, 17, 19}, 2, 2, 7},
@@ -52,6 +72,25 @@ static problem new_problem(const ref_srelu *s) {
     ref_srelu_forward(s, p.a, p.b, p.x, p.square, p.y);
     ref_srelu_backward(s, p.a, p.b, p.x, p.dy, p.dx, p.da, p.db);
     return p;
+}
+
+/* The problem with each channel `times` times. */
+static problem repeat(const problem *p, ref_srelu *s, int times) {
+    int64_t in = fcnn_band_count(s->shape.radius), out = fcnn_band_count(s->radius_out);
+    int64_t inside = fcnn_band_count(ref_srelu_window(s));
+    size_t channels = (size_t)s->shape.channels, row = channels * (size_t)s->shape.images;
+    problem r = {.s = s, .in = p->in * times, .out = p->out * times};
+    r.x_float = case_repeat(p->x_float, in, row * 2 * sizeof(float), times);
+    r.dy_float = case_repeat(p->dy_float, out, row * 2 * sizeof(float), times);
+    r.a_float = case_repeat(p->a_float, 1, channels * sizeof(float), times);
+    r.b_float = case_repeat(p->b_float, 1, channels * sizeof(float), times);
+    r.square = case_repeat(p->square, inside, row * sizeof *p->square, times);
+    r.y = case_repeat(p->y, out, row * sizeof *p->y, times);
+    r.dx = case_repeat(p->dx, in, row * sizeof *p->dx, times);
+    r.da = case_repeat(p->da, 1, channels * sizeof(double), times);
+    r.db = case_repeat(p->db, 1, channels * sizeof(double), times);
+    s->shape.channels *= times;
+    return r;
 }
 
 static void forward(void *context, double *y) {
@@ -151,11 +190,22 @@ static void agreement(void) {
     }
 }
 
+static void large_outputs(void) {
+    if (!case_begin("forward", "srelu sum window=%d r=%d C=%d N=%d", large.window,
+                    large.shape.radius, MANY, large.shape.images))
+        return;
+    ref_srelu s = large;
+    problem one = new_problem(&large), p = repeat(&one, &s, MANY);
+    while (case_device()) run_device(&p, 0);
+    case_end();
+}
+
 int main(void) {
     static const case_test tests[] = {
         {"sums", sums},
         {"grids", grids},
         {"agreement", agreement},
+        {"large outputs", large_outputs},
     };
     return case_main("srelu", tests, COUNT(tests));
 }
