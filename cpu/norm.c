@@ -40,15 +40,16 @@ static int blocks_of(const fcnn_tensor *t) {
 /* Channels first .. end-1 of a band. */
 typedef struct {
     int first, end;
+    bool large; /* not in a cache */
 } block;
 
 static block block_at(const fcnn_tensor *t, int index) {
     int first = index * block_channels(t), end = first + block_channels(t);
-    return (block){first, end < t->channels ? end : t->channels};
+    return (block){first, end < t->channels ? end : t->channels, streams(t)};
 }
 
 STREAM_PREFETCH void prefetch_stretch(const fcnn_tensor *t, int64_t k, int64_t bins, block b) {
-    if (k + BINS_AHEAD < bins)
+    if (b.large && k + BINS_AHEAD < bins)
         prefetch_lines(fcnn_cpu_row(t, k + BINS_AHEAD, b.first),
                        (size_t)(b.end - b.first) * (size_t)t->capacity * sizeof(fcnn_complex));
 }

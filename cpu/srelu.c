@@ -12,11 +12,10 @@
 enum { SRELU_AHEAD = 8 }; /* columns prefetched before they are loaded */
 
 /* What registers hold: outputs of the backward pass, lags of the forward one. */
-#if FCNN_LANES == 16
-enum { SRELU_SPAN = 4 };
-#define SRELU_LAGS 4
+enum { SRELU_SPAN = FCNN_LANES == 16 ? 4 : 2 };
+#if FCNN_LANES == 8
+#define SRELU_LAGS 2
 #else
-enum { SRELU_SPAN = 2 };
 #define SRELU_LAGS 4
 #endif
 
@@ -179,7 +178,7 @@ UNROLLED void correlate(const cell *a, const cell *b, int radius, int lag, const
     for (int q = -radius; q <= radius; q += 2) { /* the last may be a zero */
         cell even = a[q], odd = a[q + 1];
         lanes even_sum = even.re + even.im, odd_sum = odd.re + odd.im;
-#pragma GCC unroll 9
+#pragma GCC unroll 5
         for (int j = 0; j <= lags; j++) {
             const cell *other = b + q + 1 - lag - j;
             lanes re = other->re, sum = re + other->im, difference = re - other->im;
@@ -207,12 +206,9 @@ static void correlate_rows(const cell *a, const cell *b, int radius, int lag, in
     for (; lags > 0; lags -= SRELU_LAGS, lag += SRELU_LAGS, sums += SRELU_LAGS) {
         switch (lags) {
         case 1: correlate(a, b, radius, lag, 1, weight, sums); break;
+#if SRELU_LAGS > 2
         case 2: correlate(a, b, radius, lag, 2, weight, sums); break;
         case 3: correlate(a, b, radius, lag, 3, weight, sums); break;
-#if SRELU_LAGS > 4
-        case 4: correlate(a, b, radius, lag, 4, weight, sums); break;
-        case 5: correlate(a, b, radius, lag, 5, weight, sums); break;
-        case 6: correlate(a, b, radius, lag, 6, weight, sums); break;
 #endif
         default: correlate(a, b, radius, lag, SRELU_LAGS, weight, sums); break;
         }
