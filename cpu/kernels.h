@@ -210,6 +210,11 @@ fcnn_status CPU(norm_forward)(fcnn_device *, const fcnn_norm_constants *, const 
 fcnn_status CPU(norm_apply)(fcnn_device *, const fcnn_norm_constants *, const fcnn_tensor *,
                             const float *, const float *, const float *, const float *,
                             fcnn_tensor *);
+fcnn_status CPU(norm_statistics)(fcnn_device *, const fcnn_norm_constants *, const fcnn_tensor *,
+                                 const float *, const float *, float *, float *, float *, float *,
+                                 float *);
+fcnn_status CPU(norm_running)(fcnn_device *, const fcnn_norm_constants *, int, const float *,
+                              const float *, const float *, const float *, float *);
 fcnn_status CPU(norm_backward)(fcnn_device *, const fcnn_tensor *, const float *, const float *,
                                const float *, const fcnn_tensor *, fcnn_tensor *, float *, float *);
 fcnn_status CPU(per_bin_forward)(fcnn_device *, fcnn_per_bin, const float *, const fcnn_tensor *,
@@ -221,6 +226,12 @@ fcnn_status CPU(srelu_forward)(fcnn_device *, int, int, const float *, const flo
 fcnn_status CPU(srelu_backward)(fcnn_device *, int, int, const float *, const float *,
                                 const fcnn_tensor *, const fcnn_complex *, const fcnn_tensor *,
                                 fcnn_tensor *, float *, float *);
+fcnn_status CPU(normed_srelu_forward)(fcnn_device *, int, const float *, const float *,
+                                      const float *, const fcnn_tensor *, fcnn_complex *,
+                                      fcnn_tensor *);
+fcnn_status CPU(normed_srelu_backward)(fcnn_device *, int, const float *, const float *,
+                                       const float *, const fcnn_tensor *, const fcnn_complex *,
+                                       const fcnn_tensor *, fcnn_tensor *, float *, float *);
 fcnn_status CPU(fused_forward)(fcnn_device *, fcnn_pointwise, float, int, const fcnn_tensor *,
                                fcnn_tensor *);
 fcnn_status CPU(fused_backward)(fcnn_device *, fcnn_pointwise, float, int, const fcnn_tensor *,

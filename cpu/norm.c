@@ -113,23 +113,61 @@ static void apply_block(const fcnn_tensor *x, block b, const fcnn_norm_affine *a
     if (stream) stream_end();
 }
 
+static void block_statistics(const fcnn_norm_constants *constants, const fcnn_tensor *x, block b,
+                             const float *gamma, const float *beta, const statistics *kept,
+                             fcnn_norm_affine *affine) {
+    double energy[CHANNEL_BLOCK];
+    block_energy(x, b, energy);
+    for (int c = b.first; c < b.end; c++) {
+        double mu = dc_mean(x, c);
+        double variance = (dc_variance(x, c, mu) + energy[c - b.first]) / x->images;
+        double inverse = keep_statistics(constants, c, mu, variance, kept);
+        affine[c - b.first] = fcnn_norm_affine_of(mu, inverse, gamma[c], beta[c]);
+    }
+}
+
 static void band_forward(fcnn_device *base, const fcnn_norm_constants *constants,
                          const fcnn_tensor *x, const float *gamma, const float *beta,
                          const statistics *kept, fcnn_tensor *y) {
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < blocks_of(x); unit++) {
         block b = block_at(x, unit);
-        double energy[CHANNEL_BLOCK];
         fcnn_norm_affine affine[CHANNEL_BLOCK];
-        block_energy(x, b, energy);
-        for (int c = b.first; c < b.end; c++) {
-            double mu = dc_mean(x, c);
-            double variance = (dc_variance(x, c, mu) + energy[c - b.first]) / x->images;
-            double inverse = keep_statistics(constants, c, mu, variance, kept);
-            affine[c - b.first] = fcnn_norm_affine_of(mu, inverse, gamma[c], beta[c]);
-        }
+        block_statistics(constants, x, b, gamma, beta, kept, affine);
         apply_block(x, b, affine, y);
     }
+}
+
+fcnn_status CPU(norm_statistics)(fcnn_device *base, const fcnn_norm_constants *constants,
+                                 const fcnn_tensor *x, const float *gamma, const float *beta,
+                                 float *running_mean, float *running_variance, float *mean,
+                                 float *inverse, float *out) {
+    statistics kept = {running_mean, running_variance, mean, inverse};
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
+    for (int unit = 0; unit < blocks_of(x); unit++) {
+        block b = block_at(x, unit);
+        fcnn_norm_affine affine[CHANNEL_BLOCK];
+        block_statistics(constants, x, b, gamma, beta, &kept, affine);
+        for (int c = b.first; c < b.end; c++) {
+            out[c] = affine[c - b.first].scale;
+            out[x->channels + c] = affine[c - b.first].shift;
+        }
+    }
+    return FCNN_OK;
+}
+
+fcnn_status CPU(norm_running)(fcnn_device *base, const fcnn_norm_constants *constants, int channels,
+                              const float *gamma, const float *beta, const float *running_mean,
+                              const float *running_variance, float *out) {
+    (void)base;
+    for (int c = 0; c < channels; c++) {
+        fcnn_norm_affine affine = fcnn_norm_affine_of(
+            running_mean[c], fcnn_norm_inverse(running_variance[c], constants->epsilon), gamma[c],
+            beta[c]);
+        out[c] = affine.scale;
+        out[channels + c] = affine.shift;
+    }
+    return FCNN_OK;
 }
 
 static void band_apply(fcnn_device *base, const fcnn_norm_constants *constants,

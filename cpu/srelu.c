@@ -27,11 +27,12 @@ typedef struct {
 
 /* ---- Rows ---- */
 
-/* A tile's part of a band or of its window. */
+/* A tile's part of a band or of its window. It is read times scale and, at DC, plus shift. */
 typedef struct {
     fcnn_complex *data;
     int64_t step;      /* from bin to bin */
     int radius, count; /* images */
+    float scale, shift;
 } tile;
 
 static tile tile_of(const fcnn_tensor *band, int unit) {
@@ -40,7 +41,19 @@ static tile tile_of(const fcnn_tensor *band, int unit) {
     return (tile){.data = fcnn_cpu_row(band, 0, unit / tiles) + n0,
                   .step = (int64_t)band->channels * band->capacity,
                   .radius = band->radius,
-                  .count = left < LANES ? left : LANES};
+                  .count = left < LANES ? left : LANES,
+                  .scale = 1.0f};
+}
+
+/* Of a band that a norm's affine was to be applied to, if it is not NULL. */
+static tile normed_tile(const fcnn_tensor *x, const float *affine, int unit) {
+    int c = unit / ((x->images + LANES - 1) / LANES);
+    tile t = tile_of(x, unit);
+    if (affine) {
+        t.scale = affine[c];
+        t.shift = affine[x->channels + c];
+    }
+    return t;
 }
 
 static inline cell load_cell(const tile *t, int64_t k) {
@@ -128,6 +141,8 @@ static ring make_ring(unsigned char *scratch, const tile *x, int window) {
 
 static inline cell load_bin(const ring *p, int64_t k) {
     cell v = load_cell(&p->x, k);
+    v.re = v.re * p->x.scale + (k ? 0.0f : p->x.shift);
+    v.im *= p->x.scale;
     if (k < p->kept) stream_cell(&p->y, k, (cell){p->a * v.re, p->a * v.im}, p->stream);
     return v;
 }
@@ -285,21 +300,32 @@ static fcnn_tensor window_band(const fcnn_tensor *x, const fcnn_complex *square,
     return band;
 }
 
+fcnn_status CPU(normed_srelu_forward)(fcnn_device *base, int window, const float *affine,
+                                      const float *a, const float *b, const fcnn_tensor *x,
+                                      fcnn_complex *square, fcnn_tensor *y) {
+    int w = window < y->radius ? window : y->radius, tiles = lane_tiles(x);
+    fcnn_tensor squares = window_band(x, square, w);
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
+    for (int unit = 0; unit < x->channels * tiles; unit++) {
+        tile from = normed_tile(x, affine, unit), to = tile_of(y, unit);
+        tile energy = tile_of(&squares, unit);
+        square_tile(a[unit / tiles], b[unit / tiles], &from,
+                    fcnn_cpu_scratch((const cpu_device *)base), &energy, &to, streams(y));
+    }
+    return FCNN_OK;
+}
+
 fcnn_status CPU(srelu_forward)(fcnn_device *base, int window, int grid, const float *a,
                                const float *b, const fcnn_tensor *x, fcnn_complex *square,
                                fcnn_tensor *y) {
-    cpu_device *device = (cpu_device *)base;
     int w = window < y->radius ? window : y->radius, tiles = lane_tiles(x);
+    if (!grid) return CPU(normed_srelu_forward)(base, window, NULL, a, b, x, square, y);
     fcnn_tensor squares = window_band(x, square, w);
-    if (grid) CPU(grid_square)(device, grid, x, w, square);
+    CPU(grid_square)((cpu_device *)base, grid, x, w, square);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < x->channels * tiles; unit++) {
         tile from = tile_of(x, unit), energy = tile_of(&squares, unit), to = tile_of(y, unit);
-        int c = unit / tiles;
-        if (grid)
-            combine_tile(a[c], b[c], &from, &energy, &to);
-        else
-            square_tile(a[c], b[c], &from, fcnn_cpu_scratch(device), &energy, &to, streams(y));
+        combine_tile(a[unit / tiles], b[unit / tiles], &from, &energy, &to);
     }
     return FCNN_OK;
 }
@@ -476,25 +502,29 @@ static void parameter_gradients(const fcnn_tensor *x, const fcnn_complex *square
     *db = (float)sum_b;
 }
 
-fcnn_status CPU(srelu_backward)(fcnn_device *base, int window, int grid, const float *a,
-                                const float *b, const fcnn_tensor *x, const fcnn_complex *square,
-                                const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
+/* Without a gradient to give, or with a grid's. */
+static void channel_gradients(fcnn_device *base, int window, int grid, const float *a,
+                              const float *b, const fcnn_tensor *x, const fcnn_complex *square,
+                              const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
+    for (int c = 0; c < x->channels; c++) {
+        parameter_gradients(x, square, window, dy, c, &da[c], &db[c]);
+        if (dx) scale_channel(a[c], dy, c, dx);
+    }
+    if (dx) CPU(grid_square_backward)((cpu_device *)base, grid, b, x, dy, window, dx);
+}
+
+fcnn_status CPU(normed_srelu_backward)(fcnn_device *base, int window, const float *affine,
+                                       const float *a, const float *b, const fcnn_tensor *x,
+                                       const fcnn_complex *square, const fcnn_tensor *dy,
+                                       fcnn_tensor *dx, float *da, float *db) {
     cpu_device *device = (cpu_device *)base;
     int w = window < dy->radius ? window : dy->radius, tiles = lane_tiles(x);
-    if (grid || !dx) {
-#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-        for (int c = 0; c < x->channels; c++) {
-            parameter_gradients(x, square, w, dy, c, &da[c], &db[c]);
-            if (dx) scale_channel(a[c], dy, c, dx);
-        }
-        if (dx) CPU(grid_square_backward)(device, grid, b, x, dy, w, dx);
-        return FCNN_OK;
-    }
     fcnn_tensor squares = window_band(x, square, w);
     tile_sums *sums = (tile_sums *)(void *)(device->scratch + fcnn_cpu_srelu_cells(x->radius, w));
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < x->channels * tiles; unit++) {
-        tile from = tile_of(x, unit), energy = tile_of(&squares, unit);
+        tile from = normed_tile(x, affine, unit), energy = tile_of(&squares, unit);
         tile given = tile_of(dy, unit), to = tile_of(dx, unit);
         sums[unit] = backward_tile(a[unit / tiles], b[unit / tiles], &from, &energy, &given,
                                    fcnn_cpu_scratch(device), &to, streams(dx));
@@ -508,5 +538,15 @@ fcnn_status CPU(srelu_backward)(fcnn_device *base, int window, int grid, const f
         da[c] = (float)sum.a;
         db[c] = (float)sum.b;
     }
+    return FCNN_OK;
+}
+
+fcnn_status CPU(srelu_backward)(fcnn_device *base, int window, int grid, const float *a,
+                                const float *b, const fcnn_tensor *x, const fcnn_complex *square,
+                                const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
+    int w = window < dy->radius ? window : dy->radius;
+    if (!grid && dx)
+        return CPU(normed_srelu_backward)(base, window, NULL, a, b, x, square, dy, dx, da, db);
+    channel_gradients(base, w, grid, a, b, x, square, dy, dx, da, db);
     return FCNN_OK;
 }

@@ -15,8 +15,7 @@ struct alias_taps {
 _Static_assert(sizeof(alias_taps) <= ALIAS_FLOATS * sizeof(float), "a place in the scratch");
 
 /* Output bins (ky, kx) and, where there is one, (-ky, kx), whose input channels are those of their
- * aliases, in such an order that alias a of one is alias a of the other mirrored: both have the
- * same sums of u and v. */
+ * aliases. Alias a of one is alias a of the other mirrored: both have the same sums of u and v. */
 typedef struct {
     const taps_unit *unit;
     int bins;
@@ -35,23 +34,14 @@ static inline alias_taps alias_of(const taps_unit *u, int64_t at) {
                         .sign = fold->conjugate[at] ? -1.0f : 1.0f};
 }
 
-/* The list of a bin's aliases is by qy, then by qx, both rising; there is no mirrored bin to DC,
- * which lacks some of them. */
 static inline folded_row folded_row_of(const taps_unit *u, int ky) {
     const fcnn_fold *fold = u->taps->fold;
-    int m = fold->grid / fold->stride, across = 0;
     folded_row row = {.unit = u, .channels = u->taps->channels, .filters = u->taps->filters};
     row.bins = bins_of(u, ky, row.k);
     int count = (int)(fold->start[row.k[0] + 1] - fold->start[row.k[0]]);
     row.inner = count * row.channels;
-    for (int j = -fold->stride; j <= fold->stride; j++)
-        across += abs(u->kx + j * m) <= fold->radius_in;
-    for (int a = 0; a < count; a++) {
-        u->s.aliases[0][a] = alias_of(u, fold->start[row.k[0]] + a);
-        if (row.bins < 2) continue;
-        int mirrored = count - across - a / across * across + a % across;
-        u->s.aliases[1][a] = alias_of(u, fold->start[row.k[1]] + mirrored);
-    }
+    for (int i = 0; i < row.bins; i++)
+        for (int a = 0; a < count; a++) u->s.aliases[i][a] = alias_of(u, fold->start[row.k[i]] + a);
     return row;
 }
 

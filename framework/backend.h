@@ -277,7 +277,18 @@ struct fcnn_backend {
                               const fcnn_tensor *x, const float *gamma, const float *beta,
                               const float *running_mean, const float *running_variance,
                               fcnn_tensor *y);
-    /* dx may be NULL. */
+    /* For backends that need no norm's output in memory, else NULL: what norm_forward and
+     * norm_apply do to a band, as affine, [2][C]: the factor of all bins, and what is added to DC.
+     */
+    fcnn_status (*norm_statistics)(fcnn_device *device, const fcnn_norm_constants *constants,
+                                   const fcnn_tensor *x, const float *gamma, const float *beta,
+                                   float *running_mean, float *running_variance, float *mean,
+                                   float *inverse, float *affine);
+    fcnn_status (*norm_running)(fcnn_device *device, const fcnn_norm_constants *constants,
+                                int channels, const float *gamma, const float *beta,
+                                const float *running_mean, const float *running_variance,
+                                float *affine);
+    /* dx may be NULL, or dy where both have the same bins. */
     fcnn_status (*norm_backward)(fcnn_device *device, const fcnn_tensor *x, const float *gamma,
                                  const float *mean, const float *inverse, const fcnn_tensor *dy,
                                  fcnn_tensor *dx, float *dgamma, float *dbeta);
@@ -302,6 +313,15 @@ struct fcnn_backend {
     fcnn_status (*srelu_backward)(fcnn_device *device, int window, int grid, const float *a,
                                   const float *b, const fcnn_tensor *x, const fcnn_complex *square,
                                   const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db);
+    /* srelu by sums of a norm's output that is not stored: of x, the norm's input, by its affine.
+     * dx is the gradient in the norm's output. NULL where norm_statistics is. */
+    fcnn_status (*normed_srelu_forward)(fcnn_device *device, int window, const float *affine,
+                                        const float *a, const float *b, const fcnn_tensor *x,
+                                        fcnn_complex *square, fcnn_tensor *y);
+    fcnn_status (*normed_srelu_backward)(fcnn_device *device, int window, const float *affine,
+                                         const float *a, const float *b, const fcnn_tensor *x,
+                                         const fcnn_complex *square, const fcnn_tensor *dy,
+                                         fcnn_tensor *dx, float *da, float *db);
     /* A pointwise rule on a grid x grid map of each channel, and back to the bins of y. */
     fcnn_status (*fused_forward)(fcnn_device *device, fcnn_pointwise rule, float parameter,
                                  int grid, const fcnn_tensor *x, fcnn_tensor *y);

@@ -105,7 +105,8 @@ FCNN_INLINE void fcnn_band_next(int *ky, int *kx) {
  * Output bin k gathers its aliases q = k + (i m, j m), |q| <= r. For k != 0 all
  * of them count once, conjugated where q lies in the unstored half. For k = 0
  * they come in pairs q, -q: the stored one is listed, counts sqrt(2), and the
- * real part of the sum is the output. */
+ * real part of the sum is the output. Aliases a of (ky, kx) and of (-ky, kx), kx > 0, are
+ * (qy, qx) and (-qy, qx). */
 typedef struct {
     uint64_t id;    /* no two folds of a process have the same: backends keep copies by it */
     int radius_in;  /* r of the input */

@@ -27,6 +27,7 @@ typedef enum {
     FCNN_LIFE_FORWARD,  /* during the node's forward pass */
     FCNN_LIFE_BACKWARD, /* during its backward pass */
     FCNN_LIFE_STEP,     /* from its forward to its backward pass */
+    FCNN_LIFE_OUTPUT,   /* and, without one, until the consumers of its output have run */
     FCNN_LIFE_SPECTRUM  /* always; counted as FCNN_MEMORY_SPECTRA */
 } fcnn_lifetime;
 
@@ -39,6 +40,8 @@ struct fcnn_node {
     int inputs[FCNN_INPUTS_MAX]; /* node indices, each smaller than this one's */
     int consumer_count;
     bool needs_gradient; /* it, or a node above it, has trained parameters */
+    bool deferred;       /* set while planning: the output is input 0's memory, in which the
+                          * consumer does this node's work; the gradients share theirs too */
     fcnn_tensor output;
     fcnn_tensor gradient; /* of the loss in the output; data NULL where not needed */
     void *state;          /* type->state_bytes, zeroed; the layer's own */
@@ -127,6 +130,9 @@ fcnn_status fcnn_graph_plan_buffer(fcnn_graph *graph, fcnn_node *node, int64_t b
 /* Tells the device what is to come. */
 fcnn_status fcnn_graph_demand(fcnn_graph *graph, const fcnn_demand *demand);
 
+/* Input i, to agree with it on what is planned. */
+fcnn_node *fcnn_graph_input_node(fcnn_graph *graph, const fcnn_node *node, int i);
+
 /* ---- While running ---- */
 
 /* What the current pass works on. */
@@ -139,7 +145,7 @@ typedef struct {
     int64_t step;
     int64_t version; /* changes whenever parameters do */
     fcnn_score *score;
-    int node; /* whose pass runs; -1 between passes */
+    int node;                   /* whose pass runs; -1 between passes */
     const float *class_weights; /* [classes] or NULL */
     int part, parts;            /* of the batch; 0 of 1 where it is not split */
     bool estimates_norms; /* norms take the batch's statistics and keep them as running ones */

@@ -61,6 +61,9 @@ fcnn_status fcnn_graph_plan_buffer(fcnn_graph *graph, fcnn_node *node, int64_t b
     int forward = node->index, backward = fcnn_backward_step(graph, node);
     int first = lifetime == FCNN_LIFE_BACKWARD ? backward : forward;
     int last = lifetime == FCNN_LIFE_FORWARD || !training ? forward : backward;
+    for (int i = forward + 1; lifetime == FCNN_LIFE_OUTPUT && i < graph->node_count; i++)
+        for (int j = 0; j < graph->nodes[i]->input_count; j++)
+            if (graph->nodes[i]->inputs[j] == forward && last < i) last = i;
     int buffer = add_buffer(graph, bytes, first, last, address);
     if (buffer < 0) return no_memory();
     if (lifetime == FCNN_LIFE_SPECTRUM) graph->buffers[buffer].kind = FCNN_MEMORY_SPECTRA;
@@ -83,7 +86,7 @@ static fcnn_status plan_outputs(fcnn_graph *graph) {
     int end = graph->options.training ? 2 * graph->node_count - 1 : graph->node_count - 1;
     for (int i = 0; i < graph->node_count; i++) {
         fcnn_node *node = graph->nodes[i];
-        if (node->type->flags & FCNN_LAYER_VIEW) {
+        if (node->deferred || (node->type->flags & FCNN_LAYER_VIEW)) {
             node->output_buffer = graph->nodes[node->inputs[0]]->output_buffer;
         } else {
             node->output_buffer =
@@ -110,8 +113,8 @@ static fcnn_status plan_outputs(fcnn_graph *graph) {
 /* A view that alone reads all of its input shares its gradient too. */
 static bool shares_gradient(const fcnn_graph *graph, const fcnn_node *view) {
     const fcnn_node *input = graph->nodes[view->inputs[0]];
-    return (view->type->flags & FCNN_LAYER_VIEW) && input->consumer_count == 1 &&
-           input->output.radius == view->output.radius;
+    return (view->deferred || (view->type->flags & FCNN_LAYER_VIEW)) &&
+           input->consumer_count == 1 && input->output.radius == view->output.radius;
 }
 
 static fcnn_status plan_gradient(fcnn_graph *graph, fcnn_node *node) {

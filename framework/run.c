@@ -15,6 +15,10 @@ const fcnn_node *fcnn_graph_input(const fcnn_graph *graph, const fcnn_node *node
     return graph->nodes[node->inputs[i]];
 }
 
+fcnn_node *fcnn_graph_input_node(fcnn_graph *graph, const fcnn_node *node, int i) {
+    return graph->nodes[node->inputs[i]];
+}
+
 fcnn_tensor *fcnn_graph_input_gradient(fcnn_graph *graph, const fcnn_node *node, int i) {
     fcnn_node *input = graph->nodes[node->inputs[i]];
     if (!input->needs_gradient) return NULL;

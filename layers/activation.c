@@ -18,6 +18,7 @@ typedef struct {
     int grid;        /* side of the pixel grid; 0: none */
     int a, b;        /* parameters */
     void *square;    /* srelu: [x^2] inside the window */
+    bool normed;     /* srelu: input 0 is a norm whose work is done here */
 } activation_state;
 
 typedef struct {
@@ -158,6 +159,8 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     }
     if (state->grid) return fcnn_demand_grid(graph, node, state->grid);
     if (state->form == SRELU)
+        FCNN_TRY(fcnn_norm_defer(graph, fcnn_graph_input_node(graph, node, 0), &state->normed));
+    if (state->form == SRELU)
         return fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_SRELU,
                                                        .radius = radius,
                                                        .window = square_radius(node),
@@ -170,7 +173,12 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     activation_state *state = node->state;
     const fcnn_tensor *x = &fcnn_graph_input(graph, node, 0)->output;
     fcnn_tensor *y = &node->output;
-    if (state->form == SRELU)
+    if (state->normed)
+        FCNN_CALL(graph, normed_srelu_forward, state->window,
+                  fcnn_norm_pending(fcnn_graph_input(graph, node, 0)),
+                  fcnn_graph_value(graph, state->a), fcnn_graph_value(graph, state->b), x,
+                  state->square, y);
+    else if (state->form == SRELU)
         FCNN_CALL(graph, srelu_forward, state->window, state->grid,
                   fcnn_graph_value(graph, state->a), fcnn_graph_value(graph, state->b), x,
                   state->square, y);
@@ -190,7 +198,13 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     const fcnn_tensor *x = &fcnn_graph_input(graph, node, 0)->output, *dy = &node->gradient;
     fcnn_tensor *dx = fcnn_graph_input_gradient(graph, node, 0);
     if (!dx && !state->learned) return FCNN_OK;
-    if (state->form == SRELU)
+    if (state->normed)
+        FCNN_CALL(graph, normed_srelu_backward, state->window,
+                  fcnn_norm_pending(fcnn_graph_input(graph, node, 0)),
+                  fcnn_graph_value(graph, state->a), fcnn_graph_value(graph, state->b), x,
+                  state->square, dy, dx, fcnn_graph_gradient(graph, state->a),
+                  fcnn_graph_gradient(graph, state->b));
+    else if (state->form == SRELU)
         FCNN_CALL(graph, srelu_backward, state->window, state->grid,
                   fcnn_graph_value(graph, state->a), fcnn_graph_value(graph, state->b), x,
                   state->square, dy, dx, fcnn_graph_gradient(graph, state->a),

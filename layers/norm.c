@@ -12,6 +12,7 @@ static const fcnn_norm_constants constants = {.epsilon = 1e-5f, .momentum = 0.1f
 typedef struct {
     int gamma, beta, running_mean, running_variance; /* parameters */
     void *mean, *inverse;                            /* of the batch */
+    void *affine;                                    /* [2][C] where the output is not stored */
 } norm_state;
 
 static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
@@ -48,6 +49,25 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     return fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_STEP, &state->inverse);
 }
 
+/* A norm's consumer may read its input instead. */
+fcnn_status fcnn_norm_defer(fcnn_graph *graph, fcnn_node *node, bool *deferred) {
+    const fcnn_backend *backend = fcnn_graph_device(graph)->backend;
+    norm_state *state = node->state;
+    *deferred = false;
+    if (node->type != &fcnn_layer_norm || !backend->norm_statistics || node->consumer_count > 1)
+        return FCNN_OK;
+    const fcnn_tensor *input = &fcnn_graph_input(graph, node, 0)->output;
+    if (input->radius != node->output.radius) return FCNN_OK;
+    node->deferred = *deferred = true;
+    return fcnn_graph_plan_buffer(graph, node, 2 * input->channels * (int64_t)sizeof(float),
+                                  FCNN_LIFE_OUTPUT, &state->affine);
+}
+
+const float *fcnn_norm_pending(const fcnn_node *node) {
+    const norm_state *state = node->state;
+    return state->affine;
+}
+
 /* What a running statistic takes over from this batch. Initial values never enter: a deep
  * quadratic network scored with a tenth of them left overflows. */
 static float momentum(const fcnn_pass *pass) {
@@ -66,7 +86,14 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     const fcnn_pass *pass = fcnn_graph_pass(graph);
     fcnn_norm_constants used = constants;
     used.momentum = momentum(pass);
-    if (pass->training || pass->estimates_norms)
+    bool batch = pass->training || pass->estimates_norms;
+    if (node->deferred && batch)
+        FCNN_CALL(graph, norm_statistics, &used, x, gamma, beta, mean, variance, state->mean,
+                  state->inverse, state->affine);
+    else if (node->deferred)
+        FCNN_CALL(graph, norm_running, &constants, x->channels, gamma, beta, mean, variance,
+                  state->affine);
+    else if (batch)
         FCNN_CALL(graph, norm_forward, &used, x, gamma, beta, mean, variance, state->mean,
                   state->inverse, &node->output);
     else

@@ -176,6 +176,22 @@ TIMED(srelu_backward, activation,
            float *db),
       LIST(window, grid, a, b, x, square, dy, dx, da, db), 2.0 * srelu_flops(x, window, grid),
       of(x) + of(dy) + of(dx))
+TIMED(norm_statistics, norm,
+      LIST(const fcnn_norm_constants *constants, const fcnn_tensor *x, const float *gamma,
+           const float *beta, float *running_mean, float *running_variance, float *mean,
+           float *inverse, float *affine),
+      LIST(constants, x, gamma, beta, running_mean, running_variance, mean, inverse, affine), 0.0,
+      of(x))
+TIMED(normed_srelu_forward, activation,
+      LIST(int window, const float *affine, const float *a, const float *b, const fcnn_tensor *x,
+           fcnn_complex *square, fcnn_tensor *y),
+      LIST(window, affine, a, b, x, square, y), srelu_flops(x, window, 0), of(x) + of(y))
+TIMED(normed_srelu_backward, activation,
+      LIST(int window, const float *affine, const float *a, const float *b, const fcnn_tensor *x,
+           const fcnn_complex *square, const fcnn_tensor *dy, fcnn_tensor *dx, float *da,
+           float *db),
+      LIST(window, affine, a, b, x, square, dy, dx, da, db), 2.0 * srelu_flops(x, window, 0),
+      of(x) + of(dy) + of(dx))
 TIMED(fused_forward, activation,
       LIST(fcnn_pointwise rule, float parameter, int grid, const fcnn_tensor *x, fcnn_tensor *y),
       LIST(rule, parameter, grid, x, y), 0.0, of(x) + of(y))
@@ -241,6 +257,11 @@ void bench_timer_attach(fcnn_device *device, const fcnn_graph *graph, bench_phas
     if (timer.timed.taps_plan) {
         ATTACH(taps_forward);
         ATTACH(taps_backward);
+    }
+    if (timer.timed.norm_statistics) {
+        ATTACH(norm_statistics);
+        ATTACH(normed_srelu_forward);
+        ATTACH(normed_srelu_backward);
     }
     ATTACH(bias_forward);
     ATTACH(bias_backward);
