@@ -26,19 +26,30 @@ typedef struct {
     int64_t in_step, out_step; /* floats */
 } class_product;
 
+/* Loops unrolled early enough for their sums to live in registers alone. */
+#ifdef __clang__
+#define UNROLLED _Pragma("unroll")
+#else
+#define UNROLLED _Pragma("GCC unroll 8")
+#endif
+
 __attribute__((always_inline)) static inline void product_strip(const class_product *p,
                                                                 int outputs) {
-    lanes sum[OUTPUTS][VECTORS] = {{{0}}};
+    lanes sum[OUTPUTS][VECTORS];
     const float *table = p->table, *in = p->in;
-    for (int j = 0; j < p->inner; j++, in += p->in_step, table += p->pitch) {
+    int64_t in_step = p->in_step, out_step = p->out_step, pitch = p->pitch;
+    float *out = p->out;
+    UNROLLED for (int o = 0; o < outputs; o++)
+        UNROLLED for (int v = 0; v < VECTORS; v++) sum[o][v] = (lanes){0};
+    for (int j = 0; j < p->inner; j++, in += in_step, table += pitch) {
         lanes x[VECTORS];
-        for (int v = 0; v < VECTORS; v++) x[v] = lanes_load(in + v * LANES);
-        for (int o = 0; o < outputs; o++)
-            for (int v = 0; v < VECTORS; v++) sum[o][v] += x[v] * table[o];
+        UNROLLED for (int v = 0; v < VECTORS; v++) x[v] = lanes_load(in + v * LANES);
+        UNROLLED for (int o = 0; o < outputs; o++)
+            UNROLLED for (int v = 0; v < VECTORS; v++) sum[o][v] += x[v] * table[o];
     }
-    for (int o = 0; o < outputs; o++)
-        for (int v = 0; v < VECTORS; v++)
-            lanes_store(p->out + o * p->out_step + v * LANES, sum[o][v]);
+    UNROLLED for (int o = 0; o < outputs; o++)
+        UNROLLED for (int v = 0; v < VECTORS; v++)
+            lanes_store(out + o * out_step + v * LANES, sum[o][v]);
 }
 
 static void product_outputs(const class_product *p, int outputs) {
