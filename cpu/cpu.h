@@ -41,6 +41,7 @@ typedef struct {
     float *tables;
     int orbit_count;
     cpu_grid_orbit *orbits;
+    int32_t *bins; /* [r+1][2r+1], r = (m-1)/2: of column kx the bins ky = 0, 1, -1, 2, -2 .. */
     fftwf_plan inverse_plan, forward_plan;
     int32_t *slot; /* [F((m-1)/2)] position of a bin in the m x (m/2+1) half spectrum */
 } cpu_grid;

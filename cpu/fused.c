@@ -108,9 +108,9 @@ static void value_tile(const fused_tile *t, const fcnn_tensor *x, const grid_tar
     CPU(grid_open)(grid, x, x->radius, t->c, t->n0, columns, s->work, s->map);
     for (int group = 0; group < grid_groups(grid); group++) {
         float *rows = s->map + (int64_t)group * columns * GRID_BLOCK;
-        CPU(grid_to_sums)(grid, in, rows, s->work);
+        CPU(grid_to_sums)(grid, in, rows, s->work, NULL);
         t->rule->value_rows(grid, s->work, t->parameter);
-        CPU(grid_to_coefficients)(grid, out, s->work, rows);
+        CPU(grid_to_coefficients)(grid, out, s->work, rows, NULL);
     }
     CPU(grid_close)(grid, s->map, columns, s->work, target);
 }
@@ -135,10 +135,10 @@ static void slope_tile(const fused_tile *t, const fcnn_tensor *x, const fcnn_ten
     CPU(grid_open)(grid, dy, radius, t->c, t->n0, columns, s->work, s->other);
     for (int group = 0; group < grid_groups(grid); group++) {
         float *rows = s->other + (int64_t)group * columns * GRID_BLOCK;
-        CPU(grid_to_sums)(grid, nx, s->map + (int64_t)group * nx * GRID_BLOCK, x_rows);
-        CPU(grid_to_sums)(grid, ndy, rows, s->work);
+        CPU(grid_to_sums)(grid, nx, s->map + (int64_t)group * nx * GRID_BLOCK, x_rows, NULL);
+        CPU(grid_to_sums)(grid, ndy, rows, s->work, NULL);
         t->rule->slope_rows(grid, x_rows, s->work, t->parameter);
-        CPU(grid_to_coefficients)(grid, out, s->work, rows);
+        CPU(grid_to_coefficients)(grid, out, s->work, rows, NULL);
     }
     CPU(grid_close)(grid, s->other, columns, s->work, target);
 }

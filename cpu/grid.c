@@ -12,6 +12,7 @@ enum {
     PARTS = GRID_TILE / LANES,
     VECTORS = LANES == 16 ? 4 : 2,
     OUTPUTS = 6,
+    AHEAD = 12, /* rows that are fetched early with each product */
     STRIP = VECTORS * LANES
 };
 
@@ -64,14 +65,24 @@ static void product_outputs(const class_product *p, int outputs) {
     }
 }
 
+static void fetch_ahead(grid_ahead *ahead, int rows) {
+    for (int column = 0; column < 2; column++) {
+        for (; rows > 0 && ahead->counts[column] > 0; rows--, ahead->counts[column]--) {
+            const fcnn_complex *row = ahead->base + *ahead->bin[column]++ * ahead->step;
+            for (int line = 0; line < GRID_TILE; line += TILE) __builtin_prefetch(row + line);
+        }
+    }
+}
+
 /* out [outputs] = table^T in [inner], in strips of a block and near equal parts of the outputs. */
-static void product_block(class_product p, int outputs) {
+static void product_block(class_product p, int outputs, grid_ahead *ahead) {
     int parts = (outputs + OUTPUTS - 1) / OUTPUTS;
     const float *table = p.table, *in = p.in;
     float *out = p.out;
     for (int strip = 0; strip < GRID_BLOCK; strip += STRIP) {
         for (int part = 0; part < parts; part++) {
             int first = outputs * part / parts, count = outputs * (part + 1) / parts - first;
+            if (ahead) fetch_ahead(ahead, AHEAD * STRIP / GRID_BLOCK);
             p.table = table + first;
             p.in = in + strip;
             p.out = out + first * p.out_step + strip;
@@ -80,7 +91,8 @@ static void product_block(class_product p, int outputs) {
     }
 }
 
-void CPU(grid_to_sums)(const cpu_grid *grid, int n, const float *coefficients, float *sums) {
+void CPU(grid_to_sums)(const cpu_grid *grid, int n, const float *coefficients, float *sums,
+                       grid_ahead *ahead) {
     for (int i = 0; i < grid->class_count; i++) {
         const cpu_grid_class *c = &grid->classes[i];
         class_product p = {.table = c->inverse,
@@ -90,12 +102,12 @@ void CPU(grid_to_sums)(const cpu_grid *grid, int n, const float *coefficients, f
                            .in_step = c->step * GRID_BLOCK,
                            .out = sums + c->point * GRID_BLOCK,
                            .out_step = c->point_step * GRID_BLOCK};
-        product_block(p, c->points);
+        product_block(p, c->points, ahead);
     }
 }
 
 void CPU(grid_to_coefficients)(const cpu_grid *grid, int n, const float *sums,
-                               float *coefficients) {
+                               float *coefficients, grid_ahead *ahead) {
     for (int i = 0; i < grid->class_count; i++) {
         const cpu_grid_class *c = &grid->classes[i];
         class_product p = {.table = c->forward,
@@ -105,7 +117,7 @@ void CPU(grid_to_coefficients)(const cpu_grid *grid, int n, const float *sums,
                            .in_step = c->point_step * GRID_BLOCK,
                            .out = coefficients + c->first * GRID_BLOCK,
                            .out_step = c->step * GRID_BLOCK};
-        product_block(p, fcnn_cpu_class_count(c, n));
+        product_block(p, fcnn_cpu_class_count(c, n), ahead);
     }
 }
 
@@ -120,9 +132,7 @@ static inline int part_images(int images, int part) {
     return left < 0 ? 0 : left < LANES ? left : LANES;
 }
 
-static inline tile_row load_bin(const fcnn_tensor *band, int ky, int kx, int channel, int first,
-                                int images) {
-    const fcnn_complex *row = fcnn_cpu_row(band, fcnn_band_index(ky, kx), channel) + first;
+static inline tile_row load_row(const fcnn_complex *row, int images) {
     tile_row x;
     if (images == GRID_TILE)
         for (int i = 0; i < PARTS; i++)
@@ -133,10 +143,32 @@ static inline tile_row load_bin(const fcnn_tensor *band, int ky, int kx, int cha
     return x;
 }
 
-static inline void prefetch_bin(const fcnn_tensor *band, int ky, int kx, int channel, int first) {
-    const fcnn_complex *row = fcnn_cpu_row(band, fcnn_band_index(ky, kx), channel) + first;
-    __builtin_prefetch(row);
-    __builtin_prefetch(row + TILE);
+/* Rows of a channel of an array [bins][channels][capacity]. */
+typedef struct {
+    fcnn_complex *base;
+    int64_t step;
+    int radius, images;
+} bin_rows;
+
+static bin_rows rows_of(fcnn_complex *array, const fcnn_tensor *like, int radius, int c, int n0) {
+    return (bin_rows){.base = array + (int64_t)c * like->capacity + n0,
+                      .step = (int64_t)like->channels * like->capacity,
+                      .radius = radius,
+                      .images = fcnn_cpu_grid_images(like, n0)};
+}
+
+static const int32_t *column_bins(const cpu_grid *grid, int kx) {
+    return grid->bins + (int64_t)kx * (2 * ((grid->size - 1) / 2) + 1);
+}
+
+/* Those of columns kx and kx + 1. */
+static grid_ahead rows_ahead(const cpu_grid *grid, const bin_rows *rows, int kx) {
+    grid_ahead ahead = {.base = rows->base, .step = rows->step};
+    for (int i = 0; i < 2; i++) {
+        ahead.bin[i] = column_bins(grid, kx + i);
+        ahead.counts[i] = kx + i <= rows->radius ? 2 * rows->radius + 1 : 0;
+    }
+    return ahead;
 }
 
 /* Coefficient k of a column of a block. */
@@ -145,46 +177,35 @@ static inline float *coefficient_at(float *block, int k, int column, int part) {
 }
 
 /* Column kx of bins to the block's columns `sine` and sine + 1. */
-static void load_column(const fcnn_tensor *band, int radius, int kx, int channel, int first,
-                        float *block, int sine) {
-    int images = fcnn_cpu_grid_images(band, first);
+static void load_column(const cpu_grid *grid, const bin_rows *rows, int kx, float *block,
+                        int sine) {
+    const int32_t *bins = column_bins(grid, kx);
     const float root = (float)FCNN_SQRT2;
-    tile_row a = load_bin(band, 0, kx, channel, first, images);
+    tile_row a = load_row(rows->base + bins[0] * rows->step, rows->images);
     for (int i = 0; i < PARTS; i++) {
         lanes_store(coefficient_at(block, 0, sine, i), kx ? -root * a.im[i] : (lanes){0});
         lanes_store(coefficient_at(block, 0, sine + 1, i), kx ? root * a.re[i] : a.re[i]);
     }
-    for (int ky = 1; ky <= radius; ky++) {
+    for (int k = 1; k < 2 * rows->radius; k += 2) {
         tile_row b = {{{0}}, {{0}}};
-        a = load_bin(band, ky, kx, channel, first, images);
-        if (kx) b = load_bin(band, -ky, kx, channel, first, images);
-        int next = kx + 2;
-        if (next <= radius) { /* rows are pages apart: they are asked for early */
-            prefetch_bin(band, ky, next, channel, first);
-            prefetch_bin(band, -ky, next, channel, first);
-        }
+        a = load_row(rows->base + bins[k] * rows->step, rows->images);
+        if (kx) b = load_row(rows->base + bins[k + 1] * rows->step, rows->images);
         for (int i = 0; i < PARTS; i++) {
             lanes ss = root * (b.re[i] - a.re[i]), cs = -root * (a.im[i] + b.im[i]);
-            lanes_store(coefficient_at(block, 2 * ky - 1, sine, i), kx ? ss : (lanes){0});
-            lanes_store(coefficient_at(block, 2 * ky, sine, i), kx ? cs : (lanes){0});
-            lanes_store(coefficient_at(block, 2 * ky - 1, sine + 1, i),
-                        root * (b.im[i] - a.im[i]));
-            lanes_store(coefficient_at(block, 2 * ky, sine + 1, i), root * (a.re[i] + b.re[i]));
+            lanes_store(coefficient_at(block, k, sine, i), kx ? ss : (lanes){0});
+            lanes_store(coefficient_at(block, k + 1, sine, i), kx ? cs : (lanes){0});
+            lanes_store(coefficient_at(block, k, sine + 1, i), root * (b.im[i] - a.im[i]));
+            lanes_store(coefficient_at(block, k + 1, sine + 1, i), root * (a.re[i] + b.re[i]));
         }
     }
 }
 
-static inline void store_bin(const grid_target *t, int ky, int kx, const lanes *re, const lanes *im,
-                             float factor) {
-    const fcnn_tensor *like = t->like;
-    fcnn_complex *row =
-        t->out + (fcnn_band_index(ky, kx) * like->channels + t->channel) * like->capacity +
-        t->first;
-    int images = fcnn_cpu_grid_images(like, t->first);
+static inline void store_row(fcnn_complex *row, int images, bool add, const lanes *re,
+                             const lanes *im, float factor) {
     for (int i = 0; i < PARTS; i++) {
-        int count = part_images(images, i);
+        int count = images == GRID_TILE ? LANES : part_images(images, i);
         lanes x = re[i] * factor, y = im[i] * factor;
-        if (t->add) {
+        if (add) {
             lanes old_re, old_im;
             lanes_load_complex(row + i * LANES, count, &old_re, &old_im);
             x += old_re;
@@ -194,32 +215,36 @@ static inline void store_bin(const grid_target *t, int ky, int kx, const lanes *
     }
 }
 
-/* The block's columns `sine` and sine + 1 to the bins of column kx. */
-static void store_column(const grid_target *t, int kx, float *block, int sine, float points) {
-    float dc = t->scale / points, rest = (float)FCNN_SQRT2 * dc;
+/* The block's columns `sine` and sine + 1 to the bins of column kx; scale is of sums. */
+static void store_column(const cpu_grid *grid, const bin_rows *rows, bool add, float scale, int kx,
+                         float *block, int sine) {
+    const int32_t *bins = column_bins(grid, kx);
+    float rest = (float)FCNN_SQRT2 * scale;
     lanes re[PARTS], im[PARTS];
     for (int i = 0; i < PARTS; i++) {
         re[i] = lanes_load(coefficient_at(block, 0, sine + 1, i));
         im[i] = kx ? -lanes_load(coefficient_at(block, 0, sine, i)) : (lanes){0};
     }
-    store_bin(t, 0, kx, re, im, kx ? rest : dc);
-    for (int ky = 1; ky <= t->radius; ky++) {
+    store_row(rows->base + bins[0] * rows->step, rows->images, add, re, im, kx ? rest : scale);
+    for (int k = 1; k < 2 * rows->radius; k += 2) {
         lanes mirror_re[PARTS], mirror_im[PARTS];
         for (int i = 0; i < PARTS; i++) {
-            lanes sc = lanes_load(coefficient_at(block, 2 * ky - 1, sine + 1, i));
-            lanes cc = lanes_load(coefficient_at(block, 2 * ky, sine + 1, i));
+            lanes sc = lanes_load(coefficient_at(block, k, sine + 1, i));
+            lanes cc = lanes_load(coefficient_at(block, k + 1, sine + 1, i));
             lanes ss = {0}, cs = {0};
             if (kx) {
-                ss = lanes_load(coefficient_at(block, 2 * ky - 1, sine, i));
-                cs = lanes_load(coefficient_at(block, 2 * ky, sine, i));
+                ss = lanes_load(coefficient_at(block, k, sine, i));
+                cs = lanes_load(coefficient_at(block, k + 1, sine, i));
             }
             re[i] = cc - ss;
             im[i] = -sc - cs;
             mirror_re[i] = cc + ss;
             mirror_im[i] = sc - cs;
         }
-        store_bin(t, ky, kx, re, im, rest);
-        if (kx) store_bin(t, -ky, kx, mirror_re, mirror_im, rest);
+        store_row(rows->base + bins[k] * rows->step, rows->images, add, re, im, rest);
+        if (kx)
+            store_row(rows->base + bins[k + 1] * rows->step, rows->images, add, mirror_re,
+                      mirror_im, rest);
     }
 }
 
@@ -289,15 +314,17 @@ void CPU(grid_open)(const cpu_grid *grid, const fcnn_tensor *band, int radius, i
         int64_t group = (int64_t)columns * GRID_BLOCK;
         memset(sheet + (m / GRID_ROWS) * group, 0, (size_t)group * sizeof *sheet);
     }
+    bin_rows rows = rows_of(fcnn_tensor_band(band), band, radius, c, n0);
     for (int kx = 0; kx <= radius; kx += 2) {
         sheet_block b = sheet_block_at(sheet, columns, n, kx);
-        load_column(band, radius, kx, c, n0, block, 0);
+        load_column(grid, &rows, kx, block, 0);
         if (kx < radius)
-            load_column(band, radius, kx + 1, c, n0, block, 2);
+            load_column(grid, &rows, kx + 1, block, 2);
         else
             for (int k = 0; k < n; k++)
                 memset(coefficient_at(block, k, 2, 0), 0, 2 * GRID_TILE * sizeof *block);
-        CPU(grid_to_sums)(grid, n, block, sums);
+        grid_ahead ahead = rows_ahead(grid, &rows, kx + 2);
+        CPU(grid_to_sums)(grid, n, block, sums, &ahead);
 #define SPREAD(count) spread_orbit(&b, sums, at, count)
         FOR_ORBITS(grid, SPREAD)
     }
@@ -307,15 +334,17 @@ void CPU(grid_close)(const cpu_grid *grid, const float *sheet, int columns, floa
                      const grid_target *target) {
     int m = grid->size, radius = target->radius, n = 2 * radius + 1;
     float *block = work, *sums = work + (int64_t)m * GRID_BLOCK;
-    float points = (float)m * (float)m;
+    bin_rows rows = rows_of(target->out, target->like, radius, target->channel, target->first);
+    float scale = target->scale / ((float)m * (float)m);
     memset(sums, 0, (size_t)m * GRID_BLOCK * sizeof *sums);
     for (int kx = 0; kx <= radius; kx += 2) {
         sheet_block b = sheet_block_at((float *)sheet, columns, n, kx);
 #define GATHER(count) gather_orbit(&b, sums, at, count)
         FOR_ORBITS(grid, GATHER)
-        CPU(grid_to_coefficients)(grid, n, sums, block);
-        store_column(target, kx, block, 0, points);
-        if (kx < radius) store_column(target, kx + 1, block, 2, points);
+        grid_ahead ahead = rows_ahead(grid, &rows, kx);
+        CPU(grid_to_coefficients)(grid, n, sums, block, &ahead);
+        store_column(grid, &rows, target->add, scale, kx, block, 0);
+        if (kx < radius) store_column(grid, &rows, target->add, scale, kx + 1, block, 2);
     }
 }
 
@@ -401,7 +430,8 @@ void CPU(grid_inverse)(const cpu_grid *grid, const cpu_grid_buffers *s, const fc
     CPU(grid_open)(grid, band, radius, c, n0, columns, work, sheet);
     for (int group = 0; group < grid_groups(grid); group++) {
         pixel_rows p = rows_of_group(grid, pixels, group, scale);
-        CPU(grid_to_sums)(grid, columns, sheet + (int64_t)group * columns * GRID_BLOCK, work);
+        CPU(grid_to_sums)(grid, columns, sheet + (int64_t)group * columns * GRID_BLOCK, work,
+                          NULL);
 #define WRITE(count) write_orbit(&p, work, at, count)
         FOR_ORBITS(grid, WRITE)
     }
@@ -439,7 +469,7 @@ void CPU(grid_forward)(const cpu_grid *grid, const cpu_grid_buffers *s, const gr
 #define READ(count) read_orbit(&p, work, at, count)
         FOR_ORBITS(grid, READ)
         CPU(grid_to_coefficients)
-        (grid, columns, work, sheet + (int64_t)group * columns * GRID_BLOCK);
+        (grid, columns, work, sheet + (int64_t)group * columns * GRID_BLOCK, NULL);
     }
     CPU(grid_close)(grid, sheet, columns, work, target);
 }

@@ -60,9 +60,21 @@ typedef struct {
     int images;
 } grid_pixels;
 
-/* A block's n coefficients [n][GRID_BLOCK] to the classes' sums [m][GRID_BLOCK], and back. */
-void CPU(grid_to_sums)(const cpu_grid *, int n, const float *coefficients, float *sums);
-void CPU(grid_to_coefficients)(const cpu_grid *, int n, const float *sums, float *coefficients);
+/* Rows of bins that are fetched while products are computed: rows of one channel are pages apart,
+ * and no processor expects them. */
+typedef struct {
+    const fcnn_complex *base;
+    int64_t step; /* complex numbers from a bin to the next */
+    const int32_t *bin[2];
+    int counts[2];
+} grid_ahead;
+
+/* A block's n coefficients [n][GRID_BLOCK] to the classes' sums [m][GRID_BLOCK], and back; `ahead`
+ * may be NULL. */
+void CPU(grid_to_sums)(const cpu_grid *, int n, const float *coefficients, float *sums,
+                       grid_ahead *ahead);
+void CPU(grid_to_coefficients)(const cpu_grid *, int n, const float *sums, float *coefficients,
+                               grid_ahead *ahead);
 
 /* Bins of radius <= radius of channel c, images n0 .., to a sheet of so many columns, and a sheet's
  * first columns to bins; `work` holds two blocks of m points. */

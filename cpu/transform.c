@@ -65,6 +65,19 @@ static float basis_value(int m, int coefficient, int y) {
     return (float)(coefficient % 2 ? sin(angle) : cos(angle));
 }
 
+/* Of kx = 0 a bin stands for its conjugate too. */
+static void list_bins(cpu_grid *grid) {
+    int radius = (grid->size - 1) / 2;
+    int32_t *bin = grid->bins;
+    for (int kx = 0; kx <= radius; kx++) {
+        *bin++ = (int32_t)fcnn_band_index(0, kx);
+        for (int ky = 1; ky <= radius; ky++) {
+            *bin++ = (int32_t)fcnn_band_index(ky, kx);
+            *bin++ = (int32_t)fcnn_band_index(kx ? -ky : ky, kx);
+        }
+    }
+}
+
 static bool fill_tables(cpu_grid *grid) {
     int m = grid->size, coefficients = 2 * ((m - 1) / 2) + 1;
     size_t floats = 0;
@@ -76,8 +89,11 @@ static bool fill_tables(cpu_grid *grid) {
     }
     grid->tables = fcnn_cpu_alloc(floats * sizeof(float));
     grid->orbits = malloc((size_t)(m / 2 + 1) * sizeof *grid->orbits);
-    if (!grid->tables || !grid->orbits) return false;
+    grid->bins =
+        malloc((size_t)coefficients * (size_t)(coefficients / 2 + 1) * sizeof *grid->bins);
+    if (!grid->tables || !grid->orbits || !grid->bins) return false;
     list_orbits(grid);
+    list_bins(grid);
     float *at = grid->tables;
     for (int i = 0; i < grid->class_count; i++) {
         cpu_grid_class *c = &grid->classes[i];
@@ -165,4 +181,5 @@ void fcnn_cpu_free_grid(cpu_grid *grid) {
     free(grid->slot);
     free(grid->tables);
     free(grid->orbits);
+    free(grid->bins);
 }
