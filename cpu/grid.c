@@ -264,33 +264,48 @@ static sheet_block sheet_block_at(float *sheet, int columns, int used, int kx) {
                          .to = used - first < GRID_ROWS ? used - first : GRID_ROWS};
 }
 
-static inline float *sheet_at(const sheet_block *b, int y, int column) {
-    return b->sheet + ((int64_t)(y / GRID_ROWS) * b->columns + column) * GRID_BLOCK +
+static inline float *sheet_at(const sheet_block *b, int point) {
+    unsigned y = (unsigned)point;
+    return b->sheet + (int64_t)(y / GRID_ROWS) * b->columns * GRID_BLOCK +
            y % GRID_ROWS * GRID_TILE;
 }
 
 __attribute__((always_inline)) static inline void
 spread_orbit(const sheet_block *b, const float *sums, const int *at, int count) {
-    for (int column = b->from; column < b->to; column++) {
-        for (int i = 0; i < GRID_TILE; i += LANES) {
+    float *to[4];
+    const float *from[4];
+    int first = b->from, last = b->to;
+    for (int k = 0; k < count; k++) {
+        to[k] = sheet_at(b, at[k]);
+        from[k] = sums + at[k] * GRID_BLOCK;
+    }
+    for (int column = first; column < last; column++) {
+        for (int i = column * GRID_TILE; i < (column + 1) * GRID_TILE; i += LANES) {
             lanes v[4];
-            for (int k = 0; k < count; k++)
-                v[k] = lanes_load(sums + at[k] * GRID_BLOCK + column * GRID_TILE + i);
+            for (int k = 0; k < count; k++) v[k] = lanes_load(from[k] + i);
             GRID_UNFOLD(lanes, count, v);
-            for (int k = 0; k < count; k++) lanes_store(sheet_at(b, at[k], column) + i, v[k]);
+            for (int k = 0; k < count; k++)
+                lanes_store(to[k] + column * (GRID_BLOCK - GRID_TILE) + i, v[k]);
         }
     }
 }
 
 __attribute__((always_inline)) static inline void
 gather_orbit(const sheet_block *b, float *sums, const int *at, int count) {
-    for (int column = b->from; column < b->to; column++) {
-        for (int i = 0; i < GRID_TILE; i += LANES) {
+    const float *from[4];
+    float *to[4];
+    int first = b->from, last = b->to;
+    for (int k = 0; k < count; k++) {
+        from[k] = sheet_at(b, at[k]);
+        to[k] = sums + at[k] * GRID_BLOCK;
+    }
+    for (int column = first; column < last; column++) {
+        for (int i = column * GRID_TILE; i < (column + 1) * GRID_TILE; i += LANES) {
             lanes v[4];
-            for (int k = 0; k < count; k++) v[k] = lanes_load(sheet_at(b, at[k], column) + i);
-            GRID_FOLD(lanes, count, v);
             for (int k = 0; k < count; k++)
-                lanes_store(sums + at[k] * GRID_BLOCK + column * GRID_TILE + i, v[k]);
+                v[k] = lanes_load(from[k] + column * (GRID_BLOCK - GRID_TILE) + i);
+            GRID_FOLD(lanes, count, v);
+            for (int k = 0; k < count; k++) lanes_store(to[k] + i, v[k]);
         }
     }
 }
