@@ -133,6 +133,8 @@ cpu_grid_buffers fcnn_cpu_grid_buffers(void *at, int m);
 static inline int fcnn_cpu_class_count(const cpu_grid_class *c, int n) {
     return c->first < n ? (n - 1 - c->first) / c->step + 1 : 0;
 }
+/* Whether products transform a grid of this size, not FFTW. */
+bool fcnn_cpu_grid_by_products(int size);
 /* Makes or frees a grid's tables, or its plans; false: out of memory. */
 bool fcnn_cpu_fill_grid(cpu_grid *grid, int size);
 void fcnn_cpu_free_grid(cpu_grid *grid);

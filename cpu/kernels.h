@@ -227,6 +227,11 @@ fcnn_status CPU(fused_forward)(fcnn_device *, fcnn_pointwise, float, int, const 
                                fcnn_tensor *);
 fcnn_status CPU(fused_backward)(fcnn_device *, fcnn_pointwise, float, int, const fcnn_tensor *,
                                 const fcnn_tensor *, fcnn_tensor *);
+size_t CPU(fused_kept_bytes)(fcnn_device *, fcnn_pointwise, int, int, int);
+fcnn_status CPU(fused_forward_keep)(fcnn_device *, fcnn_pointwise, float, int, const fcnn_tensor *,
+                                    void *, fcnn_tensor *);
+fcnn_status CPU(fused_backward_kept)(fcnn_device *, fcnn_pointwise, float, int, const void *,
+                                     const fcnn_tensor *, fcnn_tensor *);
 fcnn_status CPU(pointwise_forward)(fcnn_device *, fcnn_pointwise, float, const fcnn_tensor *,
                                    fcnn_tensor *);
 fcnn_status CPU(pointwise_backward)(fcnn_device *, fcnn_pointwise, float, const fcnn_tensor *,

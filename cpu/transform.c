@@ -26,7 +26,7 @@ cpu_grid_buffers fcnn_cpu_grid_buffers(void *at, int m) {
 
 /* ---- Classes and orbits ---- */
 
-static bool grid_by_products(int size) { return size <= 512 || !fcnn_is_smooth(size); }
+bool fcnn_cpu_grid_by_products(int size) { return size <= 512 || !fcnn_is_smooth(size); }
 
 /* In the order of an orbit's points: y, -y, m/2 + y, m/2 - y. */
 static void list_classes(cpu_grid *grid) {
@@ -170,7 +170,7 @@ void fcnn_cpu_fftw_forward(const cpu_grid *grid, float *map, float *half) {
 
 bool fcnn_cpu_fill_grid(cpu_grid *grid, int size) {
     *grid = (cpu_grid){.size = size};
-    return grid_by_products(size) ? fill_tables(grid) : plan_grid(grid);
+    return fcnn_cpu_grid_by_products(size) ? fill_tables(grid) : plan_grid(grid);
 }
 
 void fcnn_cpu_free_grid(cpu_grid *grid) {

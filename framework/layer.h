@@ -39,6 +39,7 @@ struct fcnn_node {
     int inputs[FCNN_INPUTS_MAX]; /* node indices, each smaller than this one's */
     int consumer_count;
     bool needs_gradient; /* it, or a node above it, has trained parameters */
+    bool forgets_input;  /* set by plan: its backward pass does without, whatever its type says */
     fcnn_tensor output;
     fcnn_tensor gradient; /* of the loss in the output; data NULL where not needed */
     void *state;          /* type->state_bytes, zeroed; the layer's own */
