@@ -6,8 +6,8 @@
 
 #define INLINED __attribute__((always_inline)) static inline
 
-/* A rule on whole maps, and on blocks of rows, which it finds and leaves as the classes' sums. Where
- * the sign of a pixel tells its slope, `bits` keep it: of each image and row a word for some
+/* A rule on whole maps, and on blocks of rows, which it finds and leaves as the classes' sums.
+ * Where the sign of a pixel tells its slope, `bits` keep it: of each image and row a word for some
  * orbits. */
 typedef struct {
     void (*values)(float *, float, int64_t);
@@ -35,8 +35,10 @@ static inline orbit_rows rows_at(const cpu_grid *grid, int orbit, float *sums) {
 
 /* Number i of each row, to and from an array of which `count`, a constant, are used. */
 #define LOAD_ORBIT(count, r, i)                                                                    \
-    {(r).a[i], (count) > 1 ? (r).b[i] : 0.0f, (count) > 2 ? (r).c[i] : 0.0f,                       \
-     (count) > 2 ? (r).d[i] : 0.0f}
+    {                                                                                              \
+        (r).a[i], (count) > 1 ? (r).b[i] : 0.0f, (count) > 2 ? (r).c[i] : 0.0f,                    \
+            (count) > 2 ? (r).d[i] : 0.0f                                                          \
+    }
 #define STORE_ORBIT(count, r, i, v)                                                                \
     do {                                                                                           \
         (r).a[i] = (v)[0];                                                                         \
@@ -239,12 +241,8 @@ static fused_tile tile_of(const cpu_device *device, int m, int rule, float param
 
 static grid_target target_of(const fused_tile *t, fcnn_complex *out, const fcnn_tensor *like,
                              int radius) {
-    return (grid_target){.out = out,
-                         .like = like,
-                         .radius = radius,
-                         .channel = t->c,
-                         .first = t->n0,
-                         .scale = 1.0f};
+    return (grid_target){
+        .out = out, .like = like, .radius = radius, .channel = t->c, .first = t->n0, .scale = 1.0f};
 }
 
 /* Numbers of 32 bits that a tile's bits take. */
@@ -303,8 +301,7 @@ fcnn_status CPU(fused_backward)(fcnn_device *base, fcnn_pointwise rule, float pa
     int tiles = fcnn_cpu_grid_tiles(x);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < x->channels * tiles; unit++) {
-        fused_tile t =
-            tile_of((const cpu_device *)base, m, (int)rule, parameter, unit, tiles);
+        fused_tile t = tile_of((const cpu_device *)base, m, (int)rule, parameter, unit, tiles);
         grid_target target = target_of(&t, fcnn_tensor_band(dx), dx, dx->radius);
         slope_tile(&t, x, dy, dy->radius, &target);
     }

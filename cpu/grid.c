@@ -7,12 +7,11 @@
 
 #include "formulas.h"
 
-/* Registers of a tile; of a block that a product takes at once, and its most outputs. */
+/* Registers of a block that a product takes at once, and its most outputs. */
 enum {
-    PARTS = GRID_TILE / LANES,
     VECTORS = LANES == 16 ? 4 : 2,
     OUTPUTS = 6,
-    AHEAD = 12, /* rows that are fetched early with each product */
+    AHEAD = 10, /* rows that are fetched early with each product */
     STRIP = VECTORS * LANES
 };
 
@@ -40,17 +39,16 @@ __attribute__((always_inline)) static inline void product_strip(const class_prod
     const float *table = p->table, *in = p->in;
     int64_t in_step = p->in_step, out_step = p->out_step, pitch = p->pitch;
     float *out = p->out;
-    UNROLLED for (int o = 0; o < outputs; o++)
-        UNROLLED for (int v = 0; v < VECTORS; v++) sum[o][v] = (lanes){0};
+    UNROLLED for (int o = 0; o < outputs; o++) UNROLLED for (int v = 0; v < VECTORS; v++)
+        sum[o][v] = (lanes){0};
     for (int j = 0; j < p->inner; j++, in += in_step, table += pitch) {
         lanes x[VECTORS];
         UNROLLED for (int v = 0; v < VECTORS; v++) x[v] = lanes_load(in + v * LANES);
-        UNROLLED for (int o = 0; o < outputs; o++)
-            UNROLLED for (int v = 0; v < VECTORS; v++) sum[o][v] += x[v] * table[o];
+        UNROLLED for (int o = 0; o < outputs; o++) UNROLLED for (int v = 0; v < VECTORS; v++)
+            sum[o][v] += x[v] * table[o];
     }
-    UNROLLED for (int o = 0; o < outputs; o++)
-        UNROLLED for (int v = 0; v < VECTORS; v++)
-            lanes_store(out + o * out_step + v * LANES, sum[o][v]);
+    UNROLLED for (int o = 0; o < outputs; o++) UNROLLED for (int v = 0; v < VECTORS; v++)
+        lanes_store(out + o * out_step + v * LANES, sum[o][v]);
 }
 
 static void product_outputs(const class_product *p, int outputs) {
@@ -69,7 +67,7 @@ static void fetch_ahead(grid_ahead *ahead, int rows) {
     for (int column = 0; column < 2; column++) {
         for (; rows > 0 && ahead->counts[column] > 0; rows--, ahead->counts[column]--) {
             const fcnn_complex *row = ahead->base + *ahead->bin[column]++ * ahead->step;
-            for (int line = 0; line < GRID_TILE; line += TILE) __builtin_prefetch(row + line);
+            for (int line = 0; line < GRID_TILE; line += TILE) __builtin_prefetch(row + line, 0, 2);
         }
     }
 }
@@ -106,8 +104,8 @@ void CPU(grid_to_sums)(const cpu_grid *grid, int n, const float *coefficients, f
     }
 }
 
-void CPU(grid_to_coefficients)(const cpu_grid *grid, int n, const float *sums,
-                               float *coefficients, grid_ahead *ahead) {
+void CPU(grid_to_coefficients)(const cpu_grid *grid, int n, const float *sums, float *coefficients,
+                               grid_ahead *ahead) {
     for (int i = 0; i < grid->class_count; i++) {
         const cpu_grid_class *c = &grid->classes[i];
         class_product p = {.table = c->forward,
@@ -290,8 +288,8 @@ spread_orbit(const sheet_block *b, const float *sums, const int *at, int count) 
     }
 }
 
-__attribute__((always_inline)) static inline void
-gather_orbit(const sheet_block *b, float *sums, const int *at, int count) {
+__attribute__((always_inline)) static inline void gather_orbit(const sheet_block *b, float *sums,
+                                                               const int *at, int count) {
     const float *from[4];
     float *to[4];
     int first = b->from, last = b->to;
@@ -309,17 +307,6 @@ gather_orbit(const sheet_block *b, float *sums, const int *at, int count) {
         }
     }
 }
-
-/* An inline function of an orbit, for each with its count as a constant. */
-#define FOR_ORBITS(grid, call)                                                                     \
-    for (int o = 0; o < (grid)->orbit_count; o++) {                                                \
-        const int *at = (grid)->orbits[o].at;                                                      \
-        switch ((grid)->orbits[o].count) {                                                         \
-        case 1: call(1); break;                                                                    \
-        case 2: call(2); break;                                                                    \
-        default: call(4); break;                                                                   \
-        }                                                                                          \
-    }
 
 void CPU(grid_open)(const cpu_grid *grid, const fcnn_tensor *band, int radius, int c, int n0,
                     int columns, float *work, float *sheet) {
@@ -361,174 +348,4 @@ void CPU(grid_close)(const cpu_grid *grid, const float *sheet, int columns, floa
         store_column(grid, &rows, target->add, scale, kx, block, 0);
         if (kx < radius) store_column(grid, &rows, target->add, scale, kx + 1, block, 2);
     }
-}
-
-/* ---- Whole maps ---- */
-
-/* A tile's row of pixels and those of a block have different distances. */
-typedef struct {
-    float *at; /* of the group's first row */
-    int64_t row, pixel;
-    int rows, images;
-    float scale;
-} pixel_rows;
-
-__attribute__((always_inline)) static inline void write_orbit(const pixel_rows *p,
-                                                              const float *sums, const int *at,
-                                                              int count) {
-    for (int row = 0; row < p->rows; row++) {
-        lanes v[PARTS][4];
-        for (int i = 0; i < PARTS; i++) {
-            for (int k = 0; k < count; k++)
-                v[i][k] = lanes_load(sums + at[k] * GRID_BLOCK + row * GRID_TILE + i * LANES);
-            GRID_UNFOLD(lanes, count, v[i]);
-        }
-        for (int k = 0; k < count; k++) {
-            float *out = p->at + row * p->row + at[k] * p->pixel;
-            if (p->images == GRID_TILE)
-                for (int i = 0; i < PARTS; i++) lanes_store(out + i * LANES, v[i][k] * p->scale);
-            else
-                for (int i = 0; i < p->images; i++)
-                    out[i] = v[i / LANES][k][i % LANES] * p->scale;
-        }
-    }
-}
-
-__attribute__((always_inline)) static inline void read_orbit(const pixel_rows *p, float *sums,
-                                                             const int *at, int count) {
-    for (int row = 0; row < p->rows; row++) {
-        lanes v[PARTS][4] = {{{0}}};
-        for (int k = 0; k < count; k++) {
-            const float *in = p->at + row * p->row + at[k] * p->pixel;
-            if (p->images == GRID_TILE)
-                for (int i = 0; i < PARTS; i++) v[i][k] = lanes_load(in + i * LANES);
-            else
-                for (int i = 0; i < p->images; i++) v[i / LANES][k][i % LANES] = in[i];
-        }
-        for (int i = 0; i < PARTS; i++) {
-            GRID_FOLD(lanes, count, v[i]);
-            for (int k = 0; k < count; k++)
-                lanes_store(sums + at[k] * GRID_BLOCK + row * GRID_TILE + i * LANES, v[i][k]);
-        }
-    }
-}
-
-static pixel_rows rows_of_group(const cpu_grid *grid, const grid_pixels *pixels, int group,
-                                float scale) {
-    int64_t row = grid->size * pixels->step;
-    int left = grid->size - group * GRID_ROWS;
-    return (pixel_rows){.at = pixels->at + group * GRID_ROWS * row,
-                        .row = row,
-                        .pixel = pixels->step,
-                        .rows = left < GRID_ROWS ? left : GRID_ROWS,
-                        .images = pixels->images,
-                        .scale = scale};
-}
-
-static void copy_pixels(const cpu_grid *grid, const grid_pixels *from, float scale,
-                        const grid_pixels *to) {
-    for (int64_t p = 0; p < (int64_t)grid->size * grid->size; p++)
-        for (int i = 0; i < to->images; i++)
-            to->at[p * to->step + i] = scale * from->at[p * from->step + i];
-}
-
-void CPU(grid_inverse)(const cpu_grid *grid, const cpu_grid_buffers *s, const fcnn_tensor *band,
-                       int c, int n0, float scale, const grid_pixels *pixels) {
-    int m = grid->size, radius = band->radius, columns = 2 * radius + 1;
-    if (!grid->class_count) {
-        grid_pixels map = {s->map, GRID_TILE, GRID_TILE};
-        fcnn_cpu_fftw_inverse(grid, band, radius, c, n0, s->work, s->map);
-        if (pixels->at != s->map) copy_pixels(grid, &map, scale, pixels);
-        return;
-    }
-    float *work = s->work, *sheet = work + 2 * (int64_t)m * GRID_BLOCK;
-    CPU(grid_open)(grid, band, radius, c, n0, columns, work, sheet);
-    for (int group = 0; group < grid_groups(grid); group++) {
-        pixel_rows p = rows_of_group(grid, pixels, group, scale);
-        CPU(grid_to_sums)(grid, columns, sheet + (int64_t)group * columns * GRID_BLOCK, work,
-                          NULL);
-#define WRITE(count) write_orbit(&p, work, at, count)
-        FOR_ORBITS(grid, WRITE)
-    }
-}
-
-void CPU(grid_store_half)(const cpu_grid *grid, const float *half, const grid_target *t) {
-    const fcnn_tensor *like = t->like;
-    int m = grid->size, images = fcnn_cpu_grid_images(like, t->first);
-    float dc = t->scale / ((float)m * (float)m), rest = (float)FCNN_SQRT2 * dc;
-    for (int64_t k = 0; k < fcnn_band_count(t->radius); k++) {
-        const float *cell = half + (int64_t)grid->slot[k] * GRID_TILE * 2;
-        float *row = &(t->out + (k * like->channels + t->channel) * like->capacity + t->first)->re;
-        float factor = k ? rest : dc;
-        if (t->add)
-            for (int i = 0; i < 2 * images; i++) row[i] += cell[i] * factor;
-        else
-            for (int i = 0; i < 2 * images; i++) row[i] = cell[i] * factor;
-    }
-}
-
-void CPU(grid_forward)(const cpu_grid *grid, const cpu_grid_buffers *s, const grid_pixels *pixels,
-                       const grid_target *target) {
-    int m = grid->size, columns = 2 * target->radius + 1;
-    if (!grid->class_count) {
-        grid_pixels map = {s->map, GRID_TILE, pixels->images};
-        if (pixels->at != s->map) copy_pixels(grid, pixels, 1.0f, &map);
-        fcnn_cpu_fftw_forward(grid, s->map, s->work);
-        CPU(grid_store_half)(grid, s->work, target);
-        return;
-    }
-    float *work = s->work, *sheet = work + 2 * (int64_t)m * GRID_BLOCK;
-    memset(work, 0, (size_t)m * GRID_BLOCK * sizeof *work);
-    for (int group = 0; group < grid_groups(grid); group++) {
-        pixel_rows p = rows_of_group(grid, pixels, group, 1.0f);
-#define READ(count) read_orbit(&p, work, at, count)
-        FOR_ORBITS(grid, READ)
-        CPU(grid_to_coefficients)
-        (grid, columns, work, sheet + (int64_t)group * columns * GRID_BLOCK, NULL);
-    }
-    CPU(grid_close)(grid, sheet, columns, work, target);
-}
-
-/* ---- The operations ---- */
-
-static grid_pixels pixels_of(const fcnn_tensor *map, int c, int n0) {
-    return (grid_pixels){.at = map->data + (int64_t)c * map->size * map->size * map->capacity + n0,
-                         .step = map->capacity,
-                         .images = fcnn_cpu_grid_images(map, n0)};
-}
-
-fcnn_status CPU(band_to_map)(fcnn_device *base, const fcnn_tensor *band, float scale,
-                             fcnn_tensor *map) {
-    const cpu_device *device = (const cpu_device *)base;
-    const cpu_grid *grid = fcnn_cpu_find_grid(device, map->size);
-    int tiles = fcnn_cpu_grid_tiles(band);
-#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int unit = 0; unit < band->channels * tiles; unit++) {
-        int c = unit / tiles, n0 = unit % tiles * GRID_TILE;
-        cpu_grid_buffers s = fcnn_cpu_grid_buffers(fcnn_cpu_scratch(device), grid->size);
-        grid_pixels pixels = pixels_of(map, c, n0);
-        CPU(grid_inverse)(grid, &s, band, c, n0, scale, &pixels);
-    }
-    return FCNN_OK;
-}
-
-fcnn_status CPU(map_to_band)(fcnn_device *base, const fcnn_tensor *map, float scale,
-                             fcnn_tensor *band) {
-    const cpu_device *device = (const cpu_device *)base;
-    const cpu_grid *grid = fcnn_cpu_find_grid(device, map->size);
-    int tiles = fcnn_cpu_grid_tiles(band);
-#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int unit = 0; unit < band->channels * tiles; unit++) {
-        int c = unit / tiles, n0 = unit % tiles * GRID_TILE;
-        cpu_grid_buffers s = fcnn_cpu_grid_buffers(fcnn_cpu_scratch(device), grid->size);
-        grid_pixels pixels = pixels_of(map, c, n0);
-        grid_target target = {.out = fcnn_tensor_band(band),
-                              .like = band,
-                              .radius = band->radius,
-                              .channel = c,
-                              .first = n0,
-                              .scale = scale};
-        CPU(grid_forward)(grid, &s, &pixels, &target);
-    }
-    return FCNN_OK;
 }

@@ -39,6 +39,19 @@
         }                                                                                          \
     } while (0)
 
+enum { PARTS = GRID_TILE / LANES }; /* registers of a tile */
+
+/* An inline function of an orbit, for each with its count as a constant. */
+#define FOR_ORBITS(grid, call)                                                                     \
+    for (int o = 0; o < (grid)->orbit_count; o++) {                                                \
+        const int *at = (grid)->orbits[o].at;                                                      \
+        switch ((grid)->orbits[o].count) {                                                         \
+        case 1: call(1); break;                                                                    \
+        case 2: call(2); break;                                                                    \
+        default: call(4); break;                                                                   \
+        }                                                                                          \
+    }
+
 static inline int grid_groups(const cpu_grid *grid) {
     return (grid->size + GRID_ROWS - 1) / GRID_ROWS;
 }

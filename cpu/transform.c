@@ -89,8 +89,7 @@ static bool fill_tables(cpu_grid *grid) {
     }
     grid->tables = fcnn_cpu_alloc(floats * sizeof(float));
     grid->orbits = malloc((size_t)(m / 2 + 1) * sizeof *grid->orbits);
-    grid->bins =
-        malloc((size_t)coefficients * (size_t)(coefficients / 2 + 1) * sizeof *grid->bins);
+    grid->bins = malloc((size_t)coefficients * (size_t)(coefficients / 2 + 1) * sizeof *grid->bins);
     if (!grid->tables || !grid->orbits || !grid->bins) return false;
     list_orbits(grid);
     list_bins(grid);
@@ -121,12 +120,10 @@ static bool plan_grid(cpu_grid *grid) {
     if (grid->slot && half && map) {
         fftwf_complex *spectrum = (fftwf_complex *)(void *)half;
         fcnn_cpu_plan_lock();
-        grid->inverse_plan =
-            fftwf_plan_many_dft_c2r(2, n, GRID_TILE, spectrum, half_n, GRID_TILE, 1, map, n,
-                                    GRID_TILE, 1, FFTW_ESTIMATE);
-        grid->forward_plan =
-            fftwf_plan_many_dft_r2c(2, n, GRID_TILE, map, n, GRID_TILE, 1, spectrum, half_n,
-                                    GRID_TILE, 1, FFTW_ESTIMATE);
+        grid->inverse_plan = fftwf_plan_many_dft_c2r(2, n, GRID_TILE, spectrum, half_n, GRID_TILE,
+                                                     1, map, n, GRID_TILE, 1, FFTW_ESTIMATE);
+        grid->forward_plan = fftwf_plan_many_dft_r2c(2, n, GRID_TILE, map, n, GRID_TILE, 1,
+                                                     spectrum, half_n, GRID_TILE, 1, FFTW_ESTIMATE);
         fcnn_cpu_plan_unlock();
     }
     free(half);

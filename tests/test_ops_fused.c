@@ -71,8 +71,8 @@ static void fused_kept(const fused_problem *p, int rule) {
     fcnn_tensor y = case_band(CASE_OUTPUT, p->radius_out, channels, images, NULL);
     fcnn_tensor dx = case_band(CASE_OUTPUT, p->shape.radius, channels, images, NULL);
     if (!device->backend->fused_kept_bytes) return;
-    size_t bytes = device->backend->fused_kept_bytes(device, (fcnn_pointwise)rule, grid, channels,
-                                                     x.capacity);
+    size_t bytes =
+        device->backend->fused_kept_bytes(device, (fcnn_pointwise)rule, grid, channels, x.capacity);
     if (!bytes) return;
     float *kept = case_array(CASE_OUTPUT, (int64_t)(bytes / sizeof(float)), NULL);
     CASE_CALL(fused_forward_keep, (fcnn_pointwise)rule, (float)parameter, grid, &x, kept, &y);
