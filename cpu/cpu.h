@@ -10,17 +10,40 @@
 #include "backend.h"
 
 enum {
-    TILE = 8, /* images that a transform takes at once: a cache line of complex */
+    TILE = 8,       /* images that are woven or transformed at once: a cache line of complex */
+    GRID_TILE = 16, /* the same on a pixel grid */
+    GRID_ROWS = 4,  /* rows or columns of a grid that are transformed at once */
+    GRID_BLOCK = GRID_ROWS * GRID_TILE,
     ALIGNMENT = 64,
     INPUT_PLANS = 32 /* sizes of input images kept planned beside those in use */
 };
 
-/* Transforms of an m x m grid, TILE images at a time, images innermost. */
+/* Of an axis' basis functions, those of one symmetry: coefficients first, first + step, ... and the
+ * points that stand for their orbits: see transform.c. */
+typedef struct {
+    int first, step, count;
+    int point, point_step, points;
+    float *inverse; /* [count][points] */
+    float *forward; /* [points][count] */
+} cpu_grid_class;
+
+/* Points of an axis that mirrors exchange. */
+typedef struct {
+    int count; /* 1, 2 or 4 */
+    int at[4];
+} cpu_grid_orbit;
+
+/* Transforms of an m x m grid, GRID_TILE images at a time, images innermost. */
 typedef struct {
     int size;
-    fftwf_plan inverse, forward;
+    int class_count; /* 2 or 4; 0: plans and slots */
+    cpu_grid_class classes[4];
+    float *tables;
+    int orbit_count;
+    cpu_grid_orbit *orbits;
+    int32_t *bins; /* [r+1][2r+1], r = (m-1)/2: of column kx the bins ky = 0, 1, -1, 2, -2 .. */
+    fftwf_plan inverse_plan, forward_plan;
     int32_t *slot; /* [F((m-1)/2)] position of a bin in the m x (m/2+1) half spectrum */
-    float *basis;  /* [2 (m-1)/2 + 1][m] 1, cos, sin of growing frequency; else plans and slots */
 } cpu_grid;
 
 /* Complex transforms of a torus of size x size points, TILE / 2 complex numbers at a time, in place
@@ -86,27 +109,40 @@ fcnn_status fcnn_cpu_make_grid(cpu_device *device, int size);
 fcnn_status fcnn_cpu_make_torus(cpu_device *device, int size);
 const cpu_torus *fcnn_cpu_find_torus(const cpu_device *device, int size);
 
-/* ---- transform.c: one channel of a tile of images ---- */
-/* Floats of a map [m][m][TILE], of FFTW's half spectrum complex [m][m/2+1][TILE], and of the
- * workspace of a transform: two planes of a map, or that half spectrum, and the bins. */
-static inline size_t fcnn_cpu_map_floats(int m) { return (size_t)m * m * TILE; }
-static inline size_t fcnn_cpu_half_floats(int m) { return (size_t)m * (m / 2 + 1) * TILE * 2; }
+/* ---- transform.c: grids; one channel of a tile of images at a time ---- */
+/* Floats of a map [m][m][GRID_TILE], whole groups of rows, of FFTW's half spectrum complex
+ * [m][m/2+1][GRID_TILE], and of a transform's workspace: that half spectrum, or a map, two groups
+ * of rows and one of coefficients. */
+static inline size_t fcnn_cpu_map_floats(int m) {
+    return (size_t)((m + GRID_ROWS - 1) / GRID_ROWS) * GRID_BLOCK * (size_t)m;
+}
+static inline size_t fcnn_cpu_half_floats(int m) {
+    return (size_t)m * (size_t)(m / 2 + 1) * GRID_TILE * 2;
+}
 static inline size_t fcnn_cpu_work_floats(int m) {
-    return 3 * fcnn_cpu_map_floats(m) + (2 * (size_t)m + 1) * TILE;
+    size_t products = fcnn_cpu_map_floats(m) + 3 * (size_t)m * GRID_BLOCK;
+    size_t half = fcnn_cpu_half_floats(m);
+    return products > half ? products : half;
 }
 /* A grid's buffers in fcnn_cpu_grid_scratch(m) bytes at an aligned address. */
 typedef struct {
     float *work, *map, *other;
 } cpu_grid_buffers;
 cpu_grid_buffers fcnn_cpu_grid_buffers(void *at, int m);
-/* Bins of radius <= radius of channel c, images n0 .., on the grid as a map. */
-void fcnn_cpu_tile_inverse(const cpu_grid *grid, const fcnn_tensor *band, int radius, int channel,
-                           int first_image, float *work, float *map);
-/* The map's bins of radius <= radius, [F][TILE] complex inside work: sums, not scaled. The map is
- * destroyed. */
-const float *fcnn_cpu_tile_forward(const cpu_grid *grid, float *map, int radius, float *work);
-/* Whether products transform a grid of this size faster than FFTW does. */
+/* Coefficients of a class among the first n of an axis. */
+static inline int fcnn_cpu_class_count(const cpu_grid_class *c, int n) {
+    return c->first < n ? (n - 1 - c->first) / c->step + 1 : 0;
+}
+/* Whether products transform a grid of this size, not FFTW. */
 bool fcnn_cpu_grid_by_products(int size);
+/* Makes or frees a grid's tables, or its plans; false: out of memory. */
+bool fcnn_cpu_fill_grid(cpu_grid *grid, int size);
+void fcnn_cpu_free_grid(cpu_grid *grid);
+/* By FFTW: bins of radius <= radius of channel c, images first .., on the grid as a map; and the
+ * map's bins, sums that are not scaled, at their slots of the half spectrum. */
+void fcnn_cpu_fftw_inverse(const cpu_grid *grid, const fcnn_tensor *band, int radius, int channel,
+                           int first, float *half, float *map);
+void fcnn_cpu_fftw_forward(const cpu_grid *grid, float *map, float *half);
 
 /* Images of a tile that are active. */
 static inline int fcnn_cpu_tile_images(const fcnn_tensor *t, int first) {
@@ -114,6 +150,13 @@ static inline int fcnn_cpu_tile_images(const fcnn_tensor *t, int first) {
     return left < TILE ? left : TILE;
 }
 static inline int fcnn_cpu_tiles(const fcnn_tensor *t) { return (t->images + TILE - 1) / TILE; }
+static inline int fcnn_cpu_grid_images(const fcnn_tensor *t, int first) {
+    int left = t->images - first;
+    return left < GRID_TILE ? left : GRID_TILE;
+}
+static inline int fcnn_cpu_grid_tiles(const fcnn_tensor *t) {
+    return (t->images + GRID_TILE - 1) / GRID_TILE;
+}
 
 /* A complex row of a band: images innermost. */
 static inline fcnn_complex *fcnn_cpu_row(const fcnn_tensor *t, int64_t bin, int channel) {
@@ -127,10 +170,6 @@ fcnn_status fcnn_cpu_image_to_spectrum(fcnn_device *device, const fcnn_image *im
 fcnn_status fcnn_cpu_images_to_band(fcnn_device *device, const fcnn_image *images,
                                     const fcnn_placement *placement,
                                     const fcnn_input_statistics *statistics, fcnn_tensor *band);
-fcnn_status fcnn_cpu_band_to_map(fcnn_device *device, const fcnn_tensor *band, float scale,
-                                 fcnn_tensor *map);
-fcnn_status fcnn_cpu_map_to_band(fcnn_device *device, const fcnn_tensor *map, float scale,
-                                 fcnn_tensor *band);
 
 /* ---- Sets of kernels: one const struct an instruction set ---- */
 #define CPU_JOIN(isa, name)   fcnn_cpu_##isa##_##name

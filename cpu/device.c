@@ -93,18 +93,9 @@ static void free_torus(cpu_torus *torus) { /* with the lock held */
     free(torus);
 }
 
-static void free_grid(cpu_grid *grid) {
-    fcnn_cpu_plan_lock();
-    if (grid->inverse) fftwf_destroy_plan(grid->inverse);
-    if (grid->forward) fftwf_destroy_plan(grid->forward);
-    fcnn_cpu_plan_unlock();
-    free(grid->slot);
-    free(grid->basis);
-}
-
 void fcnn_cpu_close(fcnn_device *base) {
     cpu_device *device = (cpu_device *)base;
-    for (int i = 0; i < device->grid_count; i++) free_grid(&device->grids[i]);
+    for (int i = 0; i < device->grid_count; i++) fcnn_cpu_free_grid(&device->grids[i]);
     fcnn_cpu_plan_lock();
     for (int i = 0; i < device->torus_count; i++) free_torus(device->tori[i]);
     while (device->input_plans) {
@@ -241,52 +232,14 @@ size_t fcnn_cpu_grid_scratch(int size) {
            2 * fcnn_cpu_align(fcnn_cpu_map_floats(size) * sizeof(float));
 }
 
-static bool plan_grid(cpu_grid *grid) {
-    int size = grid->size, columns = size / 2 + 1, n[2] = {size, size}, half_n[2] = {size, columns};
-    int64_t bins = fcnn_band_count((size - 1) / 2);
-    grid->slot = malloc((size_t)bins * sizeof *grid->slot);
-    float *half = fcnn_cpu_alloc(fcnn_cpu_half_floats(size) * sizeof(float));
-    float *map = fcnn_cpu_alloc(fcnn_cpu_map_floats(size) * sizeof(float));
-    if (grid->slot && half && map) {
-        fftwf_complex *spectrum = (fftwf_complex *)(void *)half;
-        fcnn_cpu_plan_lock();
-        grid->inverse = fftwf_plan_many_dft_c2r(2, n, TILE, spectrum, half_n, TILE, 1, map, n, TILE,
-                                                1, FFTW_ESTIMATE);
-        grid->forward = fftwf_plan_many_dft_r2c(2, n, TILE, map, n, TILE, 1, spectrum, half_n, TILE,
-                                                1, FFTW_ESTIMATE);
-        fcnn_cpu_plan_unlock();
-    }
-    free(half);
-    free(map);
-    for (int64_t k = 0; grid->slot && k < bins; k++) {
-        int ky, kx;
-        fcnn_band_frequency(k, &ky, &kx);
-        grid->slot[k] = (int32_t)((ky < 0 ? ky + size : ky) * columns + kx);
-    }
-    return grid->inverse && grid->forward;
-}
-
-static bool fill_basis(cpu_grid *grid) {
-    int m = grid->size, rows = 2 * ((m - 1) / 2) + 1;
-    grid->basis = fcnn_cpu_alloc((size_t)rows * (size_t)m * sizeof(float));
-    for (int row = 0; grid->basis && row < rows; row++) {
-        for (int x = 0; x < m; x++) {
-            double angle = 2.0 * FCNN_PI * ((int64_t)(row + 1) / 2 * x % m) / m;
-            grid->basis[row * m + x] = (float)(row % 2 || row == 0 ? cos(angle) : sin(angle));
-        }
-    }
-    return grid->basis != NULL;
-}
-
 fcnn_status fcnn_cpu_make_grid(cpu_device *device, int size) {
     if (fcnn_cpu_find_grid(device, size)) return FCNN_OK;
     cpu_grid *grown =
         realloc(device->grids, ((size_t)device->grid_count + 1) * sizeof *device->grids);
     if (grown) device->grids = grown;
-    cpu_grid grid = {.size = size};
-    bool made = fcnn_cpu_grid_by_products(size) ? fill_basis(&grid) : plan_grid(&grid);
-    if (!grown || !made) {
-        free_grid(&grid);
+    cpu_grid grid;
+    if (!fcnn_cpu_fill_grid(&grid, size) || !grown) {
+        fcnn_cpu_free_grid(&grid);
         return fcnn_status_set(FCNN_ERROR_MEMORY,
                                "out of memory for the transforms of a %dx%d grid", size, size);
     }

@@ -174,6 +174,8 @@ static inline int row_channel(const fcnn_tensor *t, int64_t index) {
     return t->layout == FCNN_MAP ? (int)(index / ((int64_t)t->size * t->size)) : (int)index;
 }
 
+fcnn_status CPU(band_to_map)(fcnn_device *, const fcnn_tensor *, float, fcnn_tensor *);
+fcnn_status CPU(map_to_band)(fcnn_device *, const fcnn_tensor *, float, fcnn_tensor *);
 fcnn_status CPU(kernel_to_spectrum)(fcnn_device *, const fcnn_kernel_shape *, const float *,
                                     fcnn_complex *);
 fcnn_status CPU(spectrum_to_kernel)(fcnn_device *, const fcnn_kernel_shape *, const fcnn_complex *,
@@ -236,6 +238,11 @@ fcnn_status CPU(fused_forward)(fcnn_device *, fcnn_pointwise, float, int, const 
                                fcnn_tensor *);
 fcnn_status CPU(fused_backward)(fcnn_device *, fcnn_pointwise, float, int, const fcnn_tensor *,
                                 const fcnn_tensor *, fcnn_tensor *);
+size_t CPU(fused_kept_bytes)(fcnn_device *, fcnn_pointwise, int, int, int);
+fcnn_status CPU(fused_forward_keep)(fcnn_device *, fcnn_pointwise, float, int, const fcnn_tensor *,
+                                    void *, fcnn_tensor *);
+fcnn_status CPU(fused_backward_kept)(fcnn_device *, fcnn_pointwise, float, int, const void *,
+                                     const fcnn_tensor *, fcnn_tensor *);
 fcnn_status CPU(pointwise_forward)(fcnn_device *, fcnn_pointwise, float, const fcnn_tensor *,
                                    fcnn_tensor *);
 fcnn_status CPU(pointwise_backward)(fcnn_device *, fcnn_pointwise, float, const fcnn_tensor *,
@@ -269,12 +276,6 @@ fcnn_status CPU(find_nonfinite)(fcnn_device *, int64_t, const float *, int64_t *
                                      const fcnn_convolution_memory *, const fcnn_tensor *,         \
                                      const fcnn_tensor *, fcnn_tensor *, float *);
 FCNN_CONVOLUTION_ALGORITHMS(CPU_CONVOLUTION)
-
-/* Transforms a tile's map (fused.c), which is destroyed, and writes its bins of radius <= radius,
- * as coordinates times scale, to channel c, images n0 .. of an array [bins][channels][capacity]
- * like that of `like`, or adds them to it. */
-void CPU(store_tile)(const cpu_grid *, float *map, float *work, fcnn_complex *out,
-                     const fcnn_tensor *like, int radius, int c, int n0, float scale, bool add);
 
 /* srelu on a pixel grid (fused.c): [x^2] of the window's bins, and 2 b [x g] added to dx. */
 void CPU(grid_square)(cpu_device *, int, const fcnn_tensor *, int, fcnn_complex *);

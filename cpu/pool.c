@@ -3,11 +3,11 @@
  *   y = F_m(P(I_n x)),   dx = n^2/m^2 F_n(P^T(I_m dy)),
  * I the inverse and F the forward transform, as the adjoint of I_n is n^2 F_n. */
 #include "formulas.h"
-#include "kernels.h"
+#include "grid.h"
 
 /* A register of images, within a tile of a grid too; their pixels' indices. */
 enum { PACK = FCNN_LANES < TILE ? FCNN_LANES : TILE };
-_Static_assert(TILE % PACK == 0 && FCNN_IMAGE_MULTIPLE % PACK == 0, "packs fill rows");
+_Static_assert(GRID_TILE % PACK == 0 && FCNN_IMAGE_MULTIPLE % PACK == 0, "packs fill rows");
 
 typedef float pack __attribute__((vector_size(PACK * 4)));
 typedef int32_t pack_index __attribute__((vector_size(PACK * 4)));
@@ -174,40 +174,55 @@ static grids grids_of(const cpu_device *device, int n, int m) {
 }
 
 static plane plane_on(const cpu_grid *grid, float *map) {
-    return (plane){.at = map, .side = grid->size, .step = TILE};
+    return (plane){.at = map, .side = grid->size, .step = GRID_TILE};
+}
+
+static void transform_in(const cpu_grid *grid, const cpu_grid_buffers *s, const fcnn_tensor *band,
+                         int c, int n0) {
+    grid_pixels pixels = {s->map, GRID_TILE, GRID_TILE};
+    CPU(grid_inverse)(grid, s, band, c, n0, 1.0f, &pixels);
+}
+
+static void transform_out(const cpu_grid *grid, const cpu_grid_buffers *s, float *map,
+                          const fcnn_tensor *band, int c, int n0, float scale) {
+    grid_pixels pixels = {map, GRID_TILE, GRID_TILE};
+    grid_target target = {.out = fcnn_tensor_band(band),
+                          .like = band,
+                          .radius = band->radius,
+                          .channel = c,
+                          .first = n0,
+                          .scale = scale};
+    CPU(grid_forward)(grid, s, &pixels, &target);
 }
 
 static void band_forward(fcnn_device *base, const fcnn_pool_shape *s, const fcnn_tensor *x,
                          const fcnn_tensor *y) {
-    fcnn_complex *out = fcnn_tensor_band(y);
-    int tiles = fcnn_cpu_tiles(x);
+    int tiles = fcnn_cpu_grid_tiles(x);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < x->channels * tiles; unit++) {
-        int c = unit / tiles, n0 = unit % tiles * TILE;
+        int c = unit / tiles, n0 = unit % tiles * GRID_TILE;
         grids g = grids_of((const cpu_device *)base, x->size, y->size);
         plane from = plane_on(g.large, g.n.map), to = plane_on(g.small, g.m.map);
-        fcnn_cpu_tile_inverse(g.large, x, x->radius, c, n0, g.n.work, g.n.map);
-        for (int row = 0; row < y->size; row++) pool_row(s, &from, row, TILE, &to);
-        CPU(store_tile)(g.small, g.m.map, g.m.work, out, y, y->radius, c, n0, 1.0f, false);
+        transform_in(g.large, &g.n, x, c, n0);
+        for (int row = 0; row < y->size; row++) pool_row(s, &from, row, GRID_TILE, &to);
+        transform_out(g.small, &g.m, g.m.map, y, c, n0, 1.0f);
     }
 }
 
 static void band_backward(fcnn_device *base, const fcnn_pool_shape *s, const fcnn_tensor *x,
                           const fcnn_tensor *dy, const fcnn_tensor *dx) {
-    fcnn_complex *out = fcnn_tensor_band(dx);
-    int tiles = fcnn_cpu_tiles(x);
+    int tiles = fcnn_cpu_grid_tiles(x);
     float ratio = (float)dx->size / (float)dy->size, scale = ratio * ratio;
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < x->channels * tiles; unit++) {
-        int c = unit / tiles, n0 = unit % tiles * TILE;
+        int c = unit / tiles, n0 = unit % tiles * GRID_TILE;
         grids g = grids_of((const cpu_device *)base, dx->size, dy->size);
         plane in = plane_on(g.large, g.n.map), from = plane_on(g.small, g.m.map);
         plane to = plane_on(g.large, g.n.other);
-        if (s->rule == FCNN_POOL_MAX)
-            fcnn_cpu_tile_inverse(g.large, x, x->radius, c, n0, g.n.work, g.n.map);
-        fcnn_cpu_tile_inverse(g.small, dy, dy->radius, c, n0, g.m.work, g.m.map);
-        pool_plane_backward(s, &in, &from, TILE, &to);
-        CPU(store_tile)(g.large, g.n.other, g.n.work, out, dx, dx->radius, c, n0, scale, false);
+        if (s->rule == FCNN_POOL_MAX) transform_in(g.large, &g.n, x, c, n0);
+        transform_in(g.small, &g.m, dy, c, n0);
+        pool_plane_backward(s, &in, &from, GRID_TILE, &to);
+        transform_out(g.large, &g.n, g.n.other, dx, c, n0, scale);
     }
 }
 

@@ -328,6 +328,15 @@ struct fcnn_backend {
     fcnn_status (*fused_backward)(fcnn_device *device, fcnn_pointwise rule, float parameter,
                                   int grid, const fcnn_tensor *x, const fcnn_tensor *dy,
                                   fcnn_tensor *dx);
+    /* The same with what the backward pass needs to know of x in `kept`, of so many bytes; 0: it
+     * needs x. All three may be NULL. */
+    size_t (*fused_kept_bytes)(fcnn_device *device, fcnn_pointwise rule, int grid, int channels,
+                               int capacity);
+    fcnn_status (*fused_forward_keep)(fcnn_device *device, fcnn_pointwise rule, float parameter,
+                                      int grid, const fcnn_tensor *x, void *kept, fcnn_tensor *y);
+    fcnn_status (*fused_backward_kept)(fcnn_device *device, fcnn_pointwise rule, float parameter,
+                                       int grid, const void *kept, const fcnn_tensor *dy,
+                                       fcnn_tensor *dx);
     /* A pointwise rule on a map or vector; y may be x, dx may be dy. */
     fcnn_status (*pointwise_forward)(fcnn_device *device, fcnn_pointwise rule, float parameter,
                                      const fcnn_tensor *x, fcnn_tensor *y);

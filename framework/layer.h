@@ -42,6 +42,7 @@ struct fcnn_node {
     bool needs_gradient; /* it, or a node above it, has trained parameters */
     bool deferred;       /* set while planning: the output is input 0's memory, in which the
                           * consumer does this node's work; the gradients share theirs too */
+    bool forgets_input;  /* set by plan: its backward pass does without, whatever its type says */
     fcnn_tensor output;
     fcnn_tensor gradient; /* of the loss in the output; data NULL where not needed */
     void *state;          /* type->state_bytes, zeroed; the layer's own */

@@ -97,7 +97,7 @@ static fcnn_status plan_outputs(fcnn_graph *graph) {
         for (int j = 0; j < node->input_count; j++) {
             fcnn_buffer *input = &graph->buffers[graph->nodes[node->inputs[j]]->output_buffer];
             extend(input, i);
-            bool reread = graph->options.training && node->needs_gradient &&
+            bool reread = graph->options.training && node->needs_gradient && !node->forgets_input &&
                           (node->type->flags & FCNN_LAYER_KEEPS_INPUT);
             if (reread) extend(input, fcnn_backward_step(graph, node));
             /* The logits stay readable. */

@@ -19,6 +19,8 @@ typedef struct {
     int a, b;        /* parameters */
     void *square;    /* srelu: [x^2] inside the window */
     bool normed;     /* srelu: input 0 is a norm whose work is done here */
+    bool keeps;      /* fused: the backward pass needs `kept`, not the input */
+    void *kept;
 } activation_state;
 
 typedef struct {
@@ -144,6 +146,20 @@ static int square_radius(const fcnn_node *node) {
     return state->window < node->output.radius ? state->window : node->output.radius;
 }
 
+/* Where the backend knows how to, its backward pass does without the input. */
+static fcnn_status plan_kept(fcnn_graph *graph, fcnn_node *node) {
+    activation_state *state = node->state;
+    fcnn_device *device = fcnn_graph_device(graph);
+    if (!fcnn_graph_get_options(graph)->training || !device->backend->fused_kept_bytes)
+        return FCNN_OK;
+    size_t bytes =
+        device->backend->fused_kept_bytes(device, (fcnn_pointwise)state->rule, state->grid,
+                                          node->output.channels, node->output.capacity);
+    state->keeps = node->forgets_input = bytes > 0;
+    if (!state->keeps) return FCNN_OK;
+    return fcnn_graph_plan_buffer(graph, node, (int64_t)bytes, FCNN_LIFE_STEP, &state->kept);
+}
+
 static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     activation_state *state = node->state;
     const fcnn_tensor *output = &node->output;
@@ -157,15 +173,16 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
                         (int64_t)sizeof(fcnn_complex);
         FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_STEP, &state->square));
     }
+    if (state->form == POINTWISE) FCNN_TRY(plan_kept(graph, node));
     if (state->grid) return fcnn_demand_grid(graph, node, state->grid);
-    if (state->form == SRELU)
+    if (state->form == SRELU) {
         FCNN_TRY(fcnn_norm_defer(graph, fcnn_graph_input_node(graph, node, 0), &state->normed));
-    if (state->form == SRELU)
         return fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_SRELU,
                                                        .radius = radius,
                                                        .window = square_radius(node),
                                                        .channels = output->channels,
                                                        .capacity = output->capacity});
+    }
     return FCNN_OK;
 }
 
@@ -185,6 +202,9 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     else if (state->form == PER_BIN)
         FCNN_CALL(graph, per_bin_forward, (fcnn_per_bin)state->rule,
                   state->learned ? fcnn_graph_value(graph, state->b) : NULL, x, y);
+    else if (state->keeps && fcnn_graph_pass(graph)->training)
+        FCNN_CALL(graph, fused_forward_keep, (fcnn_pointwise)state->rule, state->parameter,
+                  state->grid, x, state->kept, y);
     else if (y->layout == FCNN_BAND)
         FCNN_CALL(graph, fused_forward, (fcnn_pointwise)state->rule, state->parameter, state->grid,
                   x, y);
@@ -213,6 +233,9 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
         FCNN_CALL(graph, per_bin_backward, (fcnn_per_bin)state->rule,
                   state->learned ? fcnn_graph_value(graph, state->b) : NULL, x, dy, dx,
                   state->learned ? fcnn_graph_gradient(graph, state->b) : NULL);
+    else if (state->keeps)
+        FCNN_CALL(graph, fused_backward_kept, (fcnn_pointwise)state->rule, state->parameter,
+                  state->grid, state->kept, dy, dx);
     else if (dy->layout == FCNN_BAND)
         FCNN_CALL(graph, fused_backward, (fcnn_pointwise)state->rule, state->parameter, state->grid,
                   x, dy, dx);

@@ -62,6 +62,25 @@ static float *settled_band(const ref_pointwise *rule, const ref_shape *shape) {
     return band;
 }
 
+/* With what the backend keeps in place of x, where it does. */
+static void fused_kept(const fused_problem *p, int rule) {
+    int channels = p->shape.channels, images = p->shape.images, grid = p->shape.size;
+    fcnn_device *device = case_current();
+    fcnn_tensor x = case_band(CASE_INPUT, p->shape.radius, channels, images, p->x_float);
+    fcnn_tensor dy = case_band(CASE_INPUT, p->radius_out, channels, images, p->dy_float);
+    fcnn_tensor y = case_band(CASE_OUTPUT, p->radius_out, channels, images, NULL);
+    fcnn_tensor dx = case_band(CASE_OUTPUT, p->shape.radius, channels, images, NULL);
+    if (!device->backend->fused_kept_bytes) return;
+    size_t bytes =
+        device->backend->fused_kept_bytes(device, (fcnn_pointwise)rule, grid, channels, x.capacity);
+    if (!bytes) return;
+    float *kept = case_array(CASE_OUTPUT, (int64_t)(bytes / sizeof(float)), NULL);
+    CASE_CALL(fused_forward_keep, (fcnn_pointwise)rule, (float)parameter, grid, &x, kept, &y);
+    CASE_CALL(fused_backward_kept, (fcnn_pointwise)rule, (float)parameter, grid, kept, &dy, &dx);
+    case_compare("y beside what is kept", &y, p->y);
+    case_compare("dx of what was kept", &dx, p->dx);
+}
+
 static void fused_device(const fused_problem *p, int rule) {
     int channels = p->shape.channels, images = p->shape.images;
     fcnn_tensor x = case_band(CASE_INPUT, p->shape.radius, channels, images, p->x_float);
@@ -77,6 +96,7 @@ static void fused_device(const fused_problem *p, int rule) {
     CASE_CALL(fused_backward, (fcnn_pointwise)rule, (float)parameter, p->shape.size, &x, &dy, &dx);
     case_compare("y", &y, p->y);
     case_compare("dx", &dx, p->dx);
+    fused_kept(p, rule);
 }
 
 static void fused_case(int rule_index, int i) {

@@ -77,7 +77,8 @@ static void check_lifetimes(const fcnn_graph *g, bool training) {
                          fcnn_tensor_floats(&node->output) * (int64_t)sizeof(float));
         bool backward = training && node->needs_gradient;
         int step = fcnn_backward_step(g, node);
-        bool rereads = backward && (node->type->flags & FCNN_LAYER_KEEPS_INPUT);
+        bool rereads =
+            backward && !node->forgets_input && (node->type->flags & FCNN_LAYER_KEEPS_INPUT);
         for (int j = 0; j < node->input_count; j++) {
             const fcnn_node *input = g->nodes[node->inputs[j]];
             check_alive(g, input->output_buffer, input->index, rereads ? step : i, input->name);

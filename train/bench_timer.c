@@ -199,6 +199,14 @@ TIMED(fused_backward, activation,
       LIST(fcnn_pointwise rule, float parameter, int grid, const fcnn_tensor *x,
            const fcnn_tensor *dy, fcnn_tensor *dx),
       LIST(rule, parameter, grid, x, dy, dx), 0.0, of(x) + of(dy) + of(dx))
+TIMED(fused_forward_keep, activation,
+      LIST(fcnn_pointwise rule, float parameter, int grid, const fcnn_tensor *x, void *kept,
+           fcnn_tensor *y),
+      LIST(rule, parameter, grid, x, kept, y), 0.0, of(x) + of(y))
+TIMED(fused_backward_kept, activation,
+      LIST(fcnn_pointwise rule, float parameter, int grid, const void *kept, const fcnn_tensor *dy,
+           fcnn_tensor *dx),
+      LIST(rule, parameter, grid, kept, dy, dx), 0.0, of(dy) + of(dx))
 TIMED(pointwise_forward, activation,
       LIST(fcnn_pointwise rule, float parameter, const fcnn_tensor *x, fcnn_tensor *y),
       LIST(rule, parameter, x, y), 0.0, of(x) + of(y))
@@ -278,6 +286,8 @@ void bench_timer_attach(fcnn_device *device, const fcnn_graph *graph, bench_phas
     ATTACH(srelu_backward);
     ATTACH(fused_forward);
     ATTACH(fused_backward);
+    ATTACH(fused_forward_keep);
+    ATTACH(fused_backward_kept);
     ATTACH(pointwise_forward);
     ATTACH(pointwise_backward);
     ATTACH(dropout_mask);
