@@ -1,6 +1,9 @@
 /* Dense layers, softmax and cross-entropy. The products of a dense layer are own loops: they read
  * a weight once for all images, where a BLAS copies it first. Images, or features, make registers;
- * blocks have fixed sizes, so that threads do not change a sum. */
+ * blocks have fixed sizes, so that threads do not change a sum. Of very many images the copy is a
+ * small part and the BLAS is faster. */
+#include "blas.h"
+
 #include "formulas.h"
 #include "kernels.h"
 
@@ -10,7 +13,14 @@
 enum { ROWS = LANES == 16 ? 12 : 6, VECTORS = 2, WIDTH = VECTORS * LANES };
 /* Units of a piece of work forward, features of one backward; and how many terms of a sum are
  * taken at a time. */
-enum { UNITS = 16 * ROWS, TERMS = 256, FEATURES = 96, PACKED_UNITS = 128 };
+enum {
+    MANY_IMAGES = 512,
+    MANY_UNITS = 64,
+    UNITS = 16 * ROWS,
+    TERMS = 256,
+    FEATURES = 96,
+    PACKED_UNITS = 128
+};
 
 /* C (+)= A B, over `terms`: A(row, term) = a[row * row_step + term * term_step], B's rows are
  * b_step apart and C's c_step. */
@@ -126,14 +136,22 @@ static void forward_one(const float *w, int64_t features, const fcnn_tensor *x, 
 
 fcnn_status CPU(dense_forward)(fcnn_device *base, const float *w, const float *bias,
                                const fcnn_tensor *x, fcnn_tensor *y) {
-    int units = y->channels, blocks = (units + UNITS - 1) / UNITS;
+    bool many = x->images >= MANY_IMAGES;
+    int units = y->channels, piece = many ? MANY_UNITS : UNITS;
+    int blocks = (units + piece - 1) / piece;
     int64_t features = fcnn_tensor_rows(x);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int block = 0; block < blocks; block++) {
-        int first = block * UNITS, count = block_of(first, units, UNITS);
+        int first = block * piece, count = block_of(first, units, piece);
         const float *rows = w + first * features;
         for (int u = first; u < first + count; u++)
             for (int n = 0; n < x->images; n++) row_at(y, u)[n] = bias[u];
+        if (many) {
+            fcnn_cpu_blas.sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, count, x->images,
+                                (int)features, 1.0f, rows, (int)features, x->data, x->capacity,
+                                1.0f, row_at(y, first), y->capacity);
+            continue;
+        }
         if (x->images == 1) {
             forward_one(rows, features, x, count, row_at(y, first), y->capacity);
             continue;
