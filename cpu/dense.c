@@ -16,6 +16,7 @@ enum { ROWS = LANES == 16 ? 12 : 6, VECTORS = 2, WIDTH = VECTORS * LANES };
 enum {
     MANY_IMAGES = 512,
     MANY_UNITS = 64,
+    MANY_FEATURES = 512,
     UNITS = 16 * ROWS,
     TERMS = 256,
     FEATURES = 96,
@@ -224,13 +225,31 @@ static void backward_data(const float *w, const fcnn_tensor *dy, int64_t first, 
     }
 }
 
+static void backward_many(const float *w, const fcnn_tensor *x, const fcnn_tensor *dy,
+                          int64_t first, int count, const fcnn_tensor *dx, float *dw) {
+    int units = dy->channels, features = (int)fcnn_tensor_rows(x), images = x->images;
+    fcnn_cpu_blas.sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, units, count, images, 1.0f,
+                        dy->data, dy->capacity, row_at(x, first), x->capacity, 0.0f, dw + first,
+                        features);
+    if (dx)
+        fcnn_cpu_blas.sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, count, images, units, 1.0f,
+                            w + first, features, dy->data, dy->capacity, 0.0f, row_at(dx, first),
+                            dx->capacity);
+}
+
 fcnn_status CPU(dense_backward)(fcnn_device *base, const float *w, const fcnn_tensor *x,
                                 const fcnn_tensor *dy, fcnn_tensor *dx, float *dw, float *dbias) {
-    int64_t features = fcnn_tensor_rows(x), blocks = (features + FEATURES - 1) / FEATURES;
+    bool many = x->images >= MANY_IMAGES;
+    int piece = many ? MANY_FEATURES : FEATURES;
+    int64_t features = fcnn_tensor_rows(x), blocks = (features + piece - 1) / piece;
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int64_t block = 0; block < blocks; block++) {
-        int64_t first = block * FEATURES;
-        int count = block_of(first, features, FEATURES);
+        int64_t first = block * piece;
+        int count = block_of(first, features, piece);
+        if (many) {
+            backward_many(w, x, dy, first, count, dx, dw);
+            continue;
+        }
         backward_weights(x, dy, first, count, dw);
         if (dx) backward_data(w, dy, first, count, dx);
     }
