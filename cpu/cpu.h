@@ -234,6 +234,13 @@ static inline size_t fcnn_cpu_kernel_scratch(int taps_across, int grid) {
     return fcnn_cpu_phase_bytes(taps_across, grid) + registers * 16 * sizeof(float);
 }
 
+/* Packed x and gathered rows, of registers of at most 16 floats: see stream.c. */
+enum { FCNN_CPU_STREAM_GROUP = 16 };
+static inline size_t fcnn_cpu_stream_scratch(int aliases, int channels, int filters) {
+    size_t length = ((size_t)aliases * 2 * (size_t)channels + 15) / 16 * 16;
+    return (2 * FCNN_CPU_STREAM_GROUP * length + (size_t)filters * (length + 8)) * sizeof(float);
+}
+
 /* srelu by sums: rows of cells, a cell two registers of at most 16 floats, a window of them, and
  * behind them two doubles a channel and tile of at least 4 images: see srelu.c. */
 enum { SRELU_ZEROS = 4 };                           /* beyond the window, on both sides of a row */

@@ -345,7 +345,11 @@ fcnn_status fcnn_cpu_demand(fcnn_device *base, const fcnn_demand *demand) {
         FCNN_TRY(fcnn_cpu_make_grid(device, demand->grid));
         bytes = fcnn_cpu_grid_scratch(demand->size) + fcnn_cpu_grid_scratch(demand->grid);
         break;
-    case FCNN_DEMAND_PRODUCT: bytes = product_scratch(demand); break;
+    case FCNN_DEMAND_PRODUCT:
+        bytes = product_scratch(demand);
+        fcnn_cpu_need_scratch(device, fcnn_cpu_stream_scratch(demand->fold ? demand->fold->most : 1,
+                                                              demand->channels, demand->filters));
+        break;
     case FCNN_DEMAND_KERNEL:
         if (demand->grid) FCNN_TRY(fcnn_cpu_find_roots(device, demand->grid, &roots));
         bytes = fcnn_cpu_kernel_scratch(demand->size, demand->grid);

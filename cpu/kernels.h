@@ -182,6 +182,8 @@ fcnn_status CPU(spectrum_to_kernel)(fcnn_device *, const fcnn_kernel_shape *, co
                                     float *);
 fcnn_status CPU(product_forward)(fcnn_device *, const fcnn_fold *, const fcnn_complex *,
                                  const fcnn_tensor *, fcnn_tensor *);
+fcnn_status CPU(product_forward_half)(fcnn_device *, const fcnn_fold *, const uint16_t *,
+                                      const fcnn_tensor *, fcnn_tensor *);
 fcnn_status CPU(product_backward_data)(fcnn_device *, const fcnn_fold *, const fcnn_complex *,
                                        const fcnn_tensor *, fcnn_tensor *);
 fcnn_status CPU(product_backward_weights)(fcnn_device *, const fcnn_fold *, const fcnn_tensor *,
@@ -276,6 +278,12 @@ fcnn_status CPU(find_nonfinite)(fcnn_device *, int64_t, const float *, int64_t *
                                      const fcnn_convolution_memory *, const fcnn_tensor *,         \
                                      const fcnn_tensor *, fcnn_tensor *, float *);
 FCNN_CONVOLUTION_ALGORITHMS(CPU_CONVOLUTION)
+
+/* product_forward of at most STREAM_IMAGES images (stream.c), or of any number with H in halves:
+ * faster where reading H is what takes the time. */
+enum { STREAM_IMAGES = 8 };
+fcnn_status CPU(product_stream)(fcnn_device *, const fcnn_fold *, const void *h, bool half,
+                                const fcnn_tensor *x, fcnn_tensor *y);
 
 /* srelu on a pixel grid (fused.c): [x^2] of the window's bins, and 2 b [x g] added to dx. */
 void CPU(grid_square)(cpu_device *, int, const fcnn_tensor *, int, fcnn_complex *);

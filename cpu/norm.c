@@ -2,7 +2,7 @@
  * channels, which reads whole stretches of the [F][C][N] band; of maps over
  * pixels and images, a unit being a channel. Sums run in index order. */
 #include "formulas.h"
-#include "stream.h"
+#include "streaming.h"
 
 /* ---- Both layouts ---- */
 

@@ -93,6 +93,7 @@ static void bin_forward(const bin_product *p, const fcnn_complex *h, const fcnn_
 fcnn_status CPU(product_forward)(fcnn_device *base, const fcnn_fold *fold, const fcnn_complex *h,
                                  const fcnn_tensor *x, fcnn_tensor *y) {
     int64_t bins = fcnn_band_count(y->radius);
+    if (x->images <= STREAM_IMAGES) return CPU(product_stream)(base, fold, h, false, x, y);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int64_t k = 0; k < bins; k++) {
         bin_product p = product_of((const cpu_device *)base, fold, k, x, y);

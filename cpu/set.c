@@ -25,6 +25,7 @@ const fcnn_backend CPU(backend) = {
     .kernel_to_spectrum = CPU(kernel_to_spectrum),
     .spectrum_to_kernel = CPU(spectrum_to_kernel),
     .product_forward = CPU(product_forward),
+    .product_forward_half = CPU(product_forward_half),
     .product_backward_data = CPU(product_backward_data),
     .product_backward_weights = CPU(product_backward_weights),
     .taps_plan = CPU(taps_plan),

@@ -7,7 +7,7 @@
  * and y and dx are written once. Or, with a grid, by the transforms of fused.c. */
 #include <limits.h>
 
-#include "stream.h"
+#include "streaming.h"
 
 enum { SRELU_AHEAD = 8 }; /* columns prefetched before they are loaded */
 

@@ -217,6 +217,9 @@ struct fcnn_backend {
     /* y_k = h_k x_k; with a fold, y_k = sum of h_q x_q over the aliases q of k. */
     fcnn_status (*product_forward)(fcnn_device *device, const fcnn_fold *fold,
                                    const fcnn_complex *h, const fcnn_tensor *x, fcnn_tensor *y);
+    /* The same with h in half precision (half.h); a backend without it is given floats. */
+    fcnn_status (*product_forward_half)(fcnn_device *device, const fcnn_fold *fold,
+                                        const uint16_t *h, const fcnn_tensor *x, fcnn_tensor *y);
     /* dx_k = h_k^H dy_k; zeros where dy has no bin. */
     fcnn_status (*product_backward_data)(fcnn_device *device, const fcnn_fold *fold,
                                          const fcnn_complex *h, const fcnn_tensor *dy,

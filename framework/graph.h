@@ -30,6 +30,7 @@ typedef struct {
     int moments;               /* optimizer moments kept with each parameter: 0, 1 or 2 */
     bool accumulate;           /* keep a sum of gradients, for batches trained in parts */
     fcnn_form form;
+    bool half_spectra; /* of FCNN_FORM_SPECTRAL: h_k in half precision; the backend has the slot */
     /* Every radius r of a band is cut to round(fraction r), (0, 1]; sizes, taps and the [ifft] grid
      * stay, missing bins are 0, and parameters keep their shapes. 0: what the cfg's bands= ends
      * with, 1 without it. */
@@ -46,14 +47,15 @@ typedef struct {
     char name[96]; /* "conv1.weight" */
     int rank;
     int64_t shape[6];
-    int64_t count;   /* floats */
+    int64_t count;   /* numbers */
+    bool half;       /* they are halves (half.h) in the flat buffer, else floats */
     bool trained;    /* has a gradient */
     bool decayed;    /* has weight decay */
     float deviation; /* initial: normal with this deviation, or */
     float constant;  /* this constant, where deviation is 0 */
     int64_t offset;  /* in the flat buffer, in floats */
     int64_t degrees; /* real degrees of freedom; count less numbers that stay 0 */
-    float *value;    /* device memory, once allocated */
+    float *value;    /* device memory, once allocated; of halves, their address */
     float *gradient; /* [count] or NULL */
 } fcnn_parameter;
 
@@ -107,9 +109,13 @@ void fcnn_graph_node_cost(const fcnn_graph *graph, int node, fcnn_node_cost *cos
 
 int fcnn_graph_parameter_count(const fcnn_graph *graph);
 fcnn_parameter *fcnn_graph_parameter(fcnn_graph *graph, int index);
-/* Copies a parameter's value to or from host memory of `count` floats. */
+/* Copies a parameter's value to or from host memory of `count` floats; halves are widened, and
+ * rounded. */
 fcnn_status fcnn_graph_read(fcnn_graph *graph, const fcnn_parameter *parameter, float *host);
 fcnn_status fcnn_graph_write(fcnn_graph *graph, fcnn_parameter *parameter, const float *host);
+/* From `count` halves; floats are widened. */
+fcnn_status fcnn_graph_write_half(fcnn_graph *graph, fcnn_parameter *parameter,
+                                  const uint16_t *host);
 /* The flat buffers, device memory: trained floats [0, trained), of them [0, decayed) with
  * weight decay; moment is 0 or 1. */
 typedef struct {

@@ -118,6 +118,7 @@ typedef struct {
     int rank;
     int64_t shape[6];
     bool trained, decayed;
+    bool half; /* kept in half precision */
     float deviation, constant;
     int64_t degrees; /* 0: all of them */
 } fcnn_parameter_options;

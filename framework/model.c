@@ -9,6 +9,7 @@
 
 #include "bands.h"
 #include "graph_internal.h"
+#include "half.h"
 
 static fcnn_status out_of_memory(const char *path) {
     return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", path);
@@ -120,12 +121,31 @@ static fcnn_status load_metadata(fcnn_model *model) {
     return fcnn_status_set(FCNN_ERROR_FORMAT, "the cfg inside %s", fcnn_status_message());
 }
 
+static bool is_spectrum(const fcnn_stored_tensor *tensor) {
+    const char *dot = strrchr(tensor->name, '.');
+    return dot && !strcmp(dot, ".spectrum");
+}
+
+/* Half precision is for spectra that are read at every image; taps are few. */
+static fcnn_status check_types(const fcnn_model *model) {
+    for (int i = 0; i < model->file->tensor_count; i++) {
+        const fcnn_stored_tensor *tensor = &model->file->tensors[i];
+        if (!tensor->half || (model->form == FCNN_FORM_SPECTRAL && is_spectrum(tensor))) continue;
+        return fcnn_status_set(FCNN_ERROR_FORMAT,
+                               "%s: '%s' is in half precision (F16), which only the spectra of a "
+                               "spectral model may be",
+                               model->file->path, tensor->name);
+    }
+    return FCNN_OK;
+}
+
 fcnn_status fcnn_model_load(const char *path, fcnn_model **out) {
     *out = NULL;
     fcnn_model *model = calloc(1, sizeof *model);
     if (!model) return out_of_memory(path);
     fcnn_status status = fcnn_safetensors_read(path, &model->file);
     if (!status) status = load_metadata(model);
+    if (!status) status = check_types(model);
     if (status) {
         fcnn_model_destroy(model);
         return status;
@@ -176,11 +196,23 @@ static fcnn_status find_tensor(const fcnn_model *model, const fcnn_parameter *p,
                            model->file->path, name, found, wanted);
 }
 
+/* Whether the graph can keep all spectra as the halves that they are in the file. */
+static bool keeps_halves(const fcnn_model *model, const fcnn_device *device) {
+    int spectra = 0, halves = 0;
+    for (int i = 0; i < model->file->tensor_count; i++) {
+        spectra += is_spectrum(&model->file->tensors[i]);
+        halves += model->file->tensors[i].half != NULL;
+    }
+    return device->backend->product_forward_half && spectra && halves == spectra;
+}
+
 fcnn_status fcnn_model_restore(const fcnn_model *model, fcnn_graph *graph) {
     for (int i = 0; i < graph->parameter_count; i++) {
         const fcnn_stored_tensor *tensor;
-        FCNN_TRY(find_tensor(model, &graph->parameters[i], "", &tensor));
-        FCNN_TRY(fcnn_graph_write(graph, &graph->parameters[i], tensor->data));
+        fcnn_parameter *p = &graph->parameters[i];
+        FCNN_TRY(find_tensor(model, p, "", &tensor));
+        FCNN_TRY(tensor->half ? fcnn_graph_write_half(graph, p, tensor->half)
+                              : fcnn_graph_write(graph, p, tensor->data));
     }
     fcnn_graph_set_statistics(graph, &model->statistics);
     return FCNN_OK;
@@ -204,6 +236,7 @@ fcnn_status fcnn_model_graph_cut(const fcnn_model *model, fcnn_device *device, i
                                   .classes = model->classes,
                                   .batch = batch,
                                   .form = model->form,
+                                  .half_spectra = keeps_halves(model, device),
                                   .band_fraction = band_fraction};
     fcnn_graph *graph;
     fcnn_status status = fcnn_graph_create(&options, device, &graph);
@@ -298,6 +331,7 @@ static void list_clear(tensor_list *list) {
     for (int i = 0; i < list->count; i++) {
         free((char *)list->tensors[i].name);
         free((float *)list->tensors[i].data);
+        free((uint16_t *)list->tensors[i].half);
     }
     free(list->tensors);
 }
@@ -372,7 +406,28 @@ static fcnn_status fold_affine(fcnn_graph *graph, fcnn_node *norm, int64_t bins,
     return status;
 }
 
-static fcnn_status list_spectrum(tensor_list *list, fcnn_graph *graph, fcnn_node *node) {
+static fcnn_status round_spectrum(fcnn_tensor_to_store *tensor, const char *path) {
+    int64_t count = 1;
+    for (int i = 0; i < tensor->rank; i++) count *= tensor->shape[i];
+    uint16_t *halves = malloc((size_t)count * sizeof *halves);
+    if (!halves) return out_of_memory(path);
+    bool fits = true;
+    for (int64_t i = 0; i < count; i++) {
+        halves[i] = fcnn_half_from_float(tensor->data[i]);
+        fits &= (halves[i] & 0x7fff) < 0x7c00;
+    }
+    free((float *)tensor->data);
+    tensor->data = NULL;
+    tensor->half = halves;
+    if (fits) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_NUMERIC,
+                           "%s: '%s' has numbers of 65520 or more, or that are not finite: half "
+                           "precision cannot hold it",
+                           path, tensor->name);
+}
+
+static fcnn_status list_spectrum(tensor_list *list, fcnn_graph *graph, fcnn_node *node,
+                                 const fcnn_save_options *options) {
     int64_t bins = node->type->spectrum_bins(node);
     int filters = node->output.channels;
     int64_t channels = graph->nodes[node->inputs[0]]->output.channels;
@@ -385,13 +440,16 @@ static fcnn_status list_spectrum(tensor_list *list, fcnn_graph *graph, fcnn_node
     fcnn_complex *complex = (fcnn_complex *)(void *)h;
     FCNN_TRY(node->type->spectrum(graph, node, complex, bias));
     fcnn_node *norm = norm_of(graph, node);
-    return norm ? fold_affine(graph, norm, bins, filters, channels, complex, bias) : FCNN_OK;
+    if (norm) FCNN_TRY(fold_affine(graph, norm, bins, filters, channels, complex, bias));
+    return options->half ? round_spectrum(&list->tensors[list->count - 2], options->path) : FCNN_OK;
 }
 
-static fcnn_status list_model(tensor_list *list, fcnn_graph *graph, fcnn_form form) {
-    bool spectral = form == FCNN_FORM_SPECTRAL;
+static fcnn_status list_model(tensor_list *list, fcnn_graph *graph,
+                              const fcnn_save_options *options) {
+    bool spectral = options->form == FCNN_FORM_SPECTRAL;
     for (int i = 0; spectral && i < graph->node_count; i++)
-        if (graph->nodes[i]->type->spectrum) FCNN_TRY(list_spectrum(list, graph, graph->nodes[i]));
+        if (graph->nodes[i]->type->spectrum)
+            FCNN_TRY(list_spectrum(list, graph, graph->nodes[i], options));
     for (int i = 0; i < graph->parameter_count; i++) {
         const fcnn_node *owner = owner_of(graph, &graph->parameters[i]);
         if (spectral && (owner->type->spectrum || fcnn_node_folds_into(graph, owner))) continue;
@@ -458,7 +516,7 @@ static fcnn_status write_list(fcnn_graph *graph, const fcnn_save_options *option
 fcnn_status fcnn_model_save(fcnn_graph *graph, const fcnn_save_options *options) {
     tensor_list list = {0};
     FCNN_TRY(fcnn_form_check(graph->options.config, options->form));
-    fcnn_status status = list_model(&list, graph, options->form);
+    fcnn_status status = list_model(&list, graph, options);
     if (!status && options->moments) status = list_moments(&list, graph);
     if (!status) status = write_list(graph, options, &list);
     list_clear(&list);

@@ -2,7 +2,8 @@
  * needs: the cfg, the class names and the input statistics. The compact form
  * holds the parameters as trained; the spectral form holds each convolution's
  * spectrum with the norm folded in ("conv1.spectrum", [bins][C_out][C_in][2] in
- * shell order, and "conv1.bias"). A checkpoint is a compact model with the
+ * shell order, and "conv1.bias"; the spectra in half precision where that
+ * was asked for). A checkpoint is a compact model with the
  * optimizer's moments and the position of the run. */
 #ifndef FCNN_MODEL_H
 #define FCNN_MODEL_H
@@ -53,6 +54,7 @@ fcnn_status fcnn_model_restore_moments(const fcnn_model *model, fcnn_graph *grap
 typedef struct {
     const char *path;
     fcnn_form form;
+    bool half;    /* of the spectral form: its spectra in half precision */
     bool moments; /* checkpoint: the optimizer's moments too */
     const char *config_text;
     int classes;

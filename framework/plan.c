@@ -23,6 +23,7 @@ fcnn_status fcnn_graph_declare(fcnn_graph *graph, fcnn_node *node,
                           .count = 1,
                           .trained = options->trained,
                           .decayed = options->decayed,
+                          .half = options->half,
                           .deviation = options->deviation,
                           .constant = options->constant};
     snprintf(p->name, sizeof p->name, "%s.%s", node->name, options->name);
@@ -198,7 +199,7 @@ static void place_parameters(fcnn_graph *graph) {
             fcnn_parameter *p = &graph->parameters[i];
             if ((p->trained ? (p->decayed ? 0 : 1) : 2) != group) continue;
             p->offset = at;
-            at = align_up(at + p->count, ALIGN_FLOATS);
+            at = align_up(at + (p->half ? (p->count + 1) / 2 : p->count), ALIGN_FLOATS);
         }
         if (group == 0) graph->flat.decayed = at;
         if (group == 1) graph->flat.trained = at;

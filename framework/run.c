@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "graph_internal.h"
+#include "half.h"
 
 /* ---- What layers call while running ---- */
 
@@ -41,15 +42,54 @@ fcnn_parameter *fcnn_graph_parameter(fcnn_graph *graph, int index) {
     return &graph->parameters[index];
 }
 
+static fcnn_status no_memory_for(const fcnn_parameter *parameter) {
+    return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the %lld numbers of %s",
+                           (long long)parameter->count, parameter->name);
+}
+
 fcnn_status fcnn_graph_read(fcnn_graph *graph, const fcnn_parameter *parameter, float *host) {
-    FCNN_CALL(graph, download, host, parameter->value, (size_t)parameter->count * sizeof(float));
+    size_t bytes = (size_t)parameter->count * (parameter->half ? sizeof(uint16_t) : sizeof(float));
+    if (!parameter->half) {
+        FCNN_CALL(graph, download, host, parameter->value, bytes);
+        return FCNN_OK;
+    }
+    uint16_t *halves = malloc(bytes);
+    if (!halves) return no_memory_for(parameter);
+    fcnn_device *device = graph->device;
+    fcnn_status status = device->backend->download(device, halves, parameter->value, bytes);
+    for (int64_t i = 0; !status && i < parameter->count; i++)
+        host[i] = fcnn_half_to_float(halves[i]);
+    free(halves);
+    return status;
+}
+
+/* Numbers in a parameter's own type, of which it has as many. */
+static fcnn_status upload(fcnn_graph *graph, fcnn_parameter *parameter, const void *host) {
+    size_t size = parameter->half ? sizeof(uint16_t) : sizeof(float);
+    FCNN_CALL(graph, upload, parameter->value, host, (size_t)parameter->count * size);
+    fcnn_graph_parameters_changed(graph);
     return FCNN_OK;
 }
 
 fcnn_status fcnn_graph_write(fcnn_graph *graph, fcnn_parameter *parameter, const float *host) {
-    FCNN_CALL(graph, upload, parameter->value, host, (size_t)parameter->count * sizeof(float));
-    fcnn_graph_parameters_changed(graph);
-    return FCNN_OK;
+    if (!parameter->half) return upload(graph, parameter, host);
+    uint16_t *halves = malloc((size_t)parameter->count * sizeof *halves);
+    if (!halves) return no_memory_for(parameter);
+    for (int64_t i = 0; i < parameter->count; i++) halves[i] = fcnn_half_from_float(host[i]);
+    fcnn_status status = upload(graph, parameter, halves);
+    free(halves);
+    return status;
+}
+
+fcnn_status fcnn_graph_write_half(fcnn_graph *graph, fcnn_parameter *parameter,
+                                  const uint16_t *host) {
+    if (parameter->half) return upload(graph, parameter, host);
+    float *floats = malloc((size_t)parameter->count * sizeof *floats);
+    if (!floats) return no_memory_for(parameter);
+    for (int64_t i = 0; i < parameter->count; i++) floats[i] = fcnn_half_to_float(host[i]);
+    fcnn_status status = upload(graph, parameter, floats);
+    free(floats);
+    return status;
 }
 
 fcnn_flat_parameters fcnn_graph_flat(const fcnn_graph *graph) { return graph->flat; }
@@ -65,9 +105,7 @@ fcnn_status fcnn_graph_initialise(fcnn_graph *graph, uint64_t seed) {
     for (int i = 0; i < graph->parameter_count; i++) {
         fcnn_parameter *p = &graph->parameters[i];
         float *host = malloc((size_t)p->count * sizeof *host);
-        if (!host)
-            return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the %lld numbers of %s",
-                                   (long long)p->count, p->name);
+        if (!host) return no_memory_for(p);
         fcnn_random random = {seed, FCNN_STREAM_INIT, fcnn_graph_parameter_stream(graph, i)};
         if (p->deviation > 0.0f) {
             fcnn_random_normal(&random, p->count, p->deviation, host);
@@ -300,7 +338,7 @@ static fcnn_status check_parameters(fcnn_graph *graph, bool trained) {
     for (int i = 0; i < graph->parameter_count; i++) {
         const fcnn_parameter *p = &graph->parameters[i];
         int64_t bad;
-        if (p->trained != trained) continue;
+        if (p->trained != trained || p->half) continue; /* halves are of inference */
         FCNN_CALL(graph, find_nonfinite, p->count, p->value, &bad);
         if (bad >= 0)
             return fcnn_status_set(FCNN_ERROR_NUMERIC,

@@ -43,6 +43,8 @@ static fcnn_status out_of_memory(void) {
     return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory");
 }
 
+static int64_t number_bytes(const uint16_t *half) { return half ? sizeof *half : sizeof(float); }
+
 /* The product of a shape, whose bytes must fit in 63 bits too. */
 static fcnn_status shape_count(int rank, const int64_t *shape, int64_t *count) {
     int64_t bytes = sizeof(float);
@@ -142,7 +144,7 @@ static fcnn_status read_shape(const json_t *entry, fcnn_stored_tensor *tensor) {
     return shape_count(tensor->rank, tensor->shape, &tensor->count);
 }
 
-static fcnn_status read_offsets(const json_t *entry, const contents *parts,
+static fcnn_status read_offsets(const json_t *entry, const contents *parts, bool half,
                                 fcnn_stored_tensor *tensor) {
     const json_t *offsets = json_object_get(entry, "data_offsets");
     const json_t *first = json_array_get(offsets, 0), *second = json_array_get(offsets, 1);
@@ -159,16 +161,20 @@ static fcnn_status read_offsets(const json_t *entry, const contents *parts,
                                "data_offsets [%lld, %lld]: the file holds %lld bytes of data; was "
                                "it cut short?",
                                (long long)begin, (long long)end, (long long)parts->data_bytes);
-    int64_t bytes = tensor->count * (int64_t)sizeof(float);
+    int64_t size = half ? sizeof(uint16_t) : sizeof(float), bytes = tensor->count * size;
     if (end - begin != bytes)
         return fcnn_status_set(
             FCNN_ERROR_FORMAT, "data_offsets [%lld, %lld]: %lld bytes, but its shape needs %lld",
             (long long)begin, (long long)end, (long long)(end - begin), (long long)bytes);
-    if (begin % (int64_t)sizeof(float))
+    if (begin % size)
         return fcnn_status_set(FCNN_ERROR_FORMAT,
-                               "data_offsets [%lld, %lld]: expected multiples of 4",
-                               (long long)begin, (long long)end);
-    tensor->data = (const float *)(const void *)(parts->data + begin);
+                               "data_offsets [%lld, %lld]: expected multiples of %lld",
+                               (long long)begin, (long long)end, (long long)size);
+    const void *data = parts->data + begin;
+    if (half)
+        tensor->half = data;
+    else
+        tensor->data = data;
     return FCNN_OK;
 }
 
@@ -178,11 +184,12 @@ static fcnn_status read_tensor(const char *name, const json_t *entry, const cont
         return fcnn_status_set(FCNN_ERROR_FORMAT,
                                "expected an object of dtype, shape and data_offsets");
     const char *dtype = json_string_value(json_object_get(entry, "dtype"));
-    if (!dtype || strcmp(dtype, "F32"))
-        return fcnn_status_set(FCNN_ERROR_FORMAT, "dtype is %s, expected F32",
+    bool half = dtype && !strcmp(dtype, "F16");
+    if (!half && (!dtype || strcmp(dtype, "F32")))
+        return fcnn_status_set(FCNN_ERROR_FORMAT, "dtype is %s, expected F32 or F16",
                                dtype ? show(dtype).text : "not a text");
     FCNN_TRY(read_shape(entry, tensor));
-    FCNN_TRY(read_offsets(entry, parts, tensor));
+    FCNN_TRY(read_offsets(entry, parts, half, tensor));
     tensor->name = strdup(name);
     return tensor->name ? FCNN_OK : out_of_memory();
 }
@@ -206,9 +213,13 @@ static fcnn_status read_metadata(const json_t *entry, fcnn_safetensors *file) {
     return FCNN_OK;
 }
 
+static const char *start_of(const fcnn_stored_tensor *tensor) {
+    return tensor->half ? (const char *)tensor->half : (const char *)tensor->data;
+}
+
 static int by_position(const void *left, const void *right) {
     const fcnn_stored_tensor *a = left, *b = right;
-    if (a->data != b->data) return a->data < b->data ? -1 : 1;
+    if (start_of(a) != start_of(b)) return start_of(a) < start_of(b) ? -1 : 1;
     /* An empty tensor lies before the one that begins where it ends. */
     if (a->count != b->count) return a->count < b->count ? -1 : 1;
     return strcmp(a->name, b->name);
@@ -221,7 +232,7 @@ static fcnn_status check_tiling(fcnn_safetensors *file, const contents *parts) {
     int64_t expected = 0;
     for (int i = 0; i < file->tensor_count; i++) {
         const fcnn_stored_tensor *tensor = &file->tensors[i];
-        int64_t begin = (const char *)tensor->data - parts->data;
+        int64_t begin = start_of(tensor) - parts->data;
         if (begin < expected)
             return fcnn_status_set(FCNN_ERROR_FORMAT,
                                    "tensor '%s' overlaps '%s': it begins at byte %lld of the "
@@ -233,7 +244,7 @@ static fcnn_status check_tiling(fcnn_safetensors *file, const contents *parts) {
                                    "a gap before tensor '%s': it begins at byte %lld of the data, "
                                    "expected %lld",
                                    show(tensor->name).text, (long long)begin, (long long)expected);
-        expected = begin + tensor->count * (int64_t)sizeof(float);
+        expected = begin + tensor->count * number_bytes(tensor->half);
     }
     if (expected != parts->data_bytes)
         return fcnn_status_set(FCNN_ERROR_FORMAT,
@@ -354,9 +365,14 @@ static fcnn_status add_tensor(json_t *root, const fcnn_tensor_to_store *tensor, 
         return fcnn_status_set(FCNN_ERROR_USAGE, "rank %d, expected 0 to %d", tensor->rank,
                                FCNN_RANK_MAX);
     FCNN_TRY(shape_count(tensor->rank, tensor->shape, &count));
-    if (__builtin_add_overflow(*offset, count * (int64_t)sizeof(float), &end))
+    if (__builtin_add_overflow(*offset, count * number_bytes(tensor->half), &end))
         return fcnn_status_set(FCNN_ERROR_FORMAT, "the file would exceed 63 bits (overflow)");
-    if (count && !tensor->data) return fcnn_status_set(FCNN_ERROR_USAGE, "its data is NULL");
+    if (count && !tensor->data && !tensor->half)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "its data is NULL");
+    if (*offset % number_bytes(tensor->half))
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "its floats would begin within a float: halves in odd number must "
+                               "be the last");
     if (!strcmp(tensor->name, METADATA))
         return fcnn_status_set(FCNN_ERROR_USAGE, "this name is reserved");
     json_t *shape = json_array();
@@ -366,8 +382,8 @@ static fcnn_status add_tensor(json_t *root, const fcnn_tensor_to_store *tensor, 
         json_decref(shape);
         return out_of_memory();
     }
-    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape,
-                              "data_offsets", (json_int_t)*offset, (json_int_t)end);
+    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", tensor->half ? "F16" : "F32",
+                              "shape", shape, "data_offsets", (json_int_t)*offset, (json_int_t)end);
     *offset = end;
     return entry ? put(root, tensor->name, entry) : out_of_memory();
 }
@@ -426,7 +442,8 @@ static fcnn_status write_contents(FILE *to, const image *image) {
         const fcnn_tensor_to_store *tensor = &image->tensors[i];
         int64_t count = 0;
         FCNN_TRY(shape_count(tensor->rank, tensor->shape, &count));
-        FCNN_TRY(write_bytes(to, tensor->data, (size_t)count * sizeof(float)));
+        const void *data = tensor->half ? (const void *)tensor->half : tensor->data;
+        FCNN_TRY(write_bytes(to, data, (size_t)(count * number_bytes(tensor->half))));
     }
     return FCNN_OK;
 }

@@ -1,7 +1,8 @@
 /* The safetensors container: 8 bytes of little-endian header length, a JSON
  * header {name: {dtype, shape, data_offsets}, "__metadata__": {name: text}},
- * then the data. fcnn stores F32 alone; a complex tensor has a last dimension
- * of 2. The reader trusts nothing and the writer replaces a file atomically. */
+ * then the data. fcnn stores F32, and F16 in models that were asked for in half
+ * precision; a complex tensor has a last dimension of 2. The reader trusts nothing and the writer
+ * replaces a file atomically. */
 #ifndef FCNN_SAFETENSORS_H
 #define FCNN_SAFETENSORS_H
 
@@ -20,8 +21,9 @@ typedef struct {
     char *name;
     int rank;
     int64_t shape[FCNN_RANK_MAX];
-    int64_t count;     /* numbers: the product of the shape */
-    const float *data; /* in the file's memory */
+    int64_t count;        /* numbers: the product of the shape */
+    const float *data;    /* F32, in the file's memory; else NULL */
+    const uint16_t *half; /* F16, see half.h; else NULL */
 } fcnn_stored_tensor;
 
 typedef struct {
@@ -45,12 +47,13 @@ void fcnn_safetensors_destroy(fcnn_safetensors *file);
 const fcnn_stored_tensor *fcnn_safetensors_find(const fcnn_safetensors *file, const char *name);
 const char *fcnn_safetensors_metadata(const fcnn_safetensors *file, const char *key);
 
-/* What to write; data is host memory. */
+/* What to write, in host memory: data or half. */
 typedef struct {
     const char *name;
     int rank;
     int64_t shape[FCNN_RANK_MAX];
     const float *data;
+    const uint16_t *half;
 } fcnn_tensor_to_store;
 
 /* Writes to a temporary file beside `path`, syncs it, renames it over `path` and syncs the

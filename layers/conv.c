@@ -118,6 +118,7 @@ static fcnn_status declare(fcnn_graph *graph, fcnn_node *node) {
                                        .shape = {bins, state->filters, state->channels, 2},
                                        .trained = true,
                                        .decayed = true,
+                                       .half = fcnn_graph_get_options(graph)->half_spectra,
                                        .degrees = (2 * bins - 1) * kernel->pairs};
     if (state->compact)
         FCNN_TRY(fcnn_conv_declare_taps(graph, node, kernel->size, state->filters, state->channels,
@@ -221,6 +222,9 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
         fcnn_taps taps = taps_of(state);
         FCNN_CALL(graph, taps_forward, &taps, fcnn_graph_value(graph, state->weight),
                   state->work[0], x, &node->output);
+    } else if (fcnn_graph_get_options(graph)->half_spectra) {
+        const void *half = fcnn_graph_value(graph, state->weight);
+        FCNN_CALL(graph, product_forward_half, state->fold, half, x, &node->output);
     } else {
         FCNN_TRY(current_spectrum(graph, node, &h));
         FCNN_CALL(graph, product_forward, state->fold, h, x, &node->output);

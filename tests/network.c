@@ -216,13 +216,14 @@ void network_spoil_step(network *n) {
 const char *const network_class_names[5] = {"cat/dog", "say \"A\"", "two\nlines",
                                             "\xc3\xa9t\xc3\xa9", "\xe2\x82\xac"};
 
-fcnn_status network_save(network *n, const char *path, fcnn_form form, bool moments) {
+static fcnn_status save(network *n, const char *path, fcnn_form form, bool moments, bool half) {
     char *text = fcnn_config_text(n->config);
     ck_assert_ptr_nonnull(text);
     ck_assert_int_le(n->options.classes, 5);
     const fcnn_metadata extra = {"epoch", "3"};
     fcnn_save_options save = {.path = path,
                               .form = form,
+                              .half = half,
                               .moments = moments,
                               .config_text = text,
                               .classes = n->options.classes,
@@ -232,6 +233,14 @@ fcnn_status network_save(network *n, const char *path, fcnn_form form, bool mome
     fcnn_status status = fcnn_model_save(n->graph, &save);
     free(text);
     return status;
+}
+
+fcnn_status network_save(network *n, const char *path, fcnn_form form, bool moments) {
+    return save(n, path, form, moments, false);
+}
+
+fcnn_status network_save_half(network *n, const char *path) {
+    return save(n, path, FCNN_FORM_SPECTRAL, false, true);
 }
 
 network network_trained(const char *words, network_options options) {

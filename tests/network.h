@@ -85,6 +85,8 @@ void network_spoil_step(network *n);
 extern const char *const network_class_names[5];
 /* With the extra metadata epoch=3. */
 fcnn_status network_save(network *n, const char *path, fcnn_form form, bool moments);
+/* The spectral form in half precision. */
+fcnn_status network_save_half(network *n, const char *path);
 /* Opens a network and trains it for three steps, so that no parameter and no running statistic
  * is what it was at the start. */
 network network_trained(const char *words, network_options options);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "compare.h"
+#include "half.h"
 #include "network.h"
 #include "temporary.h"
 
@@ -111,6 +112,40 @@ START_TEST(compact_and_spectral) {
     free(want);
     free(compact);
     free(spectral);
+    network_images_free(&images);
+    network_close(&n);
+}
+END_TEST
+
+/* Numbers of the spectra are rounded to 11 bits, by at most 2^-11: so are the logits, nearly. */
+START_TEST(spectral_in_half_precision) {
+    network n = network_trained(nets[_i].words, options);
+    network_images images = network_images_make(&n, BATCH, 9, 10, 72);
+    float *want = network_logits(&n, &images, 0, BATCH);
+    network_ok(network_save_half(&n, below("half")));
+    fcnn_model *model = load(below("half"));
+    for (int i = 0; i < model->file->tensor_count; i++) {
+        const fcnn_stored_tensor *tensor = &model->file->tensors[i];
+        ck_assert_msg(!tensor->half == !strstr(tensor->name, ".spectrum"), "%s", tensor->name);
+    }
+    float *half = model_logits(model, &n, &images);
+    ck_compare(compare_float_pair, nets[_i].name, half, want, BATCH * CLASSES, 0x1p-10);
+    ck_assert(memcmp(half, want, sizeof *want * BATCH * CLASSES) != 0);
+
+    /* The graph's values are the file's, widened. */
+    fcnn_graph *graph = NULL;
+    network_ok(fcnn_model_graph(model, n.device, BATCH, &graph));
+    network widened = {.graph = graph, .device = n.device};
+    const fcnn_stored_tensor *tensor = fcnn_safetensors_find(model->file, "conv1.spectrum");
+    float *value = malloc((size_t)tensor->count * sizeof *value);
+    network_ok(fcnn_graph_read(graph, network_parameter(&widened, "conv1.spectrum"), value));
+    for (int64_t i = 0; i < tensor->count; i++)
+        ck_assert(value[i] == fcnn_half_to_float(tensor->half[i]));
+    free(value);
+    fcnn_graph_destroy(graph);
+    fcnn_model_destroy(model);
+    free(half);
+    free(want);
     network_images_free(&images);
     network_close(&n);
 }
@@ -285,6 +320,7 @@ int main(void) {
     Suite *suite = suite_create("model");
     TCase *tests = add_case(suite, "model");
     tcase_add_loop_test(tests, compact_and_spectral, 0, LENGTH(nets));
+    tcase_add_loop_test(tests, spectral_in_half_precision, 0, LENGTH(nets));
     tcase_add_test(tests, what_a_file_says);
     tcase_add_test(tests, checkpoint_goes_on_as_before);
     tcase_add_test(tests, fine_tuning);

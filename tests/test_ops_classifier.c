@@ -13,7 +13,22 @@
 /* size > 0: x is a map of channels x size x size. */
 static const struct {
     int units, channels, size, images;
-} dense_shapes[] = {{1, 1, 0, 1}, {10, 17, 0, 19}, {16, 3, 7, 5}, {5, 16, 3, 32}, {128, 5, 13, 16}};
+} dense_shapes[] = {
+    {1, 1, 0, 1},
+    {10, 17, 0, 19},
+    {16, 3, 7, 5},
+    {5, 16, 3, 32},
+    {128, 5, 13, 16},
+    /* Parts of blocks, and one image. */
+    {13, 97, 0, 1},
+    {29, 193, 0, 33},
+    {205, 300, 0, 2},
+    {7, 33, 0, 131},
+    {12, 2100, 0, 1},
+    {141, 96, 0, 17},
+    {70, 530, 0, 512},
+};
+enum { DENSE_WHOLE = 5 };
 
 typedef struct {
     int units, features, images;
@@ -75,8 +90,13 @@ static void dense_case(int i, bool with_dx) {
 }
 
 static void dense(void) {
-    for (int i = 0; i < COUNT(dense_shapes); i++) dense_case(i, true);
+    for (int i = 0; i < DENSE_WHOLE; i++) dense_case(i, true);
     dense_case(2, false);
+}
+
+static void dense_parts(void) {
+    for (int i = DENSE_WHOLE; i < COUNT(dense_shapes); i++) dense_case(i, true);
+    dense_case(COUNT(dense_shapes) - 1, false);
 }
 
 /* ---- Softmax and cross entropy ---- */
@@ -257,6 +277,10 @@ static void own_score(void) {
 
 int main(void) {
     static const case_test tests[] = {
-        {"dense", dense}, {"softmax and loss", loss}, {"own score", own_score}};
+        {"dense", dense},
+        {"softmax and loss", loss},
+        {"own score", own_score},
+        {"dense, parts of blocks", dense_parts},
+    };
     return case_main("classifier", tests, COUNT(tests));
 }

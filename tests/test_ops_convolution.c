@@ -1,10 +1,13 @@
 /* Convolution on a backend: kernel spectrum, product per bin and their adjoints,
  * against direct spatial convolution in double precision, with and without
- * stride; and the free kernel (size=full) against the product's definition. */
+ * stride; and the free kernel (size=full), in half precision too, against the
+ * product's definition. */
 #include "compare.h"
+#include "half.h"
 #include "reference_case.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 
@@ -23,6 +26,18 @@ static const ref_convolution strided[] = {
     {11, 4, 11, 5, 1, 3, 5, 19},  {11, 4, 5, 5, 1, 17, 16, 5}, {13, 2, 4, 6, 3, 5, 3, 32},
     {3, 4, 3, 1, 0, 3, 5, 1},     {27, 4, 11, 13, 3, 3, 1, 1}, {1, 2, 1, 0, 0, 1, 3, 16},
     {37, 2, 3, 18, 9, 5, 19, 17},
+};
+
+/* Of few images, where H is streamed: rows shorter than a register and longer, in whole registers
+ * and not, with and without repetition in three of them; forward alone. */
+static const ref_convolution streamed[] = {
+    {5, 1, 1, 2, 2, 1, 7, 1},   {5, 1, 1, 2, 2, 2, 33, 2},  {5, 1, 1, 2, 1, 3, 64, 1},
+    {5, 1, 1, 2, 2, 3, 21, 7},  {5, 1, 1, 2, 2, 4, 9, 3},   {5, 1, 1, 2, 2, 5, 9, 4},
+    {5, 1, 1, 2, 2, 6, 17, 6},  {5, 1, 1, 2, 2, 7, 8, 8},   {5, 1, 1, 2, 2, 8, 1, 1},
+    {5, 1, 1, 2, 2, 9, 13, 3},  {5, 1, 1, 2, 2, 24, 8, 7},  {3, 1, 1, 1, 1, 64, 19, 1},
+    {3, 1, 1, 1, 1, 64, 16, 2}, {3, 1, 1, 1, 0, 50, 24, 5}, {11, 4, 1, 5, 1, 3, 64, 1},
+    {11, 4, 1, 5, 1, 3, 19, 6}, {11, 4, 1, 5, 1, 1, 5, 3},  {13, 2, 1, 6, 3, 40, 6, 2},
+    {13, 2, 1, 6, 3, 5, 11, 8}, {11, 4, 1, 5, 0, 6, 16, 1}, {3, 1, 1, 1, 1, 20, 5, 33},
 };
 
 /* Operands of the reference, and what it makes of them. */
@@ -51,6 +66,9 @@ static problem new_problem(const ref_convolution *c, bool free_kernel) {
     p.dh = case_new_complex(p.bins_h * p.pairs);
     if (free_kernel) {
         p.weights_float = case_random_band(ref_convolution_radius(c), c->filters, c->channels, 1.0);
+        /* What half precision holds, so that the reference is one. */
+        for (int64_t i = 0; i < 2 * p.bins_h * p.pairs; i++)
+            p.weights_float[i] = fcnn_half_to_float(fcnn_half_from_float(p.weights_float[i]));
         p.h = case_complex(p.weights_float, p.bins_h * p.pairs);
     } else {
         p.weights_float = case_random(p.taps, 1.0 / c->size);
@@ -140,6 +158,23 @@ static void run_taps(const problem *p, const fcnn_fold *fold, const float *w, co
     case_compare_array("dw of taps, without dx", alone, p->dw, p->taps);
 }
 
+/* h in half precision, where the backend takes it. */
+static void run_half(const problem *p, const fcnn_fold *fold, const fcnn_tensor *x) {
+    const ref_convolution *c = p->c;
+    if (!case_current()->backend->product_forward_half) return;
+    int64_t count = 2 * p->bins_h * p->pairs;
+    float *packed = case_random((count + 1) / 2, 0.0);
+    for (int64_t i = 0; i < count; i++) {
+        uint16_t half = fcnn_half_from_float(p->weights_float[i]);
+        memcpy((char *)packed + i * (int64_t)sizeof half, &half, sizeof half);
+    }
+    fcnn_tensor y = case_band(CASE_OUTPUT, c->radius_out, c->filters, c->images, NULL);
+    y.size = output_size(c);
+    const void *h = case_array(CASE_INPUT, (count + 1) / 2, packed);
+    CASE_CALL(product_forward_half, fold, h, x, &y);
+    case_compare("y of halves", &y, p->y);
+}
+
 /* The float pipeline, from taps or from a free h. */
 static void run_device(const problem *p, bool free_kernel, const fcnn_fold *fold) {
     const ref_convolution *c = p->c;
@@ -173,6 +208,7 @@ static void run_device(const problem *p, bool free_kernel, const fcnn_fold *fold
     CASE_CALL(product_backward_data, fold, h, &dy, &dx);
     CASE_CALL(product_backward_weights, fold, &x, &dy, dh);
     case_compare("y", &y, p->y);
+    if (free_kernel) run_half(p, fold, &x);
     case_compare("dx", &dx, p->dx);
     case_compare_array("dh", dh, p->dh, 2 * count_h);
     case_check_real("dh", case_read_array("dh", dh, 2 * count_h), p->pairs);
@@ -225,6 +261,40 @@ static void full_kernels(void) {
     for (int i = 0; i < COUNT(strided); i += 3) run_case(&strided[i], true);
 }
 
+static void run_streamed(const ref_convolution *c) {
+    if (!case_begin("property", "few images stride=%d n=%d r=%d->%d C=%d F=%d N=%d", c->stride,
+                    c->n, c->radius_in, c->radius_out, c->channels, c->filters, c->images))
+        return;
+    problem p = new_problem(c, true);
+    ref_product_forward(c, p.h, p.x, p.y);
+    fcnn_fold *fold = NULL;
+    if (c->stride > 1)
+        case_status(fcnn_fold_create(c->n, c->stride, (c->n - 1) / 2, c->radius_out, &fold),
+                    "fold");
+    while (case_device()) {
+        fcnn_tensor x = case_band(CASE_INPUT, c->radius_in, c->channels, c->images, p.x_float);
+        fcnn_tensor y = case_band(CASE_OUTPUT, c->radius_out, c->filters, c->images, NULL);
+        x.size = c->n;
+        y.size = output_size(c);
+        fcnn_complex *h = case_complex_array(CASE_INPUT, p.bins_h * p.pairs, p.weights_float);
+        case_demand((fcnn_demand){.kind = FCNN_DEMAND_PRODUCT,
+                                  .channels = c->channels,
+                                  .filters = c->filters,
+                                  .capacity = x.capacity,
+                                  .fold = fold});
+        case_reserve();
+        CASE_CALL(product_forward, fold, h, &x, &y);
+        case_compare("y", &y, p.y);
+        run_half(&p, fold, &x);
+    }
+    case_end();
+    fcnn_fold_destroy(fold);
+}
+
+static void streamed_kernels(void) {
+    for (int i = 0; i < COUNT(streamed); i++) run_streamed(&streamed[i]);
+}
+
 /* A constant image stays constant under any kernel, with or without stride: the
  * sum of the taps times its value, and nothing in the other bins. */
 static void constant_image(void) {
@@ -259,9 +329,8 @@ static void constant_image(void) {
 
 int main(void) {
     static const case_test tests[] = {
-        {"compact kernels", compact_kernels},
-        {"strided kernels", strided_kernels},
-        {"full kernels", full_kernels},
+        {"compact kernels", compact_kernels}, {"strided kernels", strided_kernels},
+        {"full kernels", full_kernels},       {"few images", streamed_kernels},
         {"constant image", constant_image},
     };
     return case_main("convolution", tests, COUNT(tests));

@@ -67,14 +67,18 @@ static void check_message(const char *word) {
 static const float numbers[6] = {1.5f, -0.0f, INFINITY, -NAN, 1e-42f, -3.25f};
 static const double others[4] = {0.1, 0.2, 0.3, 0.4};
 static float other_floats[4];
+static const uint16_t halves[6] = {0x3c00, 0x8000, 0x7c00, 0xfe01, 0x0001, 0xc280};
 
 static const fcnn_tensor_to_store good[] = {
-    {"conv1.weight", 2, {2, 3}, numbers},
-    {"empty first", 3, {0, 5, 2}, NULL},
-    {"a \"quoted\\\" name\n", 1, {4}, other_floats},
-    {"\xc3\xa9\xe2\x82\xac \xf0\x9f\x98\x80", 0, {0}, numbers + 5},
-    {"", 6, {1, 1, 1, 2, 1, 1}, numbers},
-    {"empty last", 1, {0}, NULL},
+    {"conv1.weight", 2, {2, 3}, numbers, NULL},
+    {"empty first", 3, {0, 5, 2}, NULL, NULL},
+    {"a \"quoted\\\" name\n", 1, {4}, other_floats, NULL},
+    {"\xc3\xa9\xe2\x82\xac \xf0\x9f\x98\x80", 0, {0}, numbers + 5, NULL},
+    {"", 6, {1, 1, 1, 2, 1, 1}, numbers, NULL},
+    {"in half precision", 2, {3, 2}, NULL, halves},
+    {"no halves", 1, {0}, NULL, halves},
+    {"empty last", 1, {0}, NULL, NULL},
+    {"odd halves, last", 1, {3}, NULL, halves},
 };
 enum { GOOD = sizeof good / sizeof *good };
 
@@ -107,9 +111,14 @@ START_TEST(round_trip) {
             count *= good[i].shape[d];
         }
         ck_assert_int_eq(stored->count, count);
+        ck_assert(!stored->half == !good[i].half && !stored->data == !!good[i].half);
         ck_assert_uint_eq((uintptr_t)stored->data % sizeof(float), 0);
+        ck_assert_uint_eq((uintptr_t)stored->half % sizeof(uint16_t), 0);
         /* Bits, not values: NaN and -0 must survive. */
-        if (count) ck_assert_mem_eq(stored->data, good[i].data, (size_t)count * sizeof(float));
+        if (count && good[i].half)
+            ck_assert_mem_eq(stored->half, good[i].half, (size_t)count * sizeof(uint16_t));
+        else if (count)
+            ck_assert_mem_eq(stored->data, good[i].data, (size_t)count * sizeof(float));
     }
     ck_compare(compare_floats, "stored", fcnn_safetensors_find(file, good[2].name)->data, others, 4,
                1e-7);
@@ -122,13 +131,18 @@ START_TEST(round_trip) {
 }
 END_TEST
 
+static const void *end_of(const fcnn_stored_tensor *t) {
+    return t->half ? (const void *)(t->half + t->count) : (const void *)(t->data + t->count);
+}
+
 START_TEST(tensors_come_in_file_order) {
     write_good();
     fcnn_safetensors *file;
     ck_assert_int_eq(fcnn_safetensors_read(path, &file), FCNN_OK);
     for (int i = 1; i < file->tensor_count; i++)
-        ck_assert_ptr_eq(file->tensors[i - 1].data + file->tensors[i - 1].count,
-                         file->tensors[i].data);
+        ck_assert_ptr_eq(end_of(&file->tensors[i - 1]), file->tensors[i].half
+                                                            ? (const void *)file->tensors[i].half
+                                                            : file->tensors[i].data);
     fcnn_safetensors_destroy(file);
 }
 END_TEST
@@ -147,7 +161,7 @@ START_TEST(no_tensors) {
 END_TEST
 
 START_TEST(layout_of_the_file) {
-    const fcnn_tensor_to_store one = {"w", 1, {2}, numbers};
+    const fcnn_tensor_to_store one = {"w", 1, {2}, numbers, NULL};
     const char header[] = "{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}";
     char bytes[256];
     uint64_t length;
@@ -237,16 +251,20 @@ static void touch(const fcnn_safetensors *file) {
     char text[32];
     for (int i = 0; i < file->tensor_count; i++)
         for (int64_t j = 0; j < file->tensors[i].count; j++)
-            ck_assert_int_gt(snprintf(text, sizeof text, "%g", file->tensors[i].data[j]), 0);
+            ck_assert_int_gt(snprintf(text, sizeof text, "%g",
+                                      file->tensors[i].half ? (double)file->tensors[i].half[j]
+                                                            : (double)file->tensors[i].data[j]),
+                             0);
 }
 
 /* Every byte of length and header changed in several ways: refused, or consistent. */
 START_TEST(damaged_headers) {
     static const char changes[] = {1, 2, 4, 16, 64, (char)0x80, (char)0xff};
     char bytes[512];
-    const fcnn_tensor_to_store two[] = {{"a", 2, {2, 3}, numbers}, {"b", 1, {4}, numbers}};
+    const fcnn_tensor_to_store three[] = {
+        {"a", 2, {2, 3}, numbers, NULL}, {"b", 1, {4}, numbers, NULL}, {"c", 1, {2}, NULL, halves}};
     int refused = 0;
-    ck_assert_int_eq(fcnn_safetensors_write(path, 2, two, 1, facts), FCNN_OK);
+    ck_assert_int_eq(fcnn_safetensors_write(path, 3, three, 1, facts), FCNN_OK);
     size_t count = get_bytes(path, bytes, sizeof bytes), header = count - 40;
     for (size_t at = 0; at < header; at++) {
         for (size_t c = 0; c < sizeof changes; c++) {
@@ -299,7 +317,7 @@ START_TEST(write_stopped_midway) {
     enum { COUNT = 100000 };
     const long limits[] = {0, 5, 50, 4096, COUNT * 4};
     float *large = calloc(COUNT, sizeof *large);
-    const fcnn_tensor_to_store one = {"large", 1, {COUNT}, large};
+    const fcnn_tensor_to_store one = {"large", 1, {COUNT}, large, NULL};
     signal(SIGXFSZ, SIG_IGN);
     put_old();
     for (int i = 0; i < 5; i++) {
@@ -385,6 +403,7 @@ static const struct {
      2,
      .word = "overflow"},
     {.tensors = {{"a", 1, {3}, NULL}}, 1, .word = "NULL"},
+    {.tensors = {{"a", 1, {3}, NULL, halves}, {"b", 1, {1}, numbers}}, 2, .word = "halves"},
     {.tensors = {{"\xff", 1, {1}, numbers}}, 1, .word = "UTF-8"},
     {.facts = {{"key", "\xc3"}}, .facts_count = 1, .word = "UTF-8"},
     {.facts = {{"key", "1"}, {"key", "2"}}, .facts_count = 2, .word = "'key' is given twice"},

@@ -116,6 +116,10 @@ TIMED(spectrum_to_kernel, kernels,
 TIMED(product_forward, forward,
       LIST(const fcnn_fold *fold, const fcnn_complex *h, const fcnn_tensor *x, fcnn_tensor *y),
       LIST(fold, h, x, y), product_flops(fold, x, y), product_bytes(fold, x, y))
+TIMED(product_forward_half, forward,
+      LIST(const fcnn_fold *fold, const uint16_t *h, const fcnn_tensor *x, fcnn_tensor *y),
+      LIST(fold, h, x, y), product_flops(fold, x, y),
+      0.5 * (product_bytes(fold, x, y) + of(x) + of(y)))
 TIMED(product_backward_data, backward_data,
       LIST(const fcnn_fold *fold, const fcnn_complex *h, const fcnn_tensor *dy, fcnn_tensor *dx),
       LIST(fold, h, dy, dx), product_flops(fold, dx, dy), product_bytes(fold, dx, dy))
@@ -260,6 +264,7 @@ void bench_timer_attach(fcnn_device *device, const fcnn_graph *graph, bench_phas
     ATTACH(kernel_to_spectrum);
     ATTACH(spectrum_to_kernel);
     ATTACH(product_forward);
+    if (timer.timed.product_forward_half) ATTACH(product_forward_half);
     ATTACH(product_backward_data);
     ATTACH(product_backward_weights);
     if (timer.timed.taps_plan) {

@@ -13,7 +13,10 @@ static const program_info program = {
     "  --domain frequency|space   where the network computes (default: as it does)\n"
     "  --form compact|spectral    compact: as trained; spectral: every bin of every kernel with\n"
     "                             the norm folded in, for inference alone (default: compact)\n"
-    "  --out FILE           default: MODEL with -space, -frequency or -spectral in its name\n"
+    "  --type float|half          of the spectra: half precision takes half the memory and, for\n"
+    "                             a few images at a time, less of it to read (default: float)\n"
+    "  --out FILE           default: MODEL with -space, -frequency, -spectral or -half in its "
+    "name\n"
     "The two networks are then run on random images, and the largest difference of their logits\n"
     "is printed.\n"};
 
@@ -21,13 +24,17 @@ typedef struct {
     const char *model, *domain;
     fcnn_form form;
     bool formed; /* --form was given */
+    bool half;
     char out[PATH_MAX];
 } convert_options;
 
-static const struct option long_options[] = {
-    {"domain", required_argument, NULL, 'd'}, {"form", required_argument, NULL, 'f'},
-    {"out", required_argument, NULL, 'o'},    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0}};
+static const struct option long_options[] = {{"domain", required_argument, NULL, 'd'},
+                                             {"form", required_argument, NULL, 'f'},
+                                             {"type", required_argument, NULL, 't'},
+                                             {"out", required_argument, NULL, 'o'},
+                                             {"help", no_argument, NULL, 'h'},
+                                             {"version", no_argument, NULL, 'V'},
+                                             {NULL, 0, NULL, 0}};
 
 static fcnn_status apply_option(convert_options *o, int code) {
     switch (code) {
@@ -41,6 +48,10 @@ static fcnn_status apply_option(convert_options *o, int code) {
         o->form = strcmp(optarg, "spectral") ? FCNN_FORM_TRAINABLE : FCNN_FORM_SPECTRAL;
         if (o->form == FCNN_FORM_SPECTRAL || !strcmp(optarg, "compact")) return FCNN_OK;
         return fcnn_status_set(FCNN_ERROR_USAGE, "--form %s: expected compact or spectral", optarg);
+    case 't':
+        o->half = strcmp(optarg, "float") != 0;
+        if (!o->half || !strcmp(optarg, "half")) return FCNN_OK;
+        return fcnn_status_set(FCNN_ERROR_USAGE, "--type %s: expected float or half", optarg);
     case 'o': snprintf(o->out, sizeof o->out, "%s", optarg); return FCNN_OK;
     default: return FCNN_OK;
     }
@@ -51,7 +62,7 @@ static void default_name(convert_options *o) {
     static const char ending[] = ".safetensors";
     size_t length = strlen(o->model), cut = sizeof ending - 1;
     if (length > cut && !strcmp(o->model + length - cut, ending)) length -= cut;
-    const char *kind = o->form == FCNN_FORM_SPECTRAL ? "spectral" : o->domain;
+    const char *kind = o->half ? "half" : o->form == FCNN_FORM_SPECTRAL ? "spectral" : o->domain;
     snprintf(o->out, sizeof o->out, "%.*s-%s%s", (int)length, o->model, kind ? kind : "compact",
              ending);
 }
@@ -72,6 +83,8 @@ static fcnn_status parse(int argc, char **argv, convert_options *o, bool *answer
     if (!o->domain && !o->formed)
         return fcnn_status_set(FCNN_ERROR_USAGE,
                                "nothing to convert: --domain or --form says into what");
+    if (o->half && o->form != FCNN_FORM_SPECTRAL)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "--type half is of spectra: add --form spectral");
     o->model = argv[optind];
     if (!o->out[0]) default_name(o);
     if (strcmp(o->out, o->model)) return FCNN_OK;
@@ -138,7 +151,9 @@ static fcnn_status compare(const convert_options *o, fcnn_device *device) {
         }
         printf("on %d random images the logits differ by at most %.1e; the largest is %.3g\n",
                IMAGES, difference, largest);
-        if (!(difference <= 1e-3 * fmax(largest, 1e-3)))
+        if (o->half)
+            puts("half precision rounds each number of the spectra to 11 bits");
+        else if (!(difference <= 1e-3 * fmax(largest, 1e-3)))
             puts("so the two are not the same function: a fused activation with another grid than "
                  "its map's (grid=)\nis one on pixels only approximately");
     }
@@ -154,6 +169,7 @@ static fcnn_status save(const convert_options *o, const fcnn_model *model, fcnn_
     if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg's text");
     const fcnn_save_options options = {.path = o->out,
                                        .form = o->form,
+                                       .half = o->half,
                                        .config_text = text,
                                        .classes = model->classes,
                                        .class_names = (const char *const *)model->class_names};

@@ -96,7 +96,7 @@ static fcnn_status info_model(info_options *o) {
         const fcnn_stored_tensor *t = &file->tensors[i];
         printf("  %-40s [", t->name);
         for (int j = 0; j < t->rank; j++) printf("%s%lld", j ? ", " : "", (long long)t->shape[j]);
-        puts("]");
+        puts(t->half ? "] F16" : "]");
         total += t->count;
     }
     printf("%d tensors, %lld numbers\n\n", file->tensor_count, (long long)total);

@@ -46,7 +46,14 @@ CASES = {
     "header_longer_than_file": container({"a": entry([2, 3], 0, 24)}, floats(6), 4096),
     "header_length_huge": container({}, b"", 2**63),
     "header_length_above_limit": container({}, b"", 100 * 2**20 + 1),
-    "dtype_f16": pair(entry([4], 24, 32, "F16"), floats(8)),
+    "dtype_f64": pair(entry([4], 24, 56, "F64"), floats(14)),
+    "f16_of_f32_size": pair(entry([4], 24, 40, "F16")),
+    "f16_of_odd_size": pair(entry([3], 24, 32, "F16"), floats(8)),
+    "f16_unaligned": container(
+        {"a": entry([2], 1, 5, "F16"), "b": entry([2], 5, 9, "F16")}, floats(3)[:9]),
+    "f32_after_odd_f16": container(
+        {"a": entry([3], 0, 6, "F16"), "b": entry([4], 6, 22)}, floats(6)[:22]),
+    "f16_shape_overflow": pair(entry([2**62, 2], 24, 40, "F16")),
     "dtype_number": pair(entry([4], 24, 40, 32)),
     "shape_offset_mismatch": pair(entry([5], 24, 40)),
     "shape_smaller_than_offsets": pair(entry([3], 24, 40)),

@@ -27,11 +27,21 @@ succeed "$convert" space/model-frequency.safetensors --domain space --out back.s
 cmp space/model.safetensors back.safetensors || fail "there and back changed the model"
 ok "space to frequency: the same scores; and back: the same bits"
 
+succeed "$convert" space/model.safetensors --domain frequency --out frequency.safetensors
 succeed "$convert" space/model.safetensors --domain frequency --form spectral --out s.safetensors
 same_scores space/model.safetensors s.safetensors
 succeed "$info" s.safetensors
 has out "spectral form" "conv1.spectrum" "resident"
 ok "space to spectra: the same scores"
+
+succeed "$convert" frequency.safetensors --form spectral --type half
+has out "model: frequency-half.safetensors" "logits differ by at most" "half precision"
+same_scores space/model.safetensors frequency-half.safetensors
+succeed "$info" frequency-half.safetensors
+has out "spectral form" "conv1.spectrum" "] F16"
+(($(stat -c %s frequency-half.safetensors) < $(stat -c %s s.safetensors))) ||
+    fail "half precision does not make the file smaller"
+ok "to spectra in half precision: the same scores, of a smaller file"
 
 succeed "$train" twin.cfg "${fashion[@]}" --epochs 1 --out frequency
 succeed "$convert" frequency/checkpoint.safetensors --domain space --out f.safetensors
@@ -51,6 +61,8 @@ refuse 1 "s.safetensors is spectral" "norms folded compact" "$convert" s.safeten
 refuse 2 "" "spectral domain=space" "$convert" space/model.safetensors --form spectral
 refuse 2 "" "--domain --form" "$convert" space/model.safetensors
 refuse 2 "--domain there" "frequency space" "$convert" space/model.safetensors --domain there
+refuse 2 "--type double" "float half" "$convert" back.safetensors --form spectral --type double
+refuse 2 "--type half" "--form spectral" "$convert" back.safetensors --domain space --type half
 refuse 2 "--form both" "compact spectral" "$convert" space/model.safetensors --form both
 refuse 2 "--out" "overwrite" "$convert" back.safetensors --domain space --out back.safetensors
 refuse 2 "expected one model" "0" "$convert" --domain space

@@ -1,8 +1,8 @@
 /* Stores that go to memory past the caches, for outputs too large to be there still when they are
  * read: a plain store fetches its line first. Registers are whole and aligned; a thread that has
  * streamed calls stream_end before others read. */
-#ifndef FCNN_STREAM_H
-#define FCNN_STREAM_H
+#ifndef FCNN_STREAMING_H
+#define FCNN_STREAMING_H
 
 #include "kernels.h"
 
@@ -44,20 +44,8 @@ static inline bool streams(const fcnn_tensor *t) {
 
 /* As lanes_store_complex of a whole register. */
 static inline void lanes_stream_complex(fcnn_complex *at, lanes re, lanes im) {
-#if FCNN_LANES == 16
-    lanes low =
-        __builtin_shufflevector(re, im, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    lanes high = __builtin_shufflevector(re, im, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14,
-                                         30, 15, 31);
-#elif FCNN_LANES == 8
-    lanes low = __builtin_shufflevector(re, im, 0, 8, 1, 9, 2, 10, 3, 11);
-    lanes high = __builtin_shufflevector(re, im, 4, 12, 5, 13, 6, 14, 7, 15);
-#else
-    lanes low = __builtin_shufflevector(re, im, 0, 4, 1, 5);
-    lanes high = __builtin_shufflevector(re, im, 2, 6, 3, 7);
-#endif
-    lanes_stream(&at->re, low);
-    lanes_stream(&at->re + LANES, high);
+    lanes_stream(&at->re, lanes_first_turns(re, im));
+    lanes_stream(&at->re + LANES, lanes_second_turns(re, im));
 }
 
 #endif
