@@ -11,7 +11,7 @@
 #define FCNN_PANELS_H
 
 #include "formulas.h"
-#include "kernels.h"
+#include "streaming.h"
 
 enum { ROWS = LANES == 16 ? CPU_PANEL_ROWS : 3 };
 
@@ -156,15 +156,21 @@ static inline void clear_unused(const fcnn_fold *fold, const fcnn_tensor *dy,
 
 /* ---- Whole products ---- */
 
-/* `rows` rows of results, of which each has its place. */
+/* `rows` rows of results, of which each has its place; stream: past the caches, until stream_end.
+ */
 static inline void panel_product(int depth, const float *left, const lanes *right, int rows,
-                                 int columns, const panel_row *to) {
+                                 int columns, const panel_row *to, bool stream) {
     for (int n = 0; n < columns; n += LANES, right += right_lanes(depth)) {
         panel_tile tile;
+        int count = panel_part(n, columns, LANES);
         panel_multiply(depth, left, right, &tile);
-        for (int r = 0; r < rows; r++)
-            lanes_store_complex(to[r].at + n, tile.re[r] * to[r].re, tile.im[r] * to[r].im,
-                                panel_part(n, columns, LANES));
+        for (int r = 0; r < rows; r++) {
+            lanes re = tile.re[r] * to[r].re, im = tile.im[r] * to[r].im;
+            if (stream && count == LANES)
+                lanes_stream_complex(to[r].at + n, re, im);
+            else
+                lanes_store_complex(to[r].at + n, re, im, count);
+        }
     }
 }
 

@@ -86,7 +86,7 @@ static void bin_forward(const bin_product *p, const fcnn_complex *h, const fcnn_
             targets[r] = output_row(p, y, o + r);
         }
         left_put_zeros(p->left, rows, p->inner);
-        panel_product(p->inner, p->left, p->right, rows, x->images, targets);
+        panel_product(p->inner, p->left, p->right, rows, x->images, targets, streams(y));
     }
 }
 
@@ -98,6 +98,7 @@ fcnn_status CPU(product_forward)(fcnn_device *base, const fcnn_fold *fold, const
     for (int64_t k = 0; k < bins; k++) {
         bin_product p = product_of((const cpu_device *)base, fold, k, x, y);
         bin_forward(&p, h, x, y);
+        stream_end();
     }
     return FCNN_OK;
 }
@@ -114,7 +115,7 @@ static void bin_backward_data(const bin_product *p, const fcnn_complex *h, const
         left_put_zeros(p->left, rows, p->filters);
         panel_row targets[ROWS];
         for (int r = 0; r < rows; r++) targets[r] = input_row(p, dx, j + r);
-        panel_product(p->filters, p->left, p->right, rows, dy->images, targets);
+        panel_product(p->filters, p->left, p->right, rows, dy->images, targets, streams(dx));
     }
 }
 
@@ -127,6 +128,7 @@ fcnn_status CPU(product_backward_data)(fcnn_device *base, const fcnn_fold *fold,
     for (int64_t k = 0; k < bins; k++) {
         bin_product p = product_of((const cpu_device *)base, fold, k, dx, dy);
         bin_backward_data(&p, h, dy, dx);
+        stream_end();
     }
     return FCNN_OK;
 }
@@ -166,7 +168,7 @@ static void bin_backward_weights(const bin_product *p, const fcnn_tensor *x, con
             targets[r] = panel_row_of(to, 1.0f, false);
         }
         left_put_zeros(p->left, rows, images);
-        panel_product(images, p->left, p->right, rows, p->inner, targets);
+        panel_product(images, p->left, p->right, rows, p->inner, targets, false);
         if (p->fold) scatter_kernel_rows(p, o, rows, dh);
     }
 }

@@ -113,7 +113,8 @@ static void multiply_rows(const taps_unit *u, int ky, const fcnn_tensor *from, f
             panel_row targets[ROWS];
             for (int r = 0; r < rows; r++)
                 targets[r] = panel_row_of(fcnn_cpu_row(to, k[i], c + r), 1.0f, false);
-            panel_product(depth, u->s.left[i], u->s.right[i], rows, from->images, targets);
+            panel_product(depth, u->s.left[i], u->s.right[i], rows, from->images, targets,
+                          streams(to));
         }
     }
 }
@@ -180,6 +181,7 @@ fcnn_status CPU(taps_forward)(fcnn_device *base, const fcnn_taps *taps, const fl
         if (!taps->fold) sum_across(taps, phases_of(taps, &work, u.kx), w, u.s.uv);
         for (int ky = u.first; ky < u.end; ky++)
             taps->fold ? multiply_folded(&u, ky, x, y) : multiply_rows(&u, ky, x, 1.0f, y);
+        stream_end();
     }
     return FCNN_OK;
 }
@@ -201,6 +203,7 @@ static void backward_unit(const taps_unit *u, const fcnn_tensor *x, const fcnn_t
             reduce_rows(u, ky, x, dy);
         }
     }
+    stream_end();
     if (!t->fold) spread_across(t, across, u->s.duv, sums);
 }
 

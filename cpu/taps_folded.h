@@ -144,7 +144,7 @@ static inline void multiply_folded(const taps_unit *u, int ky, const fcnn_tensor
             int rows = panel_part(o, row.filters, ROWS);
             for (int r = 0; r < rows; r++) targets[r] = folded_output(&row, i, y, o + r);
             panel_product(row.inner, u->s.left[i] + o / ROWS * left_floats(row.inner),
-                          u->s.right[i], rows, x->images, targets);
+                          u->s.right[i], rows, x->images, targets, streams(y));
         }
     }
 }
@@ -167,7 +167,8 @@ static inline void multiply_unfolded(const taps_unit *u, int ky, const fcnn_tens
             panel_row targets[ROWS];
             for (int r = 0; r < rows; r++) targets[r] = folded_input(&row, i, dx, j + r);
             left_put_zeros(u->s.left[i], rows, row.filters);
-            panel_product(row.filters, u->s.left[i], u->s.right[i], rows, dy->images, targets);
+            panel_product(row.filters, u->s.left[i], u->s.right[i], rows, dy->images, targets,
+                          streams(dx));
         }
     }
 }
