@@ -185,6 +185,44 @@ static void check_statistics(const problem *p, const float *before, const float 
     case_compare_array("inverse deviation", inverse, want_inverse, channels);
 }
 
+/* By the problem's statistics: what a norm does to a band, where a backend need not store it. */
+static void check_affine(const problem *p, const float *affine) {
+    int channels = p->shape.channels;
+    double *want = case_new(2 * (int64_t)channels);
+    for (int c = 0; c < channels; c++) {
+        want[c] = p->gamma[c] / sqrt(p->variance[c] + (double)constants.epsilon);
+        want[channels + c] = p->beta[c] - p->mean[c] * want[c];
+    }
+    case_compare_array("affine", affine, want, 2 * (int64_t)channels);
+}
+
+static void train_affine(const problem *p, const fcnn_tensor *x, const float *gamma,
+                         const float *beta, const float *before) {
+    int channels = p->shape.channels;
+    float *running_mean = case_array(CASE_UPDATE, channels, before);
+    float *running_variance = case_array(CASE_UPDATE, channels, before);
+    float *mean = case_array(CASE_OUTPUT, channels, NULL);
+    float *inverse = case_array(CASE_OUTPUT, channels, NULL);
+    float *affine = case_array(CASE_OUTPUT, 2 * (int64_t)channels, NULL);
+    CASE_CALL(norm_statistics, &constants, x, gamma, beta, running_mean, running_variance, mean,
+              inverse, affine);
+    check_statistics(p, before, running_mean, running_variance, mean, inverse);
+    check_affine(p, affine);
+}
+
+/* dx in dy's place. */
+static void train_in_place(const problem *p, const fcnn_tensor *x, const float *gamma,
+                           const float *mean, const float *inverse) {
+    int channels = p->shape.channels;
+    fcnn_tensor dy = operand(p, CASE_UPDATE, true, p->dy_float);
+    float *dgamma = case_array(CASE_OUTPUT, channels, NULL);
+    float *dbeta = case_array(CASE_OUTPUT, channels, NULL);
+    CASE_CALL(norm_backward, x, gamma, mean, inverse, &dy, &dy, dgamma, dbeta);
+    case_compare("dx in place", &dy, p->dx);
+    case_compare_array("dgamma in place", dgamma, p->dgamma, channels);
+    case_compare_array("dbeta in place", dbeta, p->dbeta, channels);
+}
+
 static void train_device(const problem *p) {
     int channels = p->shape.channels;
     float *before = ref_allocate((size_t)channels * sizeof *before);
@@ -213,6 +251,9 @@ static void train_device(const problem *p) {
     case_compare_array("dbeta", sums[1], p->dbeta, channels);
     case_compare_array("dgamma alone", sums[2], p->dgamma, channels);
     case_compare_array("dbeta alone", sums[3], p->dbeta, channels);
+    if (p->radius_out == p->shape.radius) train_in_place(p, &x, gamma, mean, inverse);
+    if (p->layout == FCNN_BAND && case_current()->backend->norm_statistics)
+        train_affine(p, &x, gamma, beta, before);
 }
 
 static void training(void) {
@@ -277,6 +318,11 @@ static void inference_device(const problem *p, const float *mean, const float *v
     case_reserve();
     CASE_CALL(norm_apply, &constants, &x, gamma, beta, running_mean, running_variance, &y);
     case_compare("y", &y, p->y);
+    if (p->layout != FCNN_BAND || !case_current()->backend->norm_running) return;
+    float *affine = case_array(CASE_OUTPUT, 2 * (int64_t)channels, NULL);
+    CASE_CALL(norm_running, &constants, channels, gamma, beta, running_mean, running_variance,
+              affine);
+    check_affine(p, affine);
 }
 
 static void inference(void) {
@@ -288,13 +334,14 @@ static void inference(void) {
         int channels = p.shape.channels;
         float *mean = case_random(channels, 1.0), *variance = case_random(channels, 1.0);
         for (int c = 0; c < channels; c++) variance[c] = fabsf(variance[c]) + 0.01f;
-        double *m = case_doubles(mean, channels), *v = case_doubles(variance, channels);
+        p.mean = case_doubles(mean, channels);
+        p.variance = case_doubles(variance, channels);
         double epsilon = (double)constants.epsilon;
         if (p.layout == FCNN_BAND)
-            ref_norm_apply(&p.shape, epsilon, complexes(p.x), p.gamma, p.beta, m, v,
+            ref_norm_apply(&p.shape, epsilon, complexes(p.x), p.gamma, p.beta, p.mean, p.variance,
                            complexes(p.y));
         else
-            ref_map_norm_apply(&p.shape, epsilon, p.x, p.gamma, p.beta, m, v, p.y);
+            ref_map_norm_apply(&p.shape, epsilon, p.x, p.gamma, p.beta, p.mean, p.variance, p.y);
         while (case_device()) inference_device(&p, mean, variance, in_place);
         case_end();
     }

@@ -1,6 +1,7 @@
 /* srelu on a backend: y = a x + b [x^2], the square cut at the window, by sums
  * over bins and on a pixel grid, against squared pixels in double precision.
- * Where the grid is large enough both must agree. */
+ * Where the grid is large enough both must agree. Also of a norm's output that is
+ * not stored, where a backend has that. */
 #include "reference_case.h"
 
 #include <math.h>
@@ -45,12 +46,23 @@ static const ref_srelu on_grid[] = {
 typedef struct {
     const ref_srelu *s;
     float *x_float, *dy_float, *a_float, *b_float;
+    float *affine_float; /* [2][C]: x is the norm of x_float by it; NULL: x is x_float */
     ref_complex *x, *dy, *square, *y, *dx;
     double *a, *b, *da, *db;
     int64_t in, out;
 } problem;
 
-static problem new_problem(const ref_srelu *s) {
+/* Every bin times the channel's factor; what is added to DC. */
+static void apply_affine(problem *p) {
+    int channels = p->s->shape.channels, images = p->s->shape.images;
+    for (int64_t i = 0; i < p->in; i++) {
+        int64_t c = i / images % channels;
+        p->x[i] *= (double)p->affine_float[c];
+        if (i < (int64_t)channels * images) p->x[i] += (double)p->affine_float[channels + c];
+    }
+}
+
+static problem new_problem(const ref_srelu *s, bool normed) {
     int r = s->shape.radius, channels = s->shape.channels, images = s->shape.images;
     problem p = {.s = s};
     p.in = ref_band_count(&s->shape, r);
@@ -61,6 +73,10 @@ static problem new_problem(const ref_srelu *s) {
     p.a_float = case_random(channels, 1.0);
     p.b_float = case_random(channels, 1.0);
     p.x = case_complex(p.x_float, p.in);
+    if (normed) {
+        p.affine_float = case_random(2 * (int64_t)channels, 1.0);
+        apply_affine(&p);
+    }
     p.dy = case_complex(p.dy_float, p.out);
     p.a = case_doubles(p.a_float, channels);
     p.b = case_doubles(p.b_float, channels);
@@ -84,6 +100,8 @@ static problem repeat(const problem *p, ref_srelu *s, int times) {
     r.dy_float = case_repeat(p->dy_float, out, row * 2 * sizeof(float), times);
     r.a_float = case_repeat(p->a_float, 1, channels * sizeof(float), times);
     r.b_float = case_repeat(p->b_float, 1, channels * sizeof(float), times);
+    if (p->affine_float)
+        r.affine_float = case_repeat(p->affine_float, 2, channels * sizeof(float), times);
     r.square = case_repeat(p->square, inside, row * sizeof *p->square, times);
     r.y = case_repeat(p->y, out, row * sizeof *p->y, times);
     r.dx = case_repeat(p->dx, in, row * sizeof *p->dx, times);
@@ -118,8 +136,19 @@ static void check_gradient(problem *p) {
                   variables, COUNT(variables));
 }
 
+/* Whether the device has what it takes for a norm's output that is not stored: all or nothing. */
+static bool has_normed(void) {
+    const fcnn_backend *backend = case_current()->backend;
+    bool has = backend->normed_srelu_forward;
+    CASE_CHECK(has == !!backend->normed_srelu_backward && has == !!backend->norm_statistics &&
+                   has == !!backend->norm_running,
+               "the backend has some slots of norms that are not stored, but not all");
+    return has;
+}
+
 /* grid as the call's: 0 by sums. */
 static void run_device(const problem *p, int grid) {
+    if (p->affine_float && !has_normed()) return;
     const ref_srelu *s = p->s;
     int r = s->shape.radius, channels = s->shape.channels, images = s->shape.images;
     fcnn_tensor x = case_band(CASE_INPUT, r, channels, images, p->x_float);
@@ -141,9 +170,15 @@ static void run_device(const problem *p, int grid) {
                                   .channels = channels,
                                   .capacity = x.capacity});
     case_reserve();
-    CASE_CALL(srelu_forward, s->window, grid, a, b, &x, fcnn_tensor_band(&square), &y);
-    CASE_CALL(srelu_backward, s->window, grid, a, b, &x, fcnn_tensor_band(&square), &dy, &dx, da,
-              db);
+    fcnn_complex *kept = fcnn_tensor_band(&square);
+    if (p->affine_float) {
+        float *affine = case_array(CASE_INPUT, 2 * (int64_t)channels, p->affine_float);
+        CASE_CALL(normed_srelu_forward, s->window, affine, a, b, &x, kept, &y);
+        CASE_CALL(normed_srelu_backward, s->window, affine, a, b, &x, kept, &dy, &dx, da, db);
+    } else {
+        CASE_CALL(srelu_forward, s->window, grid, a, b, &x, kept, &y);
+        CASE_CALL(srelu_backward, s->window, grid, a, b, &x, kept, &dy, &dx, da, db);
+    }
     case_compare("square", &square, p->square);
     case_compare("y", &y, p->y);
     case_compare("dx", &dx, p->dx);
@@ -151,24 +186,29 @@ static void run_device(const problem *p, int grid) {
     case_compare_array("db", db, p->db, channels);
 }
 
-static void run_case(const ref_srelu *s) {
-    char way[32] = "sum";
+static void run_case(const ref_srelu *s, bool normed) {
+    char way[32];
+    snprintf(way, sizeof way, normed ? "sum, norm not stored," : "sum");
     if (s->grid) snprintf(way, sizeof way, "grid=%d", s->grid);
     if (!case_begin("gradient", "srelu %s window=%d r=%d->%d C=%d N=%d", way, s->window,
                     s->shape.radius, s->radius_out, s->shape.channels, s->shape.images))
         return;
-    problem p = new_problem(s);
+    problem p = new_problem(s, normed);
     check_gradient(&p);
     while (case_device()) run_device(&p, s->grid);
     case_end();
 }
 
 static void sums(void) {
-    for (int i = 0; i < COUNT(by_sums); i++) run_case(&by_sums[i]);
+    for (int i = 0; i < COUNT(by_sums); i++) run_case(&by_sums[i], false);
 }
 
 static void grids(void) {
-    for (int i = 0; i < COUNT(on_grid); i++) run_case(&on_grid[i]);
+    for (int i = 0; i < COUNT(on_grid); i++) run_case(&on_grid[i], false);
+}
+
+static void normed(void) {
+    for (int i = 0; i < COUNT(by_sums); i++) run_case(&by_sums[i], true);
 }
 
 /* Sums and the smallest exact grid, 2r + window + 1, hold to one reference: the
@@ -181,7 +221,7 @@ static void agreement(void) {
                         s->window, s->shape.radius, s->radius_out, s->shape.channels,
                         s->shape.images))
             continue;
-        problem p = new_problem(s);
+        problem p = new_problem(s, false);
         while (case_device()) {
             run_device(&p, 0);
             run_device(&p, grid);
@@ -190,14 +230,20 @@ static void agreement(void) {
     }
 }
 
-static void large_outputs(void) {
-    if (!case_begin("forward", "srelu sum window=%d r=%d C=%d N=%d", large.window,
-                    large.shape.radius, MANY, large.shape.images))
+static void run_large(bool normed) {
+    if (!case_begin("forward", "srelu sum%s window=%d r=%d C=%d N=%d",
+                    normed ? ", norm not stored," : "", large.window, large.shape.radius, MANY,
+                    large.shape.images))
         return;
     ref_srelu s = large;
-    problem one = new_problem(&large), p = repeat(&one, &s, MANY);
+    problem one = new_problem(&large, normed), p = repeat(&one, &s, MANY);
     while (case_device()) run_device(&p, 0);
     case_end();
+}
+
+static void large_outputs(void) {
+    run_large(false);
+    run_large(true);
 }
 
 int main(void) {
@@ -205,6 +251,7 @@ int main(void) {
         {"sums", sums},
         {"grids", grids},
         {"agreement", agreement},
+        {"normed", normed},
         {"large outputs", large_outputs},
     };
     return case_main("srelu", tests, COUNT(tests));

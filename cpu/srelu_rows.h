@@ -1,0 +1,187 @@
+/* What both passes of srelu by sums read and write: a tile of LANES images of a
+ * channel, and the ring of rows of the full plane that a pass works on, loaded
+ * and prefetched while it does. Rows are those of srelu.c's formulas. */
+#ifndef FCNN_CPU_SRELU_ROWS_H
+#define FCNN_CPU_SRELU_ROWS_H
+
+#include <limits.h>
+
+#include "streaming.h"
+
+enum { SRELU_AHEAD = 8 }; /* columns prefetched before they are loaded */
+
+#define UNROLLED static inline __attribute__((always_inline))
+
+typedef struct {
+    lanes re, im;
+} cell;
+
+/* ---- Tiles ---- */
+
+/* A tile's part of a band or of its window. It is read times scale and, at DC, plus shift. */
+typedef struct {
+    fcnn_complex *data;
+    int64_t step;      /* from bin to bin */
+    int radius, count; /* images */
+    float scale, shift;
+} tile;
+
+static int lane_tiles(const fcnn_tensor *t) { return (t->images + LANES - 1) / LANES; }
+
+static tile tile_of(const fcnn_tensor *band, int unit) {
+    int tiles = lane_tiles(band), n0 = unit % tiles * LANES;
+    int left = band->images - n0;
+    return (tile){.data = fcnn_cpu_row(band, 0, unit / tiles) + n0,
+                  .step = (int64_t)band->channels * band->capacity,
+                  .radius = band->radius,
+                  .count = left < LANES ? left : LANES,
+                  .scale = 1.0f};
+}
+
+/* Of a band that a norm's affine was to be applied to, if it is not NULL. */
+static tile normed_tile(const fcnn_tensor *x, const float *affine, int unit) {
+    int c = unit / lane_tiles(x);
+    tile t = tile_of(x, unit);
+    if (affine) {
+        t.scale = affine[c];
+        t.shift = affine[x->channels + c];
+    }
+    return t;
+}
+
+/* The window's squares as a band. */
+static fcnn_tensor window_band(const fcnn_tensor *x, const fcnn_complex *square, int window) {
+    fcnn_tensor band = *x;
+    band.radius = window;
+    band.data = (float *)(uintptr_t)square;
+    return band;
+}
+
+static inline cell load_cell(const tile *t, int64_t k) {
+    cell v;
+    lanes_load_complex(t->data + k * t->step, t->count, &v.re, &v.im);
+    return v;
+}
+
+static inline void store_cell(const tile *t, int64_t k, cell v) {
+    lanes_store_complex(t->data + k * t->step, v.re, v.im, t->count);
+}
+
+static inline void stream_cell(const tile *t, int64_t k, cell v, bool stream) {
+    if (stream && t->count == LANES)
+        lanes_stream_complex(t->data + k * t->step, v.re, v.im);
+    else
+        store_cell(t, k, v);
+}
+
+UNROLLED void prefetch_bin(const tile *t, int64_t k) {
+    prefetch_lines(t->data + k * t->step, LANES * sizeof(fcnn_complex));
+}
+
+static inline cell conjugate(cell v) { return (cell){v.re, -v.im}; }
+
+/* ---- The ring ---- */
+
+/* Index of (ky, kx), ky and kx >= 0, and of (-ky, kx). */
+static inline int64_t column_bins(int ky, int kx, int64_t *opposite) {
+    int64_t s = ky > kx ? ky : kx, start = s ? 1 + 2 * s * (s - 1) : 0;
+    *opposite = start + (kx < ky ? 4 * s - kx : 2 * s + ky);
+    return start + (kx < ky ? kx : 2 * s - ky);
+}
+
+/* Rows ky - window .. ky + window of sqrt 2 c, of all bins but DC the coordinates themselves, and
+ * the row that is being loaded. Columns -radius .. radius stand between zeros, so that no index is
+ * checked inside the loops. Rows are loaded in order of ky and kx, a few columns at a time, while
+ * others are worked on: a tile's lines of neighbouring bins lie pages apart, where no processor
+ * looks ahead. */
+typedef struct {
+    int radius, window, row; /* cells of a row */
+    int mask;                /* of rows, whose number is a power of two */
+    cell *middle;            /* column 0 of row -window */
+    cell *end;
+    tile x, y;    /* y takes a x where it has the bin */
+    int64_t kept; /* bins of y, or 0 */
+    float a;
+    bool stream;
+    int ky, kx;             /* to be loaded next */
+    int ahead_ky, ahead_kx; /* to be prefetched next */
+} ring;
+
+static inline cell *ring_row(const ring *p, int ky) {
+    return p->middle + ((ky + p->window) & p->mask) * p->row;
+}
+
+UNROLLED void next_column(int *ky, int *kx, int radius) {
+    if ((*kx)++ < radius) return;
+    *kx = 0;
+    ++*ky;
+}
+
+UNROLLED void prefetch_column(const ring *p, int ky, int kx) {
+    if (ky > p->radius) return;
+    int64_t opposite, k = column_bins(ky, kx, &opposite);
+    prefetch_bin(&p->x, k);
+    if (ky && kx) prefetch_bin(&p->x, opposite);
+}
+
+static ring make_ring(unsigned char *scratch, const tile *x, int window) {
+    int rows = fcnn_cpu_srelu_rows(window), zeros = window + SRELU_ZEROS;
+    ring p = {.radius = x->radius, .window = window, .mask = rows - 1, .x = *x};
+    cell *cells = (cell *)(void *)scratch;
+    p.row = 2 * (p.radius + zeros) + 1;
+    p.middle = cells + zeros + p.radius;
+    p.end = cells + rows * p.row;
+    for (int i = 0; i < rows; i++, cells += p.row) {
+        memset(cells, 0, (size_t)zeros * sizeof *cells);
+        memset(cells + p.row - zeros, 0, (size_t)zeros * sizeof *cells);
+    }
+    for (int i = 0; i < SRELU_AHEAD; i++) {
+        prefetch_column(&p, p.ahead_ky, p.ahead_kx);
+        next_column(&p.ahead_ky, &p.ahead_kx, p.radius);
+    }
+    return p;
+}
+
+static inline cell load_bin(const ring *p, int64_t k) {
+    cell v = load_cell(&p->x, k);
+    v.re = v.re * p->x.scale + (k ? 0.0f : p->x.shift);
+    v.im *= p->x.scale;
+    if (k < p->kept) stream_cell(&p->y, k, (cell){p->a * v.re, p->a * v.im}, p->stream);
+    return v;
+}
+
+/* Rows beyond the radius are zero. */
+UNROLLED void load_column(const ring *p, int ky, int kx) {
+    cell *row = ring_row(p, ky), right = {{0}, {0}}, left = right;
+    if (ky <= p->radius) {
+        int64_t opposite, k = column_bins(ky, kx, &opposite);
+        right = load_bin(p, k);
+        if (k == 0) right = (cell){right.re * (float)FCNN_SQRT2, {0}};
+        left = conjugate(ky && kx ? load_bin(p, opposite) : right);
+    }
+    if (kx) row[-kx] = left;
+    row[kx] = right;
+    if (ky == 0 || ky > p->window) return;
+    row = ring_row(p, -ky);
+    if (kx) row[kx] = conjugate(left);
+    row[-kx] = conjugate(right);
+}
+
+/* At most `columns`, and none beyond the row. */
+static void load_columns(ring *p, int row, int columns) {
+    int ky = p->ky, kx = p->kx, ahead_ky = p->ahead_ky, ahead_kx = p->ahead_kx;
+    for (; columns > 0 && ky <= row; columns--) {
+        prefetch_column(p, ahead_ky, ahead_kx);
+        next_column(&ahead_ky, &ahead_kx, p->radius);
+        load_column(p, ky, kx);
+        next_column(&ky, &kx, p->radius);
+    }
+    p->ky = ky;
+    p->kx = kx;
+    p->ahead_ky = ahead_ky;
+    p->ahead_kx = ahead_kx;
+}
+
+static void load_row(ring *p, int ky) { load_columns(p, ky, INT_MAX); }
+
+#endif
