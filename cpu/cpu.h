@@ -198,7 +198,7 @@ fcnn_status fcnn_cpu_reserve(fcnn_device *device);
 /* Operands packed for products, of registers of any width: see panels.h. */
 enum { CPU_PANEL_ROWS = 8 };
 static inline size_t fcnn_cpu_round_up(int count, int multiple) {
-    return (size_t)((count + multiple - 1) / multiple * multiple);
+    return ((size_t)count + (size_t)multiple - 1) / (size_t)multiple * (size_t)multiple;
 }
 static inline size_t fcnn_cpu_left_bytes(int rows, int depth) {
     return fcnn_cpu_round_up(rows, 3 * CPU_PANEL_ROWS) * fcnn_cpu_round_up(depth, 16) * 3 *

@@ -89,14 +89,19 @@ static inline orbit_rows rows_at(const cpu_grid *grid, int orbit, float *sums) {
     static void name##_value_rows(const cpu_grid *grid, float *sums, float p, uint32_t *bits) {    \
         for (int o = 0; o < grid->orbit_count; o++) {                                              \
             orbit_rows r = rows_at(grid, o, sums);                                                 \
-            int bit = o * grid->class_count;                                                       \
-            uint32_t *word = bits ? bits + bit / 32 * GRID_BLOCK : NULL;                           \
-            switch (grid->orbits[o].count + (bits ? 8 : 0)) {                                      \
-            case 1: name##_value_orbit(1, r, p); break;                                            \
-            case 2: name##_value_orbit(2, r, p); break;                                            \
-            case 4: name##_value_orbit(4, r, p); break;                                            \
-            case 9: name##_keep_orbit(1, r, p, bit % 32, word); break;                             \
-            case 10: name##_keep_orbit(2, r, p, bit % 32, word); break;                            \
+            int count = grid->orbits[o].count, bit = o * grid->class_count;                        \
+            if (!bits) {                                                                           \
+                switch (count) {                                                                   \
+                case 1: name##_value_orbit(1, r, p); break;                                        \
+                case 2: name##_value_orbit(2, r, p); break;                                        \
+                default: name##_value_orbit(4, r, p); break;                                       \
+                }                                                                                  \
+                continue;                                                                          \
+            }                                                                                      \
+            uint32_t *word = bits + bit / 32 * GRID_BLOCK;                                         \
+            switch (count) {                                                                       \
+            case 1: name##_keep_orbit(1, r, p, bit % 32, word); break;                             \
+            case 2: name##_keep_orbit(2, r, p, bit % 32, word); break;                             \
             default: name##_keep_orbit(4, r, p, bit % 32, word); break;                            \
             }                                                                                      \
         }                                                                                          \

@@ -53,7 +53,7 @@ static tile normed_tile(const fcnn_tensor *x, const float *affine, int unit) {
 static fcnn_tensor window_band(const fcnn_tensor *x, const fcnn_complex *square, int window) {
     fcnn_tensor band = *x;
     band.radius = window;
-    band.data = (float *)(uintptr_t)square;
+    band.data = (float *)(void *)square;
     return band;
 }
 

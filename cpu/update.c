@@ -76,19 +76,16 @@ fcnn_status CPU(squared_norm)(fcnn_device *base, int64_t count, const float *x, 
     return FCNN_OK;
 }
 
-/* x - x is 0 of what is finite and NaN of the rest: by blocks, vectorised. */
+/* 0 x is 0 of what is finite and NaN of the rest: by blocks, vectorised. */
 static bool all_finite(const float *x, int64_t count) {
     lanes part[4] = {{0}};
     int64_t i = 0;
     for (; i + 4 * LANES <= count; i += 4 * LANES) {
-        for (int j = 0; j < 4; j++) {
-            lanes v = lanes_load(x + i + j * LANES);
-            part[j] += v - v;
-        }
+        for (int j = 0; j < 4; j++) part[j] += lanes_load(x + i + j * LANES) * 0.0f;
     }
     lanes sum = (part[0] + part[1]) + (part[2] + part[3]);
     float rest = 0.0f;
-    for (; i < count; i++) rest += x[i] - x[i];
+    for (; i < count; i++) rest += x[i] * 0.0f;
     for (int l = 0; l < LANES; l++) rest += sum[l];
     return rest == 0.0f;
 }

@@ -104,7 +104,7 @@ static problem repeat(const problem *p, int times) {
     r.dx = case_repeat(p->dx, in, row * sizeof(double), times);
     r.gamma_float = case_repeat(p->gamma_float, 1, channels * sizeof(float), times);
     r.beta_float = case_repeat(p->beta_float, 1, channels * sizeof(float), times);
-    double **numbers[] = {&r.mean, &r.variance, &r.dgamma, &r.dbeta};
+    double **numbers[] = {&r.gamma, &r.beta, &r.mean, &r.variance, &r.dgamma, &r.dbeta};
     for (int i = 0; i < COUNT(numbers); i++)
         *numbers[i] = case_repeat(*numbers[i], 1, channels * sizeof(double), times);
     return r;
