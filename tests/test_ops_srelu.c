@@ -67,16 +67,14 @@ static problem new_problem(const ref_srelu *s, bool normed) {
     problem p = {.s = s};
     p.in = ref_band_count(&s->shape, r);
     p.out = ref_band_count(&s->shape, s->radius_out);
+    if (normed) p.affine_float = case_random(2 * (int64_t)channels, 1.0);
     /* Pixels of about unit variance. */
     p.x_float = case_random_band(r, channels, images, 1.0 / sqrt(2.0 * (double)fcnn_band_count(r)));
     p.dy_float = case_random_band(s->radius_out, channels, images, 1.0);
     p.a_float = case_random(channels, 1.0);
     p.b_float = case_random(channels, 1.0);
     p.x = case_complex(p.x_float, p.in);
-    if (normed) {
-        p.affine_float = case_random(2 * (int64_t)channels, 1.0);
-        apply_affine(&p);
-    }
+    if (normed) apply_affine(&p);
     p.dy = case_complex(p.dy_float, p.out);
     p.a = case_doubles(p.a_float, channels);
     p.b = case_doubles(p.b_float, channels);
