@@ -96,6 +96,8 @@ void *fcnn_cpu_scratch(const cpu_device *device);
 const cpu_grid *fcnn_cpu_find_grid(const cpu_device *device, int size);
 /* From any thread; valid as long as the device. */
 fcnn_status fcnn_cpu_find_roots(cpu_device *device, int count, const cpu_roots **roots);
+/* Cosine and sine of a tap's phase along an axis, [radius + 1][taps across][2]. */
+fcnn_status fcnn_cpu_fill_phases(cpu_device *device, const fcnn_kernel_shape *shape, float *phases);
 /* Planning is not thread-safe in FFTW: held around every plan made or destroyed. It guards the
  * tables that any thread may look up as well. */
 void fcnn_cpu_plan_lock(void);

@@ -7,8 +7,6 @@
 #include "formulas.h"
 #include "kernels.h"
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
 /* A tile of sums is ROWS x VECTORS registers, of the 32 or 16 that there are. */
 enum { ROWS = LANES == 16 ? 12 : 6, VECTORS = 2, WIDTH = VECTORS * LANES };
 /* Units of a piece of work forward, features of one backward; and how many terms of a sum are

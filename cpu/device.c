@@ -221,6 +221,22 @@ fcnn_status fcnn_cpu_find_roots(cpu_device *device, int count, const cpu_roots *
     return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a table of %d roots", count);
 }
 
+fcnn_status fcnn_cpu_fill_phases(cpu_device *device, const fcnn_kernel_shape *shape,
+                                 float *phases) {
+    const cpu_roots *roots;
+    int size = shape->size, centre = (size - 1) / 2;
+    FCNN_TRY(fcnn_cpu_find_roots(device, shape->grid, &roots));
+    for (int k = 0; k <= shape->radius; k++) {
+        for (int i = 0; i < size; i++, phases += 2) {
+            int64_t phase = (int64_t)k * (i - centre) % shape->grid;
+            if (phase < 0) phase += shape->grid;
+            phases[0] = roots->cosine[phase];
+            phases[1] = roots->sine[phase];
+        }
+    }
+    return FCNN_OK;
+}
+
 const cpu_grid *fcnn_cpu_find_grid(const cpu_device *device, int size) {
     for (int i = 0; i < device->grid_count; i++)
         if (device->grids[i].size == size) return &device->grids[i];

@@ -22,8 +22,7 @@ typedef struct {
     bool first;                        /* sums begin as 0 */
 } output_block;
 
-static inline __attribute__((always_inline)) void output_sums(int filters, int vectors,
-                                                              const output_block *b) {
+ALWAYS_INLINE void output_sums(int filters, int vectors, const output_block *b) {
     lanes sum[FILTERS][VECTORS] = {0};
     for (int f = 0; f < filters && !b->first; f++)
         for (int v = 0; v < vectors; v++)
@@ -109,8 +108,7 @@ static inline float lanes_total(lanes v) {
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-static inline __attribute__((always_inline)) void tap_sums(int filters, int taps,
-                                                           const tap_block *b) {
+ALWAYS_INLINE void tap_sums(int filters, int taps, const tap_block *b) {
     lanes sum[DW_FILTERS][DW_TAPS] = {0};
     for (int r = 0; r < b->rows; r++) {
         const float *x[DW_TAPS], *dy = b->dy + r * b->line;

@@ -4,8 +4,6 @@
  * srelu on a grid uses the same passes for its square. */
 #include "grid.h"
 
-#define INLINED __attribute__((always_inline)) static inline
-
 /* A rule on whole maps, and on blocks of rows, which it finds and leaves as the classes' sums.
  * Where the sign of a pixel tells its slope, `bits` keep it: of each image and row a word for some
  * orbits. */
@@ -54,7 +52,7 @@ static inline orbit_rows rows_at(const cpu_grid *grid, int orbit, float *sums) {
     static void name##_slopes(const float *x, float p, int64_t count, float *dy) {                 \
         for (int64_t i = 0; i < count; i++) dy[i] *= fcnn_##name##_slope(x[i], p);                 \
     }                                                                                              \
-    INLINED void name##_value_orbit(int count, orbit_rows r, float p) {                            \
+    ALWAYS_INLINE void name##_value_orbit(int count, orbit_rows r, float p) {                      \
         for (int i = 0; i < GRID_BLOCK; i++) {                                                     \
             float v[4] = LOAD_ORBIT(count, r, i);                                                  \
             GRID_UNFOLD(float, count, v);                                                          \
@@ -63,8 +61,8 @@ static inline orbit_rows rows_at(const cpu_grid *grid, int orbit, float *sums) {
             STORE_ORBIT(count, r, i, v);                                                           \
         }                                                                                          \
     }                                                                                              \
-    INLINED void name##_keep_orbit(int count, orbit_rows r, float p, int shift,                    \
-                                   uint32_t *restrict word) {                                      \
+    ALWAYS_INLINE void name##_keep_orbit(int count, orbit_rows r, float p, int shift,              \
+                                         uint32_t *restrict word) {                                \
         for (int i = 0; i < GRID_BLOCK; i++) {                                                     \
             float v[4] = LOAD_ORBIT(count, r, i);                                                  \
             uint32_t bits = 0;                                                                     \
@@ -76,7 +74,7 @@ static inline orbit_rows rows_at(const cpu_grid *grid, int orbit, float *sums) {
             word[i] |= bits << shift;                                                              \
         }                                                                                          \
     }                                                                                              \
-    INLINED void name##_slope_orbit(int count, orbit_rows x, orbit_rows dy, float p) {             \
+    ALWAYS_INLINE void name##_slope_orbit(int count, orbit_rows x, orbit_rows dy, float p) {       \
         for (int i = 0; i < GRID_BLOCK; i++) {                                                     \
             float u[4] = LOAD_ORBIT(count, x, i), v[4] = LOAD_ORBIT(count, dy, i);                 \
             GRID_UNFOLD(float, count, u);                                                          \
@@ -124,8 +122,8 @@ static const grid_row grid_rows[] = {FCNN_POINTWISE_RULES(GRID_ROW)};
 
 /* ---- Rules whose slope a pixel's sign tells ---- */
 
-INLINED void kept_orbit(int count, orbit_rows r, const uint32_t *restrict word, int shift,
-                        float negative, float positive) {
+ALWAYS_INLINE void kept_orbit(int count, orbit_rows r, const uint32_t *restrict word, int shift,
+                              float negative, float positive) {
     for (int i = 0; i < GRID_BLOCK; i++) {
         float v[4] = LOAD_ORBIT(count, r, i);
         uint32_t bits = word[i] >> shift;

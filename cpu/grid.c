@@ -33,8 +33,7 @@ typedef struct {
 #define UNROLLED _Pragma("GCC unroll 8")
 #endif
 
-__attribute__((always_inline)) static inline void product_strip(const class_product *p,
-                                                                int outputs) {
+ALWAYS_INLINE void product_strip(const class_product *p, int outputs) {
     lanes sum[OUTPUTS][VECTORS];
     const float *table = p->table, *in = p->in;
     int64_t in_step = p->in_step, out_step = p->out_step, pitch = p->pitch;
@@ -268,8 +267,7 @@ static inline float *sheet_at(const sheet_block *b, int point) {
            y % GRID_ROWS * GRID_TILE;
 }
 
-__attribute__((always_inline)) static inline void
-spread_orbit(const sheet_block *b, const float *sums, const int *at, int count) {
+ALWAYS_INLINE void spread_orbit(const sheet_block *b, const float *sums, const int *at, int count) {
     float *to[4];
     const float *from[4];
     int first = b->from, last = b->to;
@@ -288,8 +286,7 @@ spread_orbit(const sheet_block *b, const float *sums, const int *at, int count) 
     }
 }
 
-__attribute__((always_inline)) static inline void gather_orbit(const sheet_block *b, float *sums,
-                                                               const int *at, int count) {
+ALWAYS_INLINE void gather_orbit(const sheet_block *b, float *sums, const int *at, int count) {
     const float *from[4];
     float *to[4];
     int first = b->from, last = b->to;

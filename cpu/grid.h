@@ -66,6 +66,16 @@ typedef struct {
     bool add;
 } grid_target;
 
+/* Channel c of a band, images n0 .., of all its bins. */
+static inline grid_target grid_band_target(const fcnn_tensor *band, int c, int n0, float scale) {
+    return (grid_target){.out = fcnn_tensor_band(band),
+                         .like = band,
+                         .radius = band->radius,
+                         .channel = c,
+                         .first = n0,
+                         .scale = scale};
+}
+
 /* Pixels of a tile in reading order, `step` floats apart. */
 typedef struct {
     float *at;

@@ -59,20 +59,9 @@ static inline int pairs_in(const panel *p, int index) {
 /* In the calling thread's scratch, which is the first's. */
 static fcnn_status fill_phases(cpu_device *device, const fcnn_kernel_shape *shape,
                                const float **phases) {
-    const cpu_roots *roots;
-    int size = shape->size, centre = (size - 1) / 2;
-    FCNN_TRY(fcnn_cpu_find_roots(device, shape->grid, &roots));
     float *out = scratch_of(device, shape).phases;
     *phases = out;
-    for (int k = 0; k <= shape->radius; k++) {
-        for (int i = 0; i < size; i++, out += 2) {
-            int64_t phase = (int64_t)k * (i - centre) % shape->grid;
-            if (phase < 0) phase += shape->grid;
-            out[0] = roots->cosine[phase];
-            out[1] = roots->sine[phase];
-        }
-    }
-    return FCNN_OK;
+    return fcnn_cpu_fill_phases(device, shape, out);
 }
 
 /* ---- Taps to spectrum ---- */

@@ -11,6 +11,9 @@
 
 enum { LANES = FCNN_LANES };
 
+/* Of functions whose arguments are constants where they are called. */
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
 typedef float lanes __attribute__((vector_size(FCNN_LANES * 4)));
 
 static inline lanes lanes_load(const float *at) {

@@ -11,8 +11,7 @@ typedef struct {
     float scale;
 } pixel_rows;
 
-__attribute__((always_inline)) static inline void
-write_orbit(const pixel_rows *p, const float *sums, const int *at, int count) {
+ALWAYS_INLINE void write_orbit(const pixel_rows *p, const float *sums, const int *at, int count) {
     for (int row = 0; row < p->rows; row++) {
         lanes v[PARTS][4];
         for (int i = 0; i < PARTS; i++) {
@@ -30,8 +29,7 @@ write_orbit(const pixel_rows *p, const float *sums, const int *at, int count) {
     }
 }
 
-__attribute__((always_inline)) static inline void read_orbit(const pixel_rows *p, float *sums,
-                                                             const int *at, int count) {
+ALWAYS_INLINE void read_orbit(const pixel_rows *p, float *sums, const int *at, int count) {
     for (int row = 0; row < p->rows; row++) {
         lanes v[PARTS][4] = {{{0}}};
         for (int k = 0; k < count; k++) {
@@ -157,12 +155,7 @@ fcnn_status CPU(map_to_band)(fcnn_device *base, const fcnn_tensor *map, float sc
         int c = unit / tiles, n0 = unit % tiles * GRID_TILE;
         cpu_grid_buffers s = fcnn_cpu_grid_buffers(fcnn_cpu_scratch(device), grid->size);
         grid_pixels pixels = pixels_of(map, c, n0);
-        grid_target target = {.out = fcnn_tensor_band(band),
-                              .like = band,
-                              .radius = band->radius,
-                              .channel = c,
-                              .first = n0,
-                              .scale = scale};
+        grid_target target = grid_band_target(band, c, n0, scale);
         CPU(grid_forward)(grid, &s, &pixels, &target);
     }
     return FCNN_OK;

@@ -48,7 +48,7 @@ static block block_at(const fcnn_tensor *t, int index) {
     return (block){first, end < t->channels ? end : t->channels, streams(t)};
 }
 
-STREAM_PREFETCH void prefetch_stretch(const fcnn_tensor *t, int64_t k, int64_t bins, block b) {
+ALWAYS_INLINE void prefetch_stretch(const fcnn_tensor *t, int64_t k, int64_t bins, block b) {
     if (b.large && k + BINS_AHEAD < bins)
         prefetch_lines(fcnn_cpu_row(t, k + BINS_AHEAD, b.first),
                        (size_t)(b.end - b.first) * (size_t)t->capacity * sizeof(fcnn_complex));
@@ -156,14 +156,20 @@ fcnn_status CPU(norm_statistics)(fcnn_device *base, const fcnn_norm_constants *c
     return FCNN_OK;
 }
 
+static fcnn_norm_affine running_affine(const fcnn_norm_constants *constants, int c,
+                                       const float *gamma, const float *beta,
+                                       const float *running_mean, const float *running_variance) {
+    double inverse = fcnn_norm_inverse(running_variance[c], constants->epsilon);
+    return fcnn_norm_affine_of(running_mean[c], inverse, gamma[c], beta[c]);
+}
+
 fcnn_status CPU(norm_running)(fcnn_device *base, const fcnn_norm_constants *constants, int channels,
                               const float *gamma, const float *beta, const float *running_mean,
                               const float *running_variance, float *out) {
     (void)base;
     for (int c = 0; c < channels; c++) {
-        fcnn_norm_affine affine = fcnn_norm_affine_of(
-            running_mean[c], fcnn_norm_inverse(running_variance[c], constants->epsilon), gamma[c],
-            beta[c]);
+        fcnn_norm_affine affine =
+            running_affine(constants, c, gamma, beta, running_mean, running_variance);
         out[c] = affine.scale;
         out[channels + c] = affine.shift;
     }
@@ -178,9 +184,8 @@ static void band_apply(fcnn_device *base, const fcnn_norm_constants *constants,
         block b = block_at(x, unit);
         fcnn_norm_affine affine[CHANNEL_BLOCK];
         for (int c = b.first; c < b.end; c++)
-            affine[c - b.first] = fcnn_norm_affine_of(
-                running_mean[c], fcnn_norm_inverse(running_variance[c], constants->epsilon),
-                gamma[c], beta[c]);
+            affine[c - b.first] =
+                running_affine(constants, c, gamma, beta, running_mean, running_variance);
         apply_block(x, b, affine, y);
     }
 }

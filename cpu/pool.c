@@ -186,12 +186,7 @@ static void transform_in(const cpu_grid *grid, const cpu_grid_buffers *s, const 
 static void transform_out(const cpu_grid *grid, const cpu_grid_buffers *s, float *map,
                           const fcnn_tensor *band, int c, int n0, float scale) {
     grid_pixels pixels = {map, GRID_TILE, GRID_TILE};
-    grid_target target = {.out = fcnn_tensor_band(band),
-                          .like = band,
-                          .radius = band->radius,
-                          .channel = c,
-                          .first = n0,
-                          .scale = scale};
+    grid_target target = grid_band_target(band, c, n0, scale);
     CPU(grid_forward)(grid, s, &pixels, &target);
 }
 

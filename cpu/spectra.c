@@ -45,8 +45,7 @@ static const float signs[][2][2 * TILE] = {[PLAIN] = {SIGNS(1, 1), SIGNS(-1, 1)}
                                            [CONJUGATE_B] = {SIGNS(1, -1), SIGNS(1, 1)}};
 
 /* Rows m .. m+rows-1 of panels q .. q+panels-1; rows and panels are constants where inlined. */
-static inline __attribute__((always_inline)) void product_block(line_product *o, int rows,
-                                                                int panels, int m, int q) {
+ALWAYS_INLINE void product_block(line_product *o, int rows, int panels, int m, int q) {
     int registers = panels * LINE_REGISTERS;
     int64_t inner = (int64_t)o->run * o->runs;
     for (int l = 0; l < o->ahead_lines; l++, o->ahead += TILE) __builtin_prefetch(o->ahead, 0, 2);

@@ -18,8 +18,8 @@
 /* sums[i] += weight * sum over columns q of a[q] conj(b[q - lag - i]), i < lags: a pair of columns
  * of a meets the lags + 1 cells of b in turn. A product takes three multiplications (Gauss), and
  * additions that most processors do beside them. */
-UNROLLED void correlate(const cell *a, const cell *b, int radius, int lag, const int lags,
-                        float weight, cell *sums) {
+ALWAYS_INLINE void correlate(const cell *a, const cell *b, int radius, int lag, const int lags,
+                             float weight, cell *sums) {
     lanes both[SRELU_LAGS], first[SRELU_LAGS], second[SRELU_LAGS];
     for (int i = 0; i < lags; i++) both[i] = first[i] = second[i] = (lanes){0};
     for (int q = -radius; q <= radius; q += 2) { /* the last may be a zero */

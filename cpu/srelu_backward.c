@@ -8,8 +8,8 @@ enum { SRELU_SPAN = FCNN_LANES == 16 ? 4 : 2 };
 /* out[i] += sum over qx in [from, to] of g_q c_(k-q) + g_-q c_(k+q), k at column kx + i and
  * g_-q = conj g_q: of the rows below = ky - qy and above = ky + qy, sum and difference meet one
  * factor each. Both slide over the outputs in opposite directions. */
-UNROLLED void convolve(const cell *g, int from, int to, const cell *below, const cell *above,
-                       cell out[SRELU_SPAN]) {
+ALWAYS_INLINE void convolve(const cell *g, int from, int to, const cell *below, const cell *above,
+                            cell out[SRELU_SPAN]) {
     cell sum[SRELU_SPAN], low[SRELU_SPAN], high[SRELU_SPAN];
     for (int i = 0; i < SRELU_SPAN; i++) {
         sum[i] = out[i];
@@ -39,7 +39,7 @@ static inline int64_t full_index(int ky, int kx) {
 }
 
 /* Of dy, the bins of the outputs at (ky, kx ..) or as far into the next row. */
-UNROLLED void prefetch_outputs(const tile *dy, int radius, int ky, int kx) {
+ALWAYS_INLINE void prefetch_outputs(const tile *dy, int radius, int ky, int kx) {
     if (kx > radius) {
         kx -= 2 * radius + 1;
         ky++;

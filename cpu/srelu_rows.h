@@ -10,8 +10,6 @@
 
 enum { SRELU_AHEAD = 8 }; /* columns prefetched before they are loaded */
 
-#define UNROLLED static inline __attribute__((always_inline))
-
 typedef struct {
     lanes re, im;
 } cell;
@@ -74,7 +72,7 @@ static inline void stream_cell(const tile *t, int64_t k, cell v, bool stream) {
         store_cell(t, k, v);
 }
 
-UNROLLED void prefetch_bin(const tile *t, int64_t k) {
+ALWAYS_INLINE void prefetch_bin(const tile *t, int64_t k) {
     prefetch_lines(t->data + k * t->step, LANES * sizeof(fcnn_complex));
 }
 
@@ -111,13 +109,13 @@ static inline cell *ring_row(const ring *p, int ky) {
     return p->middle + ((ky + p->window) & p->mask) * p->row;
 }
 
-UNROLLED void next_column(int *ky, int *kx, int radius) {
+ALWAYS_INLINE void next_column(int *ky, int *kx, int radius) {
     if ((*kx)++ < radius) return;
     *kx = 0;
     ++*ky;
 }
 
-UNROLLED void prefetch_column(const ring *p, int ky, int kx) {
+ALWAYS_INLINE void prefetch_column(const ring *p, int ky, int kx) {
     if (ky > p->radius) return;
     int64_t opposite, k = column_bins(ky, kx, &opposite);
     prefetch_bin(&p->x, k);
@@ -151,7 +149,7 @@ static inline cell load_bin(const ring *p, int64_t k) {
 }
 
 /* Rows beyond the radius are zero. */
-UNROLLED void load_column(const ring *p, int ky, int kx) {
+ALWAYS_INLINE void load_column(const ring *p, int ky, int kx) {
     cell *row = ring_row(p, ky), right = {{0}, {0}}, left = right;
     if (ky <= p->radius) {
         int64_t opposite, k = column_bins(ky, kx, &opposite);

@@ -12,8 +12,6 @@
  * registers, with as many rows as fill them. */
 enum { GROUP = FCNN_CPU_STREAM_GROUP, TILE_IMAGES = LANES < 8 ? 2 : 4, ROW_BLOCK = 8 };
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
 /* Where the numbers of H lie, and what a bin's product reads and writes. */
 typedef struct {
     const fcnn_fold *fold;
@@ -43,27 +41,13 @@ static int length_of(const stream *s, int64_t k) {
     return (aliases_of(s, k) * s->width + LANES - 1) / LANES * LANES;
 }
 
-#if FCNN_LANES == 16
-#define EVERY_OTHER(a, b, first)                                                                   \
-    __builtin_shufflevector(a, b, first, first + 2, first + 4, first + 6, first + 8, first + 10,   \
-                            first + 12, first + 14, first + 16, first + 18, first + 20,            \
-                            first + 22, first + 24, first + 26, first + 28, first + 30)
-#elif FCNN_LANES == 8
-#define EVERY_OTHER(a, b, first)                                                                   \
-    __builtin_shufflevector(a, b, first, first + 2, first + 4, first + 6, first + 8, first + 10,   \
-                            first + 12, first + 14)
-#else
-#define EVERY_OTHER(a, b, first)                                                                   \
-    __builtin_shufflevector(a, b, first, first + 2, first + 4, first + 6)
-#endif
-
 /* Lane j of the result is the sum of v[j]: neighbours are added, log2(LANES) times. */
 ALWAYS_INLINE lanes sums_of(lanes *v) {
 #pragma GCC unroll 4
     for (int count = LANES; count > 1; count /= 2)
 #pragma GCC unroll 8
         for (int i = 0; i < count / 2; i++)
-            v[i] = EVERY_OTHER(v[2 * i], v[2 * i + 1], 0) + EVERY_OTHER(v[2 * i], v[2 * i + 1], 1);
+            v[i] = lanes_even(v[2 * i], v[2 * i + 1]) + lanes_odd(v[2 * i], v[2 * i + 1]);
     return v[0];
 }
 

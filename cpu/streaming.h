@@ -30,8 +30,7 @@ static inline void stream_end(void) {
 
 /* Into the second cache. A call that is not always inlined has no effect that GCC sees, and is
  * dropped. */
-#define STREAM_PREFETCH static inline __attribute__((always_inline))
-STREAM_PREFETCH void prefetch_lines(const void *from, size_t bytes) {
+ALWAYS_INLINE void prefetch_lines(const void *from, size_t bytes) {
     for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch((const char *)from + i, 0, 2);
 }
 

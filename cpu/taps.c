@@ -34,26 +34,11 @@ static void turn(const float *from, int rows, int columns, float *to) {
     }
 }
 
-static fcnn_status fill_phases(cpu_device *device, const fcnn_taps *t, const taps_work *work) {
-    const cpu_roots *roots;
-    int size = t->kernel.size, centre = (size - 1) / 2, grid = t->kernel.grid;
-    FCNN_TRY(fcnn_cpu_find_roots(device, grid, &roots));
-    float *out = work->phases;
-    for (int k = 0; k <= t->kernel.radius; k++) {
-        for (int i = 0; i < size; i++, out += 2) {
-            int64_t phase = ((int64_t)k * (i - centre) % grid + grid) % grid;
-            out[0] = roots->cosine[phase];
-            out[1] = roots->sine[phase];
-        }
-    }
-    return FCNN_OK;
-}
-
-/* What both passes read: phases; turned taps; a fold's columns. */
-static fcnn_status prepare(fcnn_device *base, const fcnn_taps *t, const float *w,
+/* Phases; taps turned, if the pass reads them; a fold's columns. */
+static fcnn_status prepare(fcnn_device *base, const fcnn_taps *t, const float *w, bool turned,
                            const taps_work *work) {
-    int taps = t->kernel.size * t->kernel.size;
-    FCNN_TRY(fill_phases((cpu_device *)base, t, work));
+    int taps = turned ? t->kernel.size * t->kernel.size : 0;
+    FCNN_TRY(fcnn_cpu_fill_phases((cpu_device *)base, &t->kernel, work->phases));
 #pragma omp parallel for num_threads(base->threads) schedule(static)
     for (int tap = 0; tap < taps; tap++)
         turn(w + tap * t->kernel.pairs, t->filters, t->channels,
@@ -77,8 +62,8 @@ static taps_unit unit_of(const cpu_device *device, const fcnn_taps *t, const tap
 
 /* Rows of the spectrum, `depth` pairs each, of both bins into their left panels; sign -1:
  * conjugated. */
-static inline __attribute__((always_inline)) void
-put_rows_of(int size, const taps_unit *u, int ky, int first, int rows, int depth, float sign) {
+ALWAYS_INLINE void put_rows_of(int size, const taps_unit *u, int ky, int first, int rows, int depth,
+                               float sign) {
     const float *down = phases_of(u->taps, u->work, ky);
     int64_t stride = uv_stride(u->taps);
     for (int r = 0; r < rows; r++) {
@@ -121,8 +106,8 @@ static void multiply_rows(const taps_unit *u, int ky, const fcnn_tensor *from, f
 
 /* A panel's dh into the gradients of u and v. Columns beyond the filters are zeros, which change
  * nothing of the next row. */
-static inline __attribute__((always_inline)) void
-spread_rows_of(int size, const taps_unit *u, int ky, int bins, int first, int rows) {
+ALWAYS_INLINE void spread_rows_of(int size, const taps_unit *u, int ky, int bins, int first,
+                                  int rows) {
     int filters = u->taps->filters, wide = (int)fcnn_cpu_round_up(filters, LANES);
     const float *down = phases_of(u->taps, u->work, ky);
     for (int r = 0; r < rows; r++) {
@@ -174,7 +159,7 @@ static void reduce_rows(const taps_unit *u, int ky, const fcnn_tensor *x, const 
 fcnn_status CPU(taps_forward)(fcnn_device *base, const fcnn_taps *taps, const float *w,
                               void *memory, const fcnn_tensor *x, fcnn_tensor *y) {
     taps_work work = work_of(taps, memory);
-    FCNN_TRY(prepare(base, taps, w, &work));
+    FCNN_TRY(prepare(base, taps, w, taps->fold, &work));
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int index = 0; index < units_of(taps); index++) {
         taps_unit u = unit_of((const cpu_device *)base, taps, &work, x->capacity, index);
@@ -234,7 +219,7 @@ fcnn_status CPU(taps_backward)(fcnn_device *base, const fcnn_taps *taps, const f
                                fcnn_tensor *dx, float *dw) {
     taps_work work = work_of(taps, memory);
     int units = units_of(taps);
-    FCNN_TRY(prepare(base, taps, w, &work));
+    FCNN_TRY(prepare(base, taps, w, taps->fold || dx, &work));
     if (dx) clear_unused(taps->fold, dy, dx);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int slot = 0; slot < work.slots; slot++) {

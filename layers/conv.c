@@ -164,7 +164,7 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
                                   &state->fold));
     }
     FCNN_TRY(declare(graph, node));
-    FCNN_TRY(state->compact ? plan_compact(graph, node) : FCNN_OK);
+    if (state->compact) FCNN_TRY(plan_compact(graph, node));
     FCNN_TRY(fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_KERNEL,
                                                      .size = state->kernel.size,
                                                      .grid = state->kernel.grid}));
