@@ -16,11 +16,16 @@ and a trial of a minute:
 A *cold* epoch is everything up to the end of the first one: folder read, network made, for fcnn
 the input statistics, the files decoded (they are evicted from the page cache before) and, with a
 cache, their spectra written. The peer's clock starts after Python's imports. *Later* epochs are the
-median of all others, with files and spectra in the page cache. Both sides train on the same files,
-in batches of equal size, the incomplete last batch left out; validating and saving are not timed.
-Each row is a process of its own; rounds repeat the whole series in the same order. Speed-ups are
-over the quickest peer's time an image, of cold and of later epochs apart. A row that fails is named
-and left out, and the exit code is 1.
+mean of all others, with files and spectra in the page cache, and the median over the rounds: the
+mean, because with growing bands (net.bands=) epochs differ on purpose. --peer-epochs spares the
+peer's, which do not, a long schedule:
+
+    tests/bench/epoch.py models/alexnet-512.cfg,net.bands=0.3:4,0.5:5,1: --epochs 10 --peer-epochs 2
+
+Both sides train on the same files, in batches of equal size, the incomplete last batch left out;
+validating and saving are not timed. Each row is a process of its own; rounds repeat the whole
+series in the same order. Speed-ups are over the quickest peer's time an image, of cold and of later
+epochs apart. A row that fails is named and left out, and the exit code is 1.
 The peer, epoch_peer.py, trains the first CFG's spatial twin (without the overrides). Needs Debian's
 packages python3-torch, python3-numpy and python3-pil.
 """
@@ -51,6 +56,7 @@ def options():
     p.add_argument("--size", type=int, default=512, help="pixels of a JPEG and the peer's input")
     p.add_argument("--data", help="an image folder in place of JPEGs made here; the peer resizes")
     p.add_argument("--epochs", type=int, default=3, help="a cold one and at least one more")
+    p.add_argument("--peer-epochs", type=int, help="the peer's, if not as many")
     p.add_argument("--batch", type=int, default=64)
     p.add_argument("--limit", type=int, default=0, help="train on the first N images only")
     p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
@@ -64,7 +70,9 @@ def options():
     p.add_argument("--work", help="folder for JPEGs, caches and models (default: a temporary one)")
     p.add_argument("--json", action="store_true", help="one JSON object in place of the table")
     o = p.parse_args()
-    if min(o.images, o.batch, o.threads, o.rounds) < 1 or o.epochs < 2 or o.limit < 0:
+    o.peer_epochs = o.epochs if o.peer_epochs is None else o.peer_epochs
+    if (min(o.images, o.batch, o.threads, o.rounds) < 1 or min(o.epochs, o.peer_epochs) < 2
+            or o.limit < 0):
         p.error("expected positive numbers and at least 2 epochs")
     if not re.fullmatch(r"\d+(,\d+)*", o.workers):
         p.error(f"--workers {o.workers}: expected whole numbers with commas between")
@@ -196,9 +204,9 @@ class Peer:
         o = self.o
         cfg = OVERRIDE.split(o.cfg[0])[0]
         command = [PYTHON, os.path.join(HERE, "epoch_peer.py"), cfg, "--data", data, "--epochs",
-                   str(o.epochs), "--batch", str(o.batch), "--threads", str(o.threads), "--workers",
-                   str(self.workers), "--size", str(o.size), "--limit", str(o.limit), "--norm",
-                   o.norm, "--layout", o.layout] + ["--keep"] * self.keep
+                   str(o.peer_epochs), "--batch", str(o.batch), "--threads", str(o.threads),
+                   "--workers", str(self.workers), "--size", str(o.size), "--limit", str(o.limit),
+                   "--norm", o.norm, "--layout", o.layout] + ["--keep"] * self.keep
         r = json.loads(run(command, self.name))
         return {
             "kind": f"space, max pooling, norm {r['norm']}, {r['layout']}",
@@ -215,13 +223,14 @@ class Peer:
 
 def summarise(contender, runs):
     """A row from a contender's runs: medians of times, largest memory."""
-    first, later = runs[0], [s for r in runs for s in r["epoch_seconds"][1:]]
+    first = runs[0]
     row = {key: first[key] for key in ("kind", "input", "device", "parameters", "images")}
     row["name"], row["peer"] = contender.name, isinstance(contender, Peer)
     row["cold_seconds"] = statistics.median(r["start_seconds"] + r["epoch_seconds"][0]
                                             for r in runs)
     row["start_seconds"] = statistics.median(r["start_seconds"] for r in runs)
-    row["later_seconds"] = statistics.median(later)
+    row["later_seconds"] = statistics.median(statistics.fmean(r["epoch_seconds"][1:])
+                                             for r in runs)
     for when in ("cold", "later"):
         row[f"{when}_images_per_second"] = row["images"] / row[f"{when}_seconds"]
     row["peak_mib"] = max(r["peak_mib"] for r in runs)
@@ -287,8 +296,8 @@ def speedups(row):
 
 
 def print_table(o, rows, made):
-    print(f"{made}; {o.epochs} epochs of {rows[0]['images']} images in batches of {o.batch}, "
-          f"threads: {o.threads}, rounds: {o.rounds}.\n")
+    print(f"{made}; epochs: {o.epochs}, of the peer {o.peer_epochs}, each of {rows[0]['images']} "
+          f"images in batches of {o.batch}; threads: {o.threads}, rounds: {o.rounds}.\n")
     print(devices(rows))
     for row in rows:
         if row["cache_mib"]:
