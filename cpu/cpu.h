@@ -165,13 +165,10 @@ static inline fcnn_complex *fcnn_cpu_row(const fcnn_tensor *t, int64_t bin, int 
     return fcnn_tensor_band(t) + (bin * t->channels + channel) * t->capacity;
 }
 
-/* ---- spectrum.c and input.c ---- */
+/* ---- spectrum.c ---- */
 fcnn_status fcnn_cpu_image_to_spectrum(fcnn_device *device, const fcnn_image *image,
                                        const fcnn_placement *placement, int radius, float *bins,
                                        fcnn_spectrum *spectrum);
-fcnn_status fcnn_cpu_images_to_band(fcnn_device *device, const fcnn_image *images,
-                                    const fcnn_placement *placement,
-                                    const fcnn_input_statistics *statistics, fcnn_tensor *band);
 
 /* ---- Sets of kernels: one const struct an instruction set ---- */
 #define CPU_JOIN(isa, name)   fcnn_cpu_##isa##_##name

@@ -177,6 +177,8 @@ static inline int row_channel(const fcnn_tensor *t, int64_t index) {
     return t->layout == FCNN_MAP ? (int)(index / ((int64_t)t->size * t->size)) : (int)index;
 }
 
+fcnn_status CPU(images_to_band)(fcnn_device *, const fcnn_image *, const fcnn_placement *,
+                                const fcnn_input_statistics *, fcnn_tensor *);
 fcnn_status CPU(band_to_map)(fcnn_device *, const fcnn_tensor *, float, fcnn_tensor *);
 fcnn_status CPU(map_to_band)(fcnn_device *, const fcnn_tensor *, float, fcnn_tensor *);
 fcnn_status CPU(kernel_to_spectrum)(fcnn_device *, const fcnn_kernel_shape *, const float *,

@@ -153,19 +153,28 @@ FCNN_INLINE void fcnn_input_fill_tables(const fcnn_input_source *source, const f
     }
 }
 
+/* Factors of the bin at (ky, kx): of the image within its frame, and of shift and mirror. */
+FCNN_INLINE void fcnn_input_factors(const fcnn_input_source *source, const fcnn_input_tables *t,
+                                    int ky, int kx, fcnn_complex *inside, fcnn_complex *phase) {
+    bool mirrored = source->mirror && kx > 0;
+    const fcnn_complex none = {0.0f, 0.0f}, one = {1.0f, 0.0f};
+    *inside = none;
+    *phase = one;
+    if (source->framed)
+        *inside = fcnn_complex_product(t->inside_y[(mirrored ? -ky : ky) + source->radius],
+                                       t->inside_x[kx]);
+    if (source->turned)
+        *phase = fcnn_complex_product(t->phase_y[ky + source->radius], t->phase_x[kx]);
+}
+
 /* The bin at (ky, kx), not DC, of an image that is framed or turned. x: the stored one, that of
  * fcnn_mirror_index where it is mirrored. */
 FCNN_INLINE fcnn_complex fcnn_input_turned_bin(const fcnn_input_source *source,
                                                const fcnn_input_tables *t, int ky, int kx,
                                                fcnn_complex x, float mean, float scale) {
-    bool mirrored = source->mirror && kx > 0;
-    fcnn_complex inside = {0.0f, 0.0f}, phase = {1.0f, 0.0f};
-    if (source->framed)
-        inside = fcnn_complex_product(t->inside_y[(mirrored ? -ky : ky) + source->radius],
-                                      t->inside_x[kx]);
-    if (source->turned)
-        phase = fcnn_complex_product(t->phase_y[ky + source->radius], t->phase_x[kx]);
-    return fcnn_input_bin(x, inside, mean, scale, mirrored, phase);
+    fcnn_complex inside, phase;
+    fcnn_input_factors(source, t, ky, kx, &inside, &phase);
+    return fcnn_input_bin(x, inside, mean, scale, source->mirror && kx > 0, phase);
 }
 
 #ifdef __cplusplus
