@@ -96,8 +96,7 @@ static fcnn_status weave_tiles(const input_batch *batch, fcnn_complex *memory) {
 }
 
 /* Loading a spectrum cannot fail. */
-static void weave_spectra(const input_batch *batch, cpu_input_image *loaded,
-                          fcnn_complex *memory) {
+static void weave_spectra(const input_batch *batch, cpu_input_image *loaded, fcnn_complex *memory) {
     const fcnn_tensor *band = batch->band;
     int64_t bins = fcnn_band_count(band->radius);
 #pragma omp parallel num_threads(batch->device->base.threads)

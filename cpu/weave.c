@@ -160,8 +160,7 @@ static void make_piece(const cpu_input_block *block, const block_bins *bins,
             piece[k] = fcnn_input_bin(x[k], factors->inside[k], mean, scale,
                                       source->mirror && bins->kx[k] > 0, factors->phase[k]);
     else
-        for (int k = 0; k < kept; k++)
-            piece[k] = (fcnn_complex){x[k].re * scale, x[k].im * scale};
+        for (int k = 0; k < kept; k++) piece[k] = (fcnn_complex){x[k].re * scale, x[k].im * scale};
     for (int k = kept; k < bins->count; k++) piece[k] = (fcnn_complex){0.0f, 0.0f};
     if (block->first == 0)
         piece[0] = fcnn_input_dc(first.re, source->inside, s->mean[channel], s->deviation[channel],
@@ -175,7 +174,8 @@ static void prefetch_piece(const cpu_input_image *image, const block_bins *bins,
     size_t number = image->type == FCNN_FLOAT16 ? 2 * sizeof(uint16_t) : sizeof(fcnn_complex);
     const char *at = (const char *)image->bins + (size_t)(channel * image->stride) * number;
     for (int k = 0; k < bins->count; k += LINE)
-        __builtin_prefetch(at + number * (size_t)(image->source.mirror ? bins->mirror[k] : first + k));
+        __builtin_prefetch(at +
+                           number * (size_t)(image->source.mirror ? bins->mirror[k] : first + k));
 }
 
 void CPU(weave)(const cpu_input_block *block) {

@@ -137,6 +137,36 @@ static void halves(void) {
 
 /* ---- Bits depend on the image alone ---- */
 
+/* Of a band so large that it is written past the caches, against some of its images alone. */
+static void large_band(void) {
+    enum { COUNT_ALL = 19, RADIUS = 120, SOME = 3 };
+    if (!case_begin("spectra", "same bits in a large band as in small ones")) return;
+    fcnn_image pixels[COUNT_ALL], spectra[COUNT_ALL];
+    for (int i = 0; i < COUNT_ALL; i++) {
+        pixels[i] = input_random_image(40 + i, 30, 3);
+        if (i % 2)
+            pixels[i].augmentation = (fcnn_augmentation){
+                .mirror = i % 3, .shift_x = 0.2f, .truncate = i % 4 ? 0 : RADIUS / 2};
+    }
+    while (case_device()) {
+        for (int i = 0; i < COUNT_ALL; i++)
+            spectra[i] =
+                input_spectrum(&pixels[i], NULL, RADIUS, i % 5 ? FCNN_FLOAT32 : FCNN_FLOAT16);
+        fcnn_tensor all = input_enter(spectra, COUNT_ALL, NULL, RADIUS);
+        const float *whole = case_read("all", &all);
+        for (int first = 0; first < COUNT_ALL; first += COUNT_ALL - SOME) {
+            fcnn_tensor some = input_enter(spectra + first, SOME, NULL, RADIUS);
+            const float *part = case_read("some", &some);
+            int differ = 0;
+            for (int64_t row = 0; row < 3 * fcnn_band_count(RADIUS); row++)
+                differ += memcmp(part + 2 * SOME * row, whole + 2 * (COUNT_ALL * row + first),
+                                 2 * SOME * sizeof *part) != 0;
+            CASE_CHECK(!differ, "images from %d on have other bits in %d rows", first, differ);
+        }
+    }
+    case_end();
+}
+
 enum { SIZES = 60, BITS_RADIUS = 6 };
 
 static int64_t spectrum_numbers(void) { return 2 * fcnn_band_count(BITS_RADIUS) * 3; }
@@ -350,9 +380,10 @@ static void config_keys(void) {
 }
 
 int main(void) {
-    static const case_test tests[] = {
-        {"placement", placement},   {"zero_frame", zero_frame}, {"spectra", spectra},
-        {"halves", halves},         {"same_bits", same_bits},   {"long_images", long_images},
-        {"huge_image", huge_image}, {"refusals", refusals},     {"config_keys", config_keys}};
+    static const case_test tests[] = {{"placement", placement},     {"zero_frame", zero_frame},
+                                      {"spectra", spectra},         {"halves", halves},
+                                      {"large_band", large_band},   {"same_bits", same_bits},
+                                      {"long_images", long_images}, {"huge_image", huge_image},
+                                      {"refusals", refusals},       {"config_keys", config_keys}};
     return case_main("input", tests, COUNT(tests));
 }
