@@ -19,7 +19,9 @@
  * backend: both times), and real DC. Each case opens its devices anew, so that a
  * demand or scratch size that is too small cannot hide behind an earlier case.
  * FCNN_TEST_DEVICE names the backend. FCNN_TEST_EVERY=n runs every n-th case of
- * each test, from its first on: an odd n where cases alternate. */
+ * each test, from its first on: an odd n where cases alternate.
+ * FCNN_TEST_DIFFERENCES=0 leaves out finite differences of the reference, which
+ * are the same numbers in every build and on every backend. */
 #ifndef FCNN_TESTS_REFERENCE_CASE_H
 #define FCNN_TESTS_REFERENCE_CASE_H
 

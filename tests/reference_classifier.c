@@ -6,28 +6,33 @@
 
 void ref_dense_forward(int units, int features, int images, const double *w, const double *bias,
                        const double *x, double *y) {
-    for (int64_t u = 0; u < units; u++)
-        for (int64_t n = 0; n < images; n++) {
-            double sum = bias[u];
-            for (int64_t f = 0; f < features; f++) sum += w[u * features + f] * x[f * images + n];
-            y[u * images + n] = sum;
+    for (int64_t u = 0; u < units; u++) {
+        double *sum = y + u * images;
+        for (int64_t n = 0; n < images; n++) sum[n] = bias[u];
+        for (int64_t f = 0; f < features; f++) {
+            const double weight = w[u * features + f], *row = x + f * images;
+            for (int64_t n = 0; n < images; n++) sum[n] += weight * row[n];
         }
+    }
 }
 
 void ref_dense_backward(int units, int features, int images, const double *w, const double *x,
                         const double *dy, double *dx, double *dw, double *dbias) {
     memset(dx, 0, (size_t)features * (size_t)images * sizeof *dx);
-    memset(dw, 0, (size_t)units * (size_t)features * sizeof *dw);
     memset(dbias, 0, (size_t)units * sizeof *dbias);
-    for (int64_t u = 0; u < units; u++)
-        for (int64_t n = 0; n < images; n++) {
-            double g = dy[u * images + n];
-            dbias[u] += g;
-            for (int64_t f = 0; f < features; f++) {
-                dx[f * images + n] += w[u * features + f] * g;
-                dw[u * features + f] += x[f * images + n] * g;
+    for (int64_t u = 0; u < units; u++) {
+        const double *g = dy + u * images;
+        for (int64_t n = 0; n < images; n++) dbias[u] += g[n];
+        for (int64_t f = 0; f < features; f++) {
+            const double weight = w[u * features + f], *row = x + f * images;
+            double *to = dx + f * images, sum = 0.0;
+            for (int64_t n = 0; n < images; n++) {
+                to[n] += weight * g[n];
+                sum += row[n] * g[n];
             }
+            dw[u * features + f] = sum;
         }
+    }
 }
 
 /* log of the sum of exponentials of one image's logits. */

@@ -46,9 +46,9 @@ static ref_complex *unit_roots(int n) {
     return root;
 }
 
-/* The root's exponent ky y + kx x, modulo n. */
-static int phase(int64_t ky, int64_t y, int64_t kx, int64_t x, int n) {
-    int64_t t = (ky * y + kx * x) % n;
+/* The root's exponent k y, modulo n. */
+static int phase(int64_t k, int64_t y, int n) {
+    int64_t t = k * y % n;
     return (int)(t < 0 ? t + n : t);
 }
 
@@ -60,14 +60,16 @@ void ref_inverse(const ref_shape *shape, const ref_complex *band, double *map) {
     for (int64_t k = 0; k < bins; k++) {
         int ky, kx;
         fcnn_band_frequency(k, &ky, &kx);
-        for (int64_t p = 0; p < (int64_t)shape->channels * m * m; p++) {
-            int64_t channel = p / (m * m), y = p / m % m, x = p % m;
-            const ref_complex *from = band + (k * shape->channels + channel) * row;
-            ref_complex e = root[phase(ky, y, kx, x, m)] * (k ? FCNN_SQRT2 : 1.0);
+        for (int64_t pixel = 0; pixel < (int64_t)m * m; pixel++) {
+            int t = phase(ky, pixel / m, m) + phase(kx, pixel % m, m);
+            ref_complex e = root[t % m] * (k ? FCNN_SQRT2 : 1.0);
             /* Re(X exp(+i t)) with e = exp(-i t) */
             double c = creal(e), s = cimag(e);
-            for (int64_t n = 0; n < row; n++)
-                map[p * row + n] += c * creal(from[n]) + s * cimag(from[n]);
+            for (int64_t channel = 0; channel < shape->channels; channel++) {
+                const ref_complex *from = band + (k * shape->channels + channel) * row;
+                double *to = map + (channel * m * m + pixel) * row;
+                for (int64_t n = 0; n < row; n++) to[n] += c * creal(from[n]) + s * cimag(from[n]);
+            }
         }
     }
     ref_release(mark);
@@ -82,14 +84,17 @@ void ref_forward(const ref_shape *shape, const double *map, double scale, ref_co
         int ky, kx;
         fcnn_band_frequency(k, &ky, &kx);
         double unit = scale * (k ? FCNN_SQRT2 : 1.0) / ((double)m * m);
-        for (int64_t p = 0; p < (int64_t)shape->channels * m * m; p++) {
-            int64_t channel = p / (m * m), y = p / m % m, x = p % m;
-            double *to = (double *)(band + (k * shape->channels + channel) * row);
-            ref_complex e = root[phase(ky, y, kx, x, m)] * unit;
+        for (int64_t pixel = 0; pixel < (int64_t)m * m; pixel++) {
+            int t = phase(ky, pixel / m, m) + phase(kx, pixel % m, m);
+            ref_complex e = root[t % m] * unit;
             double c = creal(e), s = cimag(e);
-            for (int64_t n = 0; n < row; n++) {
-                to[2 * n] += c * map[p * row + n];
-                to[2 * n + 1] += s * map[p * row + n];
+            for (int64_t channel = 0; channel < shape->channels; channel++) {
+                double *to = (double *)(band + (k * shape->channels + channel) * row);
+                const double *from = map + (channel * m * m + pixel) * row;
+                for (int64_t n = 0; n < row; n++) {
+                    to[2 * n] += c * from[n];
+                    to[2 * n + 1] += s * from[n];
+                }
             }
         }
     }
@@ -137,7 +142,7 @@ static void column_sums(const ref_complex *columns, int height, int width, int r
         ref_complex sum = 0.0;
         if (unit > 0.0)
             for (int y = 0; y < height; y++)
-                sum += columns[(int64_t)y * (radius + 1) + kx] * root[phase(ky, y, 0, 0, height)];
+                sum += columns[(int64_t)y * (radius + 1) + kx] * root[phase(ky, y, height)];
         band[k * step] = k ? unit * sum : unit * creal(sum);
     }
     ref_release(mark);

@@ -8,25 +8,28 @@ python=/usr/bin/python3
 torch=0
 if "$python" -c 'import torch' 2>/dev/null; then torch=1; fi
 
-# counts CFG CHANNELS [OVERRIDE...]: parameters of the translation, of the module (0 without
-# PyTorch), and the classes of its output.
+# counts: for every line CFG CHANNELS [OVERRIDE...] of the input a line with the parameters of the
+# translation, of the module, and the classes of its output; the first again and 10 without PyTorch.
 counts() {
-    PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$folder "$python" - $torch "$@" <<'EOF'
+    PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$folder "$python" -c '
 import sys
 import spatial
 
-torch_is_there, cfg, channels, *overrides = sys.argv[1:]
-network = spatial.translate(spatial.read(cfg, overrides), int(channels), 10, None)
-found = outputs = 0
+torch_is_there, models = sys.argv[1:]
 if torch_is_there == "1":
     import torch
-    module = spatial.module(network).eval()
-    found = sum(p.numel() for p in module.parameters())
-    with torch.no_grad():
-        images = torch.zeros(1, network.channels, network.side, network.side)
-        outputs = module(images).shape[1]
-print(network.parameters(), found or network.parameters(), outputs or 10)
-EOF
+for line in sys.stdin:
+    cfg, channels, *overrides = line.split()
+    network = spatial.translate(spatial.read(f"{models}/{cfg}", overrides), int(channels), 10, None)
+    found, outputs = network.parameters(), 10
+    if torch_is_there == "1":
+        module = spatial.module(network).eval()
+        found = sum(p.numel() for p in module.parameters())
+        with torch.no_grad():
+            images = torch.zeros(1, network.channels, network.side, network.side)
+            outputs = module(images).shape[1]
+    print(network.parameters(), found, outputs)
+' $torch "$source_root/models"
 }
 
 # Less activations' own parameters, which ReLU has not, and biases that a [norm] makes needless.
@@ -38,17 +41,7 @@ info_count() {
         END { print total - own }' out
 }
 
-count=0
-while read -r cfg channels overrides; do
-    words=()
-    for override in $overrides; do words+=(--set "$override"); done
-    wanted=$(info_count "$source_root/models/$cfg" "$channels" "${words[@]}")
-    # shellcheck disable=SC2086
-    found=$(counts "$source_root/models/$cfg" "$channels" $overrides)
-    [[ $found == "$wanted $wanted 10" ]] ||
-        fail "$cfg: expected $wanted parameters twice and 10 classes, got $found"
-    count=$((count + 1))
-done <<'CFGS'
+cat >cfgs <<'CFGS'
 lenet.cfg 1
 lenet-fused.cfg 1
 cifar10.cfg 3
@@ -59,6 +52,17 @@ alexnet-512.cfg 3
 alexnet-512-lean.cfg 3
 vgg11.cfg 3
 CFGS
+counts <cfgs >counted || fail "the translations of cfgs: $(cat counted)"
+count=0
+while read -r cfg channels overrides; do
+    words=()
+    for override in $overrides; do words+=(--set "$override"); done
+    wanted=$(info_count "$source_root/models/$cfg" "$channels" "${words[@]}")
+    count=$((count + 1))
+    found=$(sed -n ${count}p counted)
+    [[ $found == "$wanted $wanted 10" ]] ||
+        fail "$cfg: expected $wanted parameters twice and 10 classes, got $found"
+done <cfgs
 ok "the translations of $count cfgs have the parameters that fcnn-info counts"
 
 # wrong CODE "WORDS" PROGRAM OPTIONS...: the code, and the words on standard error.
