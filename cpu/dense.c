@@ -16,6 +16,8 @@ enum {
     MANY_UNITS = 64,
     MANY_FEATURES = 512,
     UNITS = 16 * ROWS,
+    FEW_UNITS = 2 * ROWS, /* of layers so small that threads would go without */
+    PIECES = 8,
     TERMS = 256,
     FEATURES = 96,
     PACKED_UNITS = 128
@@ -136,7 +138,8 @@ static void forward_one(const float *w, int64_t features, const fcnn_tensor *x, 
 fcnn_status CPU(dense_forward)(fcnn_device *base, const float *w, const float *bias,
                                const fcnn_tensor *x, fcnn_tensor *y) {
     bool many = x->images >= MANY_IMAGES;
-    int units = y->channels, piece = many ? MANY_UNITS : UNITS;
+    int units = y->channels, piece = units < PIECES * UNITS ? FEW_UNITS : UNITS;
+    if (many) piece = MANY_UNITS;
     int blocks = (units + piece - 1) / piece;
     int64_t features = fcnn_tensor_rows(x);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)

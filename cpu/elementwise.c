@@ -109,7 +109,7 @@ fcnn_status CPU(pointwise_backward)(fcnn_device *base, fcnn_pointwise rule, floa
 fcnn_status CPU(dropout_mask)(fcnn_device *base, const fcnn_random *random, float rate,
                               int channels, int first, int images, int batch, int capacity,
                               float *mask) {
-    (void)base;
+#pragma omp parallel for num_threads(base->threads) schedule(static)
     for (int c = 0; c < channels; c++) {
         float *row = mask + (int64_t)c * capacity;
         for (int n = 0; n < images;) {
