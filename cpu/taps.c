@@ -45,7 +45,7 @@ static fcnn_status prepare(fcnn_device *base, const fcnn_taps *t, const float *w
              work->turned + tap * t->kernel.pairs);
 #pragma omp parallel for num_threads(base->threads) schedule(static)
     for (int k = 0; k <= (t->fold ? t->kernel.radius : -1); k++)
-        sum_across(t, phases_of(t, work, k), work->turned, work->columns + k * uv_floats(t));
+        sum_column(t, work, k, work->turned, work->columns + k * uv_floats(t));
     return FCNN_OK;
 }
 
@@ -77,11 +77,7 @@ ALWAYS_INLINE void put_rows_of(int size, const taps_unit *u, int ky, int first, 
 }
 
 static void put_rows(const taps_unit *u, int ky, int first, int rows, int depth, float sign) {
-    switch (u->taps->kernel.size) {
-    case 3: put_rows_of(3, u, ky, first, rows, depth, sign); break;
-    case 5: put_rows_of(5, u, ky, first, rows, depth, sign); break;
-    default: put_rows_of(u->taps->kernel.size, u, ky, first, rows, depth, sign);
-    }
+    OF_SIZE(u->taps->kernel.size, put_rows_of, u, ky, first, rows, depth, sign)
     for (int i = 0; i < 2; i++) left_put_zeros(u->s.left[i], rows, depth);
 }
 
@@ -106,7 +102,7 @@ static void multiply_rows(const taps_unit *u, int ky, const fcnn_tensor *from, f
 
 /* A panel's dh into the gradients of u and v. Columns beyond the filters are zeros, which change
  * nothing of the next row. */
-ALWAYS_INLINE void spread_rows_of(int size, const taps_unit *u, int ky, int bins, int first,
+ALWAYS_INLINE void reduce_panel_of(int size, const taps_unit *u, int ky, int bins, int first,
                                   int rows) {
     int filters = u->taps->filters, wide = (int)fcnn_cpu_round_up(filters, LANES);
     const float *down = phases_of(u->taps, u->work, ky);
@@ -127,12 +123,8 @@ ALWAYS_INLINE void spread_rows_of(int size, const taps_unit *u, int ky, int bins
     }
 }
 
-static void spread_rows(const taps_unit *u, int ky, int bins, int first, int rows) {
-    switch (u->taps->kernel.size) {
-    case 3: spread_rows_of(3, u, ky, bins, first, rows); break;
-    case 5: spread_rows_of(5, u, ky, bins, first, rows); break;
-    default: spread_rows_of(u->taps->kernel.size, u, ky, bins, first, rows);
-    }
+static void reduce_panel(const taps_unit *u, int ky, int bins, int first, int rows) {
+    OF_SIZE(u->taps->kernel.size, reduce_panel_of, u, ky, bins, first, rows)
 }
 
 /* dh_k = dy_k x_k^H, turned. */
@@ -150,7 +142,7 @@ static void reduce_rows(const taps_unit *u, int ky, const fcnn_tensor *x, const 
             left_put_zeros(u->s.left[i], rows, images);
             multiply_turned(u, i, images);
         }
-        spread_rows(u, ky, bins, c, rows);
+        reduce_panel(u, ky, bins, c, rows);
     }
 }
 
@@ -163,7 +155,7 @@ fcnn_status CPU(taps_forward)(fcnn_device *base, const fcnn_taps *taps, const fl
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int index = 0; index < units_of(taps); index++) {
         taps_unit u = unit_of((const cpu_device *)base, taps, &work, x->capacity, index);
-        if (!taps->fold) sum_across(taps, phases_of(taps, &work, u.kx), w, u.s.uv);
+        if (!taps->fold) sum_column(taps, &work, u.kx, w, u.s.uv);
         for (int ky = u.first; ky < u.end; ky++)
             taps->fold ? multiply_folded(&u, ky, x, y) : multiply_rows(&u, ky, x, 1.0f, y);
         stream_end();
@@ -174,9 +166,8 @@ fcnn_status CPU(taps_forward)(fcnn_device *base, const fcnn_taps *taps, const fl
 static void backward_unit(const taps_unit *u, const fcnn_tensor *x, const fcnn_tensor *dy,
                           const fcnn_tensor *dx, float *sums) {
     const fcnn_taps *t = u->taps;
-    const float *across = phases_of(t, u->work, u->kx);
     if (!t->fold) {
-        if (dx) sum_across(t, across, u->work->turned, u->s.uv);
+        if (dx) sum_column(t, u->work, u->kx, u->work->turned, u->s.uv);
         memset(u->s.duv, 0, (size_t)uv_floats(t) * sizeof *u->s.duv);
     }
     for (int ky = u->first; ky < u->end; ky++) {
@@ -189,7 +180,7 @@ static void backward_unit(const taps_unit *u, const fcnn_tensor *x, const fcnn_t
         }
     }
     stream_end();
-    if (!t->fold) spread_across(t, across, u->s.duv, sums);
+    if (!t->fold) spread_column(t, u->work, u->kx, u->s.duv, sums);
 }
 
 /* dw from the slots' sums. */
@@ -206,7 +197,7 @@ static void finish(fcnn_device *base, const fcnn_taps *t, const taps_work *work,
     if (t->fold) {
         memset(work->turned, 0, (size_t)tap_floats(t) * sizeof(float));
         for (int k = 0; k <= t->kernel.radius; k++)
-            spread_across(t, phases_of(t, work, k), work->sums + k * uv_floats(t), work->turned);
+            spread_column(t, work, k, work->sums + k * uv_floats(t), work->turned);
         turned = work->turned;
     }
 #pragma omp parallel for num_threads(base->threads) schedule(static)

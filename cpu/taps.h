@@ -1,8 +1,9 @@
-/* Parts of taps.c: its memory, sums along an axis, and operands of products. */
+/* Parts of taps.c: its memory, and operands of products. */
 #ifndef FCNN_TAPS_H
 #define FCNN_TAPS_H
 
 #include "panels.h"
+#include "taps_sums.h"
 
 enum {
     SLOTS = 16,
@@ -20,7 +21,7 @@ typedef struct {
     int64_t slot_floats;
     float *phases;  /* [radius + 1][size][2]: cosine, sine */
     float *turned;  /* [taps][pairs] */
-    float *columns; /* with a fold: [radius + 1][size][2][stride] */
+    float *columns; /* with a fold: [radius + 1][rows][2][stride] */
     float *sums;    /* [slots], of turned taps or of such columns */
     size_t bytes;
 } taps_work;
@@ -29,7 +30,7 @@ typedef struct alias_taps alias_taps; /* see taps_folded.h */
 
 /* A thread's scratch. */
 typedef struct {
-    float *uv, *duv;  /* [size][2][stride] without a fold */
+    float *uv, *duv;  /* [rows][2][stride] without a fold: see taps_sums.h */
     lanes *right[2];  /* of (ky, kx) and (-ky, kx): input channels or filters deep, */
     lanes *turned[2]; /* images deep */
     float *left[2];
@@ -47,7 +48,9 @@ static inline int64_t uv_stride(const fcnn_taps *t) {
     return (t->kernel.pairs + 2 * LANES - 1) / LANES * LANES;
 }
 
-static inline int64_t uv_floats(const fcnn_taps *t) { return 2 * t->kernel.size * uv_stride(t); }
+static inline int64_t uv_floats(const fcnn_taps *t) {
+    return 2 * rows_of(t->kernel.size) * uv_stride(t);
+}
 
 static inline int output_radius(const fcnn_taps *t) {
     return t->fold ? t->fold->radius_out : t->kernel.radius;
@@ -110,70 +113,14 @@ static inline const float *phases_of(const fcnn_taps *t, const taps_work *work, 
     return work->phases + (int64_t)k * t->kernel.size * 2;
 }
 
-/* u(i) = sum_j c(j) w(i, j) and v(i) = sum_j s(j) w(i, j) of all pairs. */
-static inline void sum_across(const fcnn_taps *t, const float *across, const float *w, float *uv) {
-    int size = t->kernel.size;
-    int64_t pairs = t->kernel.pairs, stride = uv_stride(t);
-    for (int64_t p = 0; p < pairs; p += LANES) {
-        int count = pairs - p < LANES ? (int)(pairs - p) : LANES;
-        const float *tap = w + p;
-        for (int i = 0; i < size; i++) {
-            lanes u = {0}, v = {0};
-            for (int j = 0; j < size; j++, tap += pairs) {
-                lanes value = lanes_load_some(tap, count);
-                u += across[2 * j] * value;
-                v += across[2 * j + 1] * value;
-            }
-            lanes_store(uv + 2 * i * stride + p, u);
-            lanes_store(uv + (2 * i + 1) * stride + p, v);
-        }
-    }
+/* u and v of a column kx, and their gradients added to the taps', turned or not. */
+static inline void sum_column(const fcnn_taps *t, const taps_work *work, int kx, const float *w,
+                              float *uv) {
+    sum_across(t->kernel.size, phases_of(t, work, kx), w, t->kernel.pairs, uv, uv_stride(t));
 }
-
-/* The adjoint: adds to the taps' gradients, turned. */
-static inline void spread_across(const fcnn_taps *t, const float *across, const float *duv,
-                                 float *dw) {
-    int size = t->kernel.size;
-    int64_t pairs = t->kernel.pairs, stride = uv_stride(t);
-    for (int64_t p = 0; p < pairs; p += LANES) {
-        int count = pairs - p < LANES ? (int)(pairs - p) : LANES;
-        float *tap = dw + p;
-        for (int i = 0; i < size; i++) {
-            lanes u = lanes_load(duv + 2 * i * stride + p);
-            lanes v = lanes_load(duv + (2 * i + 1) * stride + p);
-            for (int j = 0; j < size; j++, tap += pairs)
-                lanes_store_some(
-                    tap, lanes_load_some(tap, count) + across[2 * j] * u + across[2 * j + 1] * v,
-                    count);
-        }
-    }
-}
-
-/* The four sums over i that a bin and its mirrored one are made of. */
-typedef struct {
-    lanes cu, cv, su, sv;
-} down_sums;
-
-static inline down_sums sum_down(int size, const float *down, const float *uv, int64_t stride) {
-    down_sums d = {{0}, {0}, {0}, {0}};
-    for (int i = 0; i < size; i++, uv += 2 * stride) {
-        lanes u = lanes_load(uv), v = lanes_load(uv + stride);
-        d.cu += down[2 * i] * u;
-        d.cv += down[2 * i] * v;
-        d.su += down[2 * i + 1] * u;
-        d.sv += down[2 * i + 1] * v;
-    }
-    return d;
-}
-
-/* u and v's gradients from those of the four sums. */
-static inline void spread_down(int size, const float *down, const down_sums *d, float *duv,
-                               int64_t stride) {
-    for (int i = 0; i < size; i++, duv += 2 * stride) {
-        lanes_store(duv, lanes_load(duv) + down[2 * i] * d->cu + down[2 * i + 1] * d->su);
-        lanes_store(duv + stride,
-                    lanes_load(duv + stride) + down[2 * i] * d->cv + down[2 * i + 1] * d->sv);
-    }
+static inline void spread_column(const fcnn_taps *t, const taps_work *work, int kx,
+                                 const float *duv, float *dw) {
+    spread_across(t->kernel.size, phases_of(t, work, kx), duv, uv_stride(t), dw, t->kernel.pairs);
 }
 
 /* ---- A unit ---- */
