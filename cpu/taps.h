@@ -7,6 +7,8 @@
 
 enum {
     SLOTS = 16,
+    GROUP = 4,             /* the most rows of bins at a time, */
+    GROUP_BYTES = 600 << 10, /* whose packed operands lie in the second cache */
     ALIAS_FLOATS = 8,      /* an alias_taps */
     FINISH_BLOCK = 4096,   /* numbers of the slots' sums added up at a time */
     SLOTS_BYTES = 48 << 20 /* of all slots' sums, where there are more than two */
@@ -28,14 +30,13 @@ typedef struct {
 
 typedef struct alias_taps alias_taps; /* see taps_folded.h */
 
-/* A thread's scratch. */
+/* A thread's scratch: of each of a group's (ky, kx) and (-ky, kx) in turn, */
 typedef struct {
-    float *uv, *duv;  /* [rows][2][stride] without a fold: see taps_sums.h */
-    lanes *right[2];  /* of (ky, kx) and (-ky, kx): input channels or filters deep, */
-    lanes *turned[2]; /* images deep */
-    float *left[2];
-    float *dh[2];           /* [ROWS][2][filters]: a panel's results, real and imaginary parts */
-    alias_taps *aliases[2]; /* of the bins at work */
+    float *uv, *duv;          /* [rows][2][stride] without a fold: see taps_sums.h */
+    lanes *right[2 * GROUP];  /* input channels or filters deep, or, turned, images */
+    float *left[2 * GROUP];
+    float *dh[2 * GROUP];     /* [ROWS][2][filters]: a panel's results, real and imaginary parts */
+    alias_taps *aliases[2];   /* of the bins at work */
     size_t bytes;
 } taps_scratch;
 
@@ -86,6 +87,14 @@ static inline taps_work work_of(const fcnn_taps *t, void *memory) {
     return work;
 }
 
+/* ky at a time: their spectra are made of u and v, which are larger than the second cache, together.
+ */
+static inline int group_of(const fcnn_taps *t, int deep, int capacity) {
+    size_t bytes = 2 * fcnn_cpu_right_bytes(deep, capacity);
+    size_t most = t->fold ? 1 : GROUP_BYTES / bytes;
+    return most < 1 ? 1 : most < GROUP ? (int)most : GROUP;
+}
+
 static inline taps_scratch scratch_of(const fcnn_taps *t, int capacity, void *memory) {
     int inner = t->channels * (t->fold ? t->fold->most : 1);
     int deep = inner > t->filters ? inner : t->filters;
@@ -95,14 +104,16 @@ static inline taps_scratch scratch_of(const fcnn_taps *t, int capacity, void *me
     unsigned char *at = memory;
     s.uv = take(&at, uv);
     s.duv = take(&at, uv);
-    for (int i = 0; i < 2; i++) {
-        s.right[i] = take(&at, (int64_t)(fcnn_cpu_right_bytes(deep, capacity) / sizeof(float)));
-        s.turned[i] =
-            take(&at, (int64_t)(fcnn_cpu_right_bytes(capacity, t->filters) / sizeof(float)));
+    int shallow = inner < t->filters ? inner : t->filters;
+    size_t right = fcnn_cpu_larger(fcnn_cpu_right_bytes(deep, capacity),
+                                   fcnn_cpu_right_bytes(capacity, t->filters));
+    for (int i = 0; i < 2 * group_of(t, shallow, capacity); i++) {
+        s.right[i] = take(&at, (int64_t)(right / sizeof(float)));
         s.left[i] = take(&at, (int64_t)(left / sizeof(float)));
-        s.aliases[i] = take(&at, t->fold ? ALIAS_FLOATS * t->fold->most : 0);
         s.dh[i] = take(&at, (int64_t)fcnn_cpu_round_up(t->filters, LANES) * ROWS * 2);
     }
+    for (int i = 0; i < 2; i++)
+        s.aliases[i] = take(&at, t->fold ? ALIAS_FLOATS * t->fold->most : 0);
     s.bytes = (size_t)(at - (unsigned char *)memory);
     return s;
 }
@@ -130,6 +141,7 @@ typedef struct {
     const taps_work *work;
     taps_scratch s;
     int kx, first, end; /* ky of first .. end - 1, and their negatives */
+    int count;          /* units that these rows are */
 } taps_unit;
 
 /* The bins of a row +-ky: how many, and which. */
@@ -162,12 +174,12 @@ static inline void put_turned_bin(const fcnn_tensor *t, int64_t k, lanes *right)
 }
 
 /* ROWS rows of turned dh, a row of numbers' real parts before that of their imaginary parts. */
-static inline void multiply_turned(const taps_unit *u, int i, int images) {
+static inline void multiply_turned(const taps_unit *u, int left, int i, int images) {
     int filters = u->taps->filters, wide = (int)fcnn_cpu_round_up(filters, LANES);
-    const lanes *right = u->s.turned[i];
+    const lanes *right = u->s.right[i];
     for (int o = 0; o < filters; o += LANES, right += right_lanes(images)) {
         panel_tile tile;
-        panel_multiply(images, u->s.left[i], right, &tile);
+        panel_multiply(images, u->s.left[left], right, &tile);
         for (int r = 0; r < ROWS; r++) {
             lanes_store(u->s.dh[i] + 2 * r * wide + o, tile.re[r]);
             lanes_store(u->s.dh[i] + (2 * r + 1) * wide + o, tile.im[r]);

@@ -81,7 +81,7 @@ static inline void folded_add(const folded_row *row, int j, int r, float *column
             d.su += alias->below * im;
             d.sv -= alias->below * re;
         }
-        spread_down(u->taps->kernel.size, folded_alias(row, 0, j)->down, &d,
+        spread_down(u->taps->kernel.size, 1, &folded_alias(row, 0, j)->down, &d,
                     columns + folded_place(row, j, o), uv_stride(u->taps));
     }
 }
@@ -177,7 +177,7 @@ static inline void multiply_unfolded(const taps_unit *u, int ky, const fcnn_tens
 static inline void reduce_folded(const taps_unit *u, int ky, const fcnn_tensor *x,
                                  const fcnn_tensor *dy, float *columns) {
     folded_row row = folded_row_of(u, ky);
-    for (int i = 0; i < row.bins; i++) put_turned_bin(dy, row.k[i], u->s.turned[i]);
+    for (int i = 0; i < row.bins; i++) put_turned_bin(dy, row.k[i], u->s.right[i]);
     for (int j = 0; j < row.inner; j += ROWS) {
         int rows = panel_part(j, row.inner, ROWS);
         for (int i = 0; i < row.bins; i++) {
@@ -186,7 +186,7 @@ static inline void reduce_folded(const taps_unit *u, int ky, const fcnn_tensor *
                 left_put_row(u->s.left[i], r, x->images, &from);
             }
             left_put_zeros(u->s.left[i], rows, x->images);
-            multiply_turned(u, i, x->images);
+            multiply_turned(u, i, i, x->images);
         }
         for (int r = 0; r < rows; r++) folded_add(&row, j + r, r, columns);
     }

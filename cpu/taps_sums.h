@@ -136,17 +136,27 @@ ALWAYS_INLINE down_sums sum_down(int size, const float *down, const float *uv, i
     return d;
 }
 
-/* u and v's gradients from those of the four sums. */
-ALWAYS_INLINE void spread_down(int size, const float *down, const down_sums *d, float *duv,
-                               int64_t stride) {
+/* u and v's gradients from those of the four sums of `count` ky. */
+ALWAYS_INLINE void spread_down(int size, int count, const float *const *down, const down_sums *d,
+                               float *duv, int64_t stride) {
+    int centre = centre_of(size);
     uv_lanes first = uv_load(duv, 0, stride);
-    uv_store(duv, 0, stride, first.u + d->cu, first.v + d->cv);
-    down += 2 * centre_of(size);
+    for (int g = 0; g < count; g++) {
+        first.u += d[g].cu;
+        first.v += d[g].cv;
+    }
+    uv_store(duv, 0, stride, first.u, first.v);
     for (int i = 1; i <= size / 2; i++) {
         uv_lanes even = uv_load(duv, 2 * i - 1, stride), odd = uv_load(duv, 2 * i, stride);
-        float c = down[2 * i], s = down[2 * i + 1];
-        uv_store(duv, 2 * i - 1, stride, even.u + c * d->cu, even.v + c * d->cv);
-        uv_store(duv, 2 * i, stride, odd.u + s * d->su, odd.v + s * d->sv);
+        for (int g = 0; g < count; g++) {
+            const float *phase = down[g] + 2 * (centre + i);
+            even.u += phase[0] * d[g].cu;
+            even.v += phase[0] * d[g].cv;
+            odd.u += phase[1] * d[g].su;
+            odd.v += phase[1] * d[g].sv;
+        }
+        uv_store(duv, 2 * i - 1, stride, even.u, even.v);
+        uv_store(duv, 2 * i, stride, odd.u, odd.v);
     }
 }
 
