@@ -154,15 +154,55 @@ static inline void clear_unused(const fcnn_fold *fold, const fcnn_tensor *dy,
         memset(row_at(dx, row), 0, (size_t)row_floats(dx) * sizeof(float));
 }
 
+/* ---- Memory that is read next ---- */
+
+/* Fetched into the second cache, some lines at a tile, while the arithmetic units are busy. */
+typedef struct {
+    const char *at;
+    int64_t bytes;
+} panel_block;
+
+typedef struct {
+    panel_block *blocks;
+    int count, next;
+    int64_t total, done; /* bytes: of all blocks, and of the next one */
+    int64_t pace;        /* a tile's */
+} panel_ahead;
+
+/* A bin's rows. */
+static inline void ahead_add(panel_ahead *a, const fcnn_tensor *t, int64_t bin) {
+    int64_t bytes = (int64_t)t->channels * t->capacity * (int64_t)sizeof(fcnn_complex);
+    a->blocks[a->count++] = (panel_block){(const char *)fcnn_cpu_row(t, bin, 0), bytes};
+    a->total += bytes;
+}
+
+static inline void ahead_pace(panel_ahead *a, int64_t tiles) {
+    a->pace = tiles ? (a->total + tiles - 1) / tiles : 0;
+}
+
+ALWAYS_INLINE void ahead_tile(panel_ahead *a) {
+    for (int64_t bytes = 0; bytes < a->pace && a->next < a->count; bytes += 64) {
+        const panel_block *block = &a->blocks[a->next];
+        __builtin_prefetch(block->at + a->done, 0, 2);
+        a->done += 64;
+        if (a->done >= block->bytes) {
+            a->done = 0;
+            a->next++;
+        }
+    }
+}
+
 /* ---- Whole products ---- */
 
-/* `rows` rows of results, of which each has its place; stream: past the caches, until stream_end.
- */
+/* `rows` rows of results, of which each has its place; stream: past the caches, until
+ * stream_end; ahead: what is read next, or NULL. */
 static inline void panel_product(int depth, const float *left, const lanes *right, int rows,
-                                 int columns, const panel_row *to, bool stream) {
+                                 int columns, const panel_row *to, bool stream,
+                                 panel_ahead *ahead) {
     for (int n = 0; n < columns; n += LANES, right += right_lanes(depth)) {
         panel_tile tile;
         int count = panel_part(n, columns, LANES);
+        if (ahead) ahead_tile(ahead);
         panel_multiply(depth, left, right, &tile);
         for (int r = 0; r < rows; r++) {
             lanes re = tile.re[r] * to[r].re, im = tile.im[r] * to[r].im;

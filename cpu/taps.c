@@ -63,21 +63,33 @@ static taps_unit unit_of(const cpu_device *device, const fcnn_taps *t, const tap
 
 /* ---- Without a fold ---- */
 
-/* Rows ky .. ky + count - 1 of bins. */
+/* Rows ky .. ky + count - 1 of bins, as far as the unit has them. */
 typedef struct {
-    int count, bins;
+    int count;
     const float *down[GROUP];
     int64_t k[2 * GROUP];
 } row_group;
 
-static row_group group_at(const taps_unit *u, int ky, int count) {
-    row_group g = {.count = count};
-    for (int i = 0; i < count; i++, ky++) {
+static row_group group_at(const taps_unit *u, int ky, int most) {
+    row_group g = {.count = ky < u->end ? panel_part(ky, u->end, most) : 0};
+    for (int i = 0; i < g.count; i++, ky++) {
         g.down[i] = phases_of(u->taps, u->work, ky);
         g.k[2 * i] = fcnn_band_index(ky, u->kx);
         g.k[2 * i + 1] = u->kx && ky ? fcnn_band_index(-ky, u->kx) : -1;
     }
     return g;
+}
+
+/* Rows of bins that are read next, during some tiles a bin of g. */
+static panel_ahead ahead_of(const taps_unit *u, const fcnn_tensor *t, const row_group *next,
+                            const row_group *g, int tiles) {
+    panel_ahead ahead = {.blocks = u->s.blocks};
+    int bins = 0;
+    for (int i = 0; i < 2 * next->count; i++)
+        if (next->k[i] >= 0) ahead_add(&ahead, t, next->k[i]);
+    for (int i = 0; i < 2 * g->count; i++) bins += g->k[i] >= 0;
+    ahead_pace(&ahead, (int64_t)bins * tiles);
+    return ahead;
 }
 
 /* Rows of the spectra, `depth` pairs each, into their left panels; sign -1: conjugated. */
@@ -104,8 +116,11 @@ static void put_rows(const taps_unit *u, const row_group *g, int first, int rows
 
 /* to_k = h_k from_k, or h_k^H from_k, with h of `depth` x to's channels. */
 static void multiply_rows(const taps_unit *u, const row_group *g, const fcnn_tensor *from,
-                          float sign, const fcnn_tensor *to) {
+                          float sign, const fcnn_tensor *to, const row_group *next,
+                          const fcnn_tensor *read) {
     int depth = from->channels;
+    int tiles = panel_blocks(to->channels, ROWS) * panel_blocks(from->images, LANES);
+    panel_ahead ahead = ahead_of(u, read, next, g, tiles);
     for (int i = 0; i < 2 * g->count; i++)
         if (g->k[i] >= 0) put_bin(from, g->k[i], u->s.right[i]);
     for (int c = 0; c < to->channels; c += ROWS) {
@@ -117,7 +132,7 @@ static void multiply_rows(const taps_unit *u, const row_group *g, const fcnn_ten
             for (int r = 0; r < rows; r++)
                 targets[r] = panel_row_of(fcnn_cpu_row(to, g->k[i], c + r), 1.0f, false);
             panel_product(depth, u->s.left[i], u->s.right[i], rows, from->images, targets,
-                          streams(to));
+                          streams(to), &ahead);
         }
     }
 }
@@ -156,8 +171,10 @@ static void reduce_panel(const taps_unit *u, const row_group *g, int first, int 
 
 /* dh_k = dy_k x_k^H, turned. */
 static void reduce_rows(const taps_unit *u, const row_group *g, const fcnn_tensor *x,
-                        const fcnn_tensor *dy) {
+                        const fcnn_tensor *dy, const row_group *next) {
     int images = x->images;
+    int tiles = panel_blocks(x->channels, ROWS) * panel_blocks(dy->channels, LANES);
+    panel_ahead ahead = ahead_of(u, dy, next, g, tiles);
     for (int i = 0; i < 2 * g->count; i++)
         if (g->k[i] >= 0) put_turned_bin(dy, g->k[i], u->s.right[i]);
     for (int c = 0; c < x->channels; c += ROWS) {
@@ -169,7 +186,7 @@ static void reduce_rows(const taps_unit *u, const row_group *g, const fcnn_tenso
                 left_put_row(u->s.left[0], r, images, &row);
             }
             left_put_zeros(u->s.left[0], rows, images);
-            multiply_turned(u, 0, i, images);
+            multiply_turned(u, 0, i, images, &ahead);
         }
         reduce_panel(u, g, c, rows);
     }
@@ -186,8 +203,8 @@ static void forward_unit(const taps_unit *u, const float *w, const fcnn_tensor *
         if (t->fold) {
             multiply_folded(u, ky, x, y);
         } else {
-            row_group g = group_at(u, ky, panel_part(ky, u->end, group));
-            multiply_rows(u, &g, x, 1.0f, y);
+            row_group g = group_at(u, ky, group), next = group_at(u, ky + group, group);
+            multiply_rows(u, &g, x, 1.0f, y, &next, x);
         }
     }
     stream_end();
@@ -219,9 +236,9 @@ static void backward_unit(const taps_unit *u, const fcnn_tensor *x, const fcnn_t
             if (dx) multiply_unfolded(u, ky, dy, dx);
             reduce_folded(u, ky, x, dy, sums);
         } else {
-            row_group g = group_at(u, ky, panel_part(ky, u->end, group));
-            if (dx) multiply_rows(u, &g, dy, -1.0f, dx);
-            reduce_rows(u, &g, x, dy);
+            row_group g = group_at(u, ky, group), next = group_at(u, ky + group, group);
+            if (dx) multiply_rows(u, &g, dy, -1.0f, dx, &g, x);
+            reduce_rows(u, &g, x, dy, &next);
         }
     }
     stream_end();

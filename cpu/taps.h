@@ -37,6 +37,7 @@ typedef struct {
     float *left[2 * GROUP];
     float *dh[2 * GROUP];     /* [ROWS][2][filters]: a panel's results, real and imaginary parts */
     alias_taps *aliases[2];   /* of the bins at work */
+    panel_block *blocks;      /* what is read next */
     size_t bytes;
 } taps_scratch;
 
@@ -114,6 +115,8 @@ static inline taps_scratch scratch_of(const fcnn_taps *t, int capacity, void *me
     }
     for (int i = 0; i < 2; i++)
         s.aliases[i] = take(&at, t->fold ? ALIAS_FLOATS * t->fold->most : 0);
+    int most = t->fold ? t->fold->most + 1 : GROUP;
+    s.blocks = take(&at, 2 * most * (int64_t)(sizeof(panel_block) / sizeof(float)));
     s.bytes = (size_t)(at - (unsigned char *)memory);
     return s;
 }
@@ -174,11 +177,13 @@ static inline void put_turned_bin(const fcnn_tensor *t, int64_t k, lanes *right)
 }
 
 /* ROWS rows of turned dh, a row of numbers' real parts before that of their imaginary parts. */
-static inline void multiply_turned(const taps_unit *u, int left, int i, int images) {
+static inline void multiply_turned(const taps_unit *u, int left, int i, int images,
+                                   panel_ahead *ahead) {
     int filters = u->taps->filters, wide = (int)fcnn_cpu_round_up(filters, LANES);
     const lanes *right = u->s.right[i];
     for (int o = 0; o < filters; o += LANES, right += right_lanes(images)) {
         panel_tile tile;
+        ahead_tile(ahead);
         panel_multiply(images, u->s.left[left], right, &tile);
         for (int r = 0; r < ROWS; r++) {
             lanes_store(u->s.dh[i] + 2 * r * wide + o, tile.re[r]);

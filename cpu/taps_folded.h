@@ -99,6 +99,21 @@ static inline panel_row folded_output(const folded_row *row, int i, const fcnn_t
     return out;
 }
 
+/* What the next row reads: x at its aliases and, with dy, its bins of dy. */
+static inline panel_ahead folded_ahead(const taps_unit *u, int ky, const fcnn_tensor *x,
+                                       const fcnn_tensor *dy) {
+    panel_ahead ahead = {.blocks = u->s.blocks};
+    const fcnn_fold *fold = u->taps->fold;
+    int64_t k[2];
+    int bins = ky + 1 < u->end ? bins_of(u, ky + 1, k) : 0;
+    for (int i = 0; i < bins; i++) {
+        for (int64_t a = fold->start[k[i]]; a < fold->start[k[i] + 1]; a++)
+            ahead_add(&ahead, x, fold->bin[a]);
+        if (dy) ahead_add(&ahead, dy, k[i]);
+    }
+    return ahead;
+}
+
 /* h of LANES filters and input channels, made filters by LANES and turned, into left panels. */
 static inline void put_folded_block(const folded_row *row, int o, int block) {
     lanes re[2][LANES], im[2][LANES];
@@ -133,6 +148,9 @@ static inline void put_folded(const folded_row *row) {
 static inline void multiply_folded(const taps_unit *u, int ky, const fcnn_tensor *x,
                                    const fcnn_tensor *y) {
     folded_row row = folded_row_of(u, ky);
+    panel_ahead ahead = folded_ahead(u, ky, x, NULL);
+    ahead_pace(&ahead, (int64_t)row.bins * panel_blocks(row.filters, ROWS) *
+                           panel_blocks(x->images, LANES));
     put_folded(&row);
     for (int i = 0; i < row.bins; i++) {
         for (int j = 0; j < row.inner; j++) {
@@ -144,7 +162,7 @@ static inline void multiply_folded(const taps_unit *u, int ky, const fcnn_tensor
             int rows = panel_part(o, row.filters, ROWS);
             for (int r = 0; r < rows; r++) targets[r] = folded_output(&row, i, y, o + r);
             panel_product(row.inner, u->s.left[i] + o / ROWS * left_floats(row.inner),
-                          u->s.right[i], rows, x->images, targets, streams(y));
+                          u->s.right[i], rows, x->images, targets, streams(y), &ahead);
         }
     }
 }
@@ -168,7 +186,7 @@ static inline void multiply_unfolded(const taps_unit *u, int ky, const fcnn_tens
             for (int r = 0; r < rows; r++) targets[r] = folded_input(&row, i, dx, j + r);
             left_put_zeros(u->s.left[i], rows, row.filters);
             panel_product(row.filters, u->s.left[i], u->s.right[i], rows, dy->images, targets,
-                          streams(dx));
+                          streams(dx), NULL);
         }
     }
 }
@@ -177,6 +195,9 @@ static inline void multiply_unfolded(const taps_unit *u, int ky, const fcnn_tens
 static inline void reduce_folded(const taps_unit *u, int ky, const fcnn_tensor *x,
                                  const fcnn_tensor *dy, float *columns) {
     folded_row row = folded_row_of(u, ky);
+    panel_ahead ahead = folded_ahead(u, ky, x, dy);
+    ahead_pace(&ahead, (int64_t)row.bins * panel_blocks(row.inner, ROWS) *
+                           panel_blocks(row.filters, LANES));
     for (int i = 0; i < row.bins; i++) put_turned_bin(dy, row.k[i], u->s.right[i]);
     for (int j = 0; j < row.inner; j += ROWS) {
         int rows = panel_part(j, row.inner, ROWS);
@@ -186,7 +207,7 @@ static inline void reduce_folded(const taps_unit *u, int ky, const fcnn_tensor *
                 left_put_row(u->s.left[i], r, x->images, &from);
             }
             left_put_zeros(u->s.left[i], rows, x->images);
-            multiply_turned(u, i, i, x->images);
+            multiply_turned(u, i, i, x->images, &ahead);
         }
         for (int r = 0; r < rows; r++) folded_add(&row, j + r, r, columns);
     }
