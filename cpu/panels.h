@@ -5,6 +5,7 @@
  * that a product costs three fused multiply-adds, not four, and the interleaved
  * numbers of bands are taken apart once.
  *   left   [rows / ROWS][depth / LANES][ROWS][a + b, a, b][LANES along the depth]
+ *          or [depth][a + b, a, b][rows] where the rows lie in registers as they are made
  *   right  [columns / LANES][depth][c, d - c, c + d][LANES columns]
  * A tile is ROWS x LANES results; its 3 ROWS sums stay in registers. */
 #ifndef FCNN_PANELS_H
@@ -45,28 +46,51 @@ typedef struct {
     lanes re[ROWS], im[ROWS];
 } panel_tile;
 
+typedef struct {
+    lanes part[ROWS][3];
+} panel_sums;
+
+/* One step of the depth: numbers of a row `row_step` apart, the three of a number `part_step`. */
+ALWAYS_INLINE void panel_step(panel_sums *sums, const float *left, int64_t row_step,
+                              int64_t part_step, const lanes *right) {
+#pragma GCC unroll 3
+    for (int part = 0; part < 3; part++) {
+        lanes column = right[part];
+#pragma GCC unroll 8
+        for (int r = 0; r < ROWS; r++)
+            sums->part[r][part] += left[r * row_step + part * part_step] * column;
+    }
+}
+
+ALWAYS_INLINE void panel_result(const panel_sums *sums, panel_tile *tile) {
+    for (int r = 0; r < ROWS; r++) {
+        tile->re[r] = sums->part[r][0] - sums->part[r][2];
+        tile->im[r] = sums->part[r][0] + sums->part[r][1];
+    }
+}
+
 static inline void panel_multiply(int depth, const float *left, const lanes *right,
                                   panel_tile *tile) {
-    lanes sums[ROWS][3];
-    for (int r = 0; r < ROWS; r++) sums[r][0] = sums[r][1] = sums[r][2] = (lanes){0};
+    panel_sums sums = {{{{0}}}};
     for (int block = 0; block < depth; block += LANES, left += (3 * ROWS - 1) * LANES) {
         int count = panel_part(block, depth, LANES);
 #pragma GCC unroll 1
-        for (int k = 0; k < count; k++, left++, right += 3) {
-#pragma GCC unroll 3
-            for (int part = 0; part < 3; part++) {
-                lanes column = right[part];
-#pragma GCC unroll 8
-                for (int r = 0; r < ROWS; r++)
-                    sums[r][part] += left[(3 * r + part) * LANES] * column;
-            }
-        }
+        for (int k = 0; k < count; k++, left++, right += 3)
+            panel_step(&sums, left, 3 * LANES, LANES, right);
         left += LANES - count;
     }
-    for (int r = 0; r < ROWS; r++) {
-        tile->re[r] = sums[r][0] - sums[r][2];
-        tile->im[r] = sums[r][0] + sums[r][1];
-    }
+    panel_result(&sums, tile);
+}
+
+/* The same of a left operand by columns, [depth][a + b, a, b][wide rows], from one of its rows on.
+ */
+static inline void columns_multiply(int depth, const float *left, int wide, const lanes *right,
+                                    panel_tile *tile) {
+    panel_sums sums = {{{{0}}}};
+#pragma GCC unroll 1
+    for (int k = 0; k < depth; k++, left += 3 * wide, right += 3)
+        panel_step(&sums, left, 1, wide, right);
+    panel_result(&sums, tile);
 }
 
 /* ---- Packing ---- */
@@ -194,23 +218,31 @@ ALWAYS_INLINE void ahead_tile(panel_ahead *a) {
 
 /* ---- Whole products ---- */
 
-/* `rows` rows of results, of which each has its place; stream: past the caches, until
- * stream_end; ahead: what is read next, or NULL. */
-static inline void panel_product(int depth, const float *left, const lanes *right, int rows,
-                                 int columns, const panel_row *to, bool stream,
+/* A tile's `count` columns from n on to `rows` rows, of which each has its place; stream: past the
+ * caches, until stream_end. */
+static inline void panel_store(const panel_tile *tile, int rows, int n, int count,
+                               const panel_row *to, bool stream) {
+    for (int r = 0; r < rows; r++) {
+        lanes re = tile->re[r] * to[r].re, im = tile->im[r] * to[r].im;
+        if (stream && count == LANES)
+            lanes_stream_complex(to[r].at + n, re, im);
+        else
+            lanes_store_complex(to[r].at + n, re, im, count);
+    }
+}
+
+/* wide: of a left operand by columns, else 0; ahead: what is read next, or NULL. */
+static inline void panel_product(int depth, const float *left, int wide, const lanes *right,
+                                 int rows, int columns, const panel_row *to, bool stream,
                                  panel_ahead *ahead) {
     for (int n = 0; n < columns; n += LANES, right += right_lanes(depth)) {
         panel_tile tile;
-        int count = panel_part(n, columns, LANES);
         if (ahead) ahead_tile(ahead);
-        panel_multiply(depth, left, right, &tile);
-        for (int r = 0; r < rows; r++) {
-            lanes re = tile.re[r] * to[r].re, im = tile.im[r] * to[r].im;
-            if (stream && count == LANES)
-                lanes_stream_complex(to[r].at + n, re, im);
-            else
-                lanes_store_complex(to[r].at + n, re, im, count);
-        }
+        if (wide)
+            columns_multiply(depth, left, wide, right, &tile);
+        else
+            panel_multiply(depth, left, right, &tile);
+        panel_store(&tile, rows, n, panel_part(n, columns, LANES), to, stream);
     }
 }
 

@@ -3,7 +3,8 @@
  * once (u and v of kernel.c), makes the spectrum of a few rows of a bin and its
  * mirrored bin (-ky, kx) where a product takes them, in the first cache, and
  * reduces the spectrum's gradient to those of u and v panel by panel. Units lie
- * in slots, whatever the number of threads; a slot has its own sum of dw.
+ * in slots, whatever the number of threads; a slot has its own sum of dw. With a
+ * fold a slot is a column of output bins: no other reads its aliases' columns.
  * "Turned" taps are [tap][C_in][C_out]. */
 #include "taps_folded.h"
 
@@ -131,7 +132,7 @@ static void multiply_rows(const taps_unit *u, const row_group *g, const fcnn_ten
             panel_row targets[ROWS];
             for (int r = 0; r < rows; r++)
                 targets[r] = panel_row_of(fcnn_cpu_row(to, g->k[i], c + r), 1.0f, false);
-            panel_product(depth, u->s.left[i], u->s.right[i], rows, from->images, targets,
+            panel_product(depth, u->s.left[i], 0, u->s.right[i], rows, from->images, targets,
                           streams(to), &ahead);
         }
     }
@@ -186,7 +187,7 @@ static void reduce_rows(const taps_unit *u, const row_group *g, const fcnn_tenso
                 left_put_row(u->s.left[0], r, images, &row);
             }
             left_put_zeros(u->s.left[0], rows, images);
-            multiply_turned(u, 0, i, images, &ahead);
+            multiply_turned(u, 0, i, images, u->s.dh[i], &ahead);
         }
         reduce_panel(u, g, c, rows);
     }
@@ -216,8 +217,7 @@ fcnn_status CPU(taps_forward)(fcnn_device *base, const fcnn_taps *taps, const fl
     FCNN_TRY(prepare(base, taps, w, taps->fold, &work));
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int index = 0; index < units_of(taps); index++) {
-        taps_unit u =
-            unit_of((const cpu_device *)base, taps, &work, x->capacity, index, index + 1);
+        taps_unit u = unit_of((const cpu_device *)base, taps, &work, x->capacity, index, index + 1);
         forward_unit(&u, w, x, y);
     }
     return FCNN_OK;
@@ -248,6 +248,7 @@ static void backward_unit(const taps_unit *u, const fcnn_tensor *x, const fcnn_t
 /* dw from the slots' sums. */
 static void finish(fcnn_device *base, const fcnn_taps *t, const taps_work *work, float *dw) {
     int64_t floats = work->slot_floats, blocks = (floats + FINISH_BLOCK - 1) / FINISH_BLOCK;
+    if (t->fold) blocks = 0;
 #pragma omp parallel for num_threads(base->threads) schedule(static)
     for (int64_t block = 0; block < blocks; block++) {
         int64_t end = block < blocks - 1 ? (block + 1) * FINISH_BLOCK : floats;
@@ -274,10 +275,11 @@ fcnn_status CPU(taps_backward)(fcnn_device *base, const fcnn_taps *taps, const f
     int units = units_of(taps);
     FCNN_TRY(prepare(base, taps, w, taps->fold || dx, &work));
     if (dx) clear_unused(taps->fold, dy, dx);
+    if (taps->fold) memset(work.sums, 0, (size_t)work.slot_floats * sizeof(float));
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int slot = 0; slot < work.slots; slot++) {
-        float *sums = work.sums + slot * work.slot_floats;
-        memset(sums, 0, (size_t)work.slot_floats * sizeof *sums);
+        float *sums = work.sums + (taps->fold ? 0 : slot * work.slot_floats);
+        if (!taps->fold) memset(sums, 0, (size_t)work.slot_floats * sizeof *sums);
         int end = (int)((int64_t)(slot + 1) * units / work.slots);
         int index = (int)((int64_t)slot * units / work.slots);
         while (index < end) {

@@ -7,24 +7,24 @@
 
 enum {
     SLOTS = 16,
-    GROUP = 4,             /* the most rows of bins at a time, */
+    GROUP = 4,               /* the most rows of bins at a time, */
     GROUP_BYTES = 600 << 10, /* whose packed operands lie in the second cache */
-    ALIAS_FLOATS = 8,      /* an alias_taps */
-    FINISH_BLOCK = 4096,   /* numbers of the slots' sums added up at a time */
-    SLOTS_BYTES = 48 << 20 /* of all slots' sums, where there are more than two */
+    ALIAS_FLOATS = 8,        /* an alias_taps */
+    FINISH_BLOCK = 4096,     /* numbers of the slots' sums added up at a time */
+    SLOTS_BYTES = 48 << 20   /* of all slots' sums, where there are more than two */
 };
 
 /* ---- Memory ---- */
 
-/* The workspace of all threads. A fold's aliases lie in many columns: their u and v are made once,
- * and a slot sums the gradients of all of them. */
+/* The workspace of all threads. A fold's aliases lie in many columns, whose u and v are made once.
+ */
 typedef struct {
     int slots;
     int64_t slot_floats;
     float *phases;  /* [radius + 1][size][2]: cosine, sine */
     float *turned;  /* [taps][pairs] */
     float *columns; /* with a fold: [radius + 1][rows][2][stride] */
-    float *sums;    /* [slots], of turned taps or of such columns */
+    float *sums;    /* [slots] of turned taps, or such columns */
     size_t bytes;
 } taps_work;
 
@@ -32,12 +32,13 @@ typedef struct alias_taps alias_taps; /* see taps_folded.h */
 
 /* A thread's scratch: of each of a group's (ky, kx) and (-ky, kx) in turn, */
 typedef struct {
-    float *uv, *duv;          /* [rows][2][stride] without a fold: see taps_sums.h */
-    lanes *right[2 * GROUP];  /* input channels or filters deep, or, turned, images */
+    float *uv, *duv;         /* [rows][2][stride] without a fold: see taps_sums.h */
+    lanes *right[2 * GROUP]; /* input channels or filters deep, or, turned, images */
     float *left[2 * GROUP];
-    float *dh[2 * GROUP];     /* [ROWS][2][filters]: a panel's results, real and imaginary parts */
-    alias_taps *aliases[2];   /* of the bins at work */
-    panel_block *blocks;      /* what is read next */
+    float *dh[2 * GROUP];   /* [rows][2][filters]: results, real and imaginary parts; of a panel, or
+                             * with a fold of all */
+    alias_taps *aliases[2]; /* of the bins at work */
+    panel_block *blocks;    /* what is read next */
     size_t bytes;
 } taps_scratch;
 
@@ -78,17 +79,19 @@ static inline taps_work work_of(const fcnn_taps *t, void *memory) {
     taps_work work = {.slot_floats = t->fold ? columns : tap_floats(t)};
     int64_t slots = SLOTS_BYTES / (work.slot_floats * (int64_t)sizeof(float));
     work.slots = slots < 2 ? 2 : slots < SLOTS ? (int)slots : SLOTS;
+    if (t->fold) work.slots = output_radius(t) + 1;
     if (work.slots > units_of(t)) work.slots = units_of(t);
     unsigned char *at = memory;
     work.phases = take(&at, (int64_t)(t->kernel.radius + 1) * t->kernel.size * 2);
     work.turned = take(&at, tap_floats(t));
     work.columns = take(&at, columns);
-    work.sums = take(&at, work.slot_floats * work.slots);
+    work.sums = take(&at, work.slot_floats * (t->fold ? 1 : work.slots));
     work.bytes = (size_t)(at - (unsigned char *)memory);
     return work;
 }
 
-/* ky at a time: their spectra are made of u and v, which are larger than the second cache, together.
+/* ky at a time: their spectra are made of u and v, which are larger than the second cache,
+ * together.
  */
 static inline int group_of(const fcnn_taps *t, int deep, int capacity) {
     size_t bytes = 2 * fcnn_cpu_right_bytes(deep, capacity);
@@ -100,7 +103,10 @@ static inline taps_scratch scratch_of(const fcnn_taps *t, int capacity, void *me
     int inner = t->channels * (t->fold ? t->fold->most : 1);
     int deep = inner > t->filters ? inner : t->filters;
     int64_t uv = t->fold ? 0 : uv_floats(t);
-    size_t left = fcnn_cpu_left_bytes(t->fold ? t->filters : 1, deep > capacity ? deep : capacity);
+    size_t wide = fcnn_cpu_round_up(t->filters, LANES) + ROWS; /* by columns, with a fold */
+    size_t left = fcnn_cpu_left_bytes(1, deep > capacity ? deep : capacity);
+    if (t->fold) left = fcnn_cpu_larger(left, (size_t)inner * 3 * wide * sizeof(float));
+    int held = t->fold ? (int)fcnn_cpu_round_up(inner, ROWS) : ROWS;
     taps_scratch s;
     unsigned char *at = memory;
     s.uv = take(&at, uv);
@@ -111,7 +117,7 @@ static inline taps_scratch scratch_of(const fcnn_taps *t, int capacity, void *me
     for (int i = 0; i < 2 * group_of(t, shallow, capacity); i++) {
         s.right[i] = take(&at, (int64_t)(right / sizeof(float)));
         s.left[i] = take(&at, (int64_t)(left / sizeof(float)));
-        s.dh[i] = take(&at, (int64_t)fcnn_cpu_round_up(t->filters, LANES) * ROWS * 2);
+        s.dh[i] = take(&at, (int64_t)fcnn_cpu_round_up(t->filters, LANES) * held * 2);
     }
     for (int i = 0; i < 2; i++)
         s.aliases[i] = take(&at, t->fold ? ALIAS_FLOATS * t->fold->most : 0);
@@ -177,7 +183,7 @@ static inline void put_turned_bin(const fcnn_tensor *t, int64_t k, lanes *right)
 }
 
 /* ROWS rows of turned dh, a row of numbers' real parts before that of their imaginary parts. */
-static inline void multiply_turned(const taps_unit *u, int left, int i, int images,
+static inline void multiply_turned(const taps_unit *u, int left, int i, int images, float *dh,
                                    panel_ahead *ahead) {
     int filters = u->taps->filters, wide = (int)fcnn_cpu_round_up(filters, LANES);
     const lanes *right = u->s.right[i];
@@ -186,8 +192,8 @@ static inline void multiply_turned(const taps_unit *u, int left, int i, int imag
         ahead_tile(ahead);
         panel_multiply(images, u->s.left[left], right, &tile);
         for (int r = 0; r < ROWS; r++) {
-            lanes_store(u->s.dh[i] + 2 * r * wide + o, tile.re[r]);
-            lanes_store(u->s.dh[i] + (2 * r + 1) * wide + o, tile.im[r]);
+            lanes_store(dh + 2 * r * wide + o, tile.re[r]);
+            lanes_store(dh + (2 * r + 1) * wide + o, tile.im[r]);
         }
     }
 }

@@ -75,17 +75,15 @@ ALWAYS_INLINE void sum_across_of(int size, const float *across, const float *w, 
 
 /* u and v of all pairs. */
 static inline void sum_across(int size, const float *across, const float *w, int64_t pairs,
-                              float *uv, int64_t stride) {
-    OF_SIZE(size, sum_across_of, across, w, pairs, uv, stride)
-}
+                              float *uv, int64_t stride){
+    OF_SIZE(size, sum_across_of, across, w, pairs, uv, stride)}
 
 /* The adjoints: added to the taps' gradients. */
 ALWAYS_INLINE void spread_row(int size, const float *across, lanes u, lanes v, float *tap,
                               int64_t pairs, int count) {
     for (int j = 0; j < size; j++, tap += pairs)
-        lanes_store_some(tap,
-                         lanes_load_some(tap, count) + across[2 * j] * u + across[2 * j + 1] * v,
-                         count);
+        lanes_store_some(
+            tap, lanes_load_some(tap, count) + across[2 * j] * u + across[2 * j + 1] * v, count);
 }
 
 ALWAYS_INLINE void spread_rows(int size, int i, const float *across, const float *duv,
