@@ -7,11 +7,12 @@
 
 enum {
     SLOTS = 16,
-    GROUP = 4,               /* the most rows of bins at a time, */
-    GROUP_BYTES = 600 << 10, /* whose packed operands lie in the second cache */
-    ALIAS_FLOATS = 8,        /* an alias_taps */
-    FINISH_BLOCK = 4096,     /* numbers of the slots' sums added up at a time */
-    SLOTS_BYTES = 48 << 20   /* of all slots' sums, where there are more than two */
+    GROUP = 4,                /* the most rows of bins at a time, */
+    GROUP_BYTES = 600 << 10,  /* whose packed operands lie in the second cache */
+    ALIAS_FLOATS = 8,         /* an alias_taps */
+    AHEAD_BYTES = 1000 << 10, /* of those and of what is read next, at the most */
+    FINISH_BLOCK = 4096,      /* numbers of the slots' sums added up at a time */
+    SLOTS_BYTES = 48 << 20    /* of all slots' sums, where there are more than two */
 };
 
 /* ---- Memory ---- */
