@@ -81,17 +81,17 @@ static row_group group_at(const taps_unit *u, int ky, int most) {
     return g;
 }
 
-/* Rows of bins that are read next, during some tiles a bin of g, beside its packed operands: if
- * both have room in the second cache. */
+/* Rows of bins that are read next, during products of g's, beside its packed operands: if both have
+ * room in the second cache. */
 static panel_ahead ahead_of(const taps_unit *u, const fcnn_tensor *t, const row_group *next,
-                            const row_group *g, int tiles, size_t packed) {
+                            const row_group *g, int rows, int columns, int depth) {
     panel_ahead ahead = {.blocks = u->s.blocks};
     int bins = 0;
     for (int i = 0; i < 2 * next->count; i++)
         if (next->k[i] >= 0) ahead_add(&ahead, t, next->k[i]);
     for (int i = 0; i < 2 * g->count; i++) bins += g->k[i] >= 0;
-    bool room = (size_t)bins * packed + (size_t)ahead.total <= AHEAD_BYTES;
-    ahead_pace(&ahead, room ? (int64_t)bins * tiles : 0);
+    size_t packed = (size_t)bins * fcnn_cpu_right_bytes(depth, columns);
+    if (packed + (size_t)ahead.total <= AHEAD_BYTES) ahead_pace(&ahead, bins, rows, columns, depth);
     return ahead;
 }
 
@@ -122,9 +122,7 @@ static void multiply_rows(const taps_unit *u, const row_group *g, const fcnn_ten
                           float sign, const fcnn_tensor *to, const row_group *next,
                           const fcnn_tensor *read) {
     int depth = from->channels;
-    int tiles = panel_blocks(to->channels, ROWS) * panel_blocks(from->images, LANES);
-    panel_ahead ahead =
-        ahead_of(u, read, next, g, tiles, fcnn_cpu_right_bytes(depth, from->images));
+    panel_ahead ahead = ahead_of(u, read, next, g, to->channels, from->images, depth);
     for (int i = 0; i < 2 * g->count; i++)
         if (g->k[i] >= 0) put_bin(from, g->k[i], u->s.right[i]);
     for (int c = 0; c < to->channels; c += ROWS) {
@@ -177,8 +175,7 @@ static void reduce_panel(const taps_unit *u, const row_group *g, int first, int 
 static void reduce_rows(const taps_unit *u, const row_group *g, const fcnn_tensor *x,
                         const fcnn_tensor *dy, const row_group *next) {
     int images = x->images;
-    int tiles = panel_blocks(x->channels, ROWS) * panel_blocks(dy->channels, LANES);
-    panel_ahead ahead = ahead_of(u, dy, next, g, tiles, fcnn_cpu_right_bytes(images, dy->channels));
+    panel_ahead ahead = ahead_of(u, dy, next, g, x->channels, dy->channels, images);
     for (int i = 0; i < 2 * g->count; i++)
         if (g->k[i] >= 0) put_turned_bin(dy, g->k[i], u->s.right[i]);
     for (int c = 0; c < x->channels; c += ROWS) {

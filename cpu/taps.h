@@ -190,8 +190,7 @@ static inline void multiply_turned(const taps_unit *u, int left, int i, int imag
     const lanes *right = u->s.right[i];
     for (int o = 0; o < filters; o += LANES, right += right_lanes(images)) {
         panel_tile tile;
-        ahead_tile(ahead);
-        panel_multiply(images, u->s.left[left], right, &tile);
+        panel_multiply(images, u->s.left[left], right, &tile, ahead);
         for (int r = 0; r < ROWS; r++) {
             lanes_store(dh + 2 * r * wide + o, tile.re[r]);
             lanes_store(dh + (2 * r + 1) * wide + o, tile.im[r]);

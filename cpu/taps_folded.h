@@ -165,8 +165,7 @@ static inline void multiply_folded(const taps_unit *u, int ky, const fcnn_tensor
                                    const fcnn_tensor *y) {
     folded_row row = folded_row_of(u, ky);
     panel_ahead ahead = folded_ahead(u, ky, x, NULL);
-    ahead_pace(&ahead, (int64_t)row.bins * panel_blocks(row.filters, ROWS) *
-                           panel_blocks(x->images, LANES));
+    ahead_pace(&ahead, row.bins, row.filters, x->images, row.inner);
     OF_SIZE(u->taps->kernel.size, put_folded, &row)
     for (int i = 0; i < row.bins; i++) {
         for (int j = 0; j < row.inner; j++) {
@@ -212,8 +211,7 @@ static inline void reduce_folded(const taps_unit *u, int ky, const fcnn_tensor *
                                  const fcnn_tensor *dy, float *columns) {
     folded_row row = folded_row_of(u, ky);
     panel_ahead ahead = folded_ahead(u, ky, x, dy);
-    ahead_pace(&ahead, (int64_t)row.bins * panel_blocks(row.inner, ROWS) *
-                           panel_blocks(row.filters, LANES));
+    ahead_pace(&ahead, row.bins, row.inner, row.filters, x->images);
     int wide = (int)fcnn_cpu_round_up(row.filters, LANES);
     for (int i = 0; i < row.bins; i++) put_turned_bin(dy, row.k[i], u->s.right[i]);
     for (int j = 0; j < row.inner; j += ROWS) {
