@@ -215,8 +215,11 @@ fcnn_status CPU(taps_forward)(fcnn_device *base, const fcnn_taps *taps, const fl
                               void *memory, const fcnn_tensor *x, fcnn_tensor *y) {
     taps_work work = work_of(taps, memory);
     FCNN_TRY(prepare(base, taps, w, taps->fold, &work));
+    int chunks = chunks_of(taps), columns = output_radius(taps) + 1;
+    /* Small units last, so that threads end together: last chunks of columns, half a column. */
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int index = 0; index < units_of(taps); index++) {
+    for (int i = 0; i < units_of(taps); i++) {
+        int index = (columns - 1 - i % columns) * chunks + i / columns;
         taps_unit u = unit_of((const cpu_device *)base, taps, &work, x->capacity, index, index + 1);
         forward_unit(&u, w, x, y);
     }
