@@ -5,6 +5,7 @@
  * that a product costs three fused multiply-adds, not four, and the interleaved
  * numbers of bands are taken apart once.
  *   left   [rows / ROWS][depth / LANES][ROWS][a + b, a, b][LANES along the depth]
+ *          or [depth][a + b, a, b][rows] where the rows lie in registers as they are made
  *   right  [columns / LANES][depth][c, d - c, c + d][LANES columns]
  * A tile is ROWS x LANES results; its 3 ROWS sums stay in registers. */
 #ifndef FCNN_PANELS_H
@@ -40,33 +41,105 @@ static inline void right_put(lanes *at, lanes re, lanes im) {
     at[2] = re + im;
 }
 
+/* ---- Memory that is read next ---- */
+
+/* Fetched into the second cache, some lines at a time, while the arithmetic units are busy. */
+typedef struct {
+    const char *at;
+    int64_t bytes;
+} panel_block;
+
+typedef struct {
+    panel_block *blocks;
+    int count, next;
+    int64_t total, done; /* bytes: of all blocks, and of the next one */
+    int64_t pace;        /* of LANES steps of a tile's depth */
+} panel_ahead;
+
+/* A bin's rows. */
+static inline void ahead_add(panel_ahead *a, const fcnn_tensor *t, int64_t bin) {
+    int64_t bytes = (int64_t)t->channels * t->capacity * (int64_t)sizeof(fcnn_complex);
+    a->blocks[a->count++] = (panel_block){(const char *)fcnn_cpu_row(t, bin, 0), bytes};
+    a->total += bytes;
+}
+
+/* During so many products. */
+static inline void ahead_pace(panel_ahead *a, int products, int rows, int columns, int depth) {
+    int64_t times = (int64_t)products * panel_blocks(rows, ROWS) * panel_blocks(columns, LANES) *
+                    panel_blocks(depth, LANES);
+    a->pace = (a->total + times - 1) / times;
+}
+
+ALWAYS_INLINE void ahead_fetch(panel_ahead *a) {
+    for (int64_t bytes = 0; bytes < a->pace && a->next < a->count; bytes += 64) {
+        const panel_block *block = &a->blocks[a->next];
+        __builtin_prefetch(block->at + a->done, 0, 2);
+        a->done += 64;
+        if (a->done >= block->bytes) {
+            a->done = 0;
+            a->next++;
+        }
+    }
+}
+
+/* ---- A tile ---- */
+
 /* A tile's results, a register a row. */
 typedef struct {
     lanes re[ROWS], im[ROWS];
 } panel_tile;
 
+typedef struct {
+    lanes part[ROWS][3];
+} panel_sums;
+
+/* One step of the depth: numbers of a row `row_step` apart, the three of a number `part_step`. */
+ALWAYS_INLINE void panel_step(panel_sums *sums, const float *left, int64_t row_step,
+                              int64_t part_step, const lanes *right) {
+#pragma GCC unroll 3
+    for (int part = 0; part < 3; part++) {
+        lanes column = right[part];
+#pragma GCC unroll 8
+        for (int r = 0; r < ROWS; r++)
+            sums->part[r][part] += left[r * row_step + part * part_step] * column;
+    }
+}
+
+ALWAYS_INLINE void panel_result(const panel_sums *sums, panel_tile *tile) {
+    for (int r = 0; r < ROWS; r++) {
+        tile->re[r] = sums->part[r][0] - sums->part[r][2];
+        tile->im[r] = sums->part[r][0] + sums->part[r][1];
+    }
+}
+
+/* ahead: what is read next, or NULL. */
 static inline void panel_multiply(int depth, const float *left, const lanes *right,
-                                  panel_tile *tile) {
-    lanes sums[ROWS][3];
-    for (int r = 0; r < ROWS; r++) sums[r][0] = sums[r][1] = sums[r][2] = (lanes){0};
+                                  panel_tile *tile, panel_ahead *ahead) {
+    panel_sums sums = {{{{0}}}};
     for (int block = 0; block < depth; block += LANES, left += (3 * ROWS - 1) * LANES) {
         int count = panel_part(block, depth, LANES);
+        if (ahead) ahead_fetch(ahead);
 #pragma GCC unroll 1
-        for (int k = 0; k < count; k++, left++, right += 3) {
-#pragma GCC unroll 3
-            for (int part = 0; part < 3; part++) {
-                lanes column = right[part];
-#pragma GCC unroll 8
-                for (int r = 0; r < ROWS; r++)
-                    sums[r][part] += left[(3 * r + part) * LANES] * column;
-            }
-        }
+        for (int k = 0; k < count; k++, left++, right += 3)
+            panel_step(&sums, left, 3 * LANES, LANES, right);
         left += LANES - count;
     }
-    for (int r = 0; r < ROWS; r++) {
-        tile->re[r] = sums[r][0] - sums[r][2];
-        tile->im[r] = sums[r][0] + sums[r][1];
+    panel_result(&sums, tile);
+}
+
+/* The same of a left operand by columns, [depth][a + b, a, b][wide rows], from one of its rows on.
+ */
+static inline void columns_multiply(int depth, const float *left, int wide, const lanes *right,
+                                    panel_tile *tile, panel_ahead *ahead) {
+    panel_sums sums = {{{{0}}}};
+    for (int block = 0; block < depth; block += LANES) {
+        int count = panel_part(block, depth, LANES);
+        if (ahead) ahead_fetch(ahead);
+#pragma GCC unroll 1
+        for (int k = 0; k < count; k++, left += 3 * wide, right += 3)
+            panel_step(&sums, left, 1, wide, right);
     }
+    panel_result(&sums, tile);
 }
 
 /* ---- Packing ---- */
@@ -130,18 +203,23 @@ static inline void right_put_row(lanes *right, int k, int depth, int columns,
     }
 }
 
-/* LANES columns of a right operand, of which `count` are rows in memory. */
+/* LANES columns of a right operand, of which `count` are rows in memory: turned as they lie there,
+ * real and imaginary parts come apart. */
 static inline void right_put_columns(lanes *panel, int depth, const panel_row *from, int count) {
-    for (int k = 0; k < depth; k += LANES) {
-        lanes re[LANES], im[LANES];
-        int deep = panel_part(k, depth, LANES);
-        for (int c = 0; c < LANES; c++) {
-            re[c] = im[c] = (lanes){0};
-            if (c < count) panel_row_load(&from[c], k, deep, &re[c], &im[c]);
-        }
-        lanes_transpose(re);
-        lanes_transpose(im);
-        for (int d = 0; d < deep; d++) right_put(panel + (k + d) * 3, re[d], im[d]);
+    float re[LANES] = {0}, im[LANES] = {0};
+    for (int c = 0; c < count; c++) {
+        re[c] = from[c].re;
+        im[c] = from[c].im;
+    }
+    for (int k = 0; k < depth; k += LANES / 2) {
+        lanes block[LANES];
+        int deep = panel_part(k, depth, LANES / 2);
+        for (int c = 0; c < LANES; c++)
+            block[c] = c < count ? lanes_load_some(&from[c].at[k].re, 2 * deep) : (lanes){0};
+        lanes_transpose(block);
+        for (int d = 0; d < deep; d++)
+            right_put(panel + (k + d) * 3, block[2 * d] * lanes_load(re),
+                      block[2 * d + 1] * lanes_load(im));
     }
 }
 
@@ -156,21 +234,30 @@ static inline void clear_unused(const fcnn_fold *fold, const fcnn_tensor *dy,
 
 /* ---- Whole products ---- */
 
-/* `rows` rows of results, of which each has its place; stream: past the caches, until stream_end.
- */
-static inline void panel_product(int depth, const float *left, const lanes *right, int rows,
-                                 int columns, const panel_row *to, bool stream) {
+/* A tile's `count` columns from n on to `rows` rows, of which each has its place; stream: past the
+ * caches, until stream_end. */
+static inline void panel_store(const panel_tile *tile, int rows, int n, int count,
+                               const panel_row *to, bool stream) {
+    for (int r = 0; r < rows; r++) {
+        lanes re = tile->re[r] * to[r].re, im = tile->im[r] * to[r].im;
+        if (stream && count == LANES)
+            lanes_stream_complex(to[r].at + n, re, im);
+        else
+            lanes_store_complex(to[r].at + n, re, im, count);
+    }
+}
+
+/* wide: of a left operand by columns, else 0; ahead: what is read next, or NULL. */
+static inline void panel_product(int depth, const float *left, int wide, const lanes *right,
+                                 int rows, int columns, const panel_row *to, bool stream,
+                                 panel_ahead *ahead) {
     for (int n = 0; n < columns; n += LANES, right += right_lanes(depth)) {
         panel_tile tile;
-        int count = panel_part(n, columns, LANES);
-        panel_multiply(depth, left, right, &tile);
-        for (int r = 0; r < rows; r++) {
-            lanes re = tile.re[r] * to[r].re, im = tile.im[r] * to[r].im;
-            if (stream && count == LANES)
-                lanes_stream_complex(to[r].at + n, re, im);
-            else
-                lanes_store_complex(to[r].at + n, re, im, count);
-        }
+        if (wide)
+            columns_multiply(depth, left, wide, right, &tile, ahead);
+        else
+            panel_multiply(depth, left, right, &tile, ahead);
+        panel_store(&tile, rows, n, panel_part(n, columns, LANES), to, stream);
     }
 }
 

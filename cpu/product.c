@@ -86,7 +86,7 @@ static void bin_forward(const bin_product *p, const fcnn_complex *h, const fcnn_
             targets[r] = output_row(p, y, o + r);
         }
         left_put_zeros(p->left, rows, p->inner);
-        panel_product(p->inner, p->left, p->right, rows, x->images, targets, streams(y));
+        panel_product(p->inner, p->left, 0, p->right, rows, x->images, targets, streams(y), NULL);
     }
 }
 
@@ -115,7 +115,8 @@ static void bin_backward_data(const bin_product *p, const fcnn_complex *h, const
         left_put_zeros(p->left, rows, p->filters);
         panel_row targets[ROWS];
         for (int r = 0; r < rows; r++) targets[r] = input_row(p, dx, j + r);
-        panel_product(p->filters, p->left, p->right, rows, dy->images, targets, streams(dx));
+        panel_product(p->filters, p->left, 0, p->right, rows, dy->images, targets, streams(dx),
+                      NULL);
     }
 }
 
@@ -168,7 +169,7 @@ static void bin_backward_weights(const bin_product *p, const fcnn_tensor *x, con
             targets[r] = panel_row_of(to, 1.0f, false);
         }
         left_put_zeros(p->left, rows, images);
-        panel_product(images, p->left, p->right, rows, p->inner, targets, false);
+        panel_product(images, p->left, 0, p->right, rows, p->inner, targets, false, NULL);
         if (p->fold) scatter_kernel_rows(p, o, rows, dh);
     }
 }

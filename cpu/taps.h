@@ -1,40 +1,45 @@
-/* Parts of taps.c: its memory, sums along an axis, and operands of products. */
+/* Parts of taps.c: its memory, and operands of products. */
 #ifndef FCNN_TAPS_H
 #define FCNN_TAPS_H
 
 #include "panels.h"
+#include "taps_sums.h"
 
 enum {
     SLOTS = 16,
-    ALIAS_FLOATS = 8,      /* an alias_taps */
-    FINISH_BLOCK = 4096,   /* numbers of the slots' sums added up at a time */
-    SLOTS_BYTES = 48 << 20 /* of all slots' sums, where there are more than two */
+    GROUP = 4,                /* the most rows of bins at a time, */
+    GROUP_BYTES = 600 << 10,  /* whose packed operands lie in the second cache */
+    ALIAS_FLOATS = 8,         /* an alias_taps */
+    AHEAD_BYTES = 1000 << 10, /* of those and of what is read next, at the most */
+    FINISH_BLOCK = 4096,      /* numbers of the slots' sums added up at a time */
+    SLOTS_BYTES = 48 << 20    /* of all slots' sums, where there are more than two */
 };
 
 /* ---- Memory ---- */
 
-/* The workspace of all threads. A fold's aliases lie in many columns: their u and v are made once,
- * and a slot sums the gradients of all of them. */
+/* The workspace of all threads. A fold's aliases lie in many columns, whose u and v are made once.
+ */
 typedef struct {
     int slots;
     int64_t slot_floats;
     float *phases;  /* [radius + 1][size][2]: cosine, sine */
     float *turned;  /* [taps][pairs] */
-    float *columns; /* with a fold: [radius + 1][size][2][stride] */
-    float *sums;    /* [slots], of turned taps or of such columns */
+    float *columns; /* with a fold: [radius + 1][rows][2][stride] */
+    float *sums;    /* [slots] of turned taps, or such columns */
     size_t bytes;
 } taps_work;
 
 typedef struct alias_taps alias_taps; /* see taps_folded.h */
 
-/* A thread's scratch. */
+/* A thread's scratch: of each of a group's (ky, kx) and (-ky, kx) in turn, */
 typedef struct {
-    float *uv, *duv;  /* [size][2][stride] without a fold */
-    lanes *right[2];  /* of (ky, kx) and (-ky, kx): input channels or filters deep, */
-    lanes *turned[2]; /* images deep */
-    float *left[2];
-    float *dh[2];           /* [ROWS][2][filters]: a panel's results, real and imaginary parts */
+    float *uv, *duv;         /* [rows][2][stride] without a fold: see taps_sums.h */
+    lanes *right[2 * GROUP]; /* input channels or filters deep, or, turned, images */
+    float *left[2 * GROUP];
+    float *dh[2 * GROUP];   /* [rows][2][filters]: results, real and imaginary parts; of a panel, or
+                             * with a fold of all */
     alias_taps *aliases[2]; /* of the bins at work */
+    panel_block *blocks;    /* what is read next */
     size_t bytes;
 } taps_scratch;
 
@@ -47,7 +52,9 @@ static inline int64_t uv_stride(const fcnn_taps *t) {
     return (t->kernel.pairs + 2 * LANES - 1) / LANES * LANES;
 }
 
-static inline int64_t uv_floats(const fcnn_taps *t) { return 2 * t->kernel.size * uv_stride(t); }
+static inline int64_t uv_floats(const fcnn_taps *t) {
+    return 2 * rows_of(t->kernel.size) * uv_stride(t);
+}
 
 static inline int output_radius(const fcnn_taps *t) {
     return t->fold ? t->fold->radius_out : t->kernel.radius;
@@ -73,33 +80,50 @@ static inline taps_work work_of(const fcnn_taps *t, void *memory) {
     taps_work work = {.slot_floats = t->fold ? columns : tap_floats(t)};
     int64_t slots = SLOTS_BYTES / (work.slot_floats * (int64_t)sizeof(float));
     work.slots = slots < 2 ? 2 : slots < SLOTS ? (int)slots : SLOTS;
+    if (t->fold) work.slots = output_radius(t) + 1;
     if (work.slots > units_of(t)) work.slots = units_of(t);
     unsigned char *at = memory;
     work.phases = take(&at, (int64_t)(t->kernel.radius + 1) * t->kernel.size * 2);
     work.turned = take(&at, tap_floats(t));
     work.columns = take(&at, columns);
-    work.sums = take(&at, work.slot_floats * work.slots);
+    work.sums = take(&at, work.slot_floats * (t->fold ? 1 : work.slots));
     work.bytes = (size_t)(at - (unsigned char *)memory);
     return work;
+}
+
+/* ky at a time: their spectra are made of u and v, which are larger than the second cache,
+ * together.
+ */
+static inline int group_of(const fcnn_taps *t, int deep, int capacity) {
+    size_t bytes = 2 * fcnn_cpu_right_bytes(deep, capacity);
+    size_t most = t->fold ? 1 : GROUP_BYTES / bytes;
+    return most < 1 ? 1 : most < GROUP ? (int)most : GROUP;
 }
 
 static inline taps_scratch scratch_of(const fcnn_taps *t, int capacity, void *memory) {
     int inner = t->channels * (t->fold ? t->fold->most : 1);
     int deep = inner > t->filters ? inner : t->filters;
     int64_t uv = t->fold ? 0 : uv_floats(t);
-    size_t left = fcnn_cpu_left_bytes(t->fold ? t->filters : 1, deep > capacity ? deep : capacity);
+    size_t wide = fcnn_cpu_round_up(t->filters, LANES) + ROWS; /* by columns, with a fold */
+    size_t left = fcnn_cpu_left_bytes(1, deep > capacity ? deep : capacity);
+    if (t->fold) left = fcnn_cpu_larger(left, (size_t)inner * 3 * wide * sizeof(float));
+    int held = t->fold ? (int)fcnn_cpu_round_up(inner, ROWS) : ROWS;
     taps_scratch s;
     unsigned char *at = memory;
     s.uv = take(&at, uv);
     s.duv = take(&at, uv);
-    for (int i = 0; i < 2; i++) {
-        s.right[i] = take(&at, (int64_t)(fcnn_cpu_right_bytes(deep, capacity) / sizeof(float)));
-        s.turned[i] =
-            take(&at, (int64_t)(fcnn_cpu_right_bytes(capacity, t->filters) / sizeof(float)));
+    int shallow = inner < t->filters ? inner : t->filters;
+    size_t right = fcnn_cpu_larger(fcnn_cpu_right_bytes(deep, capacity),
+                                   fcnn_cpu_right_bytes(capacity, t->filters));
+    for (int i = 0; i < 2 * group_of(t, shallow, capacity); i++) {
+        s.right[i] = take(&at, (int64_t)(right / sizeof(float)));
         s.left[i] = take(&at, (int64_t)(left / sizeof(float)));
-        s.aliases[i] = take(&at, t->fold ? ALIAS_FLOATS * t->fold->most : 0);
-        s.dh[i] = take(&at, (int64_t)fcnn_cpu_round_up(t->filters, LANES) * ROWS * 2);
+        s.dh[i] = take(&at, (int64_t)fcnn_cpu_round_up(t->filters, LANES) * held * 2);
     }
+    for (int i = 0; i < 2; i++)
+        s.aliases[i] = take(&at, t->fold ? ALIAS_FLOATS * t->fold->most : 0);
+    int most = t->fold ? t->fold->most + 1 : GROUP;
+    s.blocks = take(&at, 2 * most * (int64_t)(sizeof(panel_block) / sizeof(float)));
     s.bytes = (size_t)(at - (unsigned char *)memory);
     return s;
 }
@@ -110,70 +134,14 @@ static inline const float *phases_of(const fcnn_taps *t, const taps_work *work, 
     return work->phases + (int64_t)k * t->kernel.size * 2;
 }
 
-/* u(i) = sum_j c(j) w(i, j) and v(i) = sum_j s(j) w(i, j) of all pairs. */
-static inline void sum_across(const fcnn_taps *t, const float *across, const float *w, float *uv) {
-    int size = t->kernel.size;
-    int64_t pairs = t->kernel.pairs, stride = uv_stride(t);
-    for (int64_t p = 0; p < pairs; p += LANES) {
-        int count = pairs - p < LANES ? (int)(pairs - p) : LANES;
-        const float *tap = w + p;
-        for (int i = 0; i < size; i++) {
-            lanes u = {0}, v = {0};
-            for (int j = 0; j < size; j++, tap += pairs) {
-                lanes value = lanes_load_some(tap, count);
-                u += across[2 * j] * value;
-                v += across[2 * j + 1] * value;
-            }
-            lanes_store(uv + 2 * i * stride + p, u);
-            lanes_store(uv + (2 * i + 1) * stride + p, v);
-        }
-    }
+/* u and v of a column kx, and their gradients added to the taps', turned or not. */
+static inline void sum_column(const fcnn_taps *t, const taps_work *work, int kx, const float *w,
+                              float *uv) {
+    sum_across(t->kernel.size, phases_of(t, work, kx), w, t->kernel.pairs, uv, uv_stride(t));
 }
-
-/* The adjoint: adds to the taps' gradients, turned. */
-static inline void spread_across(const fcnn_taps *t, const float *across, const float *duv,
-                                 float *dw) {
-    int size = t->kernel.size;
-    int64_t pairs = t->kernel.pairs, stride = uv_stride(t);
-    for (int64_t p = 0; p < pairs; p += LANES) {
-        int count = pairs - p < LANES ? (int)(pairs - p) : LANES;
-        float *tap = dw + p;
-        for (int i = 0; i < size; i++) {
-            lanes u = lanes_load(duv + 2 * i * stride + p);
-            lanes v = lanes_load(duv + (2 * i + 1) * stride + p);
-            for (int j = 0; j < size; j++, tap += pairs)
-                lanes_store_some(
-                    tap, lanes_load_some(tap, count) + across[2 * j] * u + across[2 * j + 1] * v,
-                    count);
-        }
-    }
-}
-
-/* The four sums over i that a bin and its mirrored one are made of. */
-typedef struct {
-    lanes cu, cv, su, sv;
-} down_sums;
-
-static inline down_sums sum_down(int size, const float *down, const float *uv, int64_t stride) {
-    down_sums d = {{0}, {0}, {0}, {0}};
-    for (int i = 0; i < size; i++, uv += 2 * stride) {
-        lanes u = lanes_load(uv), v = lanes_load(uv + stride);
-        d.cu += down[2 * i] * u;
-        d.cv += down[2 * i] * v;
-        d.su += down[2 * i + 1] * u;
-        d.sv += down[2 * i + 1] * v;
-    }
-    return d;
-}
-
-/* u and v's gradients from those of the four sums. */
-static inline void spread_down(int size, const float *down, const down_sums *d, float *duv,
-                               int64_t stride) {
-    for (int i = 0; i < size; i++, duv += 2 * stride) {
-        lanes_store(duv, lanes_load(duv) + down[2 * i] * d->cu + down[2 * i + 1] * d->su);
-        lanes_store(duv + stride,
-                    lanes_load(duv + stride) + down[2 * i] * d->cv + down[2 * i + 1] * d->sv);
-    }
+static inline void spread_column(const fcnn_taps *t, const taps_work *work, int kx,
+                                 const float *duv, float *dw) {
+    spread_across(t->kernel.size, phases_of(t, work, kx), duv, uv_stride(t), dw, t->kernel.pairs);
 }
 
 /* ---- A unit ---- */
@@ -183,6 +151,7 @@ typedef struct {
     const taps_work *work;
     taps_scratch s;
     int kx, first, end; /* ky of first .. end - 1, and their negatives */
+    int count;          /* units that these rows are */
 } taps_unit;
 
 /* The bins of a row +-ky: how many, and which. */
@@ -215,15 +184,16 @@ static inline void put_turned_bin(const fcnn_tensor *t, int64_t k, lanes *right)
 }
 
 /* ROWS rows of turned dh, a row of numbers' real parts before that of their imaginary parts. */
-static inline void multiply_turned(const taps_unit *u, int i, int images) {
+static inline void multiply_turned(const taps_unit *u, int left, int i, int images, float *dh,
+                                   panel_ahead *ahead) {
     int filters = u->taps->filters, wide = (int)fcnn_cpu_round_up(filters, LANES);
-    const lanes *right = u->s.turned[i];
+    const lanes *right = u->s.right[i];
     for (int o = 0; o < filters; o += LANES, right += right_lanes(images)) {
         panel_tile tile;
-        panel_multiply(images, u->s.left[i], right, &tile);
+        panel_multiply(images, u->s.left[left], right, &tile, ahead);
         for (int r = 0; r < ROWS; r++) {
-            lanes_store(u->s.dh[i] + 2 * r * wide + o, tile.re[r]);
-            lanes_store(u->s.dh[i] + (2 * r + 1) * wide + o, tile.im[r]);
+            lanes_store(dh + 2 * r * wide + o, tile.re[r]);
+            lanes_store(dh + (2 * r + 1) * wide + o, tile.im[r]);
         }
     }
 }

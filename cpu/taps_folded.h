@@ -5,6 +5,8 @@
 
 #include "taps.h"
 
+enum { FOLDED_GROUP = 4 }; /* the most aliases of a column at a time */
+
 /* What an alias' numbers of h are made of: re = cu - below sv, im = sign (cv + below su). */
 struct alias_taps {
     int64_t at; /* in the fold's list */
@@ -55,9 +57,10 @@ static inline int64_t folded_place(const folded_row *row, int j, int o) {
 }
 
 /* LANES numbers of both bins' h. */
-static inline void folded_load(const folded_row *row, int j, int o, lanes re[2], lanes im[2]) {
+ALWAYS_INLINE void folded_load(int size, const folded_row *row, int j, int o, lanes re[2],
+                               lanes im[2]) {
     const taps_unit *u = row->unit;
-    down_sums d = sum_down(u->taps->kernel.size, folded_alias(row, 0, j)->down,
+    down_sums d = sum_down(size, folded_alias(row, 0, j)->down,
                            u->work->columns + folded_place(row, j, o), uv_stride(u->taps));
     for (int i = 0; i < 2; i++) {
         const alias_taps *alias = folded_alias(row, i < row->bins ? i : 0, j);
@@ -66,23 +69,46 @@ static inline void folded_load(const folded_row *row, int j, int o, lanes re[2],
     }
 }
 
-/* Their gradients, a panel's results of row r, into a slot's columns. */
-static inline void folded_add(const folded_row *row, int j, int r, float *columns) {
+/* The gradients of `count` aliases from a on, which lie in one column, and of channel c, into it.
+ */
+ALWAYS_INLINE void folded_add(int size, const folded_row *row, int a, int count, int c,
+                              float *columns) {
     const taps_unit *u = row->unit;
     int64_t wide = (int64_t)fcnn_cpu_round_up(row->filters, LANES);
+    const float *down[FOLDED_GROUP];
+    for (int g = 0; g < count; g++) down[g] = u->s.aliases[0][a + g].down;
     for (int o = 0; o < row->filters; o += LANES) {
-        down_sums d = {{0}, {0}, {0}, {0}};
-        for (int i = 0; i < row->bins; i++) {
-            const alias_taps *alias = folded_alias(row, i, j);
-            const float *dh = u->s.dh[i] + 2 * r * wide + o;
-            lanes re = lanes_load(dh), im = alias->sign * lanes_load(dh + wide);
-            d.cu += re;
-            d.cv += im;
-            d.su += alias->below * im;
-            d.sv -= alias->below * re;
+        down_sums d[FOLDED_GROUP];
+        for (int g = 0; g < count; g++) {
+            int j = (a + g) * row->channels + c;
+            d[g] = (down_sums){{0}, {0}, {0}, {0}};
+            for (int i = 0; i < row->bins; i++) {
+                const alias_taps *alias = &u->s.aliases[i][a + g];
+                const float *dh = u->s.dh[i] + 2 * j * wide + o;
+                lanes re = lanes_load(dh), im = alias->sign * lanes_load(dh + wide);
+                d[g].cu += re;
+                d[g].cv += im;
+                d[g].su += alias->below * im;
+                d[g].sv -= alias->below * re;
+            }
         }
-        spread_down(u->taps->kernel.size, folded_alias(row, 0, j)->down, &d,
-                    columns + folded_place(row, j, o), uv_stride(u->taps));
+        spread_down(size, count, down, d, columns + folded_place(row, a * row->channels + c, o),
+                    uv_stride(u->taps));
+    }
+}
+
+ALWAYS_INLINE void folded_add_all(int size, const folded_row *row, float *columns) {
+    const alias_taps *aliases = row->unit->s.aliases[0];
+    int all = row->inner / row->channels;
+    for (int a = 0, count; a < all; a += count) {
+        for (count = 1; a + count < all && count < FOLDED_GROUP; count++)
+            if (aliases[a + count].uv != aliases[a].uv) break;
+        for (int c = 0; c < row->channels; c++) {
+            if (count == FOLDED_GROUP)
+                folded_add(size, row, a, FOLDED_GROUP, c, columns);
+            else
+                folded_add(size, row, a, count, c, columns);
+        }
     }
 }
 
@@ -99,41 +125,48 @@ static inline panel_row folded_output(const folded_row *row, int i, const fcnn_t
     return out;
 }
 
-/* h of LANES filters and input channels, made filters by LANES and turned, into left panels. */
-static inline void put_folded_block(const folded_row *row, int o, int block) {
-    lanes re[2][LANES], im[2][LANES];
-    for (int l = 0; l < LANES; l++) {
-        lanes both_re[2] = {{0}, {0}}, both_im[2] = {{0}, {0}};
-        if (block * LANES + l < row->inner)
-            folded_load(row, block * LANES + l, o, both_re, both_im);
-        for (int i = 0; i < 2; i++) {
-            re[i][l] = both_re[i];
-            im[i][l] = both_im[i];
-        }
+/* What the next row reads: x at its aliases and, with dy, its bins of dy. */
+static inline panel_ahead folded_ahead(const taps_unit *u, int ky, const fcnn_tensor *x,
+                                       const fcnn_tensor *dy) {
+    panel_ahead ahead = {.blocks = u->s.blocks};
+    const fcnn_fold *fold = u->taps->fold;
+    int64_t k[2];
+    int bins = ky + 1 < u->end ? bins_of(u, ky + 1, k) : 0;
+    for (int i = 0; i < bins; i++) {
+        for (int64_t a = fold->start[k[i]]; a < fold->start[k[i] + 1]; a++)
+            ahead_add(&ahead, x, fold->bin[a]);
+        if (dy) ahead_add(&ahead, dy, k[i]);
     }
-    for (int i = 0; i < row->bins; i++) {
-        lanes_transpose(re[i]);
-        lanes_transpose(im[i]);
-        for (int l = 0; l < panel_part(o, row->filters, LANES); l++)
-            left_put(row->unit->s.left[i] + (o + l) / ROWS * left_floats(row->inner),
-                     (o + l) % ROWS, block, re[i][l], im[i][l]);
-    }
+    return ahead;
 }
 
-static inline void put_folded(const folded_row *row) {
-    for (int o = 0; o < row->filters; o += LANES)
-        for (int block = 0; block < panel_blocks(row->inner, LANES); block++)
-            put_folded_block(row, o, block);
-    int full = row->filters / ROWS;
-    for (int i = 0; i < row->bins && row->filters % ROWS; i++)
-        left_put_zeros(row->unit->s.left[i] + full * left_floats(row->inner), row->filters % ROWS,
-                       row->inner);
+/* h, by columns, into both left operands; filters there are not are zeros. */
+static inline int folded_wide(const folded_row *row) {
+    return (int)fcnn_cpu_round_up(row->filters, LANES) + ROWS;
+}
+
+ALWAYS_INLINE void put_folded(int size, const folded_row *row) {
+    int wide = folded_wide(row);
+    for (int j = 0; j < row->inner; j++) {
+        for (int o = 0; o < row->filters; o += LANES) {
+            lanes re[2], im[2];
+            folded_load(size, row, j, o, re, im);
+            for (int i = 0; i < 2; i++) {
+                float *at = row->unit->s.left[i] + (int64_t)j * 3 * wide + o;
+                lanes_store(at, re[i] + im[i]);
+                lanes_store(at + wide, re[i]);
+                lanes_store(at + 2 * wide, im[i]);
+            }
+        }
+    }
 }
 
 static inline void multiply_folded(const taps_unit *u, int ky, const fcnn_tensor *x,
                                    const fcnn_tensor *y) {
     folded_row row = folded_row_of(u, ky);
-    put_folded(&row);
+    panel_ahead ahead = folded_ahead(u, ky, x, NULL);
+    ahead_pace(&ahead, row.bins, row.filters, x->images, row.inner);
+    OF_SIZE(u->taps->kernel.size, put_folded, &row)
     for (int i = 0; i < row.bins; i++) {
         for (int j = 0; j < row.inner; j++) {
             panel_row from = folded_input(&row, i, x, j);
@@ -143,8 +176,8 @@ static inline void multiply_folded(const taps_unit *u, int ky, const fcnn_tensor
             panel_row targets[ROWS];
             int rows = panel_part(o, row.filters, ROWS);
             for (int r = 0; r < rows; r++) targets[r] = folded_output(&row, i, y, o + r);
-            panel_product(row.inner, u->s.left[i] + o / ROWS * left_floats(row.inner),
-                          u->s.right[i], rows, x->images, targets, streams(y));
+            panel_product(row.inner, u->s.left[i] + o, folded_wide(&row), u->s.right[i], rows,
+                          x->images, targets, streams(y), &ahead);
         }
     }
 }
@@ -159,7 +192,7 @@ static inline void multiply_unfolded(const taps_unit *u, int ky, const fcnn_tens
         for (int r = 0; r < rows; r++) {
             for (int o = 0; o < row.filters; o += LANES) {
                 lanes re[2], im[2];
-                folded_load(&row, j + r, o, re, im);
+                folded_load(u->taps->kernel.size, &row, j + r, o, re, im);
                 for (int i = 0; i < 2; i++) left_put(u->s.left[i], r, o / LANES, re[i], -im[i]);
             }
         }
@@ -167,8 +200,8 @@ static inline void multiply_unfolded(const taps_unit *u, int ky, const fcnn_tens
             panel_row targets[ROWS];
             for (int r = 0; r < rows; r++) targets[r] = folded_input(&row, i, dx, j + r);
             left_put_zeros(u->s.left[i], rows, row.filters);
-            panel_product(row.filters, u->s.left[i], u->s.right[i], rows, dy->images, targets,
-                          streams(dx));
+            panel_product(row.filters, u->s.left[i], 0, u->s.right[i], rows, dy->images, targets,
+                          streams(dx), NULL);
         }
     }
 }
@@ -177,19 +210,22 @@ static inline void multiply_unfolded(const taps_unit *u, int ky, const fcnn_tens
 static inline void reduce_folded(const taps_unit *u, int ky, const fcnn_tensor *x,
                                  const fcnn_tensor *dy, float *columns) {
     folded_row row = folded_row_of(u, ky);
-    for (int i = 0; i < row.bins; i++) put_turned_bin(dy, row.k[i], u->s.turned[i]);
+    panel_ahead ahead = folded_ahead(u, ky, x, dy);
+    ahead_pace(&ahead, row.bins, row.inner, row.filters, x->images);
+    int wide = (int)fcnn_cpu_round_up(row.filters, LANES);
+    for (int i = 0; i < row.bins; i++) put_turned_bin(dy, row.k[i], u->s.right[i]);
     for (int j = 0; j < row.inner; j += ROWS) {
         int rows = panel_part(j, row.inner, ROWS);
         for (int i = 0; i < row.bins; i++) {
             for (int r = 0; r < rows; r++) {
                 panel_row from = panel_row_conjugate(folded_input(&row, i, x, j + r));
-                left_put_row(u->s.left[i], r, x->images, &from);
+                left_put_row(u->s.left[0], r, x->images, &from);
             }
-            left_put_zeros(u->s.left[i], rows, x->images);
-            multiply_turned(u, i, x->images);
+            left_put_zeros(u->s.left[0], rows, x->images);
+            multiply_turned(u, 0, i, x->images, u->s.dh[i] + (int64_t)j * 2 * wide, &ahead);
         }
-        for (int r = 0; r < rows; r++) folded_add(&row, j + r, r, columns);
     }
+    OF_SIZE(u->taps->kernel.size, folded_add_all, &row, columns)
 }
 
 #endif

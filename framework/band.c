@@ -31,13 +31,12 @@ fcnn_status fcnn_fold_size(int n, int stride, int *m) {
                            stride, n, below * stride - 1, above * stride - 1);
 }
 
-/* By rows, then columns of the plane; rows fall where ky < 0, so that the aliases of (ky, kx) and
- * of
- * (-ky, kx), kx > 0, are each other's mirror images in turn. */
+/* By columns, then rows of the plane; rows fall where ky < 0, so that the aliases of (ky, kx) and
+ * of (-ky, kx), kx > 0, are each other's mirror images in turn. */
 static int fold_bin(const fcnn_fold *fold, int m, int ky, int kx, int64_t at) {
     int r = fold->radius_in, reach = fold->stride, count = 0;
-    for (int i = -reach; i <= reach; i++) {
-        for (int j = -reach; j <= reach; j++) {
+    for (int j = -reach; j <= reach; j++) {
+        for (int i = -reach; i <= reach; i++) {
             int qy = ky + (ky < 0 ? -i : i) * m, qx = kx + j * m;
             if (abs(qy) > r || abs(qx) > r) continue;
             if (ky == 0 && kx == 0 && !fcnn_band_stored(qy, qx)) continue;
