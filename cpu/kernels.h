@@ -195,7 +195,7 @@ fcnn_status CPU(product_backward_weights)(fcnn_device *, const fcnn_fold *, cons
                                           const fcnn_tensor *, fcnn_complex *);
 fcnn_status CPU(taps_plan)(fcnn_device *, const fcnn_taps *, int, int64_t *);
 fcnn_status CPU(taps_forward)(fcnn_device *, const fcnn_taps *, const float *, void *,
-                              const fcnn_tensor *, fcnn_tensor *);
+                              const fcnn_tensor *, fcnn_tensor *, double *);
 fcnn_status CPU(taps_backward)(fcnn_device *, const fcnn_taps *, const float *, void *,
                                const fcnn_tensor *, const fcnn_tensor *, fcnn_tensor *, float *);
 fcnn_status CPU(bias_forward)(fcnn_device *, const float *, fcnn_tensor *);
@@ -220,8 +220,8 @@ fcnn_status CPU(norm_apply)(fcnn_device *, const fcnn_norm_constants *, const fc
                             const float *, const float *, const float *, const float *,
                             fcnn_tensor *);
 fcnn_status CPU(norm_statistics)(fcnn_device *, const fcnn_norm_constants *, const fcnn_tensor *,
-                                 const float *, const float *, float *, float *, float *, float *,
-                                 float *);
+                                 const double *, const float *, const float *, float *, float *,
+                                 float *, float *, float *);
 fcnn_status CPU(norm_running)(fcnn_device *, const fcnn_norm_constants *, int, const float *,
                               const float *, const float *, const float *, float *);
 fcnn_status CPU(norm_backward)(fcnn_device *, const fcnn_tensor *, const float *, const float *,

@@ -25,7 +25,11 @@ static double keep_statistics(const fcnn_norm_constants *constants, int c, doubl
 /* ---- Bands ---- */
 
 /* Energy beyond DC of each channel of a block: sum over images and bins k > 0. */
-static void block_energy(const fcnn_tensor *x, block b, double *energy) {
+static void block_energy(const fcnn_tensor *x, block b, const double *known, double *energy) {
+    if (known) {
+        memcpy(energy, known + b.first, (size_t)(b.end - b.first) * sizeof *energy);
+        return;
+    }
     wide sums[CHANNEL_BLOCK] = {{0}};
     int64_t bins = fcnn_band_count(x->radius);
     for (int64_t k = 1; k < bins; k++) {
@@ -84,10 +88,10 @@ static void apply_block(const fcnn_tensor *x, block b, const fcnn_norm_affine *a
 }
 
 static void block_statistics(const fcnn_norm_constants *constants, const fcnn_tensor *x, block b,
-                             const float *gamma, const float *beta, const statistics *kept,
-                             fcnn_norm_affine *affine) {
+                             const double *known, const float *gamma, const float *beta,
+                             const statistics *kept, fcnn_norm_affine *affine) {
     double energy[CHANNEL_BLOCK];
-    block_energy(x, b, energy);
+    block_energy(x, b, known, energy);
     for (int c = b.first; c < b.end; c++) {
         double mu = dc_mean(x, c);
         double variance = (dc_variance(x, c, mu) + energy[c - b.first]) / x->images;
@@ -103,21 +107,21 @@ static void band_forward(fcnn_device *base, const fcnn_norm_constants *constants
     for (int unit = 0; unit < blocks_of(x); unit++) {
         block b = block_at(x, unit);
         fcnn_norm_affine affine[CHANNEL_BLOCK];
-        block_statistics(constants, x, b, gamma, beta, kept, affine);
+        block_statistics(constants, x, b, NULL, gamma, beta, kept, affine);
         apply_block(x, b, affine, y);
     }
 }
 
 fcnn_status CPU(norm_statistics)(fcnn_device *base, const fcnn_norm_constants *constants,
-                                 const fcnn_tensor *x, const float *gamma, const float *beta,
-                                 float *running_mean, float *running_variance, float *mean,
-                                 float *inverse, float *out) {
+                                 const fcnn_tensor *x, const double *energy, const float *gamma,
+                                 const float *beta, float *running_mean, float *running_variance,
+                                 float *mean, float *inverse, float *out) {
     statistics kept = {running_mean, running_variance, mean, inverse};
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < blocks_of(x); unit++) {
         block b = block_at(x, unit);
         fcnn_norm_affine affine[CHANNEL_BLOCK];
-        block_statistics(constants, x, b, gamma, beta, &kept, affine);
+        block_statistics(constants, x, b, energy, gamma, beta, &kept, affine);
         for (int c = b.first; c < b.end; c++) {
             out[c] = affine[c - b.first].scale;
             out[x->channels + c] = affine[c - b.first].shift;

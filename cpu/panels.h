@@ -127,17 +127,16 @@ static inline void panel_multiply(int depth, const float *left, const lanes *rig
     panel_result(&sums, tile);
 }
 
-/* The same of a left operand by columns, [depth][a + b, a, b][wide rows], from one of its rows on.
- */
-static inline void columns_multiply(int depth, const float *left, int wide, const lanes *right,
+/* The same of a left operand by columns, [depth][a + b, a, b][across], from one of its rows on. */
+static inline void columns_multiply(int depth, const float *left, int across, const lanes *right,
                                     panel_tile *tile, panel_ahead *ahead) {
     panel_sums sums = {{{{0}}}};
     for (int block = 0; block < depth; block += LANES) {
         int count = panel_part(block, depth, LANES);
         if (ahead) ahead_fetch(ahead);
 #pragma GCC unroll 1
-        for (int k = 0; k < count; k++, left += 3 * wide, right += 3)
-            panel_step(&sums, left, 1, wide, right);
+        for (int k = 0; k < count; k++, left += 3 * across, right += 3)
+            panel_step(&sums, left, 1, across, right);
     }
     panel_result(&sums, tile);
 }
@@ -234,31 +233,40 @@ static inline void clear_unused(const fcnn_fold *fold, const fcnn_tensor *dy,
 
 /* ---- Whole products ---- */
 
-/* A tile's `count` columns from n on to `rows` rows, of which each has its place; stream: past the
- * caches, until stream_end. */
-static inline void panel_store(const panel_tile *tile, int rows, int n, int count,
-                               const panel_row *to, bool stream) {
-    for (int r = 0; r < rows; r++) {
-        lanes re = tile->re[r] * to[r].re, im = tile->im[r] * to[r].im;
-        if (stream && count == LANES)
-            lanes_stream_complex(to[r].at + n, re, im);
+/* Where a panel's rows go. */
+typedef struct {
+    int rows;
+    panel_row row[ROWS];
+    bool stream;  /* past the caches, until stream_end */
+    wide *energy; /* [rows] that their squares are added to, or NULL */
+} panel_target;
+
+/* A tile's `count` columns from n on; columns beyond the matrix are zeros. */
+static inline void panel_store(const panel_tile *tile, int n, int count, const panel_target *to,
+                               lanes *energy) {
+    for (int r = 0; r < to->rows; r++) {
+        lanes re = tile->re[r] * to->row[r].re, im = tile->im[r] * to->row[r].im;
+        if (to->energy) energy[r] += re * re + im * im;
+        if (to->stream && count == LANES)
+            lanes_stream_complex(to->row[r].at + n, re, im);
         else
-            lanes_store_complex(to[r].at + n, re, im, count);
+            lanes_store_complex(to->row[r].at + n, re, im, count);
     }
 }
 
-/* wide: of a left operand by columns, else 0; ahead: what is read next, or NULL. */
-static inline void panel_product(int depth, const float *left, int wide, const lanes *right,
-                                 int rows, int columns, const panel_row *to, bool stream,
-                                 panel_ahead *ahead) {
+/* across: rows of a left operand by columns, else 0; ahead: what is read next, or NULL. */
+static inline void panel_product(int depth, const float *left, int across, const lanes *right,
+                                 int columns, const panel_target *to, panel_ahead *ahead) {
+    lanes energy[ROWS] = {{0}};
     for (int n = 0; n < columns; n += LANES, right += right_lanes(depth)) {
         panel_tile tile;
-        if (wide)
-            columns_multiply(depth, left, wide, right, &tile, ahead);
+        if (across)
+            columns_multiply(depth, left, across, right, &tile, ahead);
         else
             panel_multiply(depth, left, right, &tile, ahead);
-        panel_store(&tile, rows, n, panel_part(n, columns, LANES), to, stream);
+        panel_store(&tile, n, panel_part(n, columns, LANES), to, energy);
     }
+    for (int r = 0; to->energy && r < to->rows; r++) to->energy[r] += wide_halves(energy[r]);
 }
 
 #endif

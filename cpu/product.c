@@ -79,14 +79,14 @@ static void bin_forward(const bin_product *p, const fcnn_complex *h, const fcnn_
     }
     for (int o = 0; o < p->filters; o += ROWS) {
         int rows = panel_part(o, p->filters, ROWS);
-        panel_row targets[ROWS];
+        panel_target to = {.rows = rows, .stream = streams(y)};
         for (int r = 0; r < rows; r++) {
             panel_row row = kernel_row(p, h, o + r);
             left_put_row(p->left, r, p->inner, &row);
-            targets[r] = output_row(p, y, o + r);
+            to.row[r] = output_row(p, y, o + r);
         }
         left_put_zeros(p->left, rows, p->inner);
-        panel_product(p->inner, p->left, 0, p->right, rows, x->images, targets, streams(y), NULL);
+        panel_product(p->inner, p->left, 0, p->right, x->images, &to, NULL);
     }
 }
 
@@ -113,10 +113,9 @@ static void bin_backward_data(const bin_product *p, const fcnn_complex *h, const
         int rows = panel_part(j, p->inner, ROWS);
         for (int r = 0; r < rows; r++) put_kernel_column(p, h, r, j + r);
         left_put_zeros(p->left, rows, p->filters);
-        panel_row targets[ROWS];
-        for (int r = 0; r < rows; r++) targets[r] = input_row(p, dx, j + r);
-        panel_product(p->filters, p->left, 0, p->right, rows, dy->images, targets, streams(dx),
-                      NULL);
+        panel_target to = {.rows = rows, .stream = streams(dx)};
+        for (int r = 0; r < rows; r++) to.row[r] = input_row(p, dx, j + r);
+        panel_product(p->filters, p->left, 0, p->right, dy->images, &to, NULL);
     }
 }
 
@@ -160,16 +159,16 @@ static void bin_backward_weights(const bin_product *p, const fcnn_tensor *x, con
     }
     for (int o = 0; o < p->filters; o += ROWS) {
         int rows = panel_part(o, p->filters, ROWS);
-        panel_row targets[ROWS];
+        panel_target to = {.rows = rows};
         for (int r = 0; r < rows; r++) {
             panel_row row = output_row(p, dy, o + r);
             left_put_row(p->left, r, images, &row);
-            fcnn_complex *to = p->fold ? p->row + (int64_t)r * p->inner
+            fcnn_complex *at = p->fold ? p->row + (int64_t)r * p->inner
                                        : dh + (p->k * p->filters + o + r) * p->channels;
-            targets[r] = panel_row_of(to, 1.0f, false);
+            to.row[r] = panel_row_of(at, 1.0f, false);
         }
         left_put_zeros(p->left, rows, images);
-        panel_product(images, p->left, 0, p->right, rows, p->inner, targets, false, NULL);
+        panel_product(images, p->left, 0, p->right, p->inner, &to, NULL);
         if (p->fold) scatter_kernel_rows(p, o, rows, dh);
     }
 }

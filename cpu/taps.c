@@ -130,11 +130,11 @@ static void multiply_rows(const taps_unit *u, const row_group *g, const fcnn_ten
         put_rows(u, g, c, rows, depth, sign);
         for (int i = 0; i < 2 * g->count; i++) {
             if (g->k[i] < 0) continue;
-            panel_row targets[ROWS];
+            panel_target target = {.rows = rows, .stream = streams(to)};
             for (int r = 0; r < rows; r++)
-                targets[r] = panel_row_of(fcnn_cpu_row(to, g->k[i], c + r), 1.0f, false);
-            panel_product(depth, u->s.left[i], 0, u->s.right[i], rows, from->images, targets,
-                          streams(to), &ahead);
+                target.row[r] = panel_row_of(fcnn_cpu_row(to, g->k[i], c + r), 1.0f, false);
+            if (u->energy && g->k[i]) target.energy = u->energy + c;
+            panel_product(depth, u->s.left[i], 0, u->s.right[i], from->images, &target, &ahead);
         }
     }
 }
@@ -212,7 +212,7 @@ static void forward_unit(const taps_unit *u, const float *w, const fcnn_tensor *
 }
 
 fcnn_status CPU(taps_forward)(fcnn_device *base, const fcnn_taps *taps, const float *w,
-                              void *memory, const fcnn_tensor *x, fcnn_tensor *y) {
+                              void *memory, const fcnn_tensor *x, fcnn_tensor *y, double *energy) {
     taps_work work = work_of(taps, memory);
     FCNN_TRY(prepare(base, taps, w, taps->fold, &work));
     int chunks = chunks_of(taps), columns = output_radius(taps) + 1;
@@ -221,7 +221,14 @@ fcnn_status CPU(taps_forward)(fcnn_device *base, const fcnn_taps *taps, const fl
     for (int i = 0; i < units_of(taps); i++) {
         int index = (columns - 1 - i % columns) * chunks + i / columns;
         taps_unit u = unit_of((const cpu_device *)base, taps, &work, x->capacity, index, index + 1);
+        u.energy = work.energy + (int64_t)index * taps->filters;
+        memset(u.energy, 0, (size_t)taps->filters * sizeof *u.energy);
         forward_unit(&u, w, x, y);
+    }
+    for (int o = 0; energy && o < taps->filters; o++) {
+        wide sum = {0};
+        for (int i = 0; i < units_of(taps); i++) sum += work.energy[i * taps->filters + o];
+        energy[o] = wide_sum(sum);
     }
     return FCNN_OK;
 }

@@ -26,6 +26,7 @@ typedef struct {
     float *turned;  /* [taps][pairs] */
     float *columns; /* with a fold: [radius + 1][rows][2][stride] */
     float *sums;    /* [slots] of turned taps, or such columns */
+    wide *energy;   /* [units][filters]: of y beyond DC */
     size_t bytes;
 } taps_work;
 
@@ -87,6 +88,7 @@ static inline taps_work work_of(const fcnn_taps *t, void *memory) {
     work.turned = take(&at, tap_floats(t));
     work.columns = take(&at, columns);
     work.sums = take(&at, work.slot_floats * (t->fold ? 1 : work.slots));
+    work.energy = take(&at, LANES * (int64_t)units_of(t) * t->filters);
     work.bytes = (size_t)(at - (unsigned char *)memory);
     return work;
 }
@@ -152,6 +154,7 @@ typedef struct {
     taps_scratch s;
     int kx, first, end; /* ky of first .. end - 1, and their negatives */
     int count;          /* units that these rows are */
+    wide *energy;       /* [filters], where y is made */
 } taps_unit;
 
 /* The bins of a row +-ky: how many, and which. */

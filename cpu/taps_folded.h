@@ -173,11 +173,11 @@ static inline void multiply_folded(const taps_unit *u, int ky, const fcnn_tensor
             right_put_row(u->s.right[i], j, row.inner, x->images, &from);
         }
         for (int o = 0; o < row.filters; o += ROWS) {
-            panel_row targets[ROWS];
-            int rows = panel_part(o, row.filters, ROWS);
-            for (int r = 0; r < rows; r++) targets[r] = folded_output(&row, i, y, o + r);
-            panel_product(row.inner, u->s.left[i] + o, folded_wide(&row), u->s.right[i], rows,
-                          x->images, targets, streams(y), &ahead);
+            panel_target to = {.rows = panel_part(o, row.filters, ROWS), .stream = streams(y)};
+            for (int r = 0; r < to.rows; r++) to.row[r] = folded_output(&row, i, y, o + r);
+            if (row.k[i]) to.energy = u->energy + o;
+            panel_product(row.inner, u->s.left[i] + o, folded_wide(&row), u->s.right[i], x->images,
+                          &to, &ahead);
         }
     }
 }
@@ -197,11 +197,10 @@ static inline void multiply_unfolded(const taps_unit *u, int ky, const fcnn_tens
             }
         }
         for (int i = 0; i < row.bins; i++) {
-            panel_row targets[ROWS];
-            for (int r = 0; r < rows; r++) targets[r] = folded_input(&row, i, dx, j + r);
+            panel_target to = {.rows = rows, .stream = streams(dx)};
+            for (int r = 0; r < rows; r++) to.row[r] = folded_input(&row, i, dx, j + r);
             left_put_zeros(u->s.left[i], rows, row.filters);
-            panel_product(row.filters, u->s.left[i], 0, u->s.right[i], rows, dy->images, targets,
-                          streams(dx), NULL);
+            panel_product(row.filters, u->s.left[i], 0, u->s.right[i], dy->images, &to, NULL);
         }
     }
 }

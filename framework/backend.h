@@ -239,8 +239,9 @@ struct fcnn_backend {
      * it. This notes the scratch and says the bytes of workspace that both passes take. */
     fcnn_status (*taps_plan)(fcnn_device *device, const fcnn_taps *taps, int capacity,
                              int64_t *bytes);
+    /* energy, [C_out] or NULL: sum of |y_k|^2 over images and bins k > 0. */
     fcnn_status (*taps_forward)(fcnn_device *device, const fcnn_taps *taps, const float *w,
-                                void *work, const fcnn_tensor *x, fcnn_tensor *y);
+                                void *work, const fcnn_tensor *x, fcnn_tensor *y, double *energy);
     /* dx may be NULL. */
     fcnn_status (*taps_backward)(fcnn_device *device, const fcnn_taps *taps, const float *w,
                                  void *work, const fcnn_tensor *x, const fcnn_tensor *dy,
@@ -289,11 +290,11 @@ struct fcnn_backend {
                               fcnn_tensor *y);
     /* For backends that need no norm's output in memory, else NULL: what norm_forward and
      * norm_apply do to a band, as affine, [2][C]: the factor of all bins, and what is added to DC.
-     */
+     * energy: taps_forward's of x, or NULL where it is not known. */
     fcnn_status (*norm_statistics)(fcnn_device *device, const fcnn_norm_constants *constants,
-                                   const fcnn_tensor *x, const float *gamma, const float *beta,
-                                   float *running_mean, float *running_variance, float *mean,
-                                   float *inverse, float *affine);
+                                   const fcnn_tensor *x, const double *energy, const float *gamma,
+                                   const float *beta, float *running_mean, float *running_variance,
+                                   float *mean, float *inverse, float *affine);
     fcnn_status (*norm_running)(fcnn_device *device, const fcnn_norm_constants *constants,
                                 int channels, const float *gamma, const float *beta,
                                 const float *running_mean, const float *running_variance,

@@ -17,6 +17,7 @@ typedef struct {
     void *h, *dh;      /* buffers of a compact kernel, */
     bool from_taps;    /* which a backend may do without in training, */
     void *work[2];     /* with a workspace for each pass */
+    void *energy;      /* and the output's energy, [filters] doubles */
     int64_t h_version; /* of the parameters that h was computed from */
 } conv_state;
 
@@ -147,6 +148,8 @@ static fcnn_status plan_compact(fcnn_graph *graph, fcnn_node *node) {
     }
     fcnn_taps taps = taps_of(state);
     FCNN_CALL(graph, taps_plan, &taps, node->output.capacity, &bytes);
+    FCNN_TRY(fcnn_graph_plan_buffer(graph, node, state->filters * (int64_t)sizeof(double),
+                                    FCNN_LIFE_STEP, &state->energy));
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_FORWARD, &state->work[0]));
     return fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_BACKWARD, &state->work[1]);
 }
@@ -221,7 +224,7 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     if (state->from_taps) {
         fcnn_taps taps = taps_of(state);
         FCNN_CALL(graph, taps_forward, &taps, fcnn_graph_value(graph, state->weight),
-                  state->work[0], x, &node->output);
+                  state->work[0], x, &node->output, state->energy);
     } else if (fcnn_graph_get_options(graph)->half_spectra) {
         const void *half = fcnn_graph_value(graph, state->weight);
         FCNN_CALL(graph, product_forward_half, state->fold, half, x, &node->output);
@@ -256,6 +259,12 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     if (state->compact) FCNN_CALL(graph, spectrum_to_kernel, &state->kernel, dh, dweight);
     if (dx) FCNN_CALL(graph, product_backward_data, state->fold, h, dy, dx);
     return FCNN_OK;
+}
+
+const double *fcnn_conv_energy(fcnn_graph *graph, fcnn_node *node, int radius) {
+    while (node->type->flags & FCNN_LAYER_VIEW) node = fcnn_graph_input_node(graph, node, 0);
+    const conv_state *state = node->state;
+    return node->type == &fcnn_layer_conv && node->output.radius == radius ? state->energy : NULL;
 }
 
 /* All bins of compact taps, of which a cut network's products use a part. */

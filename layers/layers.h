@@ -45,6 +45,10 @@ fcnn_status fcnn_conv_declare_taps(fcnn_graph *graph, fcnn_node *node, int size,
                                    int channels, int *index);
 fcnn_status fcnn_conv_declare_bias(fcnn_graph *graph, fcnn_node *node, int filters, int *index);
 
+/* The energy beyond DC, [C], of a node's bins of that radius, if it is a convolution, or a view of
+ * one, whose forward pass has summed it of just these; else NULL. */
+const double *fcnn_conv_energy(fcnn_graph *graph, fcnn_node *node, int radius);
+
 /* srelu's a and b, one of each a channel, at their initial values. */
 fcnn_status fcnn_srelu_declare(fcnn_graph *graph, fcnn_node *node, int *a, int *b);
 /* While planning: asks a node, if it is a norm of bands that this one alone reads, not to store its

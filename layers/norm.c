@@ -93,8 +93,9 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     used.momentum = momentum(pass);
     bool batch = pass->training || pass->estimates_norms;
     if (node->deferred && batch)
-        FCNN_CALL(graph, norm_statistics, &used, x, gamma, beta, mean, variance, state->mean,
-                  state->inverse, state->affine);
+        FCNN_CALL(graph, norm_statistics, &used, x,
+                  fcnn_conv_energy(graph, fcnn_graph_input_node(graph, node, 0), x->radius), gamma,
+                  beta, mean, variance, state->mean, state->inverse, state->affine);
     else if (node->deferred)
         FCNN_CALL(graph, norm_running, &constants, x->channels, gamma, beta, mean, variance,
                   state->affine);

@@ -149,10 +149,17 @@ static void run_taps(const problem *p, const fcnn_fold *fold, const float *w, co
     fcnn_tensor dx = case_band(CASE_OUTPUT, c->radius_in, c->channels, c->images, NULL);
     float *dw = case_array(CASE_OUTPUT, p->taps, NULL);
     float *alone = case_array(CASE_OUTPUT, p->taps, NULL);
-    CASE_CALL(taps_forward, &taps, w, work, x, &y);
+    int64_t outputs = (int64_t)c->filters * c->images;
+    double *energy = case_new(c->filters), *wanted = case_new(c->filters);
+    for (int64_t i = outputs; i < fcnn_band_count(c->radius_out) * outputs; i++)
+        wanted[i / c->images % c->filters] += creal(p->y[i] * conj(p->y[i]));
+    CASE_CALL(taps_forward, &taps, w, work, x, &y, energy);
     CASE_CALL(taps_backward, &taps, w, work, x, dy, &dx, dw);
     CASE_CALL(taps_backward, &taps, w, work, x, dy, NULL, alone);
     case_compare("y of taps", &y, p->y);
+    compare_result result;
+    CASE_CHECK(compare_doubles("energy of taps", energy, wanted, c->filters, 1e-6, &result), "%s",
+               result.message);
     case_compare("dx of taps", &dx, p->dx);
     case_compare_array("dw of taps", dw, p->dw, p->taps);
     case_compare_array("dw of taps, without dx", alone, p->dw, p->taps);

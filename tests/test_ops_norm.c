@@ -196,16 +196,26 @@ static void check_affine(const problem *p, const float *affine) {
     case_compare_array("affine", affine, want, 2 * (int64_t)channels);
 }
 
-static void train_affine(const problem *p, const fcnn_tensor *x, const float *gamma,
-                         const float *beta, const float *before) {
+/* Of x beyond DC. */
+static double *energy_of(const problem *p) {
+    int64_t row = 2 * (int64_t)p->shape.images;
+    double *energy = case_new(p->shape.channels);
+    for (int64_t i = p->shape.channels * row; i < p->count; i++)
+        energy[i / row % p->shape.channels] += (double)p->x_float[i] * (double)p->x_float[i];
+    return energy;
+}
+
+/* From x alone, or given its energy. */
+static void train_affine(const problem *p, const fcnn_tensor *x, const double *energy,
+                         const float *gamma, const float *beta, const float *before) {
     int channels = p->shape.channels;
     float *running_mean = case_array(CASE_UPDATE, channels, before);
     float *running_variance = case_array(CASE_UPDATE, channels, before);
     float *mean = case_array(CASE_OUTPUT, channels, NULL);
     float *inverse = case_array(CASE_OUTPUT, channels, NULL);
     float *affine = case_array(CASE_OUTPUT, 2 * (int64_t)channels, NULL);
-    CASE_CALL(norm_statistics, &constants, x, gamma, beta, running_mean, running_variance, mean,
-              inverse, affine);
+    CASE_CALL(norm_statistics, &constants, x, energy, gamma, beta, running_mean, running_variance,
+              mean, inverse, affine);
     check_statistics(p, before, running_mean, running_variance, mean, inverse);
     check_affine(p, affine);
 }
@@ -252,8 +262,10 @@ static void train_device(const problem *p) {
     case_compare_array("dgamma alone", sums[2], p->dgamma, channels);
     case_compare_array("dbeta alone", sums[3], p->dbeta, channels);
     if (p->radius_out == p->shape.radius) train_in_place(p, &x, gamma, mean, inverse);
-    if (p->layout == FCNN_BAND && case_current()->backend->norm_statistics)
-        train_affine(p, &x, gamma, beta, before);
+    if (p->layout == FCNN_BAND && case_current()->backend->norm_statistics) {
+        train_affine(p, &x, NULL, gamma, beta, before);
+        train_affine(p, &x, energy_of(p), gamma, beta, before);
+    }
 }
 
 static void training(void) {

@@ -211,8 +211,8 @@ static fcnn_pending_norm run_norm(const problem *p, const fcnn_tensor *x) {
     float *affine = case_array(CASE_OUTPUT, 2 * (int64_t)channels, NULL);
     float *mean = case_array(CASE_OUTPUT, channels, NULL);
     float *inverse = case_array(CASE_OUTPUT, channels, NULL);
-    CASE_CALL(norm_statistics, &constants, x, gamma, beta, running_mean, running_variance, mean,
-              inverse, affine);
+    CASE_CALL(norm_statistics, &constants, x, NULL, gamma, beta, running_mean, running_variance,
+              mean, inverse, affine);
     return (fcnn_pending_norm){.affine = affine,
                                .gamma = gamma,
                                .mean = mean,

@@ -144,7 +144,7 @@ static fcnn_status spectrum_backward(bench *b, const fcnn_kernel_shape *shape) {
 
 static fcnn_status taps_training(bench *b) {
     fcnn_taps taps = taps_of(b);
-    BENCH_CALL(b, taps_forward, &taps, b->w, b->memory.work, &b->x_band, &b->y_band);
+    BENCH_CALL(b, taps_forward, &taps, b->w, b->memory.work, &b->x_band, &b->y_band, NULL);
     BENCH_CALL(b, taps_backward, &taps, b->w, b->memory.work, &b->x_band, &b->y_band, &b->dx_band,
                b->dw);
     return FCNN_OK;

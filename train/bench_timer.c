@@ -127,8 +127,9 @@ TIMED(product_backward_weights, backward_weights,
       LIST(const fcnn_fold *fold, const fcnn_tensor *x, const fcnn_tensor *dy, fcnn_complex *dh),
       LIST(fold, x, dy, dh), product_flops(fold, x, dy), product_bytes(fold, x, dy))
 TIMED(taps_forward, forward,
-      LIST(const fcnn_taps *taps, const float *w, void *work, const fcnn_tensor *x, fcnn_tensor *y),
-      LIST(taps, w, work, x, y), product_flops(taps->fold, x, y), of(x) + of(y))
+      LIST(const fcnn_taps *taps, const float *w, void *work, const fcnn_tensor *x, fcnn_tensor *y,
+           double *energy),
+      LIST(taps, w, work, x, y, energy), product_flops(taps->fold, x, y), of(x) + of(y))
 TIMED(taps_backward, backward,
       LIST(const fcnn_taps *taps, const float *w, void *work, const fcnn_tensor *x,
            const fcnn_tensor *dy, fcnn_tensor *dx, float *dw),
@@ -181,11 +182,12 @@ TIMED(srelu_backward, activation,
       LIST(window, grid, a, b, x, square, dy, dx, da, db), 2.0 * srelu_flops(x, window, grid),
       of(x) + of(dy) + of(dx))
 TIMED(norm_statistics, norm,
-      LIST(const fcnn_norm_constants *constants, const fcnn_tensor *x, const float *gamma,
-           const float *beta, float *running_mean, float *running_variance, float *mean,
-           float *inverse, float *affine),
-      LIST(constants, x, gamma, beta, running_mean, running_variance, mean, inverse, affine), 0.0,
-      of(x))
+      LIST(const fcnn_norm_constants *constants, const fcnn_tensor *x, const double *energy,
+           const float *gamma, const float *beta, float *running_mean, float *running_variance,
+           float *mean, float *inverse, float *affine),
+      LIST(constants, x, energy, gamma, beta, running_mean, running_variance, mean, inverse,
+           affine),
+      0.0, energy ? 0.0 : of(x))
 TIMED(normed_srelu_forward, activation,
       LIST(int window, const float *affine, const float *a, const float *b, const fcnn_tensor *x,
            fcnn_complex *square, fcnn_tensor *y),
