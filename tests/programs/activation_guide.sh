@@ -27,7 +27,8 @@ open("guide.cfg", "w").write(open("models/lenet.cfg").read().replace(
     "activation=srelu\nwindow=3\n", cfg))
 PYTHON
 
-cmake -S . -B build -DFCNN_CUDA=OFF -DFCNN_WERROR=ON -DCMAKE_C_FLAGS_RELEASE=-O1 >cmake.log 2>&1
+cmake -S . -B build -DFCNN_CUDA=OFF -DFCNN_WERROR=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+    -DCMAKE_C_FLAGS_RELWITHDEBINFO=-O1 >cmake.log 2>&1
 cmake --build build -j2 --target fcnn-train fcnn-info test_ops_rules test_ops_per_bin \
     >build.log 2>&1 || { tail -30 build.log; exit 1; }
 
