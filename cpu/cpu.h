@@ -244,7 +244,7 @@ static inline size_t fcnn_cpu_stream_scratch(int aliases, int channels, int filt
 }
 
 /* srelu by sums: rows of cells, a cell two registers of at most 16 floats, a window of them, and
- * behind them two doubles a channel and tile of at least 4 images: see srelu.c. */
+ * behind them what the backward pass knows of a channel: see srelu_backward.c. */
 enum { SRELU_ZEROS = 4 };                           /* beyond the window, on both sides of a row */
 static inline int fcnn_cpu_srelu_rows(int window) { /* a power of two */
     int rows = 2;
@@ -256,9 +256,13 @@ static inline size_t fcnn_cpu_srelu_cells(int radius, int window) {
     return ((size_t)fcnn_cpu_srelu_rows(window) * row + across * ((size_t)window + 1)) * 2 * 16 *
            sizeof(float);
 }
-static inline size_t fcnn_cpu_srelu_scratch(int radius, int window, int channels, int capacity) {
-    return fcnn_cpu_srelu_cells(radius, window) +
-           (size_t)channels * (size_t)(capacity / 4) * 2 * sizeof(double);
+typedef struct {
+    float a, b;         /* of dy and of 2 [x g], with the norm's factor */
+    float along, shift; /* times the norm's output, subtracted; added at DC */
+    bool unsummed;      /* dx is still the gradient in the norm's output */
+} cpu_srelu_factors;
+static inline size_t fcnn_cpu_srelu_scratch(int radius, int window, int channels) {
+    return fcnn_cpu_srelu_cells(radius, window) + (size_t)channels * sizeof(cpu_srelu_factors);
 }
 
 #endif

@@ -353,8 +353,7 @@ fcnn_status fcnn_cpu_demand(fcnn_device *base, const fcnn_demand *demand) {
         bytes = fcnn_cpu_grid_scratch(demand->size);
         break;
     case FCNN_DEMAND_SRELU:
-        bytes = fcnn_cpu_srelu_scratch(demand->radius, demand->window, demand->channels,
-                                       demand->capacity);
+        bytes = fcnn_cpu_srelu_scratch(demand->radius, demand->window, demand->channels);
         break;
     case FCNN_DEMAND_POOL: /* two maps of the input's side, one of the output's: see pool.c */
         FCNN_TRY(fcnn_cpu_make_grid(device, demand->size));

@@ -236,7 +236,7 @@ fcnn_status CPU(srelu_backward)(fcnn_device *, int, int, const float *, const fl
 fcnn_status CPU(normed_srelu_forward)(fcnn_device *, int, const float *, const float *,
                                       const float *, const fcnn_tensor *, fcnn_complex *,
                                       fcnn_tensor *);
-fcnn_status CPU(normed_srelu_backward)(fcnn_device *, int, const float *, const float *,
+fcnn_status CPU(normed_srelu_backward)(fcnn_device *, int, const fcnn_pending_norm *, const float *,
                                        const float *, const fcnn_tensor *, const fcnn_complex *,
                                        const fcnn_tensor *, fcnn_tensor *, float *, float *);
 fcnn_status CPU(fused_forward)(fcnn_device *, fcnn_pointwise, float, int, const fcnn_tensor *,

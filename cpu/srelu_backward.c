@@ -1,5 +1,10 @@
 /* srelu's gradients: dx = a dy + 2 b [x g], by sums over the rows of srelu_rows.h
- * or on a grid, with da and db; the formulas are srelu.c's. */
+ * or on a grid, with da and db; the formulas are srelu.c's.
+ *
+ * Of a norm whose output z is not stored, the backward pass too. It needs sums over the whole
+ * gradient dz of z before it can write any, and has them: of a dy + 2 b [z g] they are sums of dy,
+ * which often has few of z's bins, as <w, [z g]> = <[w z], g> for any w. */
+#include "norm_blocks.h"
 #include "srelu_rows.h"
 
 /* Neighbouring outputs that registers hold. */
@@ -49,41 +54,34 @@ ALWAYS_INLINE void prefetch_outputs(const tile *dy, int radius, int ky, int kx) 
         if (i >= -dy->radius && i <= dy->radius) prefetch_bin(dy, full_index(ky, i));
 }
 
-/* What a tile's backward pass works with; g is 2 b g, row 0, column 0. */
+/* What a tile's backward pass works with; g is that of the factors' 2 b g, row 0, column 0. */
 typedef struct {
-    float a;
+    const cpu_srelu_factors *factors;
     const cell *g;
     tile dy, dx;
     int64_t given; /* bins of dy */
     bool stream;
 } gradients;
 
-/* dx at columns kx .. kx+count-1 of row ky, all negative or none; x: their cells. Returns what they
- * add to da. */
-static inline lanes store_outputs(const gradients *s, const cell *out, const cell *x, int ky,
-                                  int kx, int count) {
-    lanes along = {0};
+/* dx at columns kx .. kx+count-1 of row ky, all negative or none. */
+static inline void store_outputs(const gradients *s, const cell *out, int ky, int kx, int count) {
     float sign = kx < 0 ? -1.0f : 1.0f;
     for (int i = 0; i < count; i++) {
         cell v = {out[i].re, out[i].im * sign};
         int64_t k = full_index(ky, kx + i);
-        if (k == 0) v = (cell){v.re * (float)(1.0 / FCNN_SQRT2), {0}};
+        if (k == 0) v = (cell){v.re * (float)(1.0 / FCNN_SQRT2) + s->factors->shift, {0}};
         if (k < s->given) {
             cell d = load_cell(&s->dy, k);
-            v.re += s->a * d.re;
-            v.im += s->a * d.im;
-            lanes product = x[i].re * d.re + sign * x[i].im * d.im;
-            along += k ? product : product * (float)(1.0 / FCNN_SQRT2);
+            v.re += s->factors->a * d.re;
+            v.im += s->factors->a * d.im;
         }
         stream_cell(&s->dx, k, v, s->stream);
     }
-    return along;
 }
 
 /* dx of columns from .. to of row ky >= 0. */
-static inline lanes backward_columns(ring *p, const gradients *s, int ky, int from, int to) {
+static inline void backward_columns(ring *p, const gradients *s, int ky, int from, int to) {
     int window = p->window, across = 2 * window + 1;
-    lanes along = {0};
     for (int kx = from; kx <= to; kx += SRELU_SPAN) {
         cell out[SRELU_SPAN];
         load_columns(p, ky + window + 1, ky ? (SRELU_SPAN + 1) / 2 : SRELU_SPAN);
@@ -96,27 +94,18 @@ static inline lanes backward_columns(ring *p, const gradients *s, int ky, int fr
             convolve(g + qy * across, -window, window, ring_row(p, ky - qy) + kx,
                      ring_row(p, ky + qy) + kx, out);
         int left = to - kx + 1;
-        along += store_outputs(s, out, middle, ky, kx, left < SRELU_SPAN ? left : SRELU_SPAN);
+        store_outputs(s, out, ky, kx, left < SRELU_SPAN ? left : SRELU_SPAN);
     }
-    return along;
 }
 
-/* What a tile adds to the gradients of a and b. */
-typedef struct {
-    double a, b;
-} tile_sums;
-
-/* 2 b g of rows 0 .. window; returns sum Re(conj([x^2]) dy). */
-static double load_window(float b, const tile *square, const tile *dy, cell *g) {
-    int window = square->radius;
-    lanes along = {0};
+/* 2 b g of rows 0 .. window, less what dx loses along x. */
+static void load_window(const cpu_srelu_factors *f, int window, const tile *dy, cell *g) {
     int64_t bins = fcnn_band_count(window);
     for (int64_t k = 0; k < bins; k++) {
         int ky, kx;
         fcnn_band_frequency(k, &ky, &kx);
-        cell v = load_cell(dy, k), z = load_cell(square, k);
-        along += z.re * v.re + z.im * v.im;
-        float scale = 2.0f * b * (k ? (float)(1.0 / FCNN_SQRT2) : 1.0f);
+        cell v = load_cell(dy, k);
+        float scale = 2.0f * f->b * (k ? (float)(1.0 / FCNN_SQRT2) : 1.0f);
         v.re *= scale;
         v.im *= scale;
         if (ky < 0)
@@ -125,25 +114,22 @@ static double load_window(float b, const tile *square, const tile *dy, cell *g) 
             g[ky * (2 * window + 1) + kx] = v;
         if (ky == 0) g[-kx] = conjugate(v);
     }
-    return wide_sum(wide_halves(along));
+    g->re -= f->along;
 }
 
-/* dx = a dy + 2 b [x g] on a tile. */
-static tile_sums backward_tile(float a, float b, const tile *x, const tile *square, const tile *dy,
-                               unsigned char *scratch, const tile *dx, bool stream) {
-    ring p = make_ring(scratch, x, square->radius);
+/* dx on a tile. */
+static void backward_tile(const cpu_srelu_factors *f, int window, const tile *x, const tile *dy,
+                          unsigned char *scratch, const tile *dx, bool stream) {
+    ring p = make_ring(scratch, x, window);
     cell *g = p.end + p.window;
-    tile_sums sums = {.b = load_window(b, square, dy, g)};
-    gradients s = {a, g, *dy, *dx, fcnn_band_count(dy->radius), stream};
-    wide sum = {0};
+    load_window(f, window, dy, g);
+    gradients s = {f, g, *dy, *dx, fcnn_band_count(dy->radius), stream};
     for (int ky = 0; ky <= p.radius; ky++) {
         load_row(&p, ky + p.window);
-        if (ky) sum += wide_halves(backward_columns(&p, &s, ky, -p.radius, -1));
-        sum += wide_halves(backward_columns(&p, &s, ky, 0, p.radius));
+        if (ky) backward_columns(&p, &s, ky, -p.radius, -1);
+        backward_columns(&p, &s, ky, 0, p.radius);
     }
     if (stream) stream_end();
-    sums.a = wide_sum(sum);
-    return sums;
 }
 
 /* dx = a dy, 0 where dy has no bin, for one channel. */
@@ -160,57 +146,114 @@ static void scale_channel(float a, const fcnn_tensor *dy, int c, fcnn_tensor *dx
     }
 }
 
-/* da = sum Re(conj(x) dy) and db = sum Re(conj([x^2]) dy) over images and bins. */
-static void parameter_gradients(const fcnn_tensor *x, const fcnn_complex *square, int window,
-                                const fcnn_tensor *dy, int c, float *da, float *db) {
-    int64_t bins = fcnn_band_count(dy->radius), inside = fcnn_band_count(window);
-    double sum_a = 0.0, sum_b = 0.0;
+/* Sums over images and bins. */
+typedef struct {
+    double x, window, square; /* Re(conj(x) dy), inside the window alone, Re(conj([x^2]) dy) */
+    double dc;                /* dy's DC */
+} dy_sums;
+
+static void block_dy_sums(const fcnn_tensor *x, const fcnn_tensor *square, const fcnn_tensor *dy,
+                          block b, dy_sums *sums) {
+    wide all[CHANNEL_BLOCK] = {{0}}, squares[CHANNEL_BLOCK] = {{0}};
+    int64_t bins = fcnn_band_count(dy->radius), inside = fcnn_band_count(square->radius);
     for (int64_t k = 0; k < bins; k++) {
-        const float *g = &fcnn_cpu_row(dy, k, c)->re;
-        sum_a += row_dot(&fcnn_cpu_row(x, k, c)->re, g, 2 * x->images);
-        if (k < inside)
-            sum_b += row_dot(&(square + (k * x->channels + c) * x->capacity)->re, g, 2 * x->images);
+        prefetch_stretch(x, k, bins, b);
+        prefetch_stretch(dy, k, bins, b);
+        for (int c = b.first, i = 0; c < b.end; c++, i++) {
+            const float *g = &fcnn_cpu_row(dy, k, c)->re;
+            wide_add_dot(&all[i], &fcnn_cpu_row(x, k, c)->re, g, 2 * x->images);
+            if (k >= inside) continue;
+            wide_add_dot(&squares[i], &fcnn_cpu_row(square, k, c)->re, g, 2 * x->images);
+            if (k == inside - 1) sums[i].window = wide_sum(all[i]);
+        }
     }
-    *da = (float)sum_a;
-    *db = (float)sum_b;
+    for (int c = b.first, i = 0; c < b.end; c++, i++) {
+        const fcnn_complex *row = fcnn_cpu_row(dy, 0, c);
+        sums[i].x = wide_sum(all[i]);
+        sums[i].square = wide_sum(squares[i]);
+        sums[i].dc = 0.0;
+        for (int n = 0; n < dy->images; n++) sums[i].dc += row[n].re;
+    }
 }
 
-/* Without a gradient to give, or with a grid's. */
-static void channel_gradients(fcnn_device *base, int window, int grid, const float *a,
-                              const float *b, const fcnn_tensor *x, const fcnn_complex *square,
-                              const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
+/* The norm's gradients of channel c, from those of its output z = scale x + shift, by centred
+ * sums: z less its mean is scale (x - mean), and the window's sums of z^2 less mean z, divided by
+ * the scale, are those of (x - mean) z. That quotient has no digits where a norm makes all but
+ * constants: there dx is first the gradient in z. */
+static cpu_srelu_factors norm_gradients(const fcnn_pending_norm *norm, float a, float b,
+                                        const dy_sums *sums, double shift, int images, int c) {
+    double scale = norm->affine[c], mean = norm->mean[c], center = shift + scale * mean;
+    double gamma = norm->gamma[c];
+    if (!(fabs(center) <= 16.0 * fabs(gamma)) || fabs(scale) < 1e-12)
+        return (cpu_srelu_factors){.a = a, .b = b, .unsummed = true};
+    double window = scale * sums->window + shift * sums->dc;
+    double sum = a * sums->dc + 2.0 * b * window;
+    double product =
+        a * (sums->x - mean * sums->dc) + 2.0 * b * ((sums->square - center * window) / scale);
+    fcnn_norm_slopes s =
+        fcnn_norm_slopes_of(product, sum, images, norm->gamma[c], norm->mean[c], norm->inverse[c]);
+    norm->dgamma[c] = (float)(product * norm->inverse[c]);
+    norm->dbeta[c] = (float)sum;
+    return (cpu_srelu_factors){.a = s.scale * a,
+                               .b = s.scale * b,
+                               .along = s.along,
+                               .shift = (float)(s.along * center - (double)s.scale * s.average)};
+}
+
+/* da, db and, unless NULL, what dx takes. */
+static void parameter_gradients(fcnn_device *base, const fcnn_pending_norm *norm, const float *a,
+                                const float *b, const fcnn_tensor *x, const fcnn_tensor *square,
+                                const fcnn_tensor *dy, float *da, float *db,
+                                cpu_srelu_factors *factors) {
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int c = 0; c < x->channels; c++) {
-        parameter_gradients(x, square, window, dy, c, &da[c], &db[c]);
-        if (dx) scale_channel(a[c], dy, c, dx);
+    for (int unit = 0; unit < blocks_of(x); unit++) {
+        block channels = block_at(x, unit);
+        dy_sums sums[CHANNEL_BLOCK];
+        block_dy_sums(x, square, dy, channels, sums);
+        for (int c = channels.first; c < channels.end; c++) {
+            const dy_sums *s = &sums[c - channels.first];
+            double shift = norm ? norm->affine[x->channels + c] : 0.0;
+            da[c] = (float)((norm ? norm->affine[c] : 1.0) * s->x + shift * s->dc);
+            db[c] = (float)s->square;
+            if (norm)
+                factors[c] = norm_gradients(norm, a[c], b[c], s, shift, x->images, c);
+            else if (factors)
+                factors[c] = (cpu_srelu_factors){.a = a[c], .b = b[c]};
+        }
     }
-    if (dx) CPU(grid_square_backward)((cpu_device *)base, grid, b, x, dy, window, dx);
 }
 
-fcnn_status CPU(normed_srelu_backward)(fcnn_device *base, int window, const float *affine,
+/* Both passes; without a norm, srelu's alone. */
+static void sums_backward(fcnn_device *base, int window, const fcnn_pending_norm *norm,
+                          const float *a, const float *b, const fcnn_tensor *x,
+                          const fcnn_tensor *square, const fcnn_tensor *dy, fcnn_tensor *dx,
+                          float *da, float *db) {
+    cpu_device *device = (cpu_device *)base;
+    int tiles = lane_tiles(x);
+    cpu_srelu_factors *factors =
+        (cpu_srelu_factors *)(void *)(device->scratch + fcnn_cpu_srelu_cells(x->radius, window));
+    parameter_gradients(base, norm, a, b, x, square, dy, da, db, factors);
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
+    for (int unit = 0; unit < x->channels * tiles; unit++) {
+        tile from = normed_tile(x, norm ? norm->affine : NULL, unit);
+        tile given = tile_of(dy, unit), to = tile_of(dx, unit);
+        backward_tile(&factors[unit / tiles], window, &from, &given, fcnn_cpu_scratch(device), &to,
+                      streams(dx));
+    }
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
+    for (int c = 0; c < x->channels; c++)
+        if (factors[c].unsummed)
+            backward_block(x, (block){c, c + 1, streams(x)}, norm->gamma, norm->mean, norm->inverse,
+                           dx, dx, norm->dgamma, norm->dbeta);
+}
+
+fcnn_status CPU(normed_srelu_backward)(fcnn_device *base, int window, const fcnn_pending_norm *norm,
                                        const float *a, const float *b, const fcnn_tensor *x,
                                        const fcnn_complex *square, const fcnn_tensor *dy,
                                        fcnn_tensor *dx, float *da, float *db) {
-    cpu_device *device = (cpu_device *)base;
-    int w = window < dy->radius ? window : dy->radius, tiles = lane_tiles(x);
+    int w = window < dy->radius ? window : dy->radius;
     fcnn_tensor squares = window_band(x, square, w);
-    tile_sums *sums = (tile_sums *)(void *)(device->scratch + fcnn_cpu_srelu_cells(x->radius, w));
-#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int unit = 0; unit < x->channels * tiles; unit++) {
-        tile from = normed_tile(x, affine, unit), energy = tile_of(&squares, unit);
-        tile given = tile_of(dy, unit), to = tile_of(dx, unit);
-        sums[unit] = backward_tile(a[unit / tiles], b[unit / tiles], &from, &energy, &given,
-                                   fcnn_cpu_scratch(device), &to, streams(dx));
-    }
-    for (int c = 0; c < x->channels; c++) {
-        tile_sums sum = {0.0, 0.0};
-        for (int i = 0; i < tiles; i++) {
-            sum.a += sums[c * tiles + i].a;
-            sum.b += sums[c * tiles + i].b;
-        }
-        da[c] = (float)sum.a;
-        db[c] = (float)sum.b;
-    }
+    sums_backward(base, w, norm, a, b, x, &squares, dy, dx, da, db);
     return FCNN_OK;
 }
 
@@ -218,8 +261,15 @@ fcnn_status CPU(srelu_backward)(fcnn_device *base, int window, int grid, const f
                                 const float *b, const fcnn_tensor *x, const fcnn_complex *square,
                                 const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
     int w = window < dy->radius ? window : dy->radius;
-    if (!grid && dx)
-        return CPU(normed_srelu_backward)(base, window, NULL, a, b, x, square, dy, dx, da, db);
-    channel_gradients(base, w, grid, a, b, x, square, dy, dx, da, db);
+    fcnn_tensor squares = window_band(x, square, w);
+    if (!grid && dx) {
+        sums_backward(base, w, NULL, a, b, x, &squares, dy, dx, da, db);
+        return FCNN_OK;
+    }
+    parameter_gradients(base, NULL, a, b, x, &squares, dy, da, db, NULL);
+    if (!dx) return FCNN_OK;
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
+    for (int c = 0; c < x->channels; c++) scale_channel(a[c], dy, c, dx);
+    CPU(grid_square_backward)((cpu_device *)base, grid, b, x, dy, w, dx);
     return FCNN_OK;
 }

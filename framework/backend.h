@@ -128,6 +128,13 @@ typedef struct {
     float epsilon, momentum;
 } fcnn_norm_constants;
 
+/* A norm of bands whose output is not stored: what norm_statistics wrote, and where its backward
+ * pass writes. */
+typedef struct {
+    const float *affine, *gamma, *mean, *inverse; /* affine [2][C], the others [C] */
+    float *dgamma, *dbeta;                        /* [C] */
+} fcnn_pending_norm;
+
 typedef struct {
     float smoothing; /* label smoothing e puts 1 - e on the class and e / classes on all */
     float scale;     /* of the gradient: 1, or the part of a batch that is accumulated */
@@ -317,12 +324,13 @@ struct fcnn_backend {
                                   const float *b, const fcnn_tensor *x, const fcnn_complex *square,
                                   const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db);
     /* srelu by sums of a norm's output that is not stored: of x, the norm's input, by its affine.
-     * dx is the gradient in the norm's output. NULL where norm_statistics is. */
+     * Backward of both: dx is the gradient in x. NULL where norm_statistics is. */
     fcnn_status (*normed_srelu_forward)(fcnn_device *device, int window, const float *affine,
                                         const float *a, const float *b, const fcnn_tensor *x,
                                         fcnn_complex *square, fcnn_tensor *y);
-    fcnn_status (*normed_srelu_backward)(fcnn_device *device, int window, const float *affine,
-                                         const float *a, const float *b, const fcnn_tensor *x,
+    fcnn_status (*normed_srelu_backward)(fcnn_device *device, int window,
+                                         const fcnn_pending_norm *norm, const float *a,
+                                         const float *b, const fcnn_tensor *x,
                                          const fcnn_complex *square, const fcnn_tensor *dy,
                                          fcnn_tensor *dx, float *da, float *db);
     /* A pointwise rule on a grid x grid map of each channel, and back to the bins of y. */

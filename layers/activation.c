@@ -190,12 +190,12 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     activation_state *state = node->state;
     const fcnn_tensor *x = &fcnn_graph_input(graph, node, 0)->output;
     fcnn_tensor *y = &node->output;
-    if (state->normed)
-        FCNN_CALL(graph, normed_srelu_forward, state->window,
-                  fcnn_norm_pending(fcnn_graph_input(graph, node, 0)),
+    if (state->normed) {
+        fcnn_pending_norm norm = fcnn_norm_pending(graph, fcnn_graph_input(graph, node, 0));
+        FCNN_CALL(graph, normed_srelu_forward, state->window, norm.affine,
                   fcnn_graph_value(graph, state->a), fcnn_graph_value(graph, state->b), x,
                   state->square, y);
-    else if (state->form == SRELU)
+    } else if (state->form == SRELU)
         FCNN_CALL(graph, srelu_forward, state->window, state->grid,
                   fcnn_graph_value(graph, state->a), fcnn_graph_value(graph, state->b), x,
                   state->square, y);
@@ -218,13 +218,13 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     const fcnn_tensor *x = &fcnn_graph_input(graph, node, 0)->output, *dy = &node->gradient;
     fcnn_tensor *dx = fcnn_graph_input_gradient(graph, node, 0);
     if (!dx && !state->learned) return FCNN_OK;
-    if (state->normed)
-        FCNN_CALL(graph, normed_srelu_backward, state->window,
-                  fcnn_norm_pending(fcnn_graph_input(graph, node, 0)),
+    if (state->normed) {
+        fcnn_pending_norm norm = fcnn_norm_pending(graph, fcnn_graph_input(graph, node, 0));
+        FCNN_CALL(graph, normed_srelu_backward, state->window, &norm,
                   fcnn_graph_value(graph, state->a), fcnn_graph_value(graph, state->b), x,
                   state->square, dy, dx, fcnn_graph_gradient(graph, state->a),
                   fcnn_graph_gradient(graph, state->b));
-    else if (state->form == SRELU)
+    } else if (state->form == SRELU)
         FCNN_CALL(graph, srelu_backward, state->window, state->grid,
                   fcnn_graph_value(graph, state->a), fcnn_graph_value(graph, state->b), x,
                   state->square, dy, dx, fcnn_graph_gradient(graph, state->a),

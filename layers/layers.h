@@ -48,10 +48,10 @@ fcnn_status fcnn_conv_declare_bias(fcnn_graph *graph, fcnn_node *node, int filte
 /* srelu's a and b, one of each a channel, at their initial values. */
 fcnn_status fcnn_srelu_declare(fcnn_graph *graph, fcnn_node *node, int *a, int *b);
 /* While planning: asks a node, if it is a norm of bands that this one alone reads, not to store its
- * output, which then is the norm's input yet to be changed by fcnn_norm_pending, [2][C] in the
- * device's memory: a factor, and what is added to DC. *deferred: whether so. */
+ * output, which then is the norm's input yet to be changed as fcnn_norm_pending says, and to do its
+ * backward pass. *deferred: whether so. */
 fcnn_status fcnn_norm_defer(fcnn_graph *graph, fcnn_node *node, bool *deferred);
-const float *fcnn_norm_pending(const fcnn_node *node);
+fcnn_pending_norm fcnn_norm_pending(const fcnn_graph *graph, const fcnn_node *node);
 
 /* Multiply-adds of srelu's square by sums, for one map. */
 int64_t fcnn_srelu_sum_cost(int radius, int window);

@@ -63,9 +63,14 @@ fcnn_status fcnn_norm_defer(fcnn_graph *graph, fcnn_node *node, bool *deferred) 
                                   FCNN_LIFE_OUTPUT, &state->affine);
 }
 
-const float *fcnn_norm_pending(const fcnn_node *node) {
+fcnn_pending_norm fcnn_norm_pending(const fcnn_graph *graph, const fcnn_node *node) {
     const norm_state *state = node->state;
-    return state->affine;
+    return (fcnn_pending_norm){.affine = state->affine,
+                               .gamma = fcnn_graph_value(graph, state->gamma),
+                               .mean = state->mean,
+                               .inverse = state->inverse,
+                               .dgamma = fcnn_graph_gradient(graph, state->gamma),
+                               .dbeta = fcnn_graph_gradient(graph, state->beta)};
 }
 
 /* What a running statistic takes over from this batch. Initial values never enter: a deep
@@ -104,6 +109,10 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
 static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     norm_state *state = node->state;
     fcnn_tensor *dx = fcnn_graph_input_gradient(graph, node, 0);
+    if (node->deferred) { /* the consumer's backward pass was this one too */
+        if (dx && dx->data != node->gradient.data) FCNN_CALL(graph, copy, &node->gradient, dx);
+        return FCNN_OK;
+    }
     FCNN_CALL(graph, norm_backward, &fcnn_graph_input(graph, node, 0)->output,
               fcnn_graph_value(graph, state->gamma), state->mean, state->inverse, &node->gradient,
               dx, fcnn_graph_gradient(graph, state->gamma),

@@ -1,11 +1,12 @@
 /* srelu on a backend: y = a x + b [x^2], the square cut at the window, by sums
  * over bins and on a pixel grid, against squared pixels in double precision.
  * Where the grid is large enough both must agree. Also of a norm's output that is
- * not stored, where a backend has that. */
+ * not stored, where a backend has that: then backward is that of both. */
 #include "reference_case.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 
@@ -43,38 +44,76 @@ static const ref_srelu on_grid[] = {
     {{3, 0, 3, 5}, 3, 9, 16},  {{7, 0, 3, 5}, 2, 3, 18},  {{6, 0, 3, 5}, 6, 3, 13},
 };
 
+/* Of a norm whose output srelu reads. */
+typedef struct {
+    float *gamma_float, *beta_float;
+    double *gamma, *beta, *mean, *variance, *dgamma, *dbeta;
+} norm_values;
+
 typedef struct {
     const ref_srelu *s;
     float *x_float, *dy_float, *a_float, *b_float;
-    float *affine_float; /* [2][C]: x is the norm of x_float by it; NULL: x is x_float */
     ref_complex *x, *dy, *square, *y, *dx;
     double *a, *b, *da, *db;
     int64_t in, out;
+    bool normed; /* x's norm, of these values, is srelu's input; else x */
+    norm_values norm;
 } problem;
 
-/* Every bin times the channel's factor; what is added to DC. */
-static void apply_affine(problem *p) {
-    int channels = p->s->shape.channels, images = p->s->shape.images;
-    for (int64_t i = 0; i < p->in; i++) {
-        int64_t c = i / images % channels;
-        p->x[i] *= (double)p->affine_float[c];
-        if (i < (int64_t)channels * images) p->x[i] += (double)p->affine_float[channels + c];
-    }
+static const double epsilon = 1e-5;
+
+static norm_values new_norm(int channels, double gamma, double beta) {
+    norm_values n = {.gamma_float = case_random(channels, gamma),
+                     .beta_float = case_random(channels, beta)};
+    n.gamma = case_doubles(n.gamma_float, channels);
+    n.beta = case_doubles(n.beta_float, channels);
+    double **results[] = {&n.mean, &n.variance, &n.dgamma, &n.dbeta};
+    for (int i = 0; i < COUNT(results); i++) *results[i] = case_new(channels);
+    return n;
 }
 
-static problem new_problem(const ref_srelu *s, bool normed) {
+/* Of srelu or, normed, of both. */
+static void reference_forward(problem *p, ref_complex *square, ref_complex *y) {
+    const ref_shape *shape = &p->s->shape;
+    int mark = ref_mark();
+    ref_complex *z = p->x;
+    if (p->normed) {
+        z = case_new_complex(p->in);
+        ref_norm_forward(shape, epsilon, p->x, p->norm.gamma, p->norm.beta, p->norm.mean,
+                         p->norm.variance, z);
+    }
+    ref_srelu_forward(p->s, p->a, p->b, z, square, y);
+    ref_release(mark);
+}
+
+static void reference_backward(problem *p) {
+    const ref_shape *shape = &p->s->shape;
+    const norm_values *n = &p->norm;
+    if (!p->normed) {
+        ref_srelu_backward(p->s, p->a, p->b, p->x, p->dy, p->dx, p->da, p->db);
+        return;
+    }
+    int mark = ref_mark();
+    ref_complex *z = case_new_complex(p->in), *dz = case_new_complex(p->in);
+    ref_norm_forward(shape, epsilon, p->x, n->gamma, n->beta, n->mean, n->variance, z);
+    ref_srelu_backward(p->s, p->a, p->b, z, p->dy, dz, p->da, p->db);
+    ref_norm_backward(shape, epsilon, p->x, n->gamma, dz, p->dx, n->dgamma, n->dbeta);
+    ref_release(mark);
+}
+
+/* Parameters of a norm are drawn with these deviations. */
+static problem new_normed_problem(const ref_srelu *s, bool normed, double gamma, double beta) {
     int r = s->shape.radius, channels = s->shape.channels, images = s->shape.images;
-    problem p = {.s = s};
+    problem p = {.s = s, .normed = normed};
     p.in = ref_band_count(&s->shape, r);
     p.out = ref_band_count(&s->shape, s->radius_out);
-    if (normed) p.affine_float = case_random(2 * (int64_t)channels, 1.0);
+    if (normed) p.norm = new_norm(channels, gamma, beta);
     /* Pixels of about unit variance. */
     p.x_float = case_random_band(r, channels, images, 1.0 / sqrt(2.0 * (double)fcnn_band_count(r)));
     p.dy_float = case_random_band(s->radius_out, channels, images, 1.0);
     p.a_float = case_random(channels, 1.0);
     p.b_float = case_random(channels, 1.0);
     p.x = case_complex(p.x_float, p.in);
-    if (normed) apply_affine(&p);
     p.dy = case_complex(p.dy_float, p.out);
     p.a = case_doubles(p.a_float, channels);
     p.b = case_doubles(p.b_float, channels);
@@ -83,9 +122,13 @@ static problem new_problem(const ref_srelu *s, bool normed) {
     p.dx = case_new_complex(p.in);
     p.da = case_new(channels);
     p.db = case_new(channels);
-    ref_srelu_forward(s, p.a, p.b, p.x, p.square, p.y);
-    ref_srelu_backward(s, p.a, p.b, p.x, p.dy, p.dx, p.da, p.db);
+    reference_forward(&p, p.square, p.y);
+    reference_backward(&p);
     return p;
+}
+
+static problem new_problem(const ref_srelu *s, bool normed) {
+    return new_normed_problem(s, normed, 1.0, 1.0);
 }
 
 /* The problem with each channel `times` times. */
@@ -93,13 +136,17 @@ static problem repeat(const problem *p, ref_srelu *s, int times) {
     int64_t in = fcnn_band_count(s->shape.radius), out = fcnn_band_count(s->radius_out);
     int64_t inside = fcnn_band_count(ref_srelu_window(s));
     size_t channels = (size_t)s->shape.channels, row = channels * (size_t)s->shape.images;
-    problem r = {.s = s, .in = p->in * times, .out = p->out * times};
+    problem r = {.s = s, .in = p->in * times, .out = p->out * times, .normed = p->normed};
     r.x_float = case_repeat(p->x_float, in, row * 2 * sizeof(float), times);
     r.dy_float = case_repeat(p->dy_float, out, row * 2 * sizeof(float), times);
     r.a_float = case_repeat(p->a_float, 1, channels * sizeof(float), times);
     r.b_float = case_repeat(p->b_float, 1, channels * sizeof(float), times);
-    if (p->affine_float)
-        r.affine_float = case_repeat(p->affine_float, 2, channels * sizeof(float), times);
+    if (p->normed) {
+        r.norm.gamma_float = case_repeat(p->norm.gamma_float, 1, channels * sizeof(float), times);
+        r.norm.beta_float = case_repeat(p->norm.beta_float, 1, channels * sizeof(float), times);
+        r.norm.dgamma = case_repeat(p->norm.dgamma, 1, channels * sizeof(double), times);
+        r.norm.dbeta = case_repeat(p->norm.dbeta, 1, channels * sizeof(double), times);
+    }
     r.square = case_repeat(p->square, inside, row * sizeof *p->square, times);
     r.y = case_repeat(p->y, out, row * sizeof *p->y, times);
     r.dx = case_repeat(p->dx, in, row * sizeof *p->dx, times);
@@ -113,7 +160,7 @@ static void forward(void *context, double *y) {
     problem *p = context;
     int mark = ref_mark();
     ref_complex *square = case_new_complex(ref_band_count(&p->s->shape, ref_srelu_window(p->s)));
-    ref_srelu_forward(p->s, p->a, p->b, p->x, square, (ref_complex *)(void *)y);
+    reference_forward(p, square, (ref_complex *)(void *)y);
     ref_release(mark);
 }
 
@@ -123,15 +170,17 @@ static void check_gradient(problem *p) {
         {"x", (double *)p->x, (double *)p->dx, 2 * p->in, (int64_t)channels * p->s->shape.images},
         {"a", p->a, p->da, channels, 0},
         {"b", p->b, p->db, channels, 0},
+        {"gamma", p->norm.gamma, p->norm.dgamma, channels, 0},
+        {"beta", p->norm.beta, p->norm.dbeta, channels, 0},
     };
-    /* A quadratic has no third derivative: the step may be long. */
+    /* A quadratic has no third derivative: the step may be long; a norm's does. */
     case_gradient(&(case_function){.forward = forward,
                                    .context = p,
                                    .outputs = 2 * p->out,
                                    .dy = (double *)p->dy,
                                    .components = p->in > 2000 ? 5 : 16,
-                                   .step = 1e-3},
-                  variables, COUNT(variables));
+                                   .step = p->normed ? 5e-6 : 1e-3},
+                  variables, p->normed ? COUNT(variables) : COUNT(variables) - 2);
 }
 
 /* Whether the device has what it takes for a norm's output that is not stored: all or nothing. */
@@ -144,9 +193,32 @@ static bool has_normed(void) {
     return has;
 }
 
+/* A norm that the device does not store, by its own statistics. */
+static fcnn_pending_norm run_norm(const problem *p, const fcnn_tensor *x) {
+    static const fcnn_norm_constants constants = {.epsilon = 1e-5f, .momentum = 0.1f};
+    int channels = x->channels;
+    float *gamma = case_array(CASE_INPUT, channels, p->norm.gamma_float);
+    float *beta = case_array(CASE_INPUT, channels, p->norm.beta_float);
+    float *zeros = ref_allocate((size_t)channels * sizeof *zeros);
+    memset(zeros, 0, (size_t)channels * sizeof *zeros);
+    float *running_mean = case_array(CASE_UPDATE, channels, zeros);
+    float *running_variance = case_array(CASE_UPDATE, channels, zeros);
+    float *affine = case_array(CASE_OUTPUT, 2 * (int64_t)channels, NULL);
+    float *mean = case_array(CASE_OUTPUT, channels, NULL);
+    float *inverse = case_array(CASE_OUTPUT, channels, NULL);
+    CASE_CALL(norm_statistics, &constants, x, gamma, beta, running_mean, running_variance, mean,
+              inverse, affine);
+    return (fcnn_pending_norm){.affine = affine,
+                               .gamma = gamma,
+                               .mean = mean,
+                               .inverse = inverse,
+                               .dgamma = case_array(CASE_OUTPUT, channels, NULL),
+                               .dbeta = case_array(CASE_OUTPUT, channels, NULL)};
+}
+
 /* grid as the call's: 0 by sums. */
 static void run_device(const problem *p, int grid) {
-    if (p->affine_float && !has_normed()) return;
+    if (p->normed && !has_normed()) return;
     const ref_srelu *s = p->s;
     int r = s->shape.radius, channels = s->shape.channels, images = s->shape.images;
     fcnn_tensor x = case_band(CASE_INPUT, r, channels, images, p->x_float);
@@ -169,10 +241,12 @@ static void run_device(const problem *p, int grid) {
                                   .capacity = x.capacity});
     case_reserve();
     fcnn_complex *kept = fcnn_tensor_band(&square);
-    if (p->affine_float) {
-        float *affine = case_array(CASE_INPUT, 2 * (int64_t)channels, p->affine_float);
-        CASE_CALL(normed_srelu_forward, s->window, affine, a, b, &x, kept, &y);
-        CASE_CALL(normed_srelu_backward, s->window, affine, a, b, &x, kept, &dy, &dx, da, db);
+    if (p->normed) {
+        fcnn_pending_norm norm = run_norm(p, &x);
+        CASE_CALL(normed_srelu_forward, s->window, norm.affine, a, b, &x, kept, &y);
+        CASE_CALL(normed_srelu_backward, s->window, &norm, a, b, &x, kept, &dy, &dx, da, db);
+        case_compare_array("dgamma", norm.dgamma, p->norm.dgamma, channels);
+        case_compare_array("dbeta", norm.dbeta, p->norm.dbeta, channels);
     } else {
         CASE_CALL(srelu_forward, s->window, grid, a, b, &x, kept, &y);
         CASE_CALL(srelu_backward, s->window, grid, a, b, &x, kept, &dy, &dx, da, db);
@@ -207,6 +281,35 @@ static void grids(void) {
 
 static void normed(void) {
     for (int i = 0; i < COUNT(by_sums); i++) run_case(&by_sums[i], true);
+}
+
+/* Norms that give all but constants, of a few channels or all: what they read must be told from
+ * their output's digits beyond the constant, or not at all. */
+static void constant_norms(void) {
+    static const ref_srelu s = {{6, 0, 5, 19}, 3, 3, 0};
+    static const double gammas[] = {0.0, 1e-20, 1e-4, 0.03, 0.2};
+    for (int i = 0; i < COUNT(gammas); i++) {
+        if (!case_begin("gradient", "srelu sum, norm not stored, gamma=%g, window=%d r=%d->%d",
+                        gammas[i], s.window, s.shape.radius, s.radius_out))
+            continue;
+        problem p = new_normed_problem(&s, true, gammas[i], 1.0);
+        while (case_device()) run_device(&p, 0);
+        case_end();
+    }
+}
+
+/* A mean far from 0. */
+static void large_mean(void) {
+    static const ref_srelu s = {{6, 0, 5, 19}, 3, 3, 0};
+    if (!case_begin("gradient", "srelu sum, norm not stored, mean 10 with deviation 1")) return;
+    problem p = new_problem(&s, true);
+    int first = s.shape.channels * s.shape.images;
+    for (int i = 0; i < first; i++) p.x_float[2 * i] += 10.0f;
+    p.x = case_complex(p.x_float, p.in);
+    reference_forward(&p, p.square, p.y);
+    reference_backward(&p);
+    while (case_device()) run_device(&p, 0);
+    case_end();
 }
 
 /* Sums and the smallest exact grid, 2r + window + 1, hold to one reference: the
@@ -250,6 +353,8 @@ int main(void) {
         {"grids", grids},
         {"agreement", agreement},
         {"normed", normed},
+        {"constant norms", constant_norms},
+        {"large mean", large_mean},
         {"large outputs", large_outputs},
     };
     return case_main("srelu", tests, COUNT(tests));
