@@ -1,5 +1,5 @@
 /* srelu by sums: y = a x + b [x^2] on the bins of radius <= p, per channel and
- * tile of LANES images, over the full plane of coefficients c_q (c_0 = X_0,
+ * tile of LANES places, over the full plane of coefficients c_q (c_0 = X_0,
  * c_k = X_k / sqrt 2, c_-k = conj c_k):
  *   forward   Z_k = sum_q c_q c_(k-q)        k in the window, each pair once
  *   backward  Z_k = sum_q g_q c_(k-q)        q in the window, k in the band
@@ -81,7 +81,7 @@ static void sum_pairs(ring *p, cell *sums) {
 }
 
 /* square has the window's radius. */
-static void square_tile(float a, float b, const tile *x, unsigned char *scratch, const tile *square,
+static void square_tile(lanes a, lanes b, const tile *x, unsigned char *scratch, const tile *square,
                         const tile *y, bool stream) {
     int window = square->radius;
     ring p = make_ring(scratch, x, window);
@@ -108,30 +108,29 @@ static void square_tile(float a, float b, const tile *x, unsigned char *scratch,
     if (stream) stream_end();
 }
 
-/* y = a x + b square, the square from a grid. */
-static void combine_tile(float a, float b, const tile *x, const tile *square, const tile *y) {
+/* y = a x + b square of a channel, the square from a grid. */
+static void combine_channel(float a, float b, const fcnn_tensor *x, const fcnn_tensor *square,
+                            int c, fcnn_tensor *y) {
     int64_t bins = fcnn_band_count(y->radius), inside = fcnn_band_count(square->radius);
     for (int64_t k = 0; k < bins; k++) {
-        const float *from = &(x->data + k * x->step)->re;
-        const float *energy = &(square->data + k * square->step)->re;
-        float *to = &(y->data + k * y->step)->re;
-        if (k < inside)
-            for (int i = 0; i < 2 * y->count; i++) to[i] = a * from[i] + b * energy[i];
-        else
-            for (int i = 0; i < 2 * y->count; i++) to[i] = a * from[i];
+        const float *from = &fcnn_cpu_row(x, k, c)->re;
+        float *to = &fcnn_cpu_row(y, k, c)->re;
+        for (int i = 0; i < 2 * y->images; i++) to[i] = a * from[i];
+        if (k >= inside) continue;
+        const float *energy = &fcnn_cpu_row(square, k, c)->re;
+        for (int i = 0; i < 2 * y->images; i++) to[i] += b * energy[i];
     }
 }
 
 fcnn_status CPU(normed_srelu_forward)(fcnn_device *base, int window, const float *affine,
                                       const float *a, const float *b, const fcnn_tensor *x,
                                       fcnn_complex *square, fcnn_tensor *y) {
-    int w = window < y->radius ? window : y->radius, tiles = lane_tiles(x);
-    fcnn_tensor squares = window_band(x, square, w);
+    fcnn_tensor squares = window_band(x, square, smaller(window, y->radius));
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int unit = 0; unit < x->channels * tiles; unit++) {
+    for (int unit = 0; unit < tiles_of(x); unit++) {
         tile from = normed_tile(x, affine, unit), to = tile_of(y, unit);
         tile energy = tile_of(&squares, unit);
-        square_tile(a[unit / tiles], b[unit / tiles], &from,
+        square_tile(of_channels(&from, a, 1), of_channels(&from, b, 1), &from,
                     fcnn_cpu_scratch((const cpu_device *)base), &energy, &to, streams(y));
     }
     return FCNN_OK;
@@ -140,14 +139,11 @@ fcnn_status CPU(normed_srelu_forward)(fcnn_device *base, int window, const float
 fcnn_status CPU(srelu_forward)(fcnn_device *base, int window, int grid, const float *a,
                                const float *b, const fcnn_tensor *x, fcnn_complex *square,
                                fcnn_tensor *y) {
-    int w = window < y->radius ? window : y->radius, tiles = lane_tiles(x);
+    int w = smaller(window, y->radius);
     if (!grid) return CPU(normed_srelu_forward)(base, window, NULL, a, b, x, square, y);
     fcnn_tensor squares = window_band(x, square, w);
     CPU(grid_square)((cpu_device *)base, grid, x, w, square);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int unit = 0; unit < x->channels * tiles; unit++) {
-        tile from = tile_of(x, unit), energy = tile_of(&squares, unit), to = tile_of(y, unit);
-        combine_tile(a[unit / tiles], b[unit / tiles], &from, &energy, &to);
-    }
+    for (int c = 0; c < x->channels; c++) combine_channel(a[c], b[c], x, &squares, c, y);
     return FCNN_OK;
 }

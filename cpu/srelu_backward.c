@@ -54,9 +54,9 @@ ALWAYS_INLINE void prefetch_outputs(const tile *dy, int radius, int ky, int kx) 
         if (i >= -dy->radius && i <= dy->radius) prefetch_bin(dy, full_index(ky, i));
 }
 
-/* What a tile's backward pass works with; g is that of the factors' 2 b g, row 0, column 0. */
+/* What a tile's backward pass works with; g is 2 b g, row 0, column 0. */
 typedef struct {
-    const cpu_srelu_factors *factors;
+    lanes a, shift;
     const cell *g;
     tile dy, dx;
     int64_t given; /* bins of dy */
@@ -69,11 +69,11 @@ static inline void store_outputs(const gradients *s, const cell *out, int ky, in
     for (int i = 0; i < count; i++) {
         cell v = {out[i].re, out[i].im * sign};
         int64_t k = full_index(ky, kx + i);
-        if (k == 0) v = (cell){v.re * (float)(1.0 / FCNN_SQRT2) + s->factors->shift, {0}};
+        if (k == 0) v = (cell){v.re * (float)(1.0 / FCNN_SQRT2) + s->shift, {0}};
         if (k < s->given) {
             cell d = load_cell(&s->dy, k);
-            v.re += s->factors->a * d.re;
-            v.im += s->factors->a * d.im;
+            v.re += s->a * d.re;
+            v.im += s->a * d.im;
         }
         stream_cell(&s->dx, k, v, s->stream);
     }
@@ -99,13 +99,13 @@ static inline void backward_columns(ring *p, const gradients *s, int ky, int fro
 }
 
 /* 2 b g of rows 0 .. window, less what dx loses along x. */
-static void load_window(const cpu_srelu_factors *f, int window, const tile *dy, cell *g) {
+static void load_window(lanes b, lanes along, int window, const tile *dy, cell *g) {
     int64_t bins = fcnn_band_count(window);
     for (int64_t k = 0; k < bins; k++) {
         int ky, kx;
         fcnn_band_frequency(k, &ky, &kx);
         cell v = load_cell(dy, k);
-        float scale = 2.0f * f->b * (k ? (float)(1.0 / FCNN_SQRT2) : 1.0f);
+        lanes scale = 2.0f * b * (k ? (float)(1.0 / FCNN_SQRT2) : 1.0f);
         v.re *= scale;
         v.im *= scale;
         if (ky < 0)
@@ -114,16 +114,24 @@ static void load_window(const cpu_srelu_factors *f, int window, const tile *dy, 
             g[ky * (2 * window + 1) + kx] = v;
         if (ky == 0) g[-kx] = conjugate(v);
     }
-    g->re -= f->along;
+    g->re -= along;
 }
 
-/* dx on a tile. */
-static void backward_tile(const cpu_srelu_factors *f, int window, const tile *x, const tile *dy,
-                          unsigned char *scratch, const tile *dx, bool stream) {
+/* dx on a tile; factors of all channels. */
+static void backward_tile(const cpu_srelu_factors *factors, int window, const tile *x,
+                          const tile *dy, unsigned char *scratch, const tile *dx, bool stream) {
     ring p = make_ring(scratch, x, window);
     cell *g = p.end + p.window;
-    load_window(f, window, dy, g);
-    gradients s = {f, g, *dy, *dx, fcnn_band_count(dy->radius), stream};
+    enum { STRIDE = sizeof *factors / sizeof(float) };
+    load_window(of_channels(x, &factors->b, STRIDE), of_channels(x, &factors->along, STRIDE),
+                window, dy, g);
+    gradients s = {.a = of_channels(x, &factors->a, STRIDE),
+                   .shift = of_channels(x, &factors->shift, STRIDE),
+                   .g = g,
+                   .dy = *dy,
+                   .dx = *dx,
+                   .given = fcnn_band_count(dy->radius),
+                   .stream = stream};
     for (int ky = 0; ky <= p.radius; ky++) {
         load_row(&p, ky + p.window);
         if (ky) backward_columns(&p, &s, ky, -p.radius, -1);
@@ -229,16 +237,14 @@ static void sums_backward(fcnn_device *base, int window, const fcnn_pending_norm
                           const fcnn_tensor *square, const fcnn_tensor *dy, fcnn_tensor *dx,
                           float *da, float *db) {
     cpu_device *device = (cpu_device *)base;
-    int tiles = lane_tiles(x);
     cpu_srelu_factors *factors =
         (cpu_srelu_factors *)(void *)(device->scratch + fcnn_cpu_srelu_cells(x->radius, window));
     parameter_gradients(base, norm, a, b, x, square, dy, da, db, factors);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int unit = 0; unit < x->channels * tiles; unit++) {
+    for (int unit = 0; unit < tiles_of(x); unit++) {
         tile from = normed_tile(x, norm ? norm->affine : NULL, unit);
         tile given = tile_of(dy, unit), to = tile_of(dx, unit);
-        backward_tile(&factors[unit / tiles], window, &from, &given, fcnn_cpu_scratch(device), &to,
-                      streams(dx));
+        backward_tile(factors, window, &from, &given, fcnn_cpu_scratch(device), &to, streams(dx));
     }
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int c = 0; c < x->channels; c++)
@@ -251,7 +257,7 @@ fcnn_status CPU(normed_srelu_backward)(fcnn_device *base, int window, const fcnn
                                        const float *a, const float *b, const fcnn_tensor *x,
                                        const fcnn_complex *square, const fcnn_tensor *dy,
                                        fcnn_tensor *dx, float *da, float *db) {
-    int w = window < dy->radius ? window : dy->radius;
+    int w = smaller(window, dy->radius);
     fcnn_tensor squares = window_band(x, square, w);
     sums_backward(base, w, norm, a, b, x, &squares, dy, dx, da, db);
     return FCNN_OK;
@@ -260,7 +266,7 @@ fcnn_status CPU(normed_srelu_backward)(fcnn_device *base, int window, const fcnn
 fcnn_status CPU(srelu_backward)(fcnn_device *base, int window, int grid, const float *a,
                                 const float *b, const fcnn_tensor *x, const fcnn_complex *square,
                                 const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
-    int w = window < dy->radius ? window : dy->radius;
+    int w = smaller(window, dy->radius);
     fcnn_tensor squares = window_band(x, square, w);
     if (!grid && dx) {
         sums_backward(base, w, NULL, a, b, x, &squares, dy, dx, da, db);

@@ -1,5 +1,5 @@
-/* What both passes of srelu by sums read and write: a tile of LANES images of a
- * channel, and the ring of rows of the full plane that a pass works on, loaded
+/* What both passes of srelu by sums read and write: a tile of LANES
+ * places, and the ring of rows of the full plane that a pass works on, loaded
  * and prefetched while it does. Rows are those of srelu.c's formulas. */
 #ifndef FCNN_CPU_SRELU_ROWS_H
 #define FCNN_CPU_SRELU_ROWS_H
@@ -16,33 +16,55 @@ typedef struct {
 
 /* ---- Tiles ---- */
 
-/* A tile's part of a band or of its window. It is read times scale and, at DC, plus shift. */
+/* A tile's part of a band or of its window: LANES images of a channel or, where there are fewer,
+ * all of them of some neighbouring channels. It is read times scale and, at DC, plus shift. */
 typedef struct {
     fcnn_complex *data;
-    int64_t step;      /* from bin to bin */
-    int radius, count; /* images */
-    float scale, shift;
+    int64_t step;        /* from bin to bin */
+    int radius, channel; /* the first */
+    int channels, images, capacity;
+    lanes scale, shift;
 } tile;
 
-static int lane_tiles(const fcnn_tensor *t) { return (t->images + LANES - 1) / LANES; }
+static inline int tile_channels(const fcnn_tensor *t) {
+    return t->images < LANES ? LANES / t->images : 1;
+}
+
+static inline int image_tiles(const fcnn_tensor *t) { return (t->images + LANES - 1) / LANES; }
+
+static inline int tiles_of(const fcnn_tensor *t) {
+    return (t->channels + tile_channels(t) - 1) / tile_channels(t) * image_tiles(t);
+}
+
+static inline int smaller(int a, int b) { return a < b ? a : b; }
 
 static tile tile_of(const fcnn_tensor *band, int unit) {
-    int tiles = lane_tiles(band), n0 = unit % tiles * LANES;
-    int left = band->images - n0;
-    return (tile){.data = fcnn_cpu_row(band, 0, unit / tiles) + n0,
+    int tiles = image_tiles(band), n0 = unit % tiles * LANES;
+    int channel = unit / tiles * tile_channels(band);
+    return (tile){.data = fcnn_cpu_row(band, 0, channel) + n0,
                   .step = (int64_t)band->channels * band->capacity,
                   .radius = band->radius,
-                  .count = left < LANES ? left : LANES,
-                  .scale = 1.0f};
+                  .channel = channel,
+                  .channels = smaller(band->channels - channel, tile_channels(band)),
+                  .images = smaller(band->images - n0, LANES),
+                  .capacity = band->capacity,
+                  .scale = (lanes){0} + 1.0f};
+}
+
+/* Of numbers of all channels, `stride` apart, those of a tile's. */
+static lanes of_channels(const tile *t, const float *values, int stride) {
+    float some[LANES] = {0};
+    for (int i = 0; i < t->channels * t->images; i++)
+        some[i] = values[(int64_t)(t->channel + i / t->images) * stride];
+    return lanes_load(some);
 }
 
 /* Of a band that a norm's affine was to be applied to, if it is not NULL. */
 static tile normed_tile(const fcnn_tensor *x, const float *affine, int unit) {
-    int c = unit / lane_tiles(x);
     tile t = tile_of(x, unit);
     if (affine) {
-        t.scale = affine[c];
-        t.shift = affine[x->channels + c];
+        t.scale = of_channels(&t, affine, 1);
+        t.shift = of_channels(&t, affine + x->channels, 1);
     }
     return t;
 }
@@ -56,24 +78,47 @@ static fcnn_tensor window_band(const fcnn_tensor *x, const fcnn_complex *square,
 }
 
 static inline cell load_cell(const tile *t, int64_t k) {
+    const fcnn_complex *from = t->data + k * t->step;
+    fcnn_complex some[LANES] = {{0.0f, 0.0f}};
     cell v;
-    lanes_load_complex(t->data + k * t->step, t->count, &v.re, &v.im);
+    if (t->channels > 1) {
+        for (int c = 0; c < t->channels; c++)
+            for (int i = 0; i < t->images; i++)
+                some[c * t->images + i] = from[(int64_t)c * t->capacity + i];
+        lanes_load_complex(some, LANES, &v.re, &v.im);
+    } else {
+        lanes_load_complex(from, t->images, &v.re, &v.im);
+    }
     return v;
 }
 
 static inline void store_cell(const tile *t, int64_t k, cell v) {
-    lanes_store_complex(t->data + k * t->step, v.re, v.im, t->count);
+    fcnn_complex *to = t->data + k * t->step, some[LANES];
+    if (t->channels == 1) {
+        lanes_store_complex(to, v.re, v.im, t->images);
+        return;
+    }
+    lanes_store_complex(some, v.re, v.im, LANES);
+    for (int c = 0; c < t->channels; c++)
+        for (int i = 0; i < t->images; i++)
+            to[(int64_t)c * t->capacity + i] = some[c * t->images + i];
 }
 
 static inline void stream_cell(const tile *t, int64_t k, cell v, bool stream) {
-    if (stream && t->count == LANES)
+    if (stream && t->images == LANES)
         lanes_stream_complex(t->data + k * t->step, v.re, v.im);
     else
         store_cell(t, k, v);
 }
 
 ALWAYS_INLINE void prefetch_bin(const tile *t, int64_t k) {
-    prefetch_lines(t->data + k * t->step, LANES * sizeof(fcnn_complex));
+    const fcnn_complex *from = t->data + k * t->step;
+    if (t->channels == 1)
+        prefetch_lines(from, LANES * sizeof(fcnn_complex));
+    else
+        for (int c = 0; c < t->channels; c++)
+            prefetch_lines(from + (int64_t)c * t->capacity,
+                           (size_t)t->images * sizeof(fcnn_complex));
 }
 
 static inline cell conjugate(cell v) { return (cell){v.re, -v.im}; }
@@ -99,7 +144,7 @@ typedef struct {
     cell *end;
     tile x, y;    /* y takes a x where it has the bin */
     int64_t kept; /* bins of y, or 0 */
-    float a;
+    lanes a;
     bool stream;
     int ky, kx;             /* to be loaded next */
     int ahead_ky, ahead_kx; /* to be prefetched next */
@@ -142,7 +187,8 @@ static ring make_ring(unsigned char *scratch, const tile *x, int window) {
 
 static inline cell load_bin(const ring *p, int64_t k) {
     cell v = load_cell(&p->x, k);
-    v.re = v.re * p->x.scale + (k ? 0.0f : p->x.shift);
+    v.re *= p->x.scale;
+    if (k == 0) v.re += p->x.shift;
     v.im *= p->x.scale;
     if (k < p->kept) stream_cell(&p->y, k, (cell){p->a * v.re, p->a * v.im}, p->stream);
     return v;
