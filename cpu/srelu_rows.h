@@ -77,31 +77,42 @@ static fcnn_tensor window_band(const fcnn_tensor *x, const fcnn_complex *square,
     return band;
 }
 
+/* Between a bin's places, of which some are missing or apart, and whole registers. */
+static __attribute__((noinline)) void load_places(const tile *t, int64_t k, fcnn_complex *some) {
+    const fcnn_complex *from = t->data + k * t->step;
+    int place = 0;
+    for (int c = 0; c < t->channels; c++, from += t->capacity)
+        for (int i = 0; i < t->images; i++) some[place++] = from[i];
+    for (; place < LANES; place++) some[place] = (fcnn_complex){0.0f, 0.0f};
+}
+
+static __attribute__((noinline)) void store_places(const tile *t, int64_t k,
+                                                   const fcnn_complex *some) {
+    fcnn_complex *to = t->data + k * t->step;
+    for (int c = 0; c < t->channels; c++, to += t->capacity)
+        for (int i = 0; i < t->images; i++) to[i] = *some++;
+}
+
 static inline cell load_cell(const tile *t, int64_t k) {
     const fcnn_complex *from = t->data + k * t->step;
-    fcnn_complex some[LANES] = {{0.0f, 0.0f}};
+    fcnn_complex some[LANES];
     cell v;
-    if (t->channels > 1) {
-        for (int c = 0; c < t->channels; c++)
-            for (int i = 0; i < t->images; i++)
-                some[c * t->images + i] = from[(int64_t)c * t->capacity + i];
-        lanes_load_complex(some, LANES, &v.re, &v.im);
-    } else {
-        lanes_load_complex(from, t->images, &v.re, &v.im);
+    if (t->images < LANES) {
+        load_places(t, k, some);
+        from = some;
     }
+    lanes_load_complex(from, LANES, &v.re, &v.im);
     return v;
 }
 
 static inline void store_cell(const tile *t, int64_t k, cell v) {
-    fcnn_complex *to = t->data + k * t->step, some[LANES];
-    if (t->channels == 1) {
-        lanes_store_complex(to, v.re, v.im, t->images);
-        return;
+    fcnn_complex some[LANES];
+    if (t->images < LANES) {
+        lanes_store_complex(some, v.re, v.im, LANES);
+        store_places(t, k, some);
+    } else {
+        lanes_store_complex(t->data + k * t->step, v.re, v.im, LANES);
     }
-    lanes_store_complex(some, v.re, v.im, LANES);
-    for (int c = 0; c < t->channels; c++)
-        for (int i = 0; i < t->images; i++)
-            to[(int64_t)c * t->capacity + i] = some[c * t->images + i];
 }
 
 static inline void stream_cell(const tile *t, int64_t k, cell v, bool stream) {
@@ -113,12 +124,9 @@ static inline void stream_cell(const tile *t, int64_t k, cell v, bool stream) {
 
 ALWAYS_INLINE void prefetch_bin(const tile *t, int64_t k) {
     const fcnn_complex *from = t->data + k * t->step;
-    if (t->channels == 1)
-        prefetch_lines(from, LANES * sizeof(fcnn_complex));
-    else
-        for (int c = 0; c < t->channels; c++)
-            prefetch_lines(from + (int64_t)c * t->capacity,
-                           (size_t)t->images * sizeof(fcnn_complex));
+    prefetch_lines(from, LANES * sizeof(fcnn_complex));
+    for (int c = 1; c < t->channels; c++)
+        prefetch_lines(from + (int64_t)c * t->capacity, (size_t)t->images * sizeof(fcnn_complex));
 }
 
 static inline cell conjugate(cell v) { return (cell){v.re, -v.im}; }
