@@ -229,7 +229,7 @@ static inline size_t fcnn_cpu_phase_bytes(int taps_across, int grid) {
 static inline int fcnn_cpu_kernel_panel(int taps_across) { return taps_across > 32 ? 1 : 16; }
 static inline size_t fcnn_cpu_kernel_scratch(int taps_across, int grid) {
     size_t across = (size_t)taps_across, panel = (size_t)fcnn_cpu_kernel_panel(taps_across);
-    size_t registers = (across * across + 2 * across) * panel;
+    size_t registers = (across * across + 2 * (across | 1)) * panel;
     return fcnn_cpu_phase_bytes(taps_across, grid) + registers * 16 * sizeof(float);
 }
 

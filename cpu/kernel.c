@@ -6,23 +6,22 @@
  * Back, the four sums' gradients are sums and differences of the parts of dh,
  * those of u and v sums over ky, and dw sums over kx. LANES pairs of channels
  * lie in a register, some registers in a panel, whose stretch of each bin is
- * read or written at a time: bins are pages apart. */
-#include "kernels.h"
+ * read or written at a time: bins are pages apart. The sums: taps_sums.h. */
+#include "taps_sums.h"
 
 /* A thread's scratch; the phases are those of the first thread's, for all. */
 typedef struct {
     float *phases; /* [radius + 1][taps across][2]: cosine, sine */
     int panel;     /* registers of a row below, and the most of a panel */
-    lanes *u, *v;  /* [taps across][panel] */
-    lanes *w;      /* [taps][panel] */
+    float *uv;     /* [rows][2][panel] */
+    float *w;      /* [taps][panel] */
 } kernel_scratch;
 
 static kernel_scratch scratch_of(const cpu_device *device, const fcnn_kernel_shape *shape) {
     unsigned char *at = fcnn_cpu_scratch(device);
     kernel_scratch s = {.phases = (float *)(void *)at, .panel = fcnn_cpu_kernel_panel(shape->size)};
-    s.u = (lanes *)(void *)(at + fcnn_cpu_phase_bytes(shape->size, shape->grid));
-    s.v = s.u + (ptrdiff_t)shape->size * s.panel;
-    s.w = s.v + (ptrdiff_t)shape->size * s.panel;
+    s.uv = (float *)(void *)(at + fcnn_cpu_phase_bytes(shape->size, shape->grid));
+    s.w = s.uv + (ptrdiff_t)rows_of(shape->size) * 2 * s.panel * LANES;
     return s;
 }
 
@@ -66,43 +65,30 @@ static fcnn_status fill_phases(cpu_device *device, const fcnn_kernel_shape *shap
 
 /* ---- Taps to spectrum ---- */
 
-static void column_to_spectrum(const fcnn_kernel_shape *shape, const float *phases,
-                               const kernel_scratch *s, int kx, const panel *p, const float *w,
-                               fcnn_complex *h) {
-    int size = shape->size;
-    const float *across = phases + (int64_t)kx * size * 2;
-    for (int i = 0; i < size; i++) {
-        for (int r = 0; r < p->registers; r++) {
-            const float *tap = w + (int64_t)i * size * shape->pairs + p->first + r * LANES;
-            lanes u = {0}, v = {0};
-            for (int j = 0; j < size; j++, tap += shape->pairs) {
-                lanes value = lanes_load_some(tap, pairs_in(p, r));
-                u += across[2 * j] * value;
-                v += across[2 * j + 1] * value;
-            }
-            s->u[i * s->panel + r] = u;
-            s->v[i * s->panel + r] = v;
-        }
-    }
+ALWAYS_INLINE void bins_to_spectrum(int size, const fcnn_kernel_shape *shape, const float *phases,
+                                    const kernel_scratch *s, int kx, const panel *p,
+                                    fcnn_complex *h) {
     for (int ky = 0; ky <= shape->radius; ky++) {
         const float *down = phases + (int64_t)ky * size * 2;
         fcnn_complex *row = h + fcnn_band_index(ky, kx) * shape->pairs + p->first;
         fcnn_complex *mirrored =
             ky && kx ? h + fcnn_band_index(-ky, kx) * shape->pairs + p->first : NULL;
         for (int r = 0; r < p->registers; r++) {
-            lanes cu = {0}, cv = {0}, su = {0}, sv = {0};
-            for (int i = 0; i < size; i++) {
-                lanes u = s->u[i * s->panel + r], v = s->v[i * s->panel + r];
-                cu += down[2 * i] * u;
-                cv += down[2 * i] * v;
-                su += down[2 * i + 1] * u;
-                sv += down[2 * i + 1] * v;
-            }
-            lanes_store_complex(row + r * LANES, cu - sv, cv + su, pairs_in(p, r));
+            down_sums d =
+                sum_down(size, down, s->uv + (ptrdiff_t)r * LANES, (int64_t)s->panel * LANES);
+            lanes_store_complex(row + r * LANES, d.cu - d.sv, d.cv + d.su, pairs_in(p, r));
             if (mirrored)
-                lanes_store_complex(mirrored + r * LANES, cu + sv, cv - su, pairs_in(p, r));
+                lanes_store_complex(mirrored + r * LANES, d.cu + d.sv, d.cv - d.su, pairs_in(p, r));
         }
     }
+}
+
+static void column_to_spectrum(const fcnn_kernel_shape *shape, const float *phases,
+                               const kernel_scratch *s, int kx, const panel *p, const float *w,
+                               fcnn_complex *h) {
+    sum_across(shape->size, phases + (int64_t)kx * shape->size * 2, w + p->first, shape->pairs,
+               p->count, s->uv, (int64_t)s->panel * LANES);
+    OF_SIZE(shape->size, bins_to_spectrum, shape, phases, s, kx, p, h)
 }
 
 /* A unit of work is a column of a panel. */
@@ -123,13 +109,9 @@ fcnn_status CPU(kernel_to_spectrum)(fcnn_device *base, const fcnn_kernel_shape *
 
 /* ---- Spectrum to taps ---- */
 
-static void column_to_kernel(const fcnn_kernel_shape *shape, const float *phases,
-                             const kernel_scratch *s, int kx, const panel *p,
-                             const fcnn_complex *dh) {
-    int size = shape->size;
-    size_t bytes = (size_t)size * (size_t)s->panel * sizeof *s->u;
-    memset(s->u, 0, bytes);
-    memset(s->v, 0, bytes);
+ALWAYS_INLINE void bins_to_sums(int size, const fcnn_kernel_shape *shape, const float *phases,
+                                const kernel_scratch *s, int kx, const panel *p,
+                                const fcnn_complex *dh) {
     for (int ky = 0; ky <= shape->radius; ky++) {
         const float *down = phases + (int64_t)ky * size * 2;
         const fcnn_complex *row = dh + fcnn_band_index(ky, kx) * shape->pairs + p->first;
@@ -140,19 +122,22 @@ static void column_to_kernel(const fcnn_kernel_shape *shape, const float *phases
             lanes_load_complex(row + r * LANES, pairs_in(p, r), &re, &im);
             if (mirrored)
                 lanes_load_complex(mirrored + r * LANES, pairs_in(p, r), &other_re, &other_im);
-            lanes cu = re + other_re, sv = other_re - re, cv = im + other_im, su = im - other_im;
-            for (int i = 0; i < size; i++) {
-                s->u[i * s->panel + r] += down[2 * i] * cu + down[2 * i + 1] * su;
-                s->v[i * s->panel + r] += down[2 * i] * cv + down[2 * i + 1] * sv;
-            }
+            down_sums d = {
+                .cu = re + other_re, .cv = im + other_im, .su = im - other_im, .sv = other_re - re};
+            spread_down(size, 1, &down, &d, s->uv + (ptrdiff_t)r * LANES,
+                        (int64_t)s->panel * LANES);
         }
     }
-    const float *across = phases + (int64_t)kx * size * 2;
-    for (int i = 0; i < size; i++)
-        for (int j = 0; j < size; j++)
-            for (int r = 0; r < p->registers; r++)
-                s->w[(i * size + j) * s->panel + r] += across[2 * j] * s->u[i * s->panel + r] +
-                                                       across[2 * j + 1] * s->v[i * s->panel + r];
+}
+
+static void column_to_kernel(const fcnn_kernel_shape *shape, const float *phases,
+                             const kernel_scratch *s, int kx, const panel *p,
+                             const fcnn_complex *dh) {
+    int64_t stride = (int64_t)s->panel * LANES;
+    memset(s->uv, 0, (size_t)(rows_of(shape->size) * 2 * stride) * sizeof *s->uv);
+    OF_SIZE(shape->size, bins_to_sums, shape, phases, s, kx, p, dh)
+    spread_across(shape->size, phases + (int64_t)kx * shape->size * 2, s->uv, stride, s->w, stride,
+                  (int64_t)p->registers * LANES);
 }
 
 /* A unit of work is a panel: its taps are sums over all columns. */
@@ -166,11 +151,12 @@ fcnn_status CPU(spectrum_to_kernel)(fcnn_device *base, const fcnn_kernel_shape *
     for (int64_t unit = 0; unit < panel_count(shape); unit++) {
         kernel_scratch s = scratch_of(device, shape);
         panel p = panel_of(shape, unit);
-        memset(s.w, 0, (size_t)taps * (size_t)s.panel * sizeof *s.w);
+        memset(s.w, 0, (size_t)taps * (size_t)s.panel * LANES * sizeof *s.w);
         for (int kx = 0; kx <= shape->radius; kx++) column_to_kernel(shape, phases, &s, kx, &p, dh);
         for (int t = 0; t < taps; t++)
             for (int r = 0; r < p.registers; r++)
-                lanes_store_some(dw + t * shape->pairs + p.first + r * LANES, s.w[t * s.panel + r],
+                lanes_store_some(dw + t * shape->pairs + p.first + r * LANES,
+                                 lanes_load(s.w + ((ptrdiff_t)t * s.panel + r) * LANES),
                                  pairs_in(&p, r));
     }
     return FCNN_OK;

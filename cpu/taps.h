@@ -139,11 +139,13 @@ static inline const float *phases_of(const fcnn_taps *t, const taps_work *work, 
 /* u and v of a column kx, and their gradients added to the taps', turned or not. */
 static inline void sum_column(const fcnn_taps *t, const taps_work *work, int kx, const float *w,
                               float *uv) {
-    sum_across(t->kernel.size, phases_of(t, work, kx), w, t->kernel.pairs, uv, uv_stride(t));
+    sum_across(t->kernel.size, phases_of(t, work, kx), w, t->kernel.pairs, t->kernel.pairs, uv,
+               uv_stride(t));
 }
 static inline void spread_column(const fcnn_taps *t, const taps_work *work, int kx,
                                  const float *duv, float *dw) {
-    spread_across(t->kernel.size, phases_of(t, work, kx), duv, uv_stride(t), dw, t->kernel.pairs);
+    spread_across(t->kernel.size, phases_of(t, work, kx), duv, uv_stride(t), dw, t->kernel.pairs,
+                  t->kernel.pairs);
 }
 
 /* ---- A unit ---- */

@@ -1,9 +1,8 @@
-/* Parts of taps.c: taps along an axis. What is summed along x are, for the taps at 0 and +-i
- * along y, the sums
- *   u = sum over j of c_kx(j) w,   v = sum over j of s_kx(j) w
- * of kernel.c, kept as their even and odd parts, u(i) + u(-i) and u(i) - u(-i): of them cosines
- * along y take the even one, sines the odd one. Rows [of 0, even of 1, odd of 1, even of 2, ..]
- * [u, v][stride]; a kernel of even size has no tap at its last -i. */
+/* Parts of kernel.c and taps.c: taps along an axis. What is summed along x are, for the taps at 0
+ * and +-i along y, the sums u = sum over j of c_kx(j) w,   v = sum over j of s_kx(j) w of kernel.c,
+ * kept as their even and odd parts, u(i) + u(-i) and u(i) - u(-i): of them cosines along y take the
+ * even one, sines the odd one. Rows [of 0, even of 1, odd of 1, even of 2, ..] [u, v][stride]; a
+ * kernel of even size has no tap at its last -i. */
 #ifndef FCNN_TAPS_SUMS_H
 #define FCNN_TAPS_SUMS_H
 
@@ -64,19 +63,19 @@ ALWAYS_INLINE void sum_rows(int size, int i, const float *across, const float *w
 }
 
 ALWAYS_INLINE void sum_across_of(int size, const float *across, const float *w, int64_t pairs,
-                                 float *uv, int64_t stride) {
+                                 int64_t count, float *uv, int64_t stride) {
     for (int i = 0; i <= size / 2; i++) {
         int64_t p = 0;
-        for (; p + LANES <= pairs; p += LANES)
+        for (; p + LANES <= count; p += LANES)
             sum_rows(size, i, across, w + p, pairs, LANES, uv + p, stride);
-        if (p < pairs) sum_rows(size, i, across, w + p, pairs, (int)(pairs - p), uv + p, stride);
+        if (p < count) sum_rows(size, i, across, w + p, pairs, (int)(count - p), uv + p, stride);
     }
 }
 
-/* u and v of all pairs. */
+/* u and v of `count` pairs of taps that lie `pairs` apart. */
 static inline void sum_across(int size, const float *across, const float *w, int64_t pairs,
-                              float *uv, int64_t stride){
-    OF_SIZE(size, sum_across_of, across, w, pairs, uv, stride)}
+                              int64_t count, float *uv, int64_t stride){
+    OF_SIZE(size, sum_across_of, across, w, pairs, count, uv, stride)}
 
 /* The adjoints: added to the taps' gradients. */
 ALWAYS_INLINE void spread_row(int size, const float *across, lanes u, lanes v, float *tap,
@@ -98,19 +97,19 @@ ALWAYS_INLINE void spread_rows(int size, int i, const float *across, const float
 }
 
 ALWAYS_INLINE void spread_across_of(int size, const float *across, const float *duv, int64_t stride,
-                                    float *dw, int64_t pairs) {
+                                    float *dw, int64_t pairs, int64_t count) {
     for (int i = 0; i <= size / 2; i++) {
         int64_t p = 0;
-        for (; p + LANES <= pairs; p += LANES)
+        for (; p + LANES <= count; p += LANES)
             spread_rows(size, i, across, duv + p, stride, dw + p, pairs, LANES);
-        if (p < pairs)
-            spread_rows(size, i, across, duv + p, stride, dw + p, pairs, (int)(pairs - p));
+        if (p < count)
+            spread_rows(size, i, across, duv + p, stride, dw + p, pairs, (int)(count - p));
     }
 }
 
 static inline void spread_across(int size, const float *across, const float *duv, int64_t stride,
-                                 float *dw, int64_t pairs) {
-    OF_SIZE(size, spread_across_of, across, duv, stride, dw, pairs)
+                                 float *dw, int64_t pairs, int64_t count) {
+    OF_SIZE(size, spread_across_of, across, duv, stride, dw, pairs, count)
 }
 
 /* ---- Down ---- */
