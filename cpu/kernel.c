@@ -88,7 +88,7 @@ static void column_to_spectrum(const fcnn_kernel_shape *shape, const float *phas
                                fcnn_complex *h) {
     sum_across(shape->size, phases + (int64_t)kx * shape->size * 2, w + p->first, shape->pairs,
                p->count, s->uv, (int64_t)s->panel * LANES);
-    OF_SIZE(shape->size, bins_to_spectrum, shape, phases, s, kx, p, h)
+    OF_SIZE(shape->size, bins_to_spectrum, shape, phases, s, kx, p, h);
 }
 
 /* A unit of work is a column of a panel. */
@@ -135,7 +135,7 @@ static void column_to_kernel(const fcnn_kernel_shape *shape, const float *phases
                              const fcnn_complex *dh) {
     int64_t stride = (int64_t)s->panel * LANES;
     memset(s->uv, 0, (size_t)(rows_of(shape->size) * 2 * stride) * sizeof *s->uv);
-    OF_SIZE(shape->size, bins_to_sums, shape, phases, s, kx, p, dh)
+    OF_SIZE(shape->size, bins_to_sums, shape, phases, s, kx, p, dh);
     spread_across(shape->size, phases + (int64_t)kx * shape->size * 2, s->uv, stride, s->w, stride,
                   (int64_t)p->registers * LANES);
 }

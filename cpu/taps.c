@@ -113,7 +113,7 @@ ALWAYS_INLINE void put_rows_of(int size, const taps_unit *u, const row_group *g,
 
 static void put_rows(const taps_unit *u, const row_group *g, int first, int rows, int depth,
                      float sign) {
-    OF_SIZE(u->taps->kernel.size, put_rows_of, u, g, first, rows, depth, sign)
+    OF_SIZE(u->taps->kernel.size, put_rows_of, u, g, first, rows, depth, sign);
     for (int i = 0; i < 2 * g->count; i++) left_put_zeros(u->s.left[i], rows, depth);
 }
 
@@ -168,7 +168,7 @@ ALWAYS_INLINE void reduce_panel_of(int size, const taps_unit *u, const row_group
 }
 
 static void reduce_panel(const taps_unit *u, const row_group *g, int first, int rows) {
-    OF_SIZE(u->taps->kernel.size, reduce_panel_of, u, g, first, rows)
+    OF_SIZE(u->taps->kernel.size, reduce_panel_of, u, g, first, rows);
 }
 
 /* dh_k = dy_k x_k^H, turned. */

@@ -166,7 +166,7 @@ static inline void multiply_folded(const taps_unit *u, int ky, const fcnn_tensor
     folded_row row = folded_row_of(u, ky);
     panel_ahead ahead = folded_ahead(u, ky, x, NULL);
     ahead_pace(&ahead, row.bins, row.filters, x->images, row.inner);
-    OF_SIZE(u->taps->kernel.size, put_folded, &row)
+    OF_SIZE(u->taps->kernel.size, put_folded, &row);
     for (int i = 0; i < row.bins; i++) {
         for (int j = 0; j < row.inner; j++) {
             panel_row from = folded_input(&row, i, x, j);
@@ -224,7 +224,7 @@ static inline void reduce_folded(const taps_unit *u, int ky, const fcnn_tensor *
             multiply_turned(u, 0, i, x->images, u->s.dh[i] + (int64_t)j * 2 * wide, &ahead);
         }
     }
-    OF_SIZE(u->taps->kernel.size, folded_add_all, &row, columns)
+    OF_SIZE(u->taps->kernel.size, folded_add_all, &row, columns);
 }
 
 #endif

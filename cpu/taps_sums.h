@@ -74,8 +74,9 @@ ALWAYS_INLINE void sum_across_of(int size, const float *across, const float *w, 
 
 /* u and v of `count` pairs of taps that lie `pairs` apart. */
 static inline void sum_across(int size, const float *across, const float *w, int64_t pairs,
-                              int64_t count, float *uv, int64_t stride){
-    OF_SIZE(size, sum_across_of, across, w, pairs, count, uv, stride)}
+                              int64_t count, float *uv, int64_t stride) {
+    OF_SIZE(size, sum_across_of, across, w, pairs, count, uv, stride);
+}
 
 /* The adjoints: added to the taps' gradients. */
 ALWAYS_INLINE void spread_row(int size, const float *across, lanes u, lanes v, float *tap,
@@ -109,7 +110,7 @@ ALWAYS_INLINE void spread_across_of(int size, const float *across, const float *
 
 static inline void spread_across(int size, const float *across, const float *duv, int64_t stride,
                                  float *dw, int64_t pairs, int64_t count) {
-    OF_SIZE(size, spread_across_of, across, duv, stride, dw, pairs, count)
+    OF_SIZE(size, spread_across_of, across, duv, stride, dw, pairs, count);
 }
 
 /* ---- Down ---- */
