@@ -164,6 +164,14 @@ static inline void wide_add_dot(wide *sum, const float *a, const float *b, int c
     *sum += wide_halves(even + odd);
 }
 
+/* Sum of a band's DC over images. */
+static inline double dc_sum(const fcnn_tensor *t, int c) {
+    const fcnn_complex *row = fcnn_cpu_row(t, 0, c);
+    double sum = 0.0;
+    for (int i = 0; i < t->images; i++) sum += row[i].re;
+    return sum;
+}
+
 /* Row `index` of any layout: floats a row holds, and where it starts. */
 static inline int row_floats(const fcnn_tensor *t) {
     return t->images * (t->layout == FCNN_BAND ? 2 : 1);

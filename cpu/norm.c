@@ -42,13 +42,6 @@ static void block_energy(const fcnn_tensor *x, block b, const double *known, dou
     for (int i = 0; i < b.end - b.first; i++) energy[i] = wide_sum(sums[i]);
 }
 
-static double dc_mean(const fcnn_tensor *x, int c) {
-    const fcnn_complex *row = fcnn_cpu_row(x, 0, c);
-    double sum = 0.0;
-    for (int i = 0; i < x->images; i++) sum += row[i].re;
-    return sum / x->images;
-}
-
 static double dc_variance(const fcnn_tensor *x, int c, double mean) {
     const fcnn_complex *row = fcnn_cpu_row(x, 0, c);
     double sum = 0.0;
@@ -93,7 +86,7 @@ static void block_statistics(const fcnn_norm_constants *constants, const fcnn_te
     double energy[CHANNEL_BLOCK];
     block_energy(x, b, known, energy);
     for (int c = b.first; c < b.end; c++) {
-        double mu = dc_mean(x, c);
+        double mu = dc_sum(x, c) / x->images;
         double variance = (dc_variance(x, c, mu) + energy[c - b.first]) / x->images;
         double inverse = keep_statistics(constants, c, mu, variance, kept);
         affine[c - b.first] = fcnn_norm_affine_of(mu, inverse, gamma[c], beta[c]);

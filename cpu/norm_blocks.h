@@ -48,9 +48,7 @@ static inline void block_sums(const fcnn_tensor *x, const fcnn_tensor *dy, block
                          &fcnn_cpu_row(dy, k, c)->re, 2 * x->images);
     }
     for (int c = b.first; c < b.end; c++) {
-        const fcnn_complex *row = fcnn_cpu_row(dy, 0, c);
-        double sum = 0.0;
-        for (int i = 0; i < dy->images; i++) sum += row[i].re;
+        double sum = dc_sum(dy, c);
         dc[c - b.first] = sum;
         product[c - b.first] = wide_sum(sums[c - b.first]) - mean[c] * sum;
     }

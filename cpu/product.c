@@ -207,13 +207,6 @@ fcnn_status CPU(bias_forward)(fcnn_device *base, const float *bias, fcnn_tensor 
     return FCNN_OK;
 }
 
-static double dc_sum(const fcnn_tensor *t, int c) {
-    const fcnn_complex *row = fcnn_cpu_row(t, 0, c);
-    double sum = 0.0;
-    for (int i = 0; i < t->images; i++) sum += row[i].re;
-    return sum;
-}
-
 static double pixel_sum(const fcnn_tensor *t, int c) {
     int64_t pixels = (int64_t)t->size * t->size;
     wide even = {0}, odd = {0};

@@ -176,11 +176,9 @@ static void block_dy_sums(const fcnn_tensor *x, const fcnn_tensor *square, const
         }
     }
     for (int c = b.first, i = 0; c < b.end; c++, i++) {
-        const fcnn_complex *row = fcnn_cpu_row(dy, 0, c);
         sums[i].x = wide_sum(all[i]);
         sums[i].square = wide_sum(squares[i]);
-        sums[i].dc = 0.0;
-        for (int n = 0; n < dy->images; n++) sums[i].dc += row[n].re;
+        sums[i].dc = dc_sum(dy, c);
     }
 }
 

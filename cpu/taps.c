@@ -75,8 +75,7 @@ static row_group group_at(const taps_unit *u, int ky, int most) {
     row_group g = {.count = ky < u->end ? panel_part(ky, u->end, most) : 0};
     for (int i = 0; i < g.count; i++, ky++) {
         g.down[i] = phases_of(u->taps, u->work, ky);
-        g.k[2 * i] = fcnn_band_index(ky, u->kx);
-        g.k[2 * i + 1] = u->kx && ky ? fcnn_band_index(-ky, u->kx) : -1;
+        if (bins_of(u, ky, &g.k[2 * i]) < 2) g.k[2 * i + 1] = -1;
     }
     return g;
 }
@@ -187,7 +186,7 @@ static void reduce_rows(const taps_unit *u, const row_group *g, const fcnn_tenso
                 left_put_row(u->s.left[0], r, images, &row);
             }
             left_put_zeros(u->s.left[0], rows, images);
-            multiply_turned(u, 0, i, images, u->s.dh[i], &ahead);
+            multiply_turned(u, i, images, u->s.dh[i], &ahead);
         }
         reduce_panel(u, g, c, rows);
     }

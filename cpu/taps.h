@@ -102,13 +102,18 @@ static inline int group_of(const fcnn_taps *t, int deep, int capacity) {
     return most < 1 ? 1 : most < GROUP ? (int)most : GROUP;
 }
 
+/* Filters of a fold's h by columns, where tiles may reach beyond the last. */
+static inline int folded_wide(const fcnn_taps *t) {
+    return (int)fcnn_cpu_round_up(t->filters, LANES) + ROWS;
+}
+
 static inline taps_scratch scratch_of(const fcnn_taps *t, int capacity, void *memory) {
     int inner = t->channels * (t->fold ? t->fold->most : 1);
     int deep = inner > t->filters ? inner : t->filters;
     int64_t uv = t->fold ? 0 : uv_floats(t);
-    size_t wide = fcnn_cpu_round_up(t->filters, LANES) + ROWS; /* by columns, with a fold */
     size_t left = fcnn_cpu_left_bytes(1, deep > capacity ? deep : capacity);
-    if (t->fold) left = fcnn_cpu_larger(left, (size_t)inner * 3 * wide * sizeof(float));
+    if (t->fold)
+        left = fcnn_cpu_larger(left, (size_t)inner * 3 * (size_t)folded_wide(t) * sizeof(float));
     int held = t->fold ? (int)fcnn_cpu_round_up(inner, ROWS) : ROWS;
     taps_scratch s;
     unsigned char *at = memory;
@@ -189,13 +194,13 @@ static inline void put_turned_bin(const fcnn_tensor *t, int64_t k, lanes *right)
 }
 
 /* ROWS rows of turned dh, a row of numbers' real parts before that of their imaginary parts. */
-static inline void multiply_turned(const taps_unit *u, int left, int i, int images, float *dh,
+static inline void multiply_turned(const taps_unit *u, int i, int images, float *dh,
                                    panel_ahead *ahead) {
     int filters = u->taps->filters, wide = (int)fcnn_cpu_round_up(filters, LANES);
     const lanes *right = u->s.right[i];
     for (int o = 0; o < filters; o += LANES, right += right_lanes(images)) {
         panel_tile tile;
-        panel_multiply(images, u->s.left[left], right, &tile, ahead);
+        panel_multiply(images, u->s.left[0], right, &tile, ahead);
         for (int r = 0; r < ROWS; r++) {
             lanes_store(dh + 2 * r * wide + o, tile.re[r]);
             lanes_store(dh + (2 * r + 1) * wide + o, tile.im[r]);

@@ -141,12 +141,8 @@ static inline panel_ahead folded_ahead(const taps_unit *u, int ky, const fcnn_te
 }
 
 /* h, by columns, into both left operands; filters there are not are zeros. */
-static inline int folded_wide(const folded_row *row) {
-    return (int)fcnn_cpu_round_up(row->filters, LANES) + ROWS;
-}
-
 ALWAYS_INLINE void put_folded(int size, const folded_row *row) {
-    int wide = folded_wide(row);
+    int wide = folded_wide(row->unit->taps);
     for (int j = 0; j < row->inner; j++) {
         for (int o = 0; o < row->filters; o += LANES) {
             lanes re[2], im[2];
@@ -176,8 +172,8 @@ static inline void multiply_folded(const taps_unit *u, int ky, const fcnn_tensor
             panel_target to = {.rows = panel_part(o, row.filters, ROWS), .stream = streams(y)};
             for (int r = 0; r < to.rows; r++) to.row[r] = folded_output(&row, i, y, o + r);
             if (row.k[i]) to.energy = u->energy + o;
-            panel_product(row.inner, u->s.left[i] + o, folded_wide(&row), u->s.right[i], x->images,
-                          &to, &ahead);
+            panel_product(row.inner, u->s.left[i] + o, folded_wide(u->taps), u->s.right[i],
+                          x->images, &to, &ahead);
         }
     }
 }
@@ -221,7 +217,7 @@ static inline void reduce_folded(const taps_unit *u, int ky, const fcnn_tensor *
                 left_put_row(u->s.left[0], r, x->images, &from);
             }
             left_put_zeros(u->s.left[0], rows, x->images);
-            multiply_turned(u, 0, i, x->images, u->s.dh[i] + (int64_t)j * 2 * wide, &ahead);
+            multiply_turned(u, i, x->images, u->s.dh[i] + (int64_t)j * 2 * wide, &ahead);
         }
     }
     OF_SIZE(u->taps->kernel.size, folded_add_all, &row, columns);
