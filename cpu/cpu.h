@@ -240,26 +240,39 @@ static inline size_t fcnn_cpu_stream_scratch(int aliases, int channels, int filt
     return (2 * FCNN_CPU_STREAM_GROUP * length + (size_t)filters * (length + 8)) * sizeof(float);
 }
 
-/* srelu by sums: rows of cells, a cell two registers of at most 16 floats, a window of them, and
- * behind them what the backward pass knows of a channel: see srelu_backward.c. */
-enum { SRELU_ZEROS = 4 };                           /* beyond the window, on both sides of a row */
+/* srelu by sums: of each tile that a thread works on rows of cells, a cell two registers of at most
+ * 16 floats, and a window of them; behind them what the backward pass knows of a channel: see
+ * srelu_backward.c. */
+enum {
+    SRELU_ZEROS = 4, /* beyond the window, on both sides of a row */
+    SRELU_TILES = 4,
+    SRELU_BYTES = 640 << 10 /* of all tiles, in the second cache */
+};
 static inline int fcnn_cpu_srelu_rows(int window) { /* a power of two */
     int rows = 2;
     while (rows < 2 * window + 2) rows *= 2;
     return rows;
 }
-static inline size_t fcnn_cpu_srelu_cells(int radius, int window) {
+static inline size_t fcnn_cpu_srelu_cells(int radius, int window) { /* bytes, of a tile */
     size_t across = 2 * (size_t)window + 1, row = 2 * (size_t)(radius + window + SRELU_ZEROS) + 1;
     return ((size_t)fcnn_cpu_srelu_rows(window) * row + across * ((size_t)window + 1)) * 2 * 16 *
            sizeof(float);
+}
+static inline int fcnn_cpu_srelu_tiles(int radius, int window) {
+    size_t most = SRELU_BYTES / fcnn_cpu_srelu_cells(radius, window);
+    return most < 1 ? 1 : most < SRELU_TILES ? (int)most : SRELU_TILES;
 }
 typedef struct {
     float a, b;         /* of dy and of 2 [x g], with the norm's factor */
     float along, shift; /* times the norm's output, subtracted; added at DC */
     bool unsummed;      /* dx is still the gradient in the norm's output */
 } cpu_srelu_factors;
+static inline size_t fcnn_cpu_srelu_rings(int radius, int window) { /* bytes; of less, not more */
+    size_t tile = fcnn_cpu_srelu_cells(radius, window), most = SRELU_TILES * tile;
+    return fcnn_cpu_larger(tile, most < SRELU_BYTES ? most : SRELU_BYTES);
+}
 static inline size_t fcnn_cpu_srelu_scratch(int radius, int window, int channels) {
-    return fcnn_cpu_srelu_cells(radius, window) + (size_t)channels * sizeof(cpu_srelu_factors);
+    return fcnn_cpu_srelu_rings(radius, window) + (size_t)channels * sizeof(cpu_srelu_factors);
 }
 
 #endif

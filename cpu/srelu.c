@@ -18,8 +18,9 @@
 /* sums[i] += weight * sum over columns q of a[q] conj(b[q - lag - i]), i < lags: a pair of columns
  * of a meets the lags + 1 cells of b in turn. A product takes three multiplications (Gauss), and
  * additions that most processors do beside them. */
-ALWAYS_INLINE void correlate(const cell *a, const cell *b, int radius, int lag, const int lags,
+ALWAYS_INLINE void correlate(ring *p, const cell *a, const cell *b, int lag, const int lags,
                              float weight, cell *sums) {
+    int radius = p->radius;
     lanes both[SRELU_LAGS], first[SRELU_LAGS], second[SRELU_LAGS];
     for (int i = 0; i < lags; i++) both[i] = first[i] = second[i] = (lanes){0};
     for (int q = -radius; q <= radius; q += 2) { /* the last may be a zero */
@@ -47,57 +48,55 @@ ALWAYS_INLINE void correlate(const cell *a, const cell *b, int radius, int lag, 
     }
 }
 
-/* Any number of lags, by loops of known length. */
-static void correlate_rows(const cell *a, const cell *b, int radius, int lag, int lags,
-                           float weight, cell *sums) {
+/* Any number of lags, by loops of known length; between them, some columns of the row to come. */
+static void correlate_rows(ring *p, const cell *a, const cell *b, int row, int columns, int lag,
+                           int lags, float weight, cell *sums) {
     for (; lags > 0; lags -= SRELU_LAGS, lag += SRELU_LAGS, sums += SRELU_LAGS) {
+        load_columns(p, row, columns);
         switch (lags) {
-        case 1: correlate(a, b, radius, lag, 1, weight, sums); break;
+        case 1: correlate(p, a, b, lag, 1, weight, sums); break;
 #if SRELU_LAGS > 2
-        case 2: correlate(a, b, radius, lag, 2, weight, sums); break;
-        case 3: correlate(a, b, radius, lag, 3, weight, sums); break;
+        case 2: correlate(p, a, b, lag, 2, weight, sums); break;
+        case 3: correlate(p, a, b, lag, 3, weight, sums); break;
 #endif
-        default: correlate(a, b, radius, lag, SRELU_LAGS, weight, sums); break;
+        default: correlate(p, a, b, lag, SRELU_LAGS, weight, sums); break;
         }
     }
 }
 
-/* The window's sums [ky][-window .. window], ky = 0 .. window: of 2 c_q c_(k-q), rows qy >= ky / 2
+/* The windows' sums [ky][-window .. window], ky = 0 .. window: of 2 c_q c_(k-q), rows qy >= ky / 2
  * meeting ky - qy, as row qy - ky conjugated. */
-static void sum_pairs(ring *p, cell *sums) {
-    int window = p->window, lags = 2 * window + 1;
-    memset(sums, 0, (size_t)(window + 1) * (size_t)lags * sizeof *sums);
+static void sum_pairs(ring *p) {
+    int window = p->window, lags = 2 * window + 1, cells = (window + 1) * lags;
+    int calls = (window + 1) * ((lags + SRELU_LAGS - 1) / SRELU_LAGS) * p->count;
+    int columns = p->radius / calls + 1;
+    for (int i = 0; i < p->count; i++)
+        memset(p->tile[i].end, 0, (size_t)cells * sizeof *p->tile[i].end);
     for (int qy = 0; qy <= p->radius; qy++) {
+        int next = smaller(qy + 1, p->radius);
         load_row(p, qy);
-        for (int ky = 0; ky <= window && ky <= 2 * qy; ky++) {
-            float weight = ky == 2 * qy ? 1.0f : 2.0f;
-            /* Of row 0, (0, -kx) repeats (0, kx). */
-            int first = ky ? -window : 0;
-            if (qy < p->radius) load_columns(p, qy + 1, p->radius / (window + 1) + 1);
-            correlate_rows(ring_row(p, qy), ring_row(p, qy - ky), p->radius, first,
-                           window - first + 1, weight, sums + ky * lags + window + first);
+        for (int i = 0; i < p->count; i++) {
+            for (int ky = 0; ky <= window && ky <= 2 * qy; ky++) {
+                float weight = ky == 2 * qy ? 1.0f : 2.0f;
+                /* Of row 0, (0, -kx) repeats (0, kx). */
+                int first = ky ? -window : 0;
+                correlate_rows(p, ring_row(p, i, qy), ring_row(p, i, qy - ky), next, columns, first,
+                               window - first + 1, weight,
+                               p->tile[i].end + ky * lags + window + first);
+            }
         }
     }
 }
 
-/* square has the window's radius. */
-static void square_tile(lanes a, lanes b, const tile *x, unsigned char *scratch, const tile *square,
-                        const tile *y, bool stream) {
-    int window = square->radius;
-    ring p = make_ring(scratch, x, window);
-    p.y = *y;
-    p.a = a;
-    p.kept = fcnn_band_count(y->radius);
-    p.stream = stream;
-    sum_pairs(&p, p.end);
-    const cell *sums = p.end + window;
-    int64_t bins = fcnn_band_count(window);
+/* From a window's sums, of 2 Z, to coordinates: DC is real, the others count sqrt 2. y takes b
+ * times that, too. */
+static void add_squares(const ring *p, const cell *sums, lanes b, const tile *square,
+                        const tile *y) {
+    int64_t bins = fcnn_band_count(p->window);
     for (int64_t k = 0; k < bins; k++) {
-        int ky, kx;
+        int ky, kx, across = 2 * p->window + 1;
         fcnn_band_frequency(k, &ky, &kx);
-        cell z = ky < 0 ? conjugate(sums[-ky * (2 * window + 1) - kx])
-                        : sums[ky * (2 * window + 1) + kx];
-        /* From 2 Z to coordinates: DC is real, the others count sqrt 2. */
+        cell z = ky < 0 ? conjugate(sums[-ky * across - kx]) : sums[ky * across + kx];
         float scale = k ? (float)(1.0 / FCNN_SQRT2) : 0.5f;
         z.re *= scale;
         z.im = k ? z.im * scale : (lanes){0};
@@ -105,7 +104,26 @@ static void square_tile(lanes a, lanes b, const tile *x, unsigned char *scratch,
         cell v = load_cell(y, k);
         store_cell(y, k, (cell){v.re + b * z.re, v.im + b * z.im});
     }
-    if (stream) stream_end();
+}
+
+/* square has the window's radius. */
+static void square_tiles(const float *affine, const float *a, const float *b, const fcnn_tensor *x,
+                         unsigned char *scratch, const fcnn_tensor *square, const fcnn_tensor *y,
+                         tile_run run) {
+    ring p = make_ring(scratch, x, affine, run, square->radius);
+    p.kept = fcnn_band_count(y->radius);
+    p.stream = streams(y);
+    for (int i = 0; i < run.count; i++) {
+        p.tile[i].y = tile_of(y, run.first + i);
+        p.tile[i].a = of_channels(&p.tile[i].x, a, 1);
+    }
+    sum_pairs(&p);
+    for (int i = 0; i < run.count; i++) {
+        tile energy = tile_of(square, run.first + i);
+        add_squares(&p, p.tile[i].end + p.window, of_channels(&energy, b, 1), &energy,
+                    &p.tile[i].y);
+    }
+    if (p.stream) stream_end();
 }
 
 /* y = a x + b square of a channel, the square from a grid. */
@@ -126,13 +144,11 @@ fcnn_status CPU(normed_srelu_forward)(fcnn_device *base, int window, const float
                                       const float *a, const float *b, const fcnn_tensor *x,
                                       fcnn_complex *square, fcnn_tensor *y) {
     fcnn_tensor squares = window_band(x, square, smaller(window, y->radius));
+    int at_once = tiles_at_once(base, x, squares.radius);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int unit = 0; unit < tiles_of(x); unit++) {
-        tile from = normed_tile(x, affine, unit), to = tile_of(y, unit);
-        tile energy = tile_of(&squares, unit);
-        square_tile(of_channels(&from, a, 1), of_channels(&from, b, 1), &from,
-                    fcnn_cpu_scratch((const cpu_device *)base), &energy, &to, streams(y));
-    }
+    for (int unit = 0; unit < runs_of(x, at_once); unit++)
+        square_tiles(affine, a, b, x, fcnn_cpu_scratch((const cpu_device *)base), &squares, y,
+                     run_at(x, at_once, unit));
     return FCNN_OK;
 }
 

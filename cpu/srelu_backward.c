@@ -7,8 +7,10 @@
 #include "norm_blocks.h"
 #include "srelu_rows.h"
 
-/* Neighbouring outputs that registers hold. */
-enum { SRELU_SPAN = FCNN_LANES == 16 ? 4 : 2 };
+enum {
+    SRELU_SPAN = FCNN_LANES == 16 ? 4 : 2, /* neighbouring outputs that registers hold */
+    SRELU_STRETCH = 16                     /* columns of a tile before it is the next one's turn */
+};
 
 /* out[i] += sum over qx in [from, to] of g_q c_(k-q) + g_-q c_(k+q), k at column kx + i and
  * g_-q = conj g_q: of the rows below = ky - qy and above = ky + qy, sum and difference meet one
@@ -79,22 +81,34 @@ static inline void store_outputs(const gradients *s, const cell *out, int ky, in
     }
 }
 
-/* dx of columns from .. to of row ky >= 0. */
-static inline void backward_columns(ring *p, const gradients *s, int ky, int from, int to) {
+/* A tile's dx of columns from .. to of row ky >= 0. */
+static inline void backward_columns(const ring *p, int tile, const gradients *s, int ky, int from,
+                                    int to) {
     int window = p->window, across = 2 * window + 1;
     for (int kx = from; kx <= to; kx += SRELU_SPAN) {
         cell out[SRELU_SPAN];
-        load_columns(p, ky + window + 1, ky ? (SRELU_SPAN + 1) / 2 : SRELU_SPAN);
-        prefetch_outputs(&s->dy, p->radius, ky, kx + 2 * SRELU_AHEAD);
-        const cell *middle = ring_row(p, ky) + kx, *g = s->g;
+        prefetch_outputs(&s->dy, p->radius, ky, kx + SRELU_STRETCH);
+        const cell *middle = ring_row(p, tile, ky) + kx, *g = s->g;
         for (int i = 0; i < SRELU_SPAN; i++)
             out[i] = (cell){g->re * middle[i].re, g->re * middle[i].im};
         convolve(g, 1, window, middle, middle, out);
         for (int qy = 1; qy <= window; qy++)
-            convolve(g + qy * across, -window, window, ring_row(p, ky - qy) + kx,
-                     ring_row(p, ky + qy) + kx, out);
+            convolve(g + qy * across, -window, window, ring_row(p, tile, ky - qy) + kx,
+                     ring_row(p, tile, ky + qy) + kx, out);
         int left = to - kx + 1;
         store_outputs(s, out, ky, kx, left < SRELU_SPAN ? left : SRELU_SPAN);
+    }
+}
+
+/* The same of all tiles, each for so many columns that its cells are worth fetching, and of the
+ * rows to come what keeps the pace: of row 0 half the columns count. */
+static void backward_row(ring *p, const gradients *s, int ky, int from, int to) {
+    int columns = (ky ? SRELU_STRETCH / 2 : SRELU_STRETCH) / p->count + 1;
+    for (int kx = from; kx <= to; kx += SRELU_STRETCH) {
+        for (int i = 0; i < p->count; i++) {
+            load_columns(p, ky + p->window + 1, columns);
+            backward_columns(p, i, &s[i], ky, kx, smaller(kx + SRELU_STRETCH - 1, to));
+        }
     }
 }
 
@@ -117,27 +131,32 @@ static void load_window(lanes b, lanes along, int window, const tile *dy, cell *
     g->re -= along;
 }
 
-/* dx on a tile; factors of all channels. */
-static void backward_tile(const cpu_srelu_factors *factors, int window, const tile *x,
-                          const tile *dy, unsigned char *scratch, const tile *dx, bool stream) {
-    ring p = make_ring(scratch, x, window);
-    cell *g = p.end + p.window;
+/* dx on some tiles; factors of all channels. */
+static void backward_tiles(const cpu_srelu_factors *factors, int window, const float *affine,
+                           const fcnn_tensor *x, const fcnn_tensor *dy, unsigned char *scratch,
+                           const fcnn_tensor *dx, tile_run run) {
     enum { STRIDE = sizeof *factors / sizeof(float) };
-    load_window(of_channels(x, &factors->b, STRIDE), of_channels(x, &factors->along, STRIDE),
-                window, dy, g);
-    gradients s = {.a = of_channels(x, &factors->a, STRIDE),
-                   .shift = of_channels(x, &factors->shift, STRIDE),
-                   .g = g,
-                   .dy = *dy,
-                   .dx = *dx,
-                   .given = fcnn_band_count(dy->radius),
-                   .stream = stream};
+    ring p = make_ring(scratch, x, affine, run, window);
+    gradients s[SRELU_TILES];
+    for (int i = 0; i < run.count; i++) {
+        const tile *from = &p.tile[i].x;
+        cell *g = p.tile[i].end + p.window;
+        s[i] = (gradients){.a = of_channels(from, &factors->a, STRIDE),
+                           .shift = of_channels(from, &factors->shift, STRIDE),
+                           .g = g,
+                           .dy = tile_of(dy, run.first + i),
+                           .dx = tile_of(dx, run.first + i),
+                           .given = fcnn_band_count(dy->radius),
+                           .stream = streams(dx)};
+        load_window(of_channels(from, &factors->b, STRIDE),
+                    of_channels(from, &factors->along, STRIDE), window, &s[i].dy, g);
+    }
     for (int ky = 0; ky <= p.radius; ky++) {
         load_row(&p, ky + p.window);
-        if (ky) backward_columns(&p, &s, ky, -p.radius, -1);
-        backward_columns(&p, &s, ky, 0, p.radius);
+        if (ky) backward_row(&p, s, ky, -p.radius, -1);
+        backward_row(&p, s, ky, 0, p.radius);
     }
-    if (stream) stream_end();
+    if (streams(dx)) stream_end();
 }
 
 /* dx = a dy, 0 where dy has no bin, for one channel. */
@@ -236,14 +255,13 @@ static void sums_backward(fcnn_device *base, int window, const fcnn_pending_norm
                           float *da, float *db) {
     cpu_device *device = (cpu_device *)base;
     cpu_srelu_factors *factors =
-        (cpu_srelu_factors *)(void *)(device->scratch + fcnn_cpu_srelu_cells(x->radius, window));
+        (cpu_srelu_factors *)(void *)(device->scratch + fcnn_cpu_srelu_rings(x->radius, window));
+    int at_once = tiles_at_once(base, x, window);
     parameter_gradients(base, norm, a, b, x, square, dy, da, db, factors);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int unit = 0; unit < tiles_of(x); unit++) {
-        tile from = normed_tile(x, norm ? norm->affine : NULL, unit);
-        tile given = tile_of(dy, unit), to = tile_of(dx, unit);
-        backward_tile(factors, window, &from, &given, fcnn_cpu_scratch(device), &to, streams(dx));
-    }
+    for (int unit = 0; unit < runs_of(x, at_once); unit++)
+        backward_tiles(factors, window, norm ? norm->affine : NULL, x, dy, fcnn_cpu_scratch(device),
+                       dx, run_at(x, at_once, unit));
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int c = 0; c < x->channels; c++)
         if (factors[c].unsummed)

@@ -140,26 +140,52 @@ static inline int64_t column_bins(int ky, int kx, int64_t *opposite) {
     return start + (kx < ky ? kx : 2 * s - ky);
 }
 
-/* Rows ky - window .. ky + window of sqrt 2 c, of all bins but DC the coordinates themselves, and
- * the row that is being loaded. Columns -radius .. radius stand between zeros, so that no index is
- * checked inside the loops. Rows are loaded in order of ky and kx, a few columns at a time, while
- * others are worked on: a tile's lines of neighbouring bins lie pages apart, where no processor
- * looks ahead. */
+/* Neighbouring tiles that a thread works on in turn. A bin's tiles lie beside each other and bins
+ * lie pages apart: the tiles share what finding a page costs. */
+typedef struct {
+    int first, count;
+} tile_run;
+
+static inline int tiles_at_once(const fcnn_device *device, const fcnn_tensor *x, int window) {
+    int fair = tiles_of(x) / (4 * device->threads), most = fcnn_cpu_srelu_tiles(x->radius, window);
+    return fair < 1 ? 1 : smaller(fair, most);
+}
+
+static inline int runs_of(const fcnn_tensor *x, int at_once) {
+    return (tiles_of(x) + at_once - 1) / at_once;
+}
+
+static inline tile_run run_at(const fcnn_tensor *x, int at_once, int index) {
+    int first = index * at_once;
+    return (tile_run){first, smaller(tiles_of(x) - first, at_once)};
+}
+
+/* A tile's rows ky - window .. ky + window of sqrt 2 c, of all bins but DC the coordinates
+ * themselves, and the row that is being loaded. Columns -radius .. radius stand between zeros, so
+ * that no index is checked inside the loops. */
+typedef struct {
+    cell *middle; /* column 0 of row -window */
+    cell *end;    /* a window's room */
+    tile x, y;    /* y takes a x where it has the bin */
+    lanes a;
+} ring_tile;
+
+/* The rings of a run. Rows are loaded in order of ky and kx, a few columns at a time, while others
+ * are worked on: where a tile's bins lie, no processor looks ahead. */
 typedef struct {
     int radius, window, row; /* cells of a row */
     int mask;                /* of rows, whose number is a power of two */
-    cell *middle;            /* column 0 of row -window */
-    cell *end;
-    tile x, y;    /* y takes a x where it has the bin */
+    int count;
+    bool whole; /* no tile has places missing or apart */
+    ring_tile tile[SRELU_TILES];
     int64_t kept; /* bins of y, or 0 */
-    lanes a;
     bool stream;
     int ky, kx;             /* to be loaded next */
     int ahead_ky, ahead_kx; /* to be prefetched next */
 } ring;
 
-static inline cell *ring_row(const ring *p, int ky) {
-    return p->middle + ((ky + p->window) & p->mask) * p->row;
+static inline cell *ring_row(const ring *p, int tile, int ky) {
+    return p->tile[tile].middle + ((ky + p->window) & p->mask) * p->row;
 }
 
 ALWAYS_INLINE void next_column(int *ky, int *kx, int radius) {
@@ -171,20 +197,26 @@ ALWAYS_INLINE void next_column(int *ky, int *kx, int radius) {
 ALWAYS_INLINE void prefetch_column(const ring *p, int ky, int kx) {
     if (ky > p->radius) return;
     int64_t opposite, k = column_bins(ky, kx, &opposite);
-    prefetch_bin(&p->x, k);
-    if (ky && kx) prefetch_bin(&p->x, opposite);
+    for (int i = 0; i < p->count; i++) prefetch_bin(&p->tile[i].x, k);
+    for (int i = 0; i < p->count && ky && kx; i++) prefetch_bin(&p->tile[i].x, opposite);
 }
 
-static ring make_ring(unsigned char *scratch, const tile *x, int window) {
+/* Of the tiles of a band that a norm's affine was to be applied to, if it is not NULL. */
+static ring make_ring(unsigned char *scratch, const fcnn_tensor *x, const float *affine,
+                      tile_run run, int window) {
     int rows = fcnn_cpu_srelu_rows(window), zeros = window + SRELU_ZEROS;
-    ring p = {.radius = x->radius, .window = window, .mask = rows - 1, .x = *x};
-    cell *cells = (cell *)(void *)scratch;
+    ring p = {.radius = x->radius, .window = window, .mask = rows - 1, .count = run.count};
     p.row = 2 * (p.radius + zeros) + 1;
-    p.middle = cells + zeros + p.radius;
-    p.end = cells + rows * p.row;
-    for (int i = 0; i < rows; i++, cells += p.row) {
-        memset(cells, 0, (size_t)zeros * sizeof *cells);
-        memset(cells + p.row - zeros, 0, (size_t)zeros * sizeof *cells);
+    for (int i = 0; i < p.count; i++, scratch += fcnn_cpu_srelu_cells(x->radius, window)) {
+        cell *cells = (cell *)(void *)scratch;
+        p.tile[i].x = normed_tile(x, affine, run.first + i);
+        p.whole = (i == 0 || p.whole) && p.tile[i].x.images == LANES;
+        p.tile[i].middle = cells + zeros + p.radius;
+        p.tile[i].end = cells + rows * p.row;
+        for (int r = 0; r < rows; r++, cells += p.row) {
+            memset(cells, 0, (size_t)zeros * sizeof *cells);
+            memset(cells + p.row - zeros, 0, (size_t)zeros * sizeof *cells);
+        }
     }
     for (int i = 0; i < SRELU_AHEAD; i++) {
         prefetch_column(&p, p.ahead_ky, p.ahead_kx);
@@ -193,45 +225,57 @@ static ring make_ring(unsigned char *scratch, const tile *x, int window) {
     return p;
 }
 
-static inline cell load_bin(const ring *p, int64_t k) {
-    cell v = load_cell(&p->x, k);
-    v.re *= p->x.scale;
-    if (k == 0) v.re += p->x.shift;
-    v.im *= p->x.scale;
-    if (k < p->kept) stream_cell(&p->y, k, (cell){p->a * v.re, p->a * v.im}, p->stream);
+ALWAYS_INLINE cell load_bin(const ring *p, const ring_tile *t, int64_t k, const bool whole) {
+    cell v;
+    if (whole)
+        lanes_load_complex(t->x.data + k * t->x.step, LANES, &v.re, &v.im);
+    else
+        v = load_cell(&t->x, k);
+    v.re *= t->x.scale;
+    if (k == 0) v.re += t->x.shift;
+    v.im *= t->x.scale;
+    if (k < p->kept) stream_cell(&t->y, k, (cell){t->a * v.re, t->a * v.im}, p->stream);
     return v;
 }
 
-/* Rows beyond the radius are zero. */
-ALWAYS_INLINE void load_column(const ring *p, int ky, int kx) {
-    cell *row = ring_row(p, ky), right = {{0}, {0}}, left = right;
+/* Of a tile, into the ring. Rows beyond the radius are zero. */
+ALWAYS_INLINE void load_column(const ring *p, int tile, int ky, int kx, int64_t k, int64_t opposite,
+                               const bool whole) {
+    cell *row = ring_row(p, tile, ky), right = {{0}, {0}}, left = right;
     if (ky <= p->radius) {
-        int64_t opposite, k = column_bins(ky, kx, &opposite);
-        right = load_bin(p, k);
+        right = load_bin(p, &p->tile[tile], k, whole);
         if (k == 0) right = (cell){right.re * (float)FCNN_SQRT2, {0}};
-        left = conjugate(ky && kx ? load_bin(p, opposite) : right);
+        left = conjugate(ky && kx ? load_bin(p, &p->tile[tile], opposite, whole) : right);
     }
     if (kx) row[-kx] = left;
     row[kx] = right;
     if (ky == 0 || ky > p->window) return;
-    row = ring_row(p, -ky);
+    row = ring_row(p, tile, -ky);
     if (kx) row[kx] = conjugate(left);
     row[-kx] = conjugate(right);
 }
 
-/* At most `columns`, and none beyond the row. */
-static void load_columns(ring *p, int row, int columns) {
+ALWAYS_INLINE void load_columns_of(ring *p, int row, int columns, const bool whole) {
     int ky = p->ky, kx = p->kx, ahead_ky = p->ahead_ky, ahead_kx = p->ahead_kx;
     for (; columns > 0 && ky <= row; columns--) {
+        int64_t opposite, k = column_bins(ky, kx, &opposite);
         prefetch_column(p, ahead_ky, ahead_kx);
         next_column(&ahead_ky, &ahead_kx, p->radius);
-        load_column(p, ky, kx);
+        for (int i = 0; i < p->count; i++) load_column(p, i, ky, kx, k, opposite, whole);
         next_column(&ky, &kx, p->radius);
     }
     p->ky = ky;
     p->kx = kx;
     p->ahead_ky = ahead_ky;
     p->ahead_kx = ahead_kx;
+}
+
+/* At most `columns`, and none beyond the row. */
+static void load_columns(ring *p, int row, int columns) {
+    if (p->whole)
+        load_columns_of(p, row, columns, true);
+    else
+        load_columns_of(p, row, columns, false);
 }
 
 static void load_row(ring *p, int ky) { load_columns(p, ky, INT_MAX); }

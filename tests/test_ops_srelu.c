@@ -39,9 +39,10 @@ static const ref_srelu by_sums[] = {
     {{3, 0, 5, 7}, 2, 1, 0},
 };
 
-/* So many channels that outputs are larger than a cache. */
+/* So many channels that outputs are larger than a cache, and that a thread works on some tiles in
+ * turn; rows of more columns than a turn. */
 enum { MANY = 48 };
-static const ref_srelu large = {{15, 0, 2, 35}, 15, 3, 0};
+static const ref_srelu large = {{17, 0, 2, 35}, 17, 3, 0};
 
 static const ref_srelu on_grid[] = {
     {{0, 0, 3, 16}, 0, 0, 1},  {{1, 0, 5, 1}, 1, 1, 4},   {{2, 0, 17, 19}, 2, 2, 7},
