@@ -18,9 +18,8 @@
 /* sums[i] += weight * sum over columns q of a[q] conj(b[q - lag - i]), i < lags: a pair of columns
  * of a meets the lags + 1 cells of b in turn. A product takes three multiplications (Gauss), and
  * additions that most processors do beside them. */
-ALWAYS_INLINE void correlate(ring *p, const cell *a, const cell *b, int lag, const int lags,
+ALWAYS_INLINE void correlate(const cell *a, const cell *b, int radius, int lag, const int lags,
                              float weight, cell *sums) {
-    int radius = p->radius;
     lanes both[SRELU_LAGS], first[SRELU_LAGS], second[SRELU_LAGS];
     for (int i = 0; i < lags; i++) both[i] = first[i] = second[i] = (lanes){0};
     for (int q = -radius; q <= radius; q += 2) { /* the last may be a zero */
@@ -54,12 +53,12 @@ static void correlate_rows(ring *p, const cell *a, const cell *b, int row, int c
     for (; lags > 0; lags -= SRELU_LAGS, lag += SRELU_LAGS, sums += SRELU_LAGS) {
         load_columns(p, row, columns);
         switch (lags) {
-        case 1: correlate(p, a, b, lag, 1, weight, sums); break;
+        case 1: correlate(a, b, p->radius, lag, 1, weight, sums); break;
 #if SRELU_LAGS > 2
-        case 2: correlate(p, a, b, lag, 2, weight, sums); break;
-        case 3: correlate(p, a, b, lag, 3, weight, sums); break;
+        case 2: correlate(a, b, p->radius, lag, 2, weight, sums); break;
+        case 3: correlate(a, b, p->radius, lag, 3, weight, sums); break;
 #endif
-        default: correlate(p, a, b, lag, SRELU_LAGS, weight, sums); break;
+        default: correlate(a, b, p->radius, lag, SRELU_LAGS, weight, sums); break;
         }
     }
 }
@@ -93,8 +92,9 @@ static void sum_pairs(ring *p) {
 static void add_squares(const ring *p, const cell *sums, lanes b, const tile *square,
                         const tile *y) {
     int64_t bins = fcnn_band_count(p->window);
+    int across = 2 * p->window + 1;
     for (int64_t k = 0; k < bins; k++) {
-        int ky, kx, across = 2 * p->window + 1;
+        int ky, kx;
         fcnn_band_frequency(k, &ky, &kx);
         cell z = ky < 0 ? conjugate(sums[-ky * across - kx]) : sums[ky * across + kx];
         float scale = k ? (float)(1.0 / FCNN_SQRT2) : 0.5f;

@@ -140,8 +140,8 @@ static inline int64_t column_bins(int ky, int kx, int64_t *opposite) {
     return start + (kx < ky ? kx : 2 * s - ky);
 }
 
-/* Neighbouring tiles that a thread works on in turn. A bin's tiles lie beside each other and bins
- * lie pages apart: the tiles share what finding a page costs. */
+/* Neighbouring tiles that a thread works on in turn, since a bin's tiles lie beside each other and
+ * bins pages apart. */
 typedef struct {
     int first, count;
 } tile_run;
@@ -205,12 +205,13 @@ ALWAYS_INLINE void prefetch_column(const ring *p, int ky, int kx) {
 static ring make_ring(unsigned char *scratch, const fcnn_tensor *x, const float *affine,
                       tile_run run, int window) {
     int rows = fcnn_cpu_srelu_rows(window), zeros = window + SRELU_ZEROS;
-    ring p = {.radius = x->radius, .window = window, .mask = rows - 1, .count = run.count};
+    ring p = {
+        .radius = x->radius, .window = window, .mask = rows - 1, .count = run.count, .whole = true};
     p.row = 2 * (p.radius + zeros) + 1;
     for (int i = 0; i < p.count; i++, scratch += fcnn_cpu_srelu_cells(x->radius, window)) {
         cell *cells = (cell *)(void *)scratch;
         p.tile[i].x = normed_tile(x, affine, run.first + i);
-        p.whole = (i == 0 || p.whole) && p.tile[i].x.images == LANES;
+        p.whole = p.whole && p.tile[i].x.images == LANES;
         p.tile[i].middle = cells + zeros + p.radius;
         p.tile[i].end = cells + rows * p.row;
         for (int r = 0; r < rows; r++, cells += p.row) {

@@ -20,7 +20,7 @@ mean of all others, with files and spectra in the page cache, and the median ove
 mean, because with growing bands (net.bands=) epochs differ on purpose. --peer-epochs spares the
 peer's, which do not, a long schedule:
 
-    tests/bench/epoch.py models/alexnet-512.cfg,net.bands=0.45:9,1: --epochs 10 --peer-epochs 2
+    tests/bench/epoch.py models/alexnet-512.cfg,net.bands=0.4:9,1: --epochs 10 --peer-epochs 2
 
 Both sides train on the same files, in batches of equal size, the incomplete last batch left out;
 validating and saving are not timed. Each row is a process of its own; rounds repeat the whole
