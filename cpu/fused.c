@@ -332,7 +332,6 @@ void CPU(grid_square_backward)(cpu_device *device, int m, const float *b, const 
         fused_tile t = tile_of(device, m, FCNN_RULE_square, 0.0f, unit, tiles);
         grid_target target = target_of(&t, fcnn_tensor_band(dx), dx, dx->radius);
         target.scale = b[t.c];
-        target.add = true;
         slope_tile(&t, x, dy, window, &target);
     }
 }

@@ -197,23 +197,16 @@ static void load_column(const cpu_grid *grid, const bin_rows *rows, int kx, floa
     }
 }
 
-static inline void store_row(fcnn_complex *row, int images, bool add, const lanes *re,
-                             const lanes *im, float factor) {
+static inline void store_row(fcnn_complex *row, int images, const lanes *re, const lanes *im,
+                             float factor) {
     for (int i = 0; i < PARTS; i++) {
         int count = images == GRID_TILE ? LANES : part_images(images, i);
-        lanes x = re[i] * factor, y = im[i] * factor;
-        if (add) {
-            lanes old_re, old_im;
-            lanes_load_complex(row + i * LANES, count, &old_re, &old_im);
-            x += old_re;
-            y += old_im;
-        }
-        lanes_store_complex(row + i * LANES, x, y, count);
+        lanes_store_complex(row + i * LANES, re[i] * factor, im[i] * factor, count);
     }
 }
 
 /* The block's columns `sine` and sine + 1 to the bins of column kx; scale is of sums. */
-static void store_column(const cpu_grid *grid, const bin_rows *rows, bool add, float scale, int kx,
+static void store_column(const cpu_grid *grid, const bin_rows *rows, float scale, int kx,
                          float *block, int sine) {
     const int32_t *bins = column_bins(grid, kx);
     float rest = (float)FCNN_SQRT2 * scale;
@@ -222,7 +215,7 @@ static void store_column(const cpu_grid *grid, const bin_rows *rows, bool add, f
         re[i] = lanes_load(coefficient_at(block, 0, sine + 1, i));
         im[i] = kx ? -lanes_load(coefficient_at(block, 0, sine, i)) : (lanes){0};
     }
-    store_row(rows->base + bins[0] * rows->step, rows->images, add, re, im, kx ? rest : scale);
+    store_row(rows->base + bins[0] * rows->step, rows->images, re, im, kx ? rest : scale);
     for (int k = 1; k < 2 * rows->radius; k += 2) {
         lanes mirror_re[PARTS], mirror_im[PARTS];
         for (int i = 0; i < PARTS; i++) {
@@ -238,10 +231,10 @@ static void store_column(const cpu_grid *grid, const bin_rows *rows, bool add, f
             mirror_re[i] = cc + ss;
             mirror_im[i] = sc - cs;
         }
-        store_row(rows->base + bins[k] * rows->step, rows->images, add, re, im, rest);
+        store_row(rows->base + bins[k] * rows->step, rows->images, re, im, rest);
         if (kx)
-            store_row(rows->base + bins[k + 1] * rows->step, rows->images, add, mirror_re,
-                      mirror_im, rest);
+            store_row(rows->base + bins[k + 1] * rows->step, rows->images, mirror_re, mirror_im,
+                      rest);
     }
 }
 
@@ -342,7 +335,7 @@ void CPU(grid_close)(const cpu_grid *grid, const float *sheet, int columns, floa
         FOR_ORBITS(grid, GATHER)
         grid_ahead ahead = rows_ahead(grid, &rows, kx);
         CPU(grid_to_coefficients)(grid, n, sums, block, &ahead);
-        store_column(grid, &rows, target->add, scale, kx, block, 0);
-        if (kx < radius) store_column(grid, &rows, target->add, scale, kx + 1, block, 2);
+        store_column(grid, &rows, scale, kx, block, 0);
+        if (kx < radius) store_column(grid, &rows, scale, kx + 1, block, 2);
     }
 }

@@ -57,13 +57,12 @@ static inline int grid_groups(const cpu_grid *grid) {
 }
 
 /* Where the bins of a transform go: as coordinates times scale, to channel c, images n0 .. of an
- * array [bins][channels][capacity] like that of `like`, or added to it. */
+ * array [bins][channels][capacity] like that of `like`. */
 typedef struct {
     fcnn_complex *out;
     const fcnn_tensor *like;
     int radius, channel, first;
     float scale;
-    bool add;
 } grid_target;
 
 /* Channel c of a band, images n0 .., of all its bins. */

@@ -298,7 +298,7 @@ enum { STREAM_IMAGES = 8 };
 fcnn_status CPU(product_stream)(fcnn_device *, const fcnn_fold *, const void *h, bool half,
                                 const fcnn_tensor *x, fcnn_tensor *y);
 
-/* srelu on a pixel grid (fused.c): [x^2] of the window's bins, and 2 b [x g] added to dx. */
+/* srelu on a pixel grid (fused.c): [x^2] of the window's bins, and dx = 2 b [x g]. */
 void CPU(grid_square)(cpu_device *, int, const fcnn_tensor *, int, fcnn_complex *);
 void CPU(grid_square_backward)(cpu_device *, int, const float *, const fcnn_tensor *,
                                const fcnn_tensor *, int, fcnn_tensor *);

@@ -93,10 +93,7 @@ void CPU(grid_store_half)(const cpu_grid *grid, const float *half, const grid_ta
         const float *cell = half + (int64_t)grid->slot[k] * GRID_TILE * 2;
         float *row = &(t->out + (k * like->channels + t->channel) * like->capacity + t->first)->re;
         float factor = k ? rest : dc;
-        if (t->add)
-            for (int i = 0; i < 2 * images; i++) row[i] += cell[i] * factor;
-        else
-            for (int i = 0; i < 2 * images; i++) row[i] = cell[i] * factor;
+        for (int i = 0; i < 2 * images; i++) row[i] = cell[i] * factor;
     }
 }
 

@@ -1,6 +1,6 @@
-/* srelu by sums: y = a x + b [x^2] on the bins of radius <= p, per channel and
- * tile of LANES places, over the full plane of coefficients c_q (c_0 = X_0,
- * c_k = X_k / sqrt 2, c_-k = conj c_k):
+/* srelu by sums: y = a x + b Z / s on the bins of radius <= p, s = sqrt(Z_0 + epsilon), per
+ * channel and tile of LANES places, over the full plane of coefficients c_q
+ * (c_0 = X_0, c_k = X_k / sqrt 2, c_-k = conj c_k):
  *   forward   Z_k = sum_q c_q c_(k-q)        k in the window, each pair once
  *   backward  Z_k = sum_q g_q c_(k-q)        q in the window, k in the band
  * Rows of c pass through a ring that stays in the second cache: x is read once,
@@ -87,12 +87,13 @@ static void sum_pairs(ring *p) {
     }
 }
 
-/* From a window's sums, of 2 Z, to coordinates: DC is real, the others count sqrt 2. y takes b
+/* From a window's sums, of 2 Z, to coordinates: DC is real, the others count sqrt 2. y takes b / s
  * times that, too. */
 static void add_squares(const ring *p, const cell *sums, lanes b, const tile *square,
                         const tile *y) {
     int64_t bins = fcnn_band_count(p->window);
     int across = 2 * p->window + 1;
+    b *= inverse_rms(0.5f * sums->re);
     for (int64_t k = 0; k < bins; k++) {
         int ky, kx;
         fcnn_band_frequency(k, &ky, &kx);
@@ -126,17 +127,18 @@ static void square_tiles(const float *affine, const float *a, const float *b, co
     if (p.stream) stream_end();
 }
 
-/* y = a x + b square of a channel, the square from a grid. */
-static void combine_channel(float a, float b, const fcnn_tensor *x, const fcnn_tensor *square,
-                            int c, fcnn_tensor *y) {
+/* y of a tile, the square from a grid. */
+static void combine_tile(const float *a, const float *b, const fcnn_tensor *x,
+                         const fcnn_tensor *square, const fcnn_tensor *y, int unit) {
+    tile from = tile_of(x, unit), squares = tile_of(square, unit), to = tile_of(y, unit);
     int64_t bins = fcnn_band_count(y->radius), inside = fcnn_band_count(square->radius);
+    lanes scale = of_channels(&from, a, 1);
+    lanes of_square = of_channels(&from, b, 1) * inverse_rms(load_cell(&squares, 0).re);
     for (int64_t k = 0; k < bins; k++) {
-        const float *from = &fcnn_cpu_row(x, k, c)->re;
-        float *to = &fcnn_cpu_row(y, k, c)->re;
-        for (int i = 0; i < 2 * y->images; i++) to[i] = a * from[i];
-        if (k >= inside) continue;
-        const float *energy = &fcnn_cpu_row(square, k, c)->re;
-        for (int i = 0; i < 2 * y->images; i++) to[i] += b * energy[i];
+        cell v = load_cell(&from, k), z = {{0}, {0}};
+        if (k < inside) z = load_cell(&squares, k);
+        store_cell(&to, k,
+                   (cell){scale * v.re + of_square * z.re, scale * v.im + of_square * z.im});
     }
 }
 
@@ -160,6 +162,6 @@ fcnn_status CPU(srelu_forward)(fcnn_device *base, int window, int grid, const fl
     fcnn_tensor squares = window_band(x, square, w);
     CPU(grid_square)((cpu_device *)base, grid, x, w, square);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int c = 0; c < x->channels; c++) combine_channel(a[c], b[c], x, &squares, c, y);
+    for (int unit = 0; unit < tiles_of(x); unit++) combine_tile(a, b, x, &squares, y, unit);
     return FCNN_OK;
 }

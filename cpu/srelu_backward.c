@@ -1,9 +1,11 @@
-/* srelu's gradients: dx = a dy + 2 b [x g], by sums over the rows of srelu_rows.h
- * or on a grid, with da and db; the formulas are srelu.c's.
+/* srelu's gradients: dx = a dy + 2 b / s [x g] - b pull x, by sums over the rows of
+ * srelu_rows.h or on a grid, with da and db; the formulas are srelu.c's. Each image has its s and
+ * its pull, which is what s takes part in: <[x^2], g> / s^3.
  *
  * Of a norm whose output z is not stored, the backward pass too. It needs sums over the whole
- * gradient dz of z before it can write any, and has them: of a dy + 2 b [z g] they are sums of dy,
- * which often has few of z's bins, as <w, [z g]> = <[w z], g> for any w. */
+ * gradient dz of z before it can write any, and has them: of a dy + 2 b / s [z g] they are sums of
+ * dy, which often has few of z's bins, as <w, [z g]> = <[w z], g> for any w; of z's own part, sums
+ * of [z^2]'s DC and z's. */
 #include "norm_blocks.h"
 #include "srelu_rows.h"
 
@@ -56,7 +58,23 @@ ALWAYS_INLINE void prefetch_outputs(const tile *dy, int radius, int ky, int kx) 
         if (i >= -dy->radius && i <= dy->radius) prefetch_bin(dy, full_index(ky, i));
 }
 
-/* What a tile's backward pass works with; g is 2 b g, row 0, column 0. */
+/* Of a tile's images: 1 / s, <[x^2], g>, and pull. */
+typedef struct {
+    lanes inverse, square, pull;
+} image_factors;
+
+static image_factors image_factors_of(const tile *square, const tile *dy) {
+    int64_t bins = fcnn_band_count(square->radius);
+    lanes sum = {0};
+    for (int64_t k = 0; k < bins; k++) {
+        cell z = load_cell(square, k), d = load_cell(dy, k);
+        sum += z.re * d.re + z.im * d.im;
+    }
+    lanes inverse = inverse_rms(load_cell(square, 0).re);
+    return (image_factors){inverse, sum, inverse * inverse * inverse * sum};
+}
+
+/* What a tile's backward pass works with; g is 2 b / s g, row 0, column 0. */
 typedef struct {
     lanes a, shift;
     const cell *g;
@@ -112,9 +130,13 @@ static void backward_row(ring *p, const gradients *s, int ky, int from, int to) 
     }
 }
 
-/* 2 b g of rows 0 .. window, less what dx loses along x. */
-static void load_window(lanes b, lanes along, int window, const tile *dy, cell *g) {
+/* 2 b / s g of rows 0 .. window, less what dx loses along x. */
+static void load_window(lanes b, lanes along, const tile *square, const tile *dy, cell *g) {
+    int window = square->radius;
     int64_t bins = fcnn_band_count(window);
+    image_factors factors = image_factors_of(square, dy);
+    along += b * factors.pull;
+    b *= factors.inverse;
     for (int64_t k = 0; k < bins; k++) {
         int ky, kx;
         fcnn_band_frequency(k, &ky, &kx);
@@ -132,14 +154,15 @@ static void load_window(lanes b, lanes along, int window, const tile *dy, cell *
 }
 
 /* dx on some tiles; factors of all channels. */
-static void backward_tiles(const cpu_srelu_factors *factors, int window, const float *affine,
-                           const fcnn_tensor *x, const fcnn_tensor *dy, unsigned char *scratch,
-                           const fcnn_tensor *dx, tile_run run) {
+static void backward_tiles(const cpu_srelu_factors *factors, const float *affine,
+                           const fcnn_tensor *x, const fcnn_tensor *square, const fcnn_tensor *dy,
+                           unsigned char *scratch, const fcnn_tensor *dx, tile_run run) {
     enum { STRIDE = sizeof *factors / sizeof(float) };
-    ring p = make_ring(scratch, x, affine, run, window);
+    ring p = make_ring(scratch, x, affine, run, square->radius);
     gradients s[SRELU_TILES];
     for (int i = 0; i < run.count; i++) {
         const tile *from = &p.tile[i].x;
+        tile squares = tile_of(square, run.first + i);
         cell *g = p.tile[i].end + p.window;
         s[i] = (gradients){.a = of_channels(from, &factors->a, STRIDE),
                            .shift = of_channels(from, &factors->shift, STRIDE),
@@ -149,7 +172,7 @@ static void backward_tiles(const cpu_srelu_factors *factors, int window, const f
                            .given = fcnn_band_count(dy->radius),
                            .stream = streams(dx)};
         load_window(of_channels(from, &factors->b, STRIDE),
-                    of_channels(from, &factors->along, STRIDE), window, &s[i].dy, g);
+                    of_channels(from, &factors->along, STRIDE), &squares, &s[i].dy, g);
     }
     for (int ky = 0; ky <= p.radius; ky++) {
         load_row(&p, ky + p.window);
@@ -159,45 +182,85 @@ static void backward_tiles(const cpu_srelu_factors *factors, int window, const f
     if (streams(dx)) stream_end();
 }
 
-/* dx = a dy, 0 where dy has no bin, for one channel. */
-static void scale_channel(float a, const fcnn_tensor *dy, int c, fcnn_tensor *dx) {
-    int64_t given = fcnn_band_count(dy->radius), all = fcnn_band_count(dx->radius);
-    for (int64_t k = 0; k < all; k++) {
-        float *to = &fcnn_cpu_row(dx, k, c)->re;
-        if (k >= given) {
-            memset(to, 0, (size_t)dx->images * sizeof(fcnn_complex));
-            continue;
-        }
-        const float *from = &fcnn_cpu_row(dy, k, c)->re;
-        for (int i = 0; i < 2 * dx->images; i++) to[i] = a * from[i];
+/* dx of a tile, which has 2 b [x g] from a grid. */
+static void finish_tile(const float *a, const float *b, const fcnn_tensor *x,
+                        const fcnn_tensor *square, const fcnn_tensor *dy, const fcnn_tensor *dx,
+                        int unit) {
+    tile from = tile_of(x, unit), squares = tile_of(square, unit);
+    tile given = tile_of(dy, unit), to = tile_of(dx, unit);
+    int64_t bins = fcnn_band_count(dx->radius), inside = fcnn_band_count(dy->radius);
+    image_factors factors = image_factors_of(&squares, &given);
+    lanes scale = of_channels(&from, a, 1), along = of_channels(&from, b, 1) * factors.pull;
+    for (int64_t k = 0; k < bins; k++) {
+        cell v = load_cell(&to, k), own = load_cell(&from, k), d = {{0}, {0}};
+        if (k < inside) d = load_cell(&given, k);
+        v.re = scale * d.re + factors.inverse * v.re - along * own.re;
+        v.im = scale * d.im + factors.inverse * v.im - along * own.im;
+        store_cell(&to, k, v);
     }
 }
 
-/* Sums over images and bins. */
+/* Sums over images and, of products with dy, bins. */
 typedef struct {
-    double x, window, square; /* Re(conj(x) dy), inside the window alone, Re(conj([x^2]) dy) */
-    double dc;                /* dy's DC */
+    double x, dc; /* Re(conj(x) dy), and dy's DC */
+    /* Inside the window, an image's divided by its s: Re(conj(x) dy), Re(conj([x^2]) dy), dy's DC
+     */
+    double window, square, window_dc;
+    double pull, pulled_dc, pulled_energy; /* an image's, times x's DC, times [x^2]'s */
 } dy_sums;
+
+/* Of channel c alone, images n0 .. */
+static tile channel_tile(const fcnn_tensor *band, int c, int n0) {
+    tile t = tile_of(band, 0);
+    t.data = fcnn_cpu_row(band, 0, c) + n0;
+    t.channel = c;
+    t.channels = 1;
+    t.images = smaller(band->images - n0, LANES);
+    return t;
+}
+
+/* Those that images count in by their own factors, of channel c. */
+static void add_image_sums(const fcnn_tensor *x, const fcnn_tensor *square, const fcnn_tensor *dy,
+                           int c, dy_sums *sums) {
+    int64_t inside = fcnn_band_count(square->radius);
+    for (int n = 0; n < x->images; n += LANES) {
+        tile from = channel_tile(x, c, n), squares = channel_tile(square, c, n);
+        tile given = channel_tile(dy, c, n);
+        image_factors factors = image_factors_of(&squares, &given);
+        lanes products = {0};
+        for (int64_t k = 0; k < inside; k++) {
+            cell v = load_cell(&from, k), d = load_cell(&given, k);
+            products += v.re * d.re + v.im * d.im;
+        }
+        lanes dc = load_cell(&from, 0).re, given_dc = load_cell(&given, 0).re;
+        lanes energy = load_cell(&squares, 0).re;
+        for (int i = 0; i < from.images; i++) {
+            double inverse = factors.inverse[i], pull = factors.pull[i];
+            sums->window += inverse * products[i];
+            sums->square += inverse * factors.square[i];
+            sums->window_dc += inverse * given_dc[i];
+            sums->pull += pull;
+            sums->pulled_dc += pull * dc[i];
+            sums->pulled_energy += pull * energy[i];
+        }
+    }
+}
 
 static void block_dy_sums(const fcnn_tensor *x, const fcnn_tensor *square, const fcnn_tensor *dy,
                           block b, dy_sums *sums) {
-    wide all[CHANNEL_BLOCK] = {{0}}, squares[CHANNEL_BLOCK] = {{0}};
-    int64_t bins = fcnn_band_count(dy->radius), inside = fcnn_band_count(square->radius);
+    wide all[CHANNEL_BLOCK] = {{0}};
+    int64_t bins = fcnn_band_count(dy->radius);
     for (int64_t k = 0; k < bins; k++) {
         prefetch_stretch(x, k, bins, b);
         prefetch_stretch(dy, k, bins, b);
         for (int c = b.first, i = 0; c < b.end; c++, i++) {
-            const float *g = &fcnn_cpu_row(dy, k, c)->re;
-            wide_add_dot(&all[i], &fcnn_cpu_row(x, k, c)->re, g, 2 * x->images);
-            if (k >= inside) continue;
-            wide_add_dot(&squares[i], &fcnn_cpu_row(square, k, c)->re, g, 2 * x->images);
-            if (k == inside - 1) sums[i].window = wide_sum(all[i]);
+            wide_add_dot(&all[i], &fcnn_cpu_row(x, k, c)->re, &fcnn_cpu_row(dy, k, c)->re,
+                         2 * x->images);
         }
     }
     for (int c = b.first, i = 0; c < b.end; c++, i++) {
-        sums[i].x = wide_sum(all[i]);
-        sums[i].square = wide_sum(squares[i]);
-        sums[i].dc = dc_sum(dy, c);
+        sums[i] = (dy_sums){.x = wide_sum(all[i]), .dc = dc_sum(dy, c)};
+        add_image_sums(x, square, dy, c, &sums[i]);
     }
 }
 
@@ -211,10 +274,12 @@ static cpu_srelu_factors norm_gradients(const fcnn_pending_norm *norm, float a, 
     double gamma = norm->gamma[c];
     if (!(fabs(center) <= 16.0 * fabs(gamma)) || fabs(scale) < 1e-12)
         return (cpu_srelu_factors){.a = a, .b = b, .unsummed = true};
-    double window = scale * sums->window + shift * sums->dc;
-    double sum = a * sums->dc + 2.0 * b * window;
-    double product =
-        a * (sums->x - mean * sums->dc) + 2.0 * b * ((sums->square - center * window) / scale);
+    double window = scale * sums->window + shift * sums->window_dc;
+    double pulled = scale * sums->pulled_dc + shift * sums->pull;
+    double sum = a * sums->dc + b * (2.0 * window - pulled);
+    double square = 2.0 * (sums->square - center * window);
+    square -= sums->pulled_energy - center * pulled;
+    double product = a * (sums->x - mean * sums->dc) + b * (square / scale);
     fcnn_norm_slopes s =
         fcnn_norm_slopes_of(product, sum, images, norm->gamma[c], norm->mean[c], norm->inverse[c]);
     norm->dgamma[c] = (float)(product * norm->inverse[c]);
@@ -249,18 +314,18 @@ static void parameter_gradients(fcnn_device *base, const fcnn_pending_norm *norm
 }
 
 /* Both passes; without a norm, srelu's alone. */
-static void sums_backward(fcnn_device *base, int window, const fcnn_pending_norm *norm,
-                          const float *a, const float *b, const fcnn_tensor *x,
-                          const fcnn_tensor *square, const fcnn_tensor *dy, fcnn_tensor *dx,
-                          float *da, float *db) {
+static void sums_backward(fcnn_device *base, const fcnn_pending_norm *norm, const float *a,
+                          const float *b, const fcnn_tensor *x, const fcnn_tensor *square,
+                          const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
     cpu_device *device = (cpu_device *)base;
+    int window = square->radius;
     cpu_srelu_factors *factors =
         (cpu_srelu_factors *)(void *)(device->scratch + fcnn_cpu_srelu_rings(x->radius, window));
     int at_once = tiles_at_once(base, x, window);
     parameter_gradients(base, norm, a, b, x, square, dy, da, db, factors);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < runs_of(x, at_once); unit++)
-        backward_tiles(factors, window, norm ? norm->affine : NULL, x, dy, fcnn_cpu_scratch(device),
+        backward_tiles(factors, norm ? norm->affine : NULL, x, square, dy, fcnn_cpu_scratch(device),
                        dx, run_at(x, at_once, unit));
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int c = 0; c < x->channels; c++)
@@ -273,9 +338,8 @@ fcnn_status CPU(normed_srelu_backward)(fcnn_device *base, int window, const fcnn
                                        const float *a, const float *b, const fcnn_tensor *x,
                                        const fcnn_complex *square, const fcnn_tensor *dy,
                                        fcnn_tensor *dx, float *da, float *db) {
-    int w = smaller(window, dy->radius);
-    fcnn_tensor squares = window_band(x, square, w);
-    sums_backward(base, w, norm, a, b, x, &squares, dy, dx, da, db);
+    fcnn_tensor squares = window_band(x, square, smaller(window, dy->radius));
+    sums_backward(base, norm, a, b, x, &squares, dy, dx, da, db);
     return FCNN_OK;
 }
 
@@ -285,13 +349,13 @@ fcnn_status CPU(srelu_backward)(fcnn_device *base, int window, int grid, const f
     int w = smaller(window, dy->radius);
     fcnn_tensor squares = window_band(x, square, w);
     if (!grid && dx) {
-        sums_backward(base, w, NULL, a, b, x, &squares, dy, dx, da, db);
+        sums_backward(base, NULL, a, b, x, &squares, dy, dx, da, db);
         return FCNN_OK;
     }
     parameter_gradients(base, NULL, a, b, x, &squares, dy, da, db, NULL);
     if (!dx) return FCNN_OK;
-#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int c = 0; c < x->channels; c++) scale_channel(a[c], dy, c, dx);
     CPU(grid_square_backward)((cpu_device *)base, grid, b, x, dy, w, dx);
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
+    for (int unit = 0; unit < tiles_of(x); unit++) finish_tile(a, b, x, &squares, dy, dx, unit);
     return FCNN_OK;
 }

@@ -6,6 +6,7 @@
 
 #include <limits.h>
 
+#include "formulas.h"
 #include "streaming.h"
 
 enum { SRELU_AHEAD = 8 }; /* columns prefetched before they are loaded */
@@ -130,6 +131,12 @@ ALWAYS_INLINE void prefetch_bin(const tile *t, int64_t k) {
 }
 
 static inline cell conjugate(cell v) { return (cell){v.re, -v.im}; }
+
+static inline lanes inverse_rms(lanes energy) {
+    lanes inverse;
+    for (int i = 0; i < LANES; i++) inverse[i] = fcnn_srelu_inverse(energy[i]);
+    return inverse;
+}
 
 /* ---- The ring ---- */
 

@@ -171,15 +171,21 @@ fcnn_status cuda_columns_to_map(cuda_device *device, const cuda_grid *grid,
                                 const cuda_grid_buffers *buffers, const fcnn_tensor *band,
                                 int radius, int64_t first, int count, float *map);
 /* A map's bins of radius <= radius, as coordinates times scale, to those columns of an array
- * [bins][channels][capacity] like that of `like`, or added to them. The map is kept. */
+ * [bins][channels][capacity] like that of `like`. The map is kept. */
 fcnn_status cuda_map_to_columns(cuda_device *device, const cuda_grid *grid,
                                 const cuda_grid_buffers *buffers, const float *map, int radius,
-                                float scale, bool add, fcnn_complex *out, const fcnn_tensor *like,
+                                float scale, fcnn_complex *out, const fcnn_tensor *like,
                                 int64_t first, int count);
 
 /* ---- product.cu ---- */
 /* Scratch of a folded product; 0 without a fold. */
 size_t cuda_product_scratch(const cuda_device *device, const fcnn_demand *demand);
+
+/* ---- srelu.cu ---- */
+/* Scratch of the backward pass: a number an image of a channel. */
+static inline size_t cuda_srelu_scratch(int channels, int capacity) {
+    return cuda_align((size_t)channels * (size_t)capacity * sizeof(float));
+}
 
 /* ---- products.cu: row-major matrix products by cuBLAS, many of a kind ---- */
 /* An operand: 'n' as it lies, 't' transposed, 'c' conjugated and transposed; `row` numbers from

@@ -244,9 +244,12 @@ fcnn_status cuda_demand(fcnn_device *base, const fcnn_demand *demand) {
     const fcnn_complex *roots;
     const cuda_fold *fold;
     switch (demand->kind) {
-    case FCNN_DEMAND_INPUT: /* depends on the images met */
-    case FCNN_DEMAND_SRELU: break;
-    case FCNN_DEMAND_GRID:
+    case FCNN_DEMAND_INPUT: break; /* depends on the images met */
+    case FCNN_DEMAND_SRELU:
+        cuda_need_scratch(device, cuda_srelu_scratch(demand->channels, demand->capacity));
+        break;
+    case FCNN_DEMAND_GRID: /* also of srelu's */
+        cuda_need_scratch(device, cuda_srelu_scratch(demand->channels, demand->capacity));
         return cuda_make_grid(device, demand->size, demand->channels, demand->capacity);
     case FCNN_DEMAND_POOL: /* both grids' buffers at once: see pool.cu */
         return cuda_make_grid_pair(device, demand->size, demand->grid, demand->channels,

@@ -33,7 +33,7 @@ fcnn_status cuda_fused_forward(fcnn_device *base, fcnn_pointwise rule, float par
                                      at.s.map));
         fused_values body = {rule, parameter, at.s.map};
         CUDA_RUN(device, (int64_t)m * m * at.grid->columns, body);
-        FCNN_TRY(cuda_map_to_columns(device, at.grid, &at.s, at.s.map, y->radius, 1.0f, false,
+        FCNN_TRY(cuda_map_to_columns(device, at.grid, &at.s, at.s.map, y->radius, 1.0f,
                                      fcnn_tensor_band(y), y, at.first, at.count));
     }
     return FCNN_OK;
@@ -50,7 +50,7 @@ fcnn_status cuda_fused_backward(fcnn_device *base, fcnn_pointwise rule, float pa
                                      at.s.other));
         fused_slopes body = {rule, parameter, at.s.map, at.s.other};
         CUDA_RUN(device, (int64_t)m * m * at.grid->columns, body);
-        FCNN_TRY(cuda_map_to_columns(device, at.grid, &at.s, at.s.other, dx->radius, 1.0f, false,
+        FCNN_TRY(cuda_map_to_columns(device, at.grid, &at.s, at.s.other, dx->radius, 1.0f,
                                      fcnn_tensor_band(dx), dx, at.first, at.count));
     }
     return FCNN_OK;

@@ -227,7 +227,6 @@ struct half_spectrum_bins {
     const fcnn_complex *half;
     int size, columns, radius;
     float scale_dc, scale;
-    bool add;
     fcnn_complex *out; /* [bins][channels][capacity] */
     int64_t bin_step;
     int capacity;
@@ -240,18 +239,13 @@ struct half_spectrum_bins {
         fcnn_complex c = half[(row * (size / 2 + 1) + kx) * columns + column];
         c.re *= bin ? scale : scale_dc;
         c.im = bin ? c.im * scale : 0.0f;
-        fcnn_complex *to = out + bin * bin_step + cuda_column_index(&chunk, column, 1, 0, capacity);
-        if (add) {
-            c.re += to->re;
-            c.im += to->im;
-        }
-        *to = c;
+        out[bin * bin_step + cuda_column_index(&chunk, column, 1, 0, capacity)] = c;
     }
 };
 
 fcnn_status cuda_map_to_columns(cuda_device *device, const cuda_grid *grid,
                                 const cuda_grid_buffers *buffers, const float *map, int radius,
-                                float scale, bool add, fcnn_complex *out, const fcnn_tensor *like,
+                                float scale, fcnn_complex *out, const fcnn_tensor *like,
                                 int64_t first, int count) {
     FCNN_TRY(cuda_transform(device, &grid->plans, buffers->work, map, buffers->half));
     float dc = scale / ((float)grid->size * (float)grid->size);
@@ -261,7 +255,6 @@ fcnn_status cuda_map_to_columns(cuda_device *device, const cuda_grid *grid,
                                radius,
                                dc,
                                (float)FCNN_SQRT2 * dc,
-                               add,
                                out,
                                (int64_t)like->channels * like->capacity,
                                like->capacity,

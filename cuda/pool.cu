@@ -157,7 +157,7 @@ static fcnn_status band_forward(cuda_device *device, const fcnn_pool_shape *shap
         FCNN_TRY(cuda_columns_to_map(device, g.n, &g.of_n, x, x->radius, first, count, g.of_n.map));
         pool_values body = {*shape, count, map_on(g.n, g.of_n.map), map_on(g.m, g.of_m.map)};
         CUDA_RUN(device, (int64_t)y->size * y->size * count, body);
-        FCNN_TRY(cuda_map_to_columns(device, g.m, &g.of_m, g.of_m.map, y->radius, 1.0f, false,
+        FCNN_TRY(cuda_map_to_columns(device, g.m, &g.of_m, g.of_m.map, y->radius, 1.0f,
                                      fcnn_tensor_band(y), y, first, count));
     }
     return FCNN_OK;
@@ -179,7 +179,7 @@ static fcnn_status band_backward(cuda_device *device, const fcnn_pool_shape *sha
         pool_gradients body = {*shape, count, map_on(g.n, g.of_n.map), map_on(g.m, g.of_m.map),
                                map_on(g.n, g.of_n.other)};
         CUDA_RUN(device, (int64_t)dx->size * dx->size * count, body);
-        FCNN_TRY(cuda_map_to_columns(device, g.n, &g.of_n, g.of_n.other, dx->radius, scale, false,
+        FCNN_TRY(cuda_map_to_columns(device, g.n, &g.of_n, g.of_n.other, dx->radius, scale,
                                      fcnn_tensor_band(dx), dx, first, count));
     }
     return FCNN_OK;

@@ -1,8 +1,7 @@
-/* srelu: y = a x + b [x^2], the square on the bins of radius <= window. By sums,
- * an item is a bin k of a channel of an image. With coordinates X of stored bins
- * (c_0 = X_0, c_q = X_q / sqrt 2, c_-q = conj c_q), the pairs of
- *   Z_k = sum of c_q c_(k-q)
- * that have DC in them are 2 X_0 c_k; the others are halves of products of
+/* srelu: y = a x + b [x^2] / s, the square on the bins of radius <= window, s the
+ * root mean square of x's map. By sums, an item is a bin k of a channel of an image. With
+ * coordinates X of stored bins (c_0 = X_0, c_q = X_q / sqrt 2, c_-q = conj c_q), the pairs of Z_k =
+ * sum of c_q c_(k-q) that have DC in them are 2 X_0 c_k; the others are halves of products of
  * coordinates: conj(X_q) X_(k+q), where both are stored for any stored k and q,
  * and X_q X_(k-q) for the few where these are. Sums of long rows are made of sums
  * of shells, whose rounding is smaller. On a grid: by transforms. */
@@ -23,6 +22,12 @@ FCNN_INLINE srelu_column column_of(const fcnn_tensor *t, int channel, int64_t im
 FCNN_INLINE fcnn_complex &square_at(fcnn_complex *square, const fcnn_tensor *x, int64_t bin,
                                     int channel, int64_t image) {
     return square[(bin * x->channels + channel) * x->capacity + image];
+}
+
+/* 1 / s of an image. */
+FCNN_INLINE float inverse_rms(fcnn_complex *square, const fcnn_tensor *x, int channel,
+                              int64_t image) {
+    return fcnn_srelu_inverse(square_at(square, x, 0, channel, image).re);
 }
 
 FCNN_INLINE fcnn_complex conjugate_of(fcnn_complex a) { return {a.re, -a.im}; }
@@ -140,13 +145,13 @@ static fcnn_status grid_square(cuda_device *device, int m, const fcnn_tensor *x,
                                      at.s.map));
         srelu_grid_squares body = {at.s.map};
         CUDA_RUN(device, (int64_t)m * m * at.grid->columns, body);
-        FCNN_TRY(cuda_map_to_columns(device, at.grid, &at.s, at.s.map, window, 1.0f, false, square,
-                                     x, at.first, at.count));
+        FCNN_TRY(cuda_map_to_columns(device, at.grid, &at.s, at.s.map, window, 1.0f, square, x,
+                                     at.first, at.count));
     }
     return FCNN_OK;
 }
 
-/* dx += 2 b [x g]. */
+/* dx = 2 b [x g]. */
 static fcnn_status grid_square_backward(cuda_device *device, int m, const float *b,
                                         const fcnn_tensor *x, const fcnn_tensor *dy, int window,
                                         const fcnn_tensor *dx) {
@@ -159,7 +164,7 @@ static fcnn_status grid_square_backward(cuda_device *device, int m, const float 
         srelu_grid_slopes body = {b, at.s.map, cuda_columns_of(x, at.first, at.count),
                                   at.grid->columns, at.s.other};
         CUDA_RUN(device, (int64_t)m * m * at.count, body);
-        FCNN_TRY(cuda_map_to_columns(device, at.grid, &at.s, at.s.other, dx->radius, 1.0f, true,
+        FCNN_TRY(cuda_map_to_columns(device, at.grid, &at.s, at.s.other, dx->radius, 1.0f,
                                      fcnn_tensor_band(dx), dx, at.first, at.count));
     }
     return FCNN_OK;
@@ -178,8 +183,9 @@ struct srelu_values {
         fcnn_complex in = cuda_bin_row(&x, bin, c)[n], out = {a[c] * in.re, a[c] * in.im};
         if (bin < inside) {
             fcnn_complex z = square_at(square, &x, bin, c, n);
-            out.re += b[c] * z.re;
-            out.im += b[c] * z.im;
+            float factor = b[c] * inverse_rms(square, &x, c, n);
+            out.re += factor * z.re;
+            out.im += factor * z.im;
         }
         cuda_bin_row(&y, bin, c)[n] = out;
     }
@@ -204,44 +210,74 @@ fcnn_status cuda_srelu_forward(fcnn_device *base, int window, int grid, const fl
 
 /* ---- The backward pass ---- */
 
-/* a dy, 0 where dy has no bin. */
-FCNN_INLINE fcnn_complex scaled_gradient(float a, const fcnn_tensor *dy, int64_t bin, int channel,
-                                         int64_t image) {
-    if (bin >= fcnn_band_count(dy->radius)) return {0.0f, 0.0f};
-    fcnn_complex d = cuda_bin_row(dy, bin, channel)[image];
-    return {a * d.re, a * d.im};
-}
-
-struct srelu_scaled_gradients {
-    const float *a;
-    fcnn_tensor dy, dx;
+/* What s takes part in, <[x^2], g> / s^3; an item is an image of a channel. */
+struct srelu_pulls {
+    int64_t inside; /* bins of the window */
+    fcnn_complex *square;
+    fcnn_tensor dy;
+    float *pull; /* [C][capacity] */
     CUDA_BODY void operator()(int64_t item) const {
-        int64_t row = item / dx.images, n = item % dx.images, bin = row / dx.channels;
-        int c = (int)(row % dx.channels);
-        cuda_bin_row(&dx, bin, c)[n] = scaled_gradient(a[c], &dy, bin, c, n);
+        int c = (int)(item / dy.images);
+        int64_t n = item % dy.images;
+        float sum = 0.0f, inverse = inverse_rms(square, &dy, c, n);
+        for (int64_t bin = 0; bin < inside; bin++) {
+            fcnn_complex d = cuda_bin_row(&dy, bin, c)[n], z = square_at(square, &dy, bin, c, n);
+            sum += z.re * d.re + z.im * d.im;
+        }
+        pull[c * (int64_t)dy.capacity + n] = inverse * inverse * inverse * sum;
     }
 };
 
-/* dx = a dy + 2 b [x g]. */
+/* dx = a dy + z / s - b pull x, z being 2 b [x g]. */
+struct srelu_terms {
+    const float *a, *b, *pull;
+    fcnn_complex *square;
+    fcnn_tensor x, dy, dx;
+    CUDA_BODY void finish(int64_t bin, int c, int64_t n, fcnn_complex z) const {
+        float inverse = inverse_rms(square, &x, c, n);
+        float along = b[c] * pull[c * (int64_t)dy.capacity + n];
+        fcnn_complex own = cuda_bin_row(&x, bin, c)[n];
+        fcnn_complex out = {inverse * z.re - along * own.re, inverse * z.im - along * own.im};
+        if (bin < fcnn_band_count(dy.radius)) {
+            fcnn_complex d = cuda_bin_row(&dy, bin, c)[n];
+            out.re += a[c] * d.re;
+            out.im += a[c] * d.im;
+        }
+        cuda_bin_row(&dx, bin, c)[n] = out;
+    }
+};
+
+/* By a grid, which left z in dx. */
+struct srelu_grid_gradients {
+    srelu_terms terms;
+    CUDA_BODY void operator()(int64_t item) const {
+        int images = terms.dx.images, channels = terms.dx.channels;
+        int64_t row = item / images, n = item % images, bin = row / channels;
+        int c = (int)(row % channels);
+        terms.finish(bin, c, n, cuda_bin_row(&terms.dx, bin, c)[n]);
+    }
+};
+
+/* By sums. */
 struct srelu_gradients {
     int window;
-    const float *a, *b;
-    fcnn_tensor x, dy, dx;
+    srelu_terms terms;
 
     /* Sum of G_q X_(k-q) and conj(G_q) X_(k+q), q of the window but DC, without X_0. */
     CUDA_BODY fcnn_complex sum(const srelu_column &in, const srelu_column &g, int ky,
                                int kx) const {
         fcnn_complex total = {0.0f, 0.0f};
+        int radius = terms.x.radius;
         int64_t q = 1;
         for (int s = 1; s <= window; s++) {
             fcnn_complex part = {0.0f, 0.0f};
             for (int qy = s, qx = 0; q < fcnn_band_count(s); q++, fcnn_band_next(&qy, &qx)) {
                 fcnn_complex d = g[q];
-                if (within(x.radius, ky + qy, kx + qx))
+                if (within(radius, ky + qy, kx + qx))
                     add_product(&part, conjugate_of(d), in[fcnn_band_index(ky + qy, kx + qx)]);
                 bool conjugate;
                 int64_t other = fcnn_band_locate(ky - qy, kx - qx, &conjugate);
-                if (other == 0 || !within(x.radius, ky - qy, kx - qx)) continue;
+                if (other == 0 || !within(radius, ky - qy, kx - qx)) continue;
                 add_product(&part, d, conjugate ? conjugate_of(in[other]) : in[other]);
             }
             add_to(&total, part);
@@ -250,9 +286,10 @@ struct srelu_gradients {
     }
 
     CUDA_BODY void operator()(int64_t item) const {
-        srelu_item at = srelu_item_of(item, fcnn_band_count(dx.radius), dx.images);
-        srelu_column in = column_of(&x, at.channel, at.image);
-        srelu_column g = column_of(&dy, at.channel, at.image);
+        const fcnn_tensor *dx = &terms.dx;
+        srelu_item at = srelu_item_of(item, fcnn_band_count(dx->radius), dx->images);
+        srelu_column in = column_of(&terms.x, at.channel, at.image);
+        srelu_column g = column_of(&terms.dy, at.channel, at.image);
         int ky, kx;
         fcnn_band_frequency(at.bin, &ky, &kx);
         fcnn_complex pairs = sum(in, g, ky, kx), own = in[at.bin], z;
@@ -266,15 +303,13 @@ struct srelu_gradients {
             z = {g_dc * own.re + x_dc * d.re + half * pairs.re,
                  g_dc * own.im + x_dc * d.im + half * pairs.im};
         }
-        fcnn_complex out = scaled_gradient(a[at.channel], &dy, at.bin, at.channel, at.image);
-        out.re += 2.0f * b[at.channel] * z.re;
-        out.im += 2.0f * b[at.channel] * z.im;
-        cuda_bin_row(&dx, at.bin, at.channel)[at.image] = out;
+        float scale = 2.0f * terms.b[at.channel];
+        terms.finish(at.bin, at.channel, at.image, {scale * z.re, scale * z.im});
     }
 };
 
-/* da = sum Re(conj(x) dy), db = sum Re(conj([x^2]) dy). A group is a channel, an item a bin of an
- * image. */
+/* da = sum Re(conj(x) dy), db = sum Re(conj([x^2]) dy) / s. A group is a channel, an item a bin of
+ * an image. */
 struct srelu_parameter_gradients : cuda_sums<2> {
     int64_t inside; /* bins of the window */
     fcnn_complex *square;
@@ -286,7 +321,7 @@ struct srelu_parameter_gradients : cuda_sums<2> {
         sums[0] += in.re * d.re + in.im * d.im;
         if (bin >= inside) return;
         fcnn_complex z = square_at(square, &x, bin, (int)c, n);
-        sums[1] += z.re * d.re + z.im * d.im;
+        sums[1] += inverse_rms(square, &x, (int)c, n) * (z.re * d.re + z.im * d.im);
     }
     CUDA_BODY void finish(int64_t c, const double *sums) const {
         da[c] = (float)sums[0];
@@ -308,13 +343,20 @@ fcnn_status cuda_srelu_backward(fcnn_device *base, int window, int grid, const f
     sums.db = db;
     CUDA_REDUCE(device, x->channels, fcnn_band_count(dy->radius) * dy->images, sums);
     if (!dx) return FCNN_OK;
+    if (grid) FCNN_TRY(grid_square_backward(device, grid, b, x, dy, w, dx));
+    size_t offset = 0;
+    float *pull =
+        (float *)cuda_take_scratch(device, &offset, cuda_srelu_scratch(x->channels, x->capacity));
+    srelu_pulls pulls = {sums.inside, sums.square, *dy, pull};
+    CUDA_RUN(device, (int64_t)dy->channels * dy->images, pulls);
     int64_t items = fcnn_tensor_rows(dx) * dx->images;
+    srelu_terms terms = {a, b, pull, sums.square, *x, *dy, *dx};
     if (grid) {
-        srelu_scaled_gradients scaled = {a, *dy, *dx};
-        CUDA_RUN(device, items, scaled);
-        return grid_square_backward(device, grid, b, x, dy, w, dx);
+        srelu_grid_gradients gradients = {terms};
+        CUDA_RUN(device, items, gradients);
+    } else {
+        srelu_gradients gradients = {w, terms};
+        CUDA_RUN(device, items, gradients);
     }
-    srelu_gradients gradients = {w, a, b, *x, *dy, *dx};
-    CUDA_RUN(device, items, gradients);
     return FCNN_OK;
 }

@@ -60,7 +60,7 @@ fcnn_status cuda_map_to_band(fcnn_device *base, const fcnn_tensor *map, float sc
     while (cuda_next_chunk(&at, band)) {
         map_loads body = {grid_map_of(map, at.grid, at.first, at.count, at.s.map)};
         CUDA_RUN(device, pixels * at.grid->columns, body);
-        FCNN_TRY(cuda_map_to_columns(device, at.grid, &at.s, at.s.map, band->radius, scale, false,
+        FCNN_TRY(cuda_map_to_columns(device, at.grid, &at.s, at.s.map, band->radius, scale,
                                      fcnn_tensor_band(band), band, at.first, at.count));
     }
     return FCNN_OK;

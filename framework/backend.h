@@ -313,14 +313,15 @@ struct fcnn_backend {
     fcnn_status (*per_bin_backward)(fcnn_device *device, fcnn_per_bin rule, const float *b,
                                     const fcnn_tensor *x, const fcnn_tensor *dy, fcnn_tensor *dx,
                                     float *db);
-    /* y = a x + b [x^2] on radius <= window; square is [F(w)][C][capacity] complex, w =
-     * min(window, radius of y), and keeps [x^2] for the backward pass. grid = 0: by sums; else on a
-     * grid x grid map (exact where grid >= 2 radius + window + 1). a, b: [C]. */
+    /* y = a x + b [x^2] / s, the square on radius <= window, s the root mean square of x's map
+     * (formulas.h). square is [F(w)][C][capacity] complex, w = min(window, radius of y), and keeps
+     * [x^2] for the backward pass. grid = 0: by sums; else on a grid x grid map (exact where grid
+     * >= 2 radius + window + 1). a, b: [C]. */
     fcnn_status (*srelu_forward)(fcnn_device *device, int window, int grid, const float *a,
                                  const float *b, const fcnn_tensor *x, fcnn_complex *square,
                                  fcnn_tensor *y);
-    /* dx = a dy + 2 b [x g], g the map of dy's bins inside the window; da, db: [C]. dx may be
-     * NULL. */
+    /* dx = a dy + b (2 [x g] / s - sum(Re(conj([x^2]) dy)) x / s^3), g the map of dy's bins inside
+     * the window, over which the sum runs; da, db: [C]. dx may be NULL. */
     fcnn_status (*srelu_backward)(fcnn_device *device, int window, int grid, const float *a,
                                   const float *b, const fcnn_tensor *x, const fcnn_complex *square,
                                   const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db);

@@ -24,6 +24,16 @@ FCNN_INLINE float fcnn_alias_weight(int64_t bin_out, int32_t bin_in) {
     return bin_out == 0 && bin_in != 0 ? (float)FCNN_SQRT2 : 1.0f;
 }
 
+/* ---- srelu: its square is divided by the map's root mean square, so that an image of twice the
+ * contrast gives twice the output, as ReLU does ---- */
+
+#define FCNN_SRELU_EPSILON 1e-5f
+
+/* energy: the mean of x^2, which is DC of [x^2]. */
+FCNN_INLINE float fcnn_srelu_inverse(float energy) {
+    return 1.0f / sqrtf((energy > 0.0f ? energy : 0.0f) + FCNN_SRELU_EPSILON);
+}
+
 /* ---- Batch norm ---- */
 
 /* y = scale x + shift, the shift of a band at DC alone. */

@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define FCNN_FORMAT_VERSION "1"
+#define FCNN_FORMAT_VERSION "2"
 
 typedef struct {
     fcnn_safetensors *file;

@@ -155,8 +155,8 @@ void ref_fused_backward(const ref_shape *shape, const ref_pointwise *rule, doubl
                         int radius_out, const ref_complex *x, const ref_complex *dy,
                         ref_complex *dx);
 
-/* y = a x + b [x^2], the square taken on a grid without aliases (or, with
- * grid > 0, on that one) and cut at min(window, radius_out). */
+/* y = a x + b [x^2] / sqrt(mean of x^2 + 1e-5), the square taken on a grid without aliases (or,
+ * with grid > 0, on that one) and cut at min(window, radius_out). */
 typedef struct {
     ref_shape shape; /* of x; its size is not used */
     int radius_out, window, grid;

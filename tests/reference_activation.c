@@ -224,6 +224,21 @@ static ref_shape srelu_grid(const ref_srelu *s) {
     return shape;
 }
 
+/* Of map[c][point][n]: each image's 1 / sqrt(mean of x^2 + 1e-5), [c][n]. */
+static double *inverse_rms(const ref_shape *shape, const double *map) {
+    int64_t plane = (int64_t)shape->size * shape->size, images = shape->images;
+    double *inverse = ref_allocate((size_t)(shape->channels * images) * sizeof *inverse);
+    for (int64_t i = 0; i < shape->channels * images; i++) {
+        double sum = 0.0;
+        for (int64_t p = 0; p < plane; p++) {
+            double x = map[(i / images * plane + p) * images + i % images];
+            sum += x * x;
+        }
+        inverse[i] = 1.0 / sqrt(sum / (double)plane + 1e-5);
+    }
+    return inverse;
+}
+
 void ref_srelu_forward(const ref_srelu *s, const double *a, const double *b, const ref_complex *x,
                        ref_complex *square, ref_complex *y) {
     ref_shape shape = srelu_grid(s), low = shape;
@@ -233,11 +248,13 @@ void ref_srelu_forward(const ref_srelu *s, const double *a, const double *b, con
     int64_t row = shape.images, channels = shape.channels;
     int64_t inside = ref_band_count(&shape, low.radius);
     ref_inverse(&shape, x, map);
+    double *inverse = inverse_rms(&shape, map);
     for (int64_t i = 0; i < ref_map_count(&shape); i++) map[i] *= map[i];
     ref_forward(&low, map, 1.0, square);
     for (int64_t i = 0; i < ref_band_count(&shape, s->radius_out); i++) {
         int64_t c = i / row % channels;
-        y[i] = a[c] * x[i] + (i < inside ? b[c] * square[i] : 0.0);
+        double scale = b[c] * inverse[c * row + i % row];
+        y[i] = a[c] * x[i] + (i < inside ? scale * square[i] : 0.0);
     }
     ref_release(mark);
 }
@@ -253,10 +270,17 @@ void ref_srelu_backward(const ref_srelu *s, const double *a, const double *b, co
     ref_inverse(&low, dy, g);
     memset(da, 0, (size_t)channels * sizeof *da);
     memset(db, 0, (size_t)channels * sizeof *db);
+    /* Of y = b x^2 f(mean of x^2), f(e) = (e + 1e-5)^(-1/2) and f' = -f^3 / 2. */
+    double *inverse = inverse_rms(&shape, map);
+    double *squares = ref_allocate((size_t)(channels * row) * sizeof *squares);
+    memset(squares, 0, (size_t)(channels * row) * sizeof *squares);
+    for (int64_t i = 0; i < ref_map_count(&shape); i++)
+        squares[i / row / plane * row + i % row] += g[i] * map[i] * map[i] / (double)plane;
+    for (int64_t i = 0; i < channels * row; i++) db[i / row] += inverse[i] * squares[i];
     for (int64_t i = 0; i < ref_map_count(&shape); i++) {
-        int64_t c = i / row / plane;
-        db[c] += g[i] * map[i] * map[i] / (double)plane;
-        g[i] *= 2.0 * b[c] * map[i];
+        int64_t c = i / row / plane, image = c * row + i % row;
+        double f = inverse[image], slope = -0.5 * f * f * f;
+        g[i] = 2.0 * b[c] * map[i] * (g[i] * f + squares[image] * slope);
     }
     ref_forward(&shape, g, 1.0, dx);
     for (int64_t i = 0; i < ref_band_count(&shape, s->radius_out); i++) {

@@ -66,7 +66,7 @@ static void write_changed(const char *from, const char *to, const char *key, con
 static const struct {
     const char *key, *value, *message;
 } bad_metadata[] = {
-    {"format_version", "2", "format version 2|reads version 1"},
+    {"format_version", "1", "format version 1|reads version 2"},
     {"format_version", NULL, "no 'format_version'"},
     {"form", "dense", "form 'dense'|compact or spectral"},
     {"form", NULL, "no 'form'"},

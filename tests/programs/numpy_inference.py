@@ -182,13 +182,13 @@ def convolve(x, section, ordinal, tensors, state):
 
 
 def srelu(x, window, a, b):
-    """a X + b [x^2] on the bins of radius <= window."""
+    """a X + b [x^2] / rms(x) on the bins of radius <= window."""
     radius = radius_of(len(x))
     window = min(window, radius)
     # x^2 reaches radius 2r; on this grid what folds back misses the window.
     square = to_band(to_map(x, 2 * radius + window + 1) ** 2, window)
     y = a * x
-    y[:len(square)] += b * square
+    y[:len(square)] += b * square / np.sqrt(square[0].real + 1e-5)
     return y
 
 
