@@ -77,8 +77,8 @@ static image_factors image_factors_of(const tile *square, const tile *dy) {
 /* What a tile's backward pass works with; g is 2 b / s g, row 0, column 0. */
 typedef struct {
     lanes a, shift;
-    const cell *g;
     tile dy, dx;
+    const cell *g;
     int64_t given; /* bins of dy */
     bool stream;
 } gradients;
@@ -327,6 +327,7 @@ static void sums_backward(fcnn_device *base, const fcnn_pending_norm *norm, cons
     for (int unit = 0; unit < runs_of(x, at_once); unit++)
         backward_tiles(factors, norm ? norm->affine : NULL, x, square, dy, fcnn_cpu_scratch(device),
                        dx, run_at(x, at_once, unit));
+    if (!norm) return;
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int c = 0; c < x->channels; c++)
         if (factors[c].unsummed)
