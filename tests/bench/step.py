@@ -5,7 +5,8 @@ Usage: step.py CFG[,SECTION.KEY=VALUE...]... [--batch N,...] [options]; --help l
 override of section[*] is one of every section of the name. The figures of the README:
 
     tests/bench/step.py models/alexnet-512.cfg models/alexnet-512-lean.cfg --batch 32,128 \\
-        "models/alexnet-512.cfg,conv[*].activation=relu,conv[*].grid=auto"
+        "models/alexnet-512.cfg,conv[*].activation=relu,conv[*].grid=auto" \\
+        --against models/alexnet-512.cfg
     tests/bench/step.py models/lenet.cfg models/lenet-fused.cfg models/cifar10.cfg \\
         "models/cifar10.cfg,conv[*].activation=relu" models/cifar10-resnet.cfg
 
@@ -18,13 +19,14 @@ A step is forward, backward and optimizer, classifier included, in float32. fcnn
 memory. The peer has max pooling and ReLU, and the cfg's channels, map sizes, classifier and
 optimizer; spatial.py tells how a cfg is translated. --norm batch,none has a peer with the cfg's
 norms and one without, whose steps are quicker. A cfg whose input is cut to fewer bins also stands
-beside the peer fed with images of the size that it retains. The peer's memory layout is the faster
-of both, tried first.
+beside the peer fed with images of the size that it retains. --against CFG has each cfg stand beside
+that one's peer as well, whose maps may be larger. The peer's memory layout is the faster of both,
+tried first.
 
 Each measurement is a process of its own, which does nothing else: its peak memory is its own.
 Rounds repeat the series in the same order; a time is the median of the rounds' medians, with the
-fastest step of all in parentheses. *Faster* is the peer's time over fcnn's, of both. Needs Debian's package python3-torch. Exit codes: 0, 1 for a run that
-failed, 2 for wrong options.
+fastest step of all in parentheses. *Faster* is the peer's time over fcnn's, of both. Needs Debian's
+package python3-torch. Exit codes: 0, 1 for a run that failed, 2 for wrong options.
 """
 import json
 import sys
@@ -39,15 +41,16 @@ def options():
     p.add_argument("--batch", type=peers.whole_numbers, help="images a step (default: the cfg's)")
     p.add_argument("--norm", default="batch,none", choices=("batch", "none", "batch,none"),
                    help="of the peers: the cfg's norms, none, or a peer of each")
+    p.add_argument("--against", metavar="CFG[,K=V...]", help="a cfg whose peer is one of each cfg's")
     p.add_argument("--size", type=int, help="side of the images (default: the data's)")
     p.add_argument("--channels", type=int, help="of the images (default: the data's)")
     p.add_argument("--classes", type=int, default=10)
     o = p.parse_args()
-    peers.check(p, o, ("fcnn-bench", "fcnn-info"), o.cfg)
+    peers.check(p, o, ("fcnn-bench", "fcnn-info"), o.cfg + ([o.against] if o.against else []))
     return o
 
 
-def peers_of(o, cfg):
+def peers_of(o, cfg, against):
     """{name: network} of a cfg's peers."""
     found = {}
     for norm in o.norm.split(","):
@@ -56,18 +59,26 @@ def peers_of(o, cfg):
         found[f"PyTorch, {text}, {network.side} px"] = network
         if cfg.used_side < spatial.full_side(cfg.sections):
             found[f"PyTorch, {text}, fed {cfg.used_side} px"] = spatial.fed(network, cfg.used_side)
+        other = against.twin(norm == "batch") if against else network
+        if other != network:
+            found[f"PyTorch, {text}, {against.name}, {other.side} px"] = other
     return found
+
+
+def make_cfg(o, text):
+    return peers.Cfg(o, text, o.channels, o.size, o.classes)
 
 
 def contenders(o, cfgs):
     """{name: contender}, and for each cfg and batch the names of its rows. Equal peers are one."""
     found, groups, jobs = {}, [], {}
+    against = make_cfg(o, o.against) if o.against else None
     for cfg in cfgs:
         for batch in o.batch or [cfg.batch()]:
             ours = f"{cfg.name}, batch {batch}"
             found[ours] = peers.trained(o, cfg, batch)
             names = []
-            for name, network in peers_of(o, cfg).items():
+            for name, network in peers_of(o, cfg, against).items():
                 job = peers.training(cfg, network, batch)
                 if job not in jobs:
                     jobs[job] = f"{name} ({cfg.name}, batch {batch})"
@@ -97,7 +108,7 @@ def line(row):
 
 
 def measure(o):
-    cfgs = [peers.Cfg(o, text, o.channels, o.size, o.classes) for text in o.cfg]
+    cfgs = [make_cfg(o, text) for text in o.cfg]
     found, groups = contenders(o, cfgs)
     peers.take_turns(o, found)
     rows = rows_of(found, groups)
