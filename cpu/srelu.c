@@ -1,6 +1,6 @@
-/* srelu by sums: y = a x + b Z / s on the bins of radius <= p, s = sqrt(Z_0 + epsilon), per
- * channel and tile of LANES places, over the full plane of coefficients c_q
- * (c_0 = X_0, c_k = X_k / sqrt 2, c_-k = conj c_k):
+/* srelu by sums: y = a x + b Z / s on the bins of radius <= p, with
+ * s = sqrt(Z_0 + epsilon), per channel and tile of LANES places, over the full
+ * plane of coefficients c_q (c_0 = X_0, c_k = X_k / sqrt 2, c_-k = conj c_k):
  *   forward   Z_k = sum_q c_q c_(k-q)        k in the window, each pair once
  *   backward  Z_k = sum_q g_q c_(k-q)        q in the window, k in the band
  * Rows of c pass through a ring that stays in the second cache: x is read once,

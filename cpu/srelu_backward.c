@@ -203,10 +203,9 @@ static void finish_tile(const float *a, const float *b, const fcnn_tensor *x,
 /* Sums over images and, of products with dy, bins. */
 typedef struct {
     double x, dc; /* Re(conj(x) dy), and dy's DC */
-    /* Inside the window, an image's divided by its s: Re(conj(x) dy), Re(conj([x^2]) dy), dy's DC
-     */
+    /* Inside the window and over s: Re(conj(x) dy), Re(conj([x^2]) dy), dy's DC. */
     double window, square, window_dc;
-    double pull, pulled_dc, pulled_energy; /* an image's, times x's DC, times [x^2]'s */
+    double pull, pulled_dc, pulled_energy; /* pull by itself, times x's DC, times [x^2]'s */
 } dy_sums;
 
 /* Of channel c alone, images n0 .. */
@@ -219,7 +218,7 @@ static tile channel_tile(const fcnn_tensor *band, int c, int n0) {
     return t;
 }
 
-/* Those that images count in by their own factors, of channel c. */
+/* Those whose terms have an image's own factor, of channel c. */
 static void add_image_sums(const fcnn_tensor *x, const fcnn_tensor *square, const fcnn_tensor *dy,
                            int c, dy_sums *sums) {
     int64_t inside = fcnn_band_count(square->radius);

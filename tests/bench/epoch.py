@@ -76,6 +76,8 @@ def options():
         p.error("expected positive numbers and at least 2 epochs")
     if not re.fullmatch(r"\d+(,\d+)*", o.workers):
         p.error(f"--workers {o.workers}: expected whole numbers with commas between")
+    if o.work and not os.path.isdir(o.work):
+        p.error(f"there is no folder {o.work}")
     o.train = os.path.join(o.build, "fcnn-train")
     check_paths(p, o, ["fcnn-train"], o.cfg)
     return o

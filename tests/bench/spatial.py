@@ -319,10 +319,12 @@ def translate(sections, channels, classes, side=None, norm=True):
 
 
 def fed(network, side):
-    """The same layers on images of another side, with an average pool to the classifier's map."""
+    """The same layers on images of another side, with an average pool to the classifier's map. Pools
+    to a given map give one in proportion."""
     if side == network.side:
         return network
-    layers = list(network.layers)
+    layers = [("adaptive_max_pool", max(round(layer[1] * side / network.side), 1))
+              if layer[0] == "adaptive_max_pool" else layer for layer in network.layers]
     at = layers.index(("flatten",))
     channels = next(layer[2] for layer in reversed(layers[:at]) if layer[0] == "conv")
     size = round((layers[at + 1][1] / channels)**0.5)

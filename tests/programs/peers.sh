@@ -65,6 +65,20 @@ while read -r cfg channels overrides; do
 done <cfgs
 ok "the translations of $count cfgs have the parameters that fcnn-info counts"
 
+# A twin fed with images of a quarter of the side: maps of a sixteenth, rounding and classifier aside.
+PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$folder "$python" -c '
+import sys
+import spatial
+
+for path in sys.argv[1:]:
+    network = spatial.translate(spatial.read(path), 3, 10, 512)
+    classifier = sum(n[0] * n[1] for kind, *n in network.layers if kind == "linear")
+    share = (spatial.fed(network, 128).macs() - classifier) / (network.macs() - classifier)
+    if not 1 / 32 < share < 1 / 12:
+        sys.exit(f"{path}: its convolutions cost {share:.4f} on a quarter of the side")
+' "$source_root"/models/alexnet-512{,-lean}.cfg || fail "a twin fed with smaller images"
+ok "twins fed with smaller images have maps in proportion"
+
 # wrong CODE "WORDS" PROGRAM OPTIONS...: the code, and the words on standard error.
 wrong() {
     local wanted=$1 words=$2 word program=$3
@@ -78,6 +92,7 @@ sed '0,/^size=3/s//size=full/' "$small" >full.cfg
 wrong 2 "no no-such.cfg" step.py no-such.cfg --build "$build"
 wrong 2 "no nowhere/fcnn-bench --build" step.py "$small" --build nowhere
 wrong 2 "--batch whole" step.py "$small" --build "$build" --batch 3,x
+wrong 2 "no nowhere" epoch.py "$small" --build "$build" --work nowhere
 wrong 2 "--rounds" step.py "$small" --build "$build" --rounds many
 wrong 1 "conv1 size=full" step.py full.cfg --build "$build"
 wrong 1 "filterz" step.py "$small,conv[*].filterz=3" --build "$build"
