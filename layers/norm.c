@@ -73,8 +73,8 @@ fcnn_pending_norm fcnn_norm_pending(const fcnn_graph *graph, const fcnn_node *no
                                .dbeta = fcnn_graph_gradient(graph, state->beta)};
 }
 
-/* What a running statistic takes over from this batch. Initial values never enter: a deep
- * quadratic network scored with a tenth of them left overflows. */
+/* What a running statistic takes over from this batch. Initial values never enter, however few
+ * the batches. */
 static float momentum(const fcnn_pass *pass) {
     if (pass->estimates_norms) return pass->norm_momentum;
     double batches = (double)pass->step * pass->parts + pass->part + 1.0;

@@ -17,7 +17,11 @@ for ((i = 1; i <= moments; i++)); do
     kill -KILL $pid 2>/dev/null || true
     code=0
     wait $pid 2>/dev/null || code=$?
-    [[ $code == 137 ]] && killed=$((killed + 1))
+    if [[ $code == 137 ]]; then
+        killed=$((killed + 1))
+    else # the machine has become faster since the first run
+        seconds=$(awk -v s="$seconds" 'BEGIN { print 0.8 * s }')
+    fi
     for file in "run$i"/checkpoint.safetensors "run$i"/model.safetensors; do
         if [[ -e $file ]]; then succeed "$info" "$file"; fi
     done
