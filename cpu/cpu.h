@@ -245,7 +245,7 @@ static inline size_t fcnn_cpu_stream_scratch(int aliases, int channels, int filt
  * srelu_backward.c. */
 enum {
     SRELU_ZEROS = 4, /* beyond the window, on both sides of a row */
-    SRELU_TILES = 4,
+    SRELU_TILES = 8,
     SRELU_BYTES = 640 << 10 /* of all tiles, in the second cache */
 };
 static inline int fcnn_cpu_srelu_rows(int window) { /* a power of two */

@@ -93,15 +93,14 @@ typedef struct {
     lanes part[ROWS][3];
 } panel_sums;
 
-/* One step of the depth: numbers of a row `row_step` apart, the three of a number `part_step`. */
-ALWAYS_INLINE void panel_step(panel_sums *sums, const float *left, int64_t row_step,
-                              int64_t part_step, const lanes *right) {
+/* One step of the depth: the rows' numbers of each part, `row_step` apart. */
+ALWAYS_INLINE void panel_step(panel_sums *sums, const float *const left[3], int64_t row_step,
+                              const lanes *right) {
 #pragma GCC unroll 3
     for (int part = 0; part < 3; part++) {
         lanes column = right[part];
 #pragma GCC unroll 8
-        for (int r = 0; r < ROWS; r++)
-            sums->part[r][part] += left[r * row_step + part * part_step] * column;
+        for (int r = 0; r < ROWS; r++) sums->part[r][part] += left[part][r * row_step] * column;
     }
 }
 
@@ -121,7 +120,8 @@ static inline void panel_multiply(int depth, const float *left, const lanes *rig
         if (ahead) ahead_fetch(ahead);
 #pragma GCC unroll 1
         for (int k = 0; k < count; k++, left++, right += 3)
-            panel_step(&sums, left, 3 * LANES, LANES, right);
+            panel_step(&sums, (const float *[]){left, left + LANES, left + 2 * LANES}, 3 * LANES,
+                       right);
         left += LANES - count;
     }
     panel_result(&sums, tile);
@@ -131,12 +131,15 @@ static inline void panel_multiply(int depth, const float *left, const lanes *rig
 static inline void columns_multiply(int depth, const float *left, int across, const lanes *right,
                                     panel_tile *tile, panel_ahead *ahead) {
     panel_sums sums = {{{{0}}}};
+    const float *part[3] = {left, left + across, left + 2 * across};
     for (int block = 0; block < depth; block += LANES) {
         int count = panel_part(block, depth, LANES);
         if (ahead) ahead_fetch(ahead);
 #pragma GCC unroll 1
-        for (int k = 0; k < count; k++, left += 3 * across, right += 3)
-            panel_step(&sums, left, 1, across, right);
+        for (int k = 0; k < count; k++, right += 3) {
+            panel_step(&sums, part, 1, right);
+            for (int i = 0; i < 3; i++) part[i] += 3 * across;
+        }
     }
     panel_result(&sums, tile);
 }
