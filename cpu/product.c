@@ -1,14 +1,21 @@
 /* Convolution as a product per bin, parallel over bins:
  *   y_k = h_k x_k        dx_k = h_k^H dy_k        dh_k = dy_k x_k^H
  * With a fold, the aliases of an output bin are further input channels, so that
- * each output bin is one product again. Products: panels.h. */
+ * each output bin is one product again. Products: panels.h; forward, of a few
+ * images, by rows of h as they lie. */
 #include "formulas.h"
 #include "panels.h"
+
+enum {
+    FEW_COLUMNS = 3, /* registers of images: to pack h would cost more than Gauss's rule saves */
+    FOLD_CHUNK = 8   /* output bins that a thread takes in order */
+};
 
 /* One output bin's product: its input channels, aliases included, are `inner`. */
 typedef struct {
     const fcnn_fold *fold;
-    int64_t k, first; /* the bin, and its first alias */
+    int64_t k, first;   /* the bin, and its first alias */
+    int64_t next, last; /* aliases of the bin behind, fetched ahead: where they begin and end */
     int inner, channels, filters;
     lanes *right;
     float *left;
@@ -20,6 +27,8 @@ static bin_product product_of(const cpu_device *device, const fcnn_fold *fold, i
     bin_product p = {.fold = fold, .k = k, .channels = x->channels, .filters = y->channels};
     p.first = fold ? fold->start[k] : k;
     p.inner = (fold ? (int)(fold->start[k + 1] - p.first) : 1) * p.channels;
+    if (fold) p.next = p.last = fold->start[k + 1];
+    if (fold && k + 1 < fcnn_band_count(y->radius)) p.last = fold->start[k + 2];
     fcnn_cpu_product_parts parts =
         fcnn_cpu_product_scratch((fold ? fold->most : 1) * p.channels, p.filters, x->capacity);
     unsigned char *at = fcnn_cpu_scratch(device);
@@ -42,18 +51,21 @@ static panel_row output_row(const bin_product *p, const fcnn_tensor *y, int o) {
     return row;
 }
 
-/* Row o of h at the product's bin, or a copy of its pieces at the aliases. */
-static panel_row kernel_row(const bin_product *p, const fcnn_complex *h, int o) {
+/* Row o of h at the product's bin; with a fold, its pieces at the aliases, copied. */
+static const fcnn_complex *kernel_row(const bin_product *p, const fcnn_complex *h, int o,
+                                      fcnn_complex *copy) {
     int64_t pairs = (int64_t)p->filters * p->channels, at = (int64_t)o * p->channels;
-    if (!p->fold) return panel_row_of((fcnn_complex *)h + p->k * pairs + at, 1.0f, false);
-    fcnn_complex *to = p->row;
-    for (int64_t a = p->first; to < p->row + p->inner; a++) {
-        const fcnn_complex *from = h + p->fold->bin[a] * pairs + at;
+    if (!p->fold) return h + p->k * pairs + at;
+    const int32_t *bin = p->fold->bin;
+    fcnn_complex *to = copy;
+    for (int64_t a = p->first, next = p->next; to < copy + p->inner; a++, next++) {
+        const fcnn_complex *from = h + bin[a] * pairs + at;
         float sign = p->fold->conjugate[a] ? -1.0f : 1.0f;
+        if (next < p->last) __builtin_prefetch(h + bin[next] * pairs + at, 0, 2);
         for (int c = 0; c < p->channels; c++, to++)
             *to = (fcnn_complex){from[c].re, sign * from[c].im};
     }
-    return panel_row_of(p->row, 1.0f, false);
+    return copy;
 }
 
 /* Column j of h, conjugated, along the depth of a left panel. */
@@ -81,7 +93,8 @@ static void bin_forward(const bin_product *p, const fcnn_complex *h, const fcnn_
         int rows = panel_part(o, p->filters, ROWS);
         panel_target to = {.rows = rows, .stream = streams(y)};
         for (int r = 0; r < rows; r++) {
-            panel_row row = kernel_row(p, h, o + r);
+            panel_row row =
+                panel_row_of((fcnn_complex *)kernel_row(p, h, o + r, p->row), 1.0f, false);
             left_put_row(p->left, r, p->inner, &row);
             to.row[r] = output_row(p, y, o + r);
         }
@@ -90,14 +103,74 @@ static void bin_forward(const bin_product *p, const fcnn_complex *h, const fcnn_
     }
 }
 
+/* Rows of h times LANES images, [depth][re, im]. The rows behind are fetched meanwhile. */
+static inline void few_multiply(int depth, const fcnn_complex *const row[ROWS], const lanes *right,
+                                const fcnn_complex *behind, panel_tile *tile) {
+    lanes re[ROWS] = {{0}}, im[ROWS] = {{0}};
+    for (int k = 0; k < depth; k++, right += 2) {
+        lanes c = right[0], d = right[1];
+        __builtin_prefetch(behind + k * ROWS, 0, 2);
+#pragma GCC unroll 8
+        for (int r = 0; r < ROWS; r++) {
+            float a = row[r][k].re, b = row[r][k].im;
+            re[r] += a * c;
+            im[r] += a * d;
+            re[r] -= b * d;
+            im[r] += b * c;
+        }
+    }
+    for (int r = 0; r < ROWS; r++) {
+        tile->re[r] = re[r];
+        tile->im[r] = im[r];
+    }
+}
+
+/* x of the bin: [images / LANES][inner][re, im]. */
+static void put_few(const bin_product *p, const fcnn_tensor *x) {
+    for (int j = 0; j < p->inner; j++) {
+        panel_row row = input_row(p, x, j);
+        int64_t next = p->next + j / p->channels;
+        if (next < p->last)
+            prefetch_lines(fcnn_cpu_row(x, p->fold->bin[next], j % p->channels),
+                           (size_t)x->images * sizeof(fcnn_complex));
+        for (int n = 0; n < x->images; n += LANES) {
+            lanes *at = p->right + ((int64_t)n / LANES * p->inner + j) * 2;
+            panel_row_load(&row, n, panel_part(n, x->images, LANES), &at[0], &at[1]);
+        }
+    }
+}
+
+static void bin_forward_few(const bin_product *p, const fcnn_complex *h, const fcnn_tensor *x,
+                            const fcnn_tensor *y) {
+    put_few(p, x);
+    for (int o = 0; o < p->filters; o += ROWS) {
+        int rows = panel_part(o, p->filters, ROWS);
+        panel_target to = {.rows = rows, .stream = streams(y)};
+        const fcnn_complex *row[ROWS];
+        for (int r = 0; r < ROWS; r++) { /* beyond the last: the first again */
+            row[r] = r < rows ? kernel_row(p, h, o + r, p->row + (int64_t)r * p->inner) : row[0];
+            if (r < rows) to.row[r] = output_row(p, y, o + r);
+        }
+        for (int n = 0; n < x->images; n += LANES) {
+            panel_tile tile;
+            few_multiply(p->inner, row, p->right + (int64_t)n / LANES * p->inner * 2,
+                         n ? row[0] : row[0] + (int64_t)ROWS * p->inner, &tile);
+            panel_store(&tile, n, panel_part(n, x->images, LANES), &to, NULL);
+        }
+    }
+}
+
 fcnn_status CPU(product_forward)(fcnn_device *base, const fcnn_fold *fold, const fcnn_complex *h,
                                  const fcnn_tensor *x, fcnn_tensor *y) {
     int64_t bins = fcnn_band_count(y->radius);
     if (x->images <= STREAM_IMAGES) return CPU(product_stream)(base, fold, h, false, x, y);
-#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic, fold ? FOLD_CHUNK : 1)
     for (int64_t k = 0; k < bins; k++) {
         bin_product p = product_of((const cpu_device *)base, fold, k, x, y);
-        bin_forward(&p, h, x, y);
+        if (x->images <= FEW_COLUMNS * LANES)
+            bin_forward_few(&p, h, x, y);
+        else
+            bin_forward(&p, h, x, y);
         stream_end();
     }
     return FCNN_OK;

@@ -5,7 +5,7 @@
 
 #include "bench_conv.h"
 
-enum { SIDE = 2048, MOST_ROUNDS = 8 };
+enum { SIDE = 2048, MOST_ROUNDS = 16 };
 
 typedef struct {
     float *w, *dw, *bias, *dbias;
