@@ -7,7 +7,7 @@
 #include "panels.h"
 
 enum {
-    FEW_COLUMNS = 3, /* registers of images: to pack h would cost more than Gauss's rule saves */
+    FEW_COLUMNS = 3, /* registers of images, for which packing h costs more than it saves */
     FOLD_CHUNK = 8   /* output bins that a thread takes in order */
 };
 
@@ -83,66 +83,58 @@ static void put_kernel_column(const bin_product *p, const fcnn_complex *h, int r
     }
 }
 
-static void bin_forward(const bin_product *p, const fcnn_complex *h, const fcnn_tensor *x,
-                        const fcnn_tensor *y) {
-    for (int j = 0; j < p->inner; j++) {
-        panel_row row = input_row(p, x, j);
-        right_put_row(p->right, j, p->inner, x->images, &row);
-    }
-    for (int o = 0; o < p->filters; o += ROWS) {
-        int rows = panel_part(o, p->filters, ROWS);
-        panel_target to = {.rows = rows, .stream = streams(y)};
-        for (int r = 0; r < rows; r++) {
-            panel_row row =
-                panel_row_of((fcnn_complex *)kernel_row(p, h, o + r, p->row), 1.0f, false);
-            left_put_row(p->left, r, p->inner, &row);
-            to.row[r] = output_row(p, y, o + r);
-        }
-        left_put_zeros(p->left, rows, p->inner);
-        panel_product(p->inner, p->left, 0, p->right, x->images, &to, NULL);
-    }
-}
-
-/* Rows of h times LANES images, [depth][re, im]. The rows behind are fetched meanwhile. */
-static inline void few_multiply(int depth, const fcnn_complex *const row[ROWS], const lanes *right,
-                                const fcnn_complex *behind, panel_tile *tile) {
-    lanes re[ROWS] = {{0}}, im[ROWS] = {{0}};
-    for (int k = 0; k < depth; k++, right += 2) {
-        lanes c = right[0], d = right[1];
-        __builtin_prefetch(behind + k * ROWS, 0, 2);
-#pragma GCC unroll 8
-        for (int r = 0; r < ROWS; r++) {
-            float a = row[r][k].re, b = row[r][k].im;
-            re[r] += a * c;
-            im[r] += a * d;
-            re[r] -= b * d;
-            im[r] += b * c;
-        }
-    }
-    for (int r = 0; r < ROWS; r++) {
-        tile->re[r] = re[r];
-        tile->im[r] = im[r];
-    }
-}
-
-/* x of the bin: [images / LANES][inner][re, im]. */
-static void put_few(const bin_product *p, const fcnn_tensor *x) {
+/* x of the bin; with a fold, that of the bin behind is fetched. */
+static void put_input(const bin_product *p, const fcnn_tensor *x) {
     for (int j = 0; j < p->inner; j++) {
         panel_row row = input_row(p, x, j);
         int64_t next = p->next + j / p->channels;
         if (next < p->last)
             prefetch_lines(fcnn_cpu_row(x, p->fold->bin[next], j % p->channels),
                            (size_t)x->images * sizeof(fcnn_complex));
-        for (int n = 0; n < x->images; n += LANES) {
-            lanes *at = p->right + ((int64_t)n / LANES * p->inner + j) * 2;
-            panel_row_load(&row, n, panel_part(n, x->images, LANES), &at[0], &at[1]);
-        }
+        right_put_row(p->right, j, p->inner, x->images, &row);
     }
 }
 
-static void bin_forward_few(const bin_product *p, const fcnn_complex *h, const fcnn_tensor *x,
-                            const fcnn_tensor *y) {
-    put_few(p, x);
+/* A number in all lanes, whose origin the compiler forgets: it would add two numbers before they
+ * are spread, and spread the sum by units that multiply. */
+static inline lanes spread(float number) {
+    lanes all = number - (lanes){0};
+#ifdef __SSE2__
+    __asm__("" : "+v"(all));
+#endif
+    return all;
+}
+
+/* As panel_multiply, with the same bits, of rows as they lie. Those behind are fetched. */
+static inline void rows_multiply(int depth, const fcnn_complex *const row[ROWS], const lanes *right,
+                                 const fcnn_complex *behind, panel_tile *tile) {
+    panel_sums sums = {{{{0}}}};
+    for (int k = 0; k < depth; k++, right += 3) {
+        __builtin_prefetch(behind + k * ROWS, 0, 2);
+#pragma GCC unroll 8
+        for (int r = 0; r < ROWS; r++) {
+            lanes re = spread(row[r][k].re), im = spread(row[r][k].im);
+            sums.part[r][0] += (re + im) * right[0];
+            sums.part[r][1] += re * right[1];
+            sums.part[r][2] += im * right[2];
+        }
+    }
+    panel_result(&sums, tile);
+}
+
+static void rows_product(const bin_product *p, const fcnn_complex *const row[ROWS], int images,
+                         const panel_target *to) {
+    for (int n = 0; n < images; n += LANES) {
+        panel_tile tile;
+        rows_multiply(p->inner, row, p->right + n / LANES * right_lanes(p->inner),
+                      n ? row[0] : row[0] + (int64_t)ROWS * p->inner, &tile);
+        panel_store(&tile, n, panel_part(n, images, LANES), to, NULL);
+    }
+}
+
+static void bin_forward(const bin_product *p, const fcnn_complex *h, const fcnn_tensor *x,
+                        const fcnn_tensor *y) {
+    put_input(p, x);
     for (int o = 0; o < p->filters; o += ROWS) {
         int rows = panel_part(o, p->filters, ROWS);
         panel_target to = {.rows = rows, .stream = streams(y)};
@@ -151,12 +143,15 @@ static void bin_forward_few(const bin_product *p, const fcnn_complex *h, const f
             row[r] = r < rows ? kernel_row(p, h, o + r, p->row + (int64_t)r * p->inner) : row[0];
             if (r < rows) to.row[r] = output_row(p, y, o + r);
         }
-        for (int n = 0; n < x->images; n += LANES) {
-            panel_tile tile;
-            few_multiply(p->inner, row, p->right + (int64_t)n / LANES * p->inner * 2,
-                         n ? row[0] : row[0] + (int64_t)ROWS * p->inner, &tile);
-            panel_store(&tile, n, panel_part(n, x->images, LANES), &to, NULL);
+        if (x->images <= FEW_COLUMNS * LANES) {
+            rows_product(p, row, x->images, &to);
+            continue;
         }
+        for (int r = 0; r < ROWS; r++) {
+            panel_row from = panel_row_of((fcnn_complex *)row[r], 1.0f, false);
+            left_put_row(p->left, r, p->inner, &from);
+        }
+        panel_product(p->inner, p->left, 0, p->right, x->images, &to, NULL);
     }
 }
 
@@ -167,10 +162,7 @@ fcnn_status CPU(product_forward)(fcnn_device *base, const fcnn_fold *fold, const
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic, fold ? FOLD_CHUNK : 1)
     for (int64_t k = 0; k < bins; k++) {
         bin_product p = product_of((const cpu_device *)base, fold, k, x, y);
-        if (x->images <= FEW_COLUMNS * LANES)
-            bin_forward_few(&p, h, x, y);
-        else
-            bin_forward(&p, h, x, y);
+        bin_forward(&p, h, x, y);
         stream_end();
     }
     return FCNN_OK;
