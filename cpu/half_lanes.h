@@ -5,7 +5,7 @@
 #define FCNN_CPU_HALF_H
 
 #include "half.h"
-#include "kernels.h"
+#include "lanes.h"
 
 #if FCNN_LANES > 4
 #include <immintrin.h>

@@ -4,7 +4,7 @@
 #ifndef FCNN_STREAMING_H
 #define FCNN_STREAMING_H
 
-#include "kernels.h"
+#include "lanes.h"
 
 #ifdef __SSE2__
 #include <immintrin.h>

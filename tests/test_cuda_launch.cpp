@@ -7,7 +7,7 @@
 #include <cstring>
 #include <vector>
 
-#include "launch.h"
+#include "cuda/launch.h"
 
 static fcnn_device *open_device() {
     fcnn_device *device;

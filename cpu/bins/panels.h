@@ -1,0 +1,275 @@
+/* Complex matrix products of operands packed into panels, by Gauss's three real
+ * multiplications: (a + ib)(c + id) has, with
+ *   k1 = (a + b) c,   k2 = a (d - c),   k3 = b (c + d),
+ * the parts k1 - k3 and k1 + k2. Packing makes the three sums of each number, so
+ * that a product costs three fused multiply-adds, not four, and the interleaved
+ * numbers of bands are taken apart once.
+ *   left   [rows / ROWS][depth / LANES][ROWS][a + b, a, b][LANES along the depth]
+ *          or [depth][a + b, a, b][rows] where the rows lie in registers as they are made
+ *   right  [columns / LANES][depth][c, d - c, c + d][LANES columns]
+ * A tile is ROWS x LANES results; its 3 ROWS sums stay in registers. */
+#ifndef FCNN_PANELS_H
+#define FCNN_PANELS_H
+
+#include "cpu/streaming.h"
+#include "formulas.h"
+
+enum { ROWS = LANES == 16 ? CPU_PANEL_ROWS : 3 };
+
+static inline int panel_blocks(int count, int of) { return (count + of - 1) / of; }
+static inline int panel_part(int first, int end, int most) {
+    return end - first < most ? end - first : most;
+}
+
+/* Floats of a left panel of ROWS rows, and registers of a right one of LANES columns. */
+static inline int64_t left_floats(int depth) {
+    return (int64_t)panel_blocks(depth, LANES) * ROWS * 3 * LANES;
+}
+static inline int64_t right_lanes(int depth) { return (int64_t)depth * 3; }
+
+/* LANES numbers of row `row`, from depth block * LANES on. */
+static inline void left_put(float *panel, int row, int block, lanes re, lanes im) {
+    float *at = panel + ((int64_t)block * ROWS + row) * 3 * LANES;
+    lanes_store(at, re + im);
+    lanes_store(at + LANES, re);
+    lanes_store(at + 2 * LANES, im);
+}
+
+static inline void right_put(lanes *at, lanes re, lanes im) {
+    at[0] = re;
+    at[1] = im - re;
+    at[2] = re + im;
+}
+
+/* ---- Memory that is read next ---- */
+
+/* Fetched into the second cache, some lines at a time, while the arithmetic units are busy. */
+typedef struct {
+    const char *at;
+    int64_t bytes;
+} panel_block;
+
+typedef struct {
+    panel_block *blocks;
+    int count, next;
+    int64_t total, done; /* bytes: of all blocks, and of the next one */
+    int64_t pace;        /* of LANES steps of a tile's depth */
+} panel_ahead;
+
+/* A bin's rows. */
+static inline void ahead_add(panel_ahead *a, const fcnn_tensor *t, int64_t bin) {
+    int64_t bytes = (int64_t)t->channels * t->capacity * (int64_t)sizeof(fcnn_complex);
+    a->blocks[a->count++] = (panel_block){(const char *)fcnn_cpu_row(t, bin, 0), bytes};
+    a->total += bytes;
+}
+
+/* During so many products. */
+static inline void ahead_pace(panel_ahead *a, int products, int rows, int columns, int depth) {
+    int64_t times = (int64_t)products * panel_blocks(rows, ROWS) * panel_blocks(columns, LANES) *
+                    panel_blocks(depth, LANES);
+    a->pace = (a->total + times - 1) / times;
+}
+
+ALWAYS_INLINE void ahead_fetch(panel_ahead *a) {
+    for (int64_t bytes = 0; bytes < a->pace && a->next < a->count; bytes += 64) {
+        const panel_block *block = &a->blocks[a->next];
+        __builtin_prefetch(block->at + a->done, 0, 2);
+        a->done += 64;
+        if (a->done >= block->bytes) {
+            a->done = 0;
+            a->next++;
+        }
+    }
+}
+
+/* ---- A tile ---- */
+
+/* A tile's results, a register a row. */
+typedef struct {
+    lanes re[ROWS], im[ROWS];
+} panel_tile;
+
+typedef struct {
+    lanes part[ROWS][3];
+} panel_sums;
+
+/* One step of the depth: the rows' numbers of each part, `row_step` apart. */
+ALWAYS_INLINE void panel_step(panel_sums *sums, const float *const left[3], int64_t row_step,
+                              const lanes *right) {
+#pragma GCC unroll 3
+    for (int part = 0; part < 3; part++) {
+        lanes column = right[part];
+#pragma GCC unroll 8
+        for (int r = 0; r < ROWS; r++) sums->part[r][part] += left[part][r * row_step] * column;
+    }
+}
+
+ALWAYS_INLINE void panel_result(const panel_sums *sums, panel_tile *tile) {
+    for (int r = 0; r < ROWS; r++) {
+        tile->re[r] = sums->part[r][0] - sums->part[r][2];
+        tile->im[r] = sums->part[r][0] + sums->part[r][1];
+    }
+}
+
+/* ahead: what is read next, or NULL. */
+static inline void panel_multiply(int depth, const float *left, const lanes *right,
+                                  panel_tile *tile, panel_ahead *ahead) {
+    panel_sums sums = {{{{0}}}};
+    for (int block = 0; block < depth; block += LANES, left += (3 * ROWS - 1) * LANES) {
+        int count = panel_part(block, depth, LANES);
+        if (ahead) ahead_fetch(ahead);
+#pragma GCC unroll 1
+        for (int k = 0; k < count; k++, left++, right += 3)
+            panel_step(&sums, (const float *[]){left, left + LANES, left + 2 * LANES}, 3 * LANES,
+                       right);
+        left += LANES - count;
+    }
+    panel_result(&sums, tile);
+}
+
+/* The same of a left operand by columns, [depth][a + b, a, b][across], from one of its rows on. */
+static inline void columns_multiply(int depth, const float *left, int across, const lanes *right,
+                                    panel_tile *tile, panel_ahead *ahead) {
+    panel_sums sums = {{{{0}}}};
+    const float *part[3] = {left, left + across, left + 2 * across};
+    for (int block = 0; block < depth; block += LANES) {
+        int count = panel_part(block, depth, LANES);
+        if (ahead) ahead_fetch(ahead);
+#pragma GCC unroll 1
+        for (int k = 0; k < count; k++, right += 3) {
+            panel_step(&sums, part, 1, right);
+            for (int i = 0; i < 3; i++) part[i] += 3 * across;
+        }
+    }
+    panel_result(&sums, tile);
+}
+
+/* ---- Packing ---- */
+
+/* A row of complex numbers in memory, read or written times a scale, conjugated or not. */
+typedef struct {
+    fcnn_complex *at;
+    float re, im; /* factors of both parts */
+} panel_row;
+
+static inline panel_row panel_row_of(fcnn_complex *at, float scale, bool conjugate) {
+    return (panel_row){at, scale, conjugate ? -scale : scale};
+}
+
+static inline panel_row panel_row_conjugate(panel_row row) {
+    return (panel_row){row.at, row.re, -row.im};
+}
+
+static inline void panel_row_load(const panel_row *row, int first, int count, lanes *re,
+                                  lanes *im) {
+    lanes_load_complex(row->at + first, count, re, im);
+    *re *= row->re;
+    *im *= row->im;
+}
+
+/* Alias `a` of output bin k: its row of channel c as an input of k's product, read or written.
+ * What enters DC's bin is real. */
+static inline panel_row alias_row(const fcnn_fold *fold, int64_t k, int64_t a, const fcnn_tensor *x,
+                                  int c) {
+    int32_t bin = fold->bin[a];
+    panel_row row =
+        panel_row_of(fcnn_cpu_row(x, bin, c), fcnn_alias_weight(k, bin), fold->conjugate[a]);
+    if (bin == 0) row.im = 0.0f;
+    return row;
+}
+
+/* Along the depth of a left panel. */
+static inline void left_put_row(float *panel, int row, int depth, const panel_row *from) {
+    for (int k = 0; k < depth; k += LANES) {
+        lanes re, im;
+        panel_row_load(from, k, panel_part(k, depth, LANES), &re, &im);
+        left_put(panel, row, k / LANES, re, im);
+    }
+}
+
+/* Rows beyond the matrix. */
+static inline void left_put_zeros(float *panel, int first_row, int depth) {
+    for (int row = first_row; row < ROWS; row++)
+        for (int block = 0; block < panel_blocks(depth, LANES); block++)
+            left_put(panel, row, block, (lanes){0}, (lanes){0});
+}
+
+/* Along the columns of a right operand, at depth k. */
+static inline void right_put_row(lanes *right, int k, int depth, int columns,
+                                 const panel_row *from) {
+    lanes *at = right + k * 3;
+    for (int n = 0; n < columns; n += LANES, at += right_lanes(depth)) {
+        lanes re, im;
+        panel_row_load(from, n, panel_part(n, columns, LANES), &re, &im);
+        right_put(at, re, im);
+    }
+}
+
+/* LANES columns of a right operand, of which `count` are rows in memory: turned as they lie there,
+ * real and imaginary parts come apart. */
+static inline void right_put_columns(lanes *panel, int depth, const panel_row *from, int count) {
+    float re[LANES] = {0}, im[LANES] = {0};
+    for (int c = 0; c < count; c++) {
+        re[c] = from[c].re;
+        im[c] = from[c].im;
+    }
+    for (int k = 0; k < depth; k += LANES / 2) {
+        lanes block[LANES];
+        int deep = panel_part(k, depth, LANES / 2);
+        for (int c = 0; c < LANES; c++)
+            block[c] = c < count ? lanes_load_some(&from[c].at[k].re, 2 * deep) : (lanes){0};
+        lanes_transpose(block);
+        for (int d = 0; d < deep; d++)
+            right_put(panel + (k + d) * 3, block[2 * d] * lanes_load(re),
+                      block[2 * d + 1] * lanes_load(im));
+    }
+}
+
+/* Bins of dx that no product writes. */
+static inline void clear_unused(const fcnn_fold *fold, const fcnn_tensor *dy,
+                                const fcnn_tensor *dx) {
+    int64_t given = fcnn_band_count(dy->radius), all = fcnn_band_count(dx->radius);
+    int64_t from = !fold ? given : fold->start[given] < all ? 0 : all;
+    for (int64_t row = from * dx->channels; row < all * dx->channels; row++)
+        memset(row_at(dx, row), 0, (size_t)row_floats(dx) * sizeof(float));
+}
+
+/* ---- Whole products ---- */
+
+/* Where a panel's rows go. */
+typedef struct {
+    int rows;
+    panel_row row[ROWS];
+    bool stream;  /* past the caches, until stream_end */
+    wide *energy; /* [rows] that their squares are added to, or NULL */
+} panel_target;
+
+/* A tile's `count` columns from n on; columns beyond the matrix are zeros. */
+static inline void panel_store(const panel_tile *tile, int n, int count, const panel_target *to,
+                               lanes *energy) {
+    for (int r = 0; r < to->rows; r++) {
+        lanes re = tile->re[r] * to->row[r].re, im = tile->im[r] * to->row[r].im;
+        if (to->energy) energy[r] += re * re + im * im;
+        if (to->stream && count == LANES)
+            lanes_stream_complex(to->row[r].at + n, re, im);
+        else
+            lanes_store_complex(to->row[r].at + n, re, im, count);
+    }
+}
+
+/* across: rows of a left operand by columns, else 0; ahead: what is read next, or NULL. */
+static inline void panel_product(int depth, const float *left, int across, const lanes *right,
+                                 int columns, const panel_target *to, panel_ahead *ahead) {
+    lanes energy[ROWS] = {{0}};
+    for (int n = 0; n < columns; n += LANES, right += right_lanes(depth)) {
+        panel_tile tile;
+        if (across)
+            columns_multiply(depth, left, across, right, &tile, ahead);
+        else
+            panel_multiply(depth, left, right, &tile, ahead);
+        panel_store(&tile, n, panel_part(n, columns, LANES), to, energy);
+    }
+    for (int r = 0; to->energy && r < to->rows; r++) to->energy[r] += wide_halves(energy[r]);
+}
+
+#endif

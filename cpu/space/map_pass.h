@@ -1,0 +1,421 @@
+/* What direct.c and gemm.c share: the passes of a convolution of maps as sums over taps,
+ *   out[f][o] = sum over c, t of w[f][c][t] in[c][step o + t + first],
+ * in tiles of rows and images. A tile's input is packed with its border, images dense, columns that
+ * lie `step` apart side by side, so that each tap of a row of outputs is one contiguous run:
+ * [channel][input row][column modulo step][column / step][image]. The gradient of the input is
+ * the same sum over dy with flipped taps, one for each residue of the input's pixels modulo the
+ * stride. */
+#ifndef FCNN_MAP_PASS_H
+#define FCNN_MAP_PASS_H
+
+#include "cpu/lanes.h"
+
+enum { DW_UNITS = 32 }; /* about so many units of the taps' gradients */
+
+/* One pass, and how it is cut. */
+typedef struct {
+    int side, points, step; /* of the input, of the output; input pixels between outputs */
+    int taps_y, taps_x, first_y, first_x;
+    bool wrap;
+    int images, group; /* of a batch, of a tile */
+    int rows, row_tiles, tiles;
+    int align; /* a tile's line is rounded up to this */
+} map_pass;
+
+/* Some rows of outputs for some images; lengths in floats. */
+typedef struct {
+    int n0, images, r0, rows;
+    int phase; /* columns that lie step apart */
+    int input_rows;
+    int row, plane; /* packed input */
+    int line;       /* outputs of a row */
+} map_tile;
+
+typedef struct {
+    float *packed;   /* [channels][plane] */
+    float *columns;  /* gemm's */
+    float *lines;    /* [filters][rows][line]: outputs, or dy */
+    float *sums;     /* [channels][taps][filters]: gradients of taps */
+    int32_t *offset; /* of each tap of the first output in `packed`; with sums, of all channels */
+} map_scratch;
+
+/* What an algorithm does with a packed tile, and the sizes that suit it. */
+typedef struct {
+    int tile_floats;   /* about so many outputs of a filter */
+    int row_tiles;     /* at least, of a map that has as many rows */
+    int align;         /* of a line */
+    int packed_floats; /* at most, if that is a channel */
+    int depth;         /* channels x taps added at a time */
+    int dw_depth;      /* the same, of the taps' gradients */
+    int block, blocks; /* filters taken together, and how often at most in a unit */
+    int units;         /* at least, if that takes smaller groups of filters */
+    bool columns;      /* whether it needs them */
+    /* lines += taps of channels [c0, c0 + count), which are packed; lines begin at c0 = 0. Filters
+     * are those of blocks [b0, b1), counted as in map_block; w is the pass's. */
+    void (*add_outputs)(const map_pass *, const map_tile *, const map_scratch *, const float *w,
+                        int b0, int b1, int filters, int c0, int count, int channels);
+    /* sums += lines x packed. */
+    void (*add_taps)(const map_pass *, const map_tile *, const map_scratch *, int filters,
+                     int channels);
+} map_method;
+
+static inline int ceil_div(int a, int b) { return (a + b - 1) / b; }
+static inline int least(int a, int b) { return a < b ? a : b; }
+static inline int most(int a, int b) { return a > b ? a : b; }
+static inline int wrapped(int i, int side) { return (i % side + side) % side; }
+
+/* First of `count` things in part i of `parts`, which differ by one at most. */
+static inline int map_part(int i, int parts, int count) {
+    return (int)((int64_t)i * count / parts);
+}
+
+/* ---- Passes and tiles ---- */
+
+static inline void map_set_tiles(map_pass *p, const map_method *m, int row_tiles, int images) {
+    int parts = ceil_div(images, most(m->tile_floats / p->points, 8));
+    p->align = m->align;
+    p->images = images;
+    p->group = least(images, ceil_div(ceil_div(images, parts), 8) * 8);
+    int rows = least(m->tile_floats / (p->points * p->group), p->points / row_tiles);
+    p->row_tiles = ceil_div(p->points, most(rows, 1));
+    p->rows = ceil_div(p->points, p->row_tiles);
+    p->tiles = p->row_tiles * ceil_div(images, p->group);
+}
+
+static inline map_pass map_forward_pass(const fcnn_convolution *c) {
+    int first = -((c->size - 1) / 2);
+    return (map_pass){.side = c->side,
+                      .points = c->side / c->stride,
+                      .step = c->stride,
+                      .taps_y = c->size,
+                      .taps_x = c->size,
+                      .first_y = first,
+                      .first_x = first,
+                      .wrap = c->wrap};
+}
+
+/* Input pixel i = stride j + r has the taps t = phase, phase + stride, .. of the outputs
+ * j + shift, j + shift - 1, ..: the last of them is the first of this pass. */
+static inline int map_residue(const fcnn_convolution *c, int r, int *phase, int *first) {
+    int centre = (c->size - 1) / 2;
+    *phase = (r + centre) % c->stride;
+    int taps = *phase < c->size ? (c->size - 1 - *phase) / c->stride + 1 : 0;
+    *first = (r + centre - *phase) / c->stride - taps + 1;
+    return taps;
+}
+
+/* Pixels (r / stride, r % stride) modulo the stride. */
+static inline map_pass map_backward_pass(const fcnn_convolution *c, int r) {
+    int phase, points = c->side / c->stride;
+    map_pass p = {.side = points, .points = points, .step = 1, .wrap = c->wrap};
+    p.taps_y = map_residue(c, r / c->stride, &phase, &p.first_y);
+    p.taps_x = map_residue(c, r % c->stride, &phase, &p.first_x);
+    return p;
+}
+
+/* Tap t of that pass, as an index of w. */
+static inline int map_residue_tap(const fcnn_convolution *c, int r, const map_pass *p, int t) {
+    int py, px, unused, back = p->taps_y * p->taps_x - 1 - t;
+    map_residue(c, r / c->stride, &py, &unused);
+    map_residue(c, r % c->stride, &px, &unused);
+    return (py + back / p->taps_x * c->stride) * c->size + px + back % p->taps_x * c->stride;
+}
+
+/* The first tile is the largest. */
+static inline map_tile map_tile_at(const map_pass *p, int index) {
+    map_tile t = {.n0 = index / p->row_tiles * p->group, .r0 = index % p->row_tiles * p->rows};
+    t.images = least(p->group, p->images - t.n0);
+    t.rows = least(p->rows, p->points - t.r0);
+    t.phase = p->points - 1 + ceil_div(p->taps_x, p->step);
+    t.input_rows = p->step * (t.rows - 1) + p->taps_y;
+    t.row = p->step * t.phase * t.images;
+    t.plane = t.input_rows * t.row;
+    t.line = ceil_div(p->points * t.images, p->align) * p->align;
+    return t;
+}
+
+static inline void map_tap_offsets(const map_pass *p, const map_tile *t, int channels,
+                                   int32_t *offset) {
+    for (int c = 0; c < channels; c++)
+        for (int y = 0; y < p->taps_y; y++)
+            for (int x = 0; x < p->taps_x; x++)
+                *offset++ =
+                    c * t->plane + y * t->row + (x % p->step * t->phase + x / p->step) * t->images;
+}
+
+/* ---- Into and out of the packed form ---- */
+
+static inline void map_copy(const float *from, int64_t from_step, float *to, int64_t to_step,
+                            int images, int count) {
+    if (from_step == images && to_step == images) {
+        memcpy(to, from, (size_t)count * (size_t)images * sizeof *to);
+        return;
+    }
+    for (int k = 0; k < count; k++, from += from_step, to += to_step) {
+        int i = 0;
+        for (; i + 8 <= images; i += 8) memcpy(to + i, from + i, 8 * sizeof *to);
+        for (; i < images; i++) to[i] = from[i];
+    }
+}
+
+/* Columns x0 + step k of a row, k = 0 .. count - 1; `from` is the row's first pixel in the map. */
+static inline void map_pack_phase(const map_pass *p, const float *from, int capacity, int x0,
+                                  int images, int count, float *to) {
+    int begin = least(x0 < 0 ? ceil_div(-x0, p->step) : 0, count);
+    int end = most(begin, least(count, ceil_div(most(p->side - x0, 0), p->step)));
+    for (int k = 0; k < count; k++) {
+        int64_t x = x0 + k * p->step;
+        if (k == begin && end > begin) {
+            map_copy(from + x * capacity, (int64_t)p->step * capacity, to + k * images, images,
+                     images, end - begin);
+            k = end - 1;
+        } else if (p->wrap) {
+            map_copy(from + (int64_t)wrapped((int)x, p->side) * capacity, images, to + k * images,
+                     images, images, 1);
+        } else {
+            memset(to + k * images, 0, (size_t)images * sizeof *to);
+        }
+    }
+}
+
+/* Channels [c0, c0 + count) of the map, and zeros for what a vector reads beyond the last. */
+static inline void map_pack(const map_pass *p, const map_tile *t, const fcnn_tensor *map, int c0,
+                            int count, float *to) {
+    for (int c = c0; c < c0 + count; c++) {
+        for (int i = 0; i < t->input_rows; i++, to += t->row) {
+            int y = p->step * t->r0 + i + p->first_y;
+            if ((y < 0 || y >= p->side) && !p->wrap) {
+                memset(to, 0, (size_t)t->row * sizeof *to);
+                continue;
+            }
+            int64_t row = (int64_t)c * p->side + wrapped(y, p->side);
+            for (int phase = 0; phase < p->step; phase++)
+                map_pack_phase(p, row_at(map, row * p->side) + t->n0, map->capacity,
+                               phase + p->first_x, t->images, t->phase,
+                               to + phase * t->phase * t->images);
+        }
+    }
+    memset(to, 0, LANES * sizeof *to);
+}
+
+/* Filters [f0, f0 + count) of dy as lines, 0 in what rounding adds. */
+static inline void map_pack_lines(const map_pass *p, const map_tile *t, const fcnn_tensor *dy,
+                                  int f0, int count, float *to) {
+    int used = p->points * t->images;
+    for (int f = f0; f < f0 + count; f++) {
+        for (int r = 0; r < t->rows; r++, to += t->line) {
+            int64_t row = (int64_t)f * p->points + t->r0 + r;
+            map_copy(row_at(dy, row * p->points) + t->n0, dy->capacity, to, t->images, t->images,
+                     p->points);
+            memset(to + used, 0, (size_t)(t->line - used) * sizeof *to);
+        }
+    }
+}
+
+/* Lines to pixels (r / step, r % step) + step j of filters [f0, f1). */
+static inline void map_store_lines(const map_pass *p, const map_tile *t, const float *lines, int f0,
+                                   int f1, int step, int r, const fcnn_tensor *out) {
+    for (int f = f0; f < f1; f++) {
+        for (int i = 0; i < t->rows; i++, lines += t->line) {
+            int64_t row = (int64_t)f * out->size + r / step + step * (t->r0 + i);
+            map_copy(lines, t->images, row_at(out, row * out->size + r % step) + t->n0,
+                     (int64_t)step * out->capacity, t->images, p->points);
+        }
+    }
+}
+
+/* ---- Scratch of a thread ---- */
+
+typedef struct {
+    size_t packed, offsets, columns, lines, sums; /* bytes */
+} map_sizes;
+
+static inline size_t map_bytes(int64_t floats) {
+    return fcnn_cpu_align((size_t)floats * sizeof(float));
+}
+
+static inline size_t map_total(map_sizes z) {
+    return z.packed + z.offsets + z.columns + z.lines + z.sums;
+}
+
+static inline map_scratch map_scratch_of(const cpu_device *device, const map_sizes *z) {
+    unsigned char *at = fcnn_cpu_scratch(device);
+    map_scratch s = {.packed = (float *)(void *)at};
+    s.offset = (int32_t *)(void *)(at += z->packed);
+    s.columns = (float *)(void *)(at += z->offsets);
+    s.lines = (float *)(void *)(at += z->columns);
+    s.sums = (float *)(void *)(at + z->lines);
+    return s;
+}
+
+/* Channels packed at a time. */
+static inline int map_channels(const map_method *m, const map_pass *p, int depth, int channels) {
+    int taps = most(p->taps_y * p->taps_x, 1);
+    map_tile t = map_tile_at(p, 0);
+    int fit = most(m->packed_floats / most(t.plane, 1), 1);
+    return least(channels, least(fit, ceil_div(depth, taps)));
+}
+
+static inline map_sizes map_sizes_of(const map_method *m, const map_pass *p, int filters,
+                                     int channels, int offsets) {
+    map_tile t = map_tile_at(p, 0);
+    int64_t columns = (int64_t)channels * p->taps_y * p->taps_x * (t.rows * t.line + 32);
+    return (map_sizes){.packed = map_bytes((int64_t)channels * t.plane + LANES),
+                       .offsets = map_bytes(offsets),
+                       .columns = m->columns ? map_bytes(columns) : 0,
+                       .lines = map_bytes((int64_t)filters * t.rows * t.line)};
+}
+
+/* ---- Outputs: units are tiles x groups of blocks of filters ---- */
+
+static inline map_sizes map_pass_sizes(const map_method *m, const map_pass *p, int filters,
+                                       int channels) {
+    return map_sizes_of(m, p, least(filters, m->block * m->blocks),
+                        map_channels(m, p, m->depth, channels), p->taps_y * p->taps_x);
+}
+
+static inline void map_run(const cpu_device *device, const map_method *m, const map_pass *p,
+                           const float *w, const fcnn_tensor *in, int step, int r,
+                           fcnn_tensor *out) {
+    int blocks = ceil_div(out->channels, m->block), group = least(m->blocks, blocks);
+    while (group > 1 && p->tiles * ceil_div(blocks, group) < m->units) group = ceil_div(group, 2);
+    int groups = ceil_div(blocks, group), channels = map_channels(m, p, m->depth, in->channels);
+    map_sizes sizes = map_pass_sizes(m, p, out->channels, in->channels);
+#pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
+    for (int unit = 0; unit < p->tiles * groups; unit++) {
+        map_tile t = map_tile_at(p, unit / groups);
+        map_scratch s = map_scratch_of(device, &sizes);
+        int b0 = unit % groups * group, b1 = least(b0 + group, blocks);
+        map_tap_offsets(p, &t, 1, s.offset);
+        for (int c = 0; c < in->channels; c += channels) {
+            int count = least(channels, in->channels - c);
+            map_pack(p, &t, in, c, count, s.packed);
+            m->add_outputs(p, &t, &s, w, b0, b1, out->channels, c, count, in->channels);
+        }
+        map_store_lines(p, &t, s.lines, map_part(b0, blocks, out->channels),
+                        map_part(b1, blocks, out->channels), step, r, out);
+    }
+}
+
+/* ---- Gradients of taps: units are groups of filters x groups of channels x slices of the tiles;
+ * the slices are added up in order afterwards ---- */
+
+typedef struct {
+    int filters, filter_groups, channels, channel_groups, slices;
+    map_sizes sizes;
+} map_division;
+
+static inline map_division map_divide(const map_method *m, const map_pass *p, int filters,
+                                      int channels) {
+    map_division d;
+    d.filters = ceil_div(filters, ceil_div(filters, m->block * m->blocks));
+    d.filter_groups = ceil_div(filters, d.filters);
+    int fit = map_channels(m, p, m->dw_depth, channels);
+    d.channels = ceil_div(channels, ceil_div(channels, fit));
+    d.channel_groups = ceil_div(channels, d.channels);
+    d.slices = least(p->tiles, ceil_div(DW_UNITS, d.filter_groups * d.channel_groups));
+    int sums = d.channels * p->taps_y * p->taps_x;
+    d.sizes = map_sizes_of(m, p, d.filters, d.channels, sums);
+    d.sizes.sums = map_bytes((int64_t)d.filters * sums);
+    return d;
+}
+
+/* Unit of a slice: its sums over the slice's tiles, to `dw`. */
+static inline void map_run_slice(const map_method *m, const map_pass *p, const map_division *d,
+                                 const map_scratch *s, const fcnn_tensor *x, const fcnn_tensor *dy,
+                                 int slice, int unit, float *dw) {
+    int f0 = unit / d->channel_groups * d->filters, c0 = unit % d->channel_groups * d->channels;
+    int filters = least(d->filters, dy->channels - f0), taps = p->taps_y * p->taps_x;
+    int channels = least(d->channels, x->channels - c0), all = channels * taps;
+    memset(s->sums, 0, (size_t)filters * (size_t)all * sizeof *s->sums);
+    for (int i = map_part(slice, d->slices, p->tiles); i < map_part(slice + 1, d->slices, p->tiles);
+         i++) {
+        map_tile t = map_tile_at(p, i);
+        map_tap_offsets(p, &t, channels, s->offset);
+        map_pack(p, &t, x, c0, channels, s->packed);
+        map_pack_lines(p, &t, dy, f0, filters, s->lines);
+        m->add_taps(p, &t, s, filters, channels);
+    }
+    for (int t = 0; t < taps; t++)
+        for (int f = 0; f < filters; f++)
+            for (int c = 0; c < channels; c++)
+                dw[((int64_t)t * dy->channels + f0 + f) * x->channels + c0 + c] =
+                    s->sums[((int64_t)c * taps + t) * filters + f];
+}
+
+static inline int64_t map_taps(const fcnn_convolution *c) {
+    return (int64_t)c->size * c->size * c->filters * c->channels;
+}
+
+static inline void map_run_taps(const cpu_device *device, const map_method *m,
+                                const fcnn_convolution *c, const fcnn_tensor *x,
+                                const fcnn_tensor *dy, float *work, float *dw) {
+    map_pass p = map_forward_pass(c);
+    map_set_tiles(&p, m, 1, x->images);
+    map_division d = map_divide(m, &p, c->filters, c->channels);
+    int64_t all = map_taps(c);
+    int units = d.filter_groups * d.channel_groups;
+#pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
+    for (int unit = 0; unit < units * d.slices; unit++) {
+        map_scratch s = map_scratch_of(device, &d.sizes);
+        int slice = unit / units;
+        map_run_slice(m, &p, &d, &s, x, dy, slice, unit % units,
+                      slice ? work + (slice - 1) * all : dw);
+    }
+#pragma omp parallel for num_threads(device->base.threads) schedule(dynamic, 4096)
+    for (int64_t i = 0; i < all; i++)
+        for (int slice = 1; slice < d.slices; slice++) dw[i] += work[(slice - 1) * all + i];
+}
+
+/* ---- The slots but for the taps' own form: forward's, then each residue's, [map_taps] each ----
+ */
+
+static inline void map_plan(cpu_device *device, const map_method *m, const fcnn_convolution *c,
+                            fcnn_convolution_bytes *b) {
+    int slices = 1;
+    /* What tiles are best depends on the images of the batch. */
+    for (int images = 1; images <= c->capacity; images++) {
+        map_pass p = map_forward_pass(c);
+        map_set_tiles(&p, m, m->row_tiles, images);
+        fcnn_cpu_need_scratch(device, map_total(map_pass_sizes(m, &p, c->filters, c->channels)));
+        if (!c->training) continue;
+        map_set_tiles(&p, m, 1, images);
+        map_division d = map_divide(m, &p, c->filters, c->channels);
+        fcnn_cpu_need_scratch(device, map_total(d.sizes));
+        slices = most(slices, d.slices);
+        for (int r = 0; r < c->stride * c->stride; r++) {
+            p = map_backward_pass(c, r);
+            map_set_tiles(&p, m, m->row_tiles, images);
+            fcnn_cpu_need_scratch(device,
+                                  map_total(map_pass_sizes(m, &p, c->channels, c->filters)));
+        }
+    }
+    b->kernel = map_taps(c) * (c->training ? 2 : 1) * (int64_t)sizeof(float);
+    b->backward = (slices - 1) * map_taps(c) * (int64_t)sizeof(float);
+}
+
+static inline fcnn_status map_forward(fcnn_device *device, const map_method *m,
+                                      const fcnn_convolution *c, const float *kernel,
+                                      const fcnn_tensor *x, fcnn_tensor *y) {
+    map_pass p = map_forward_pass(c);
+    map_set_tiles(&p, m, m->row_tiles, x->images);
+    map_run((const cpu_device *)device, m, &p, kernel, x, 1, 0, y);
+    return FCNN_OK;
+}
+
+static inline fcnn_status map_backward(fcnn_device *device, const map_method *m,
+                                       const fcnn_convolution *c,
+                                       const fcnn_convolution_memory *memory, const fcnn_tensor *x,
+                                       const fcnn_tensor *dy, fcnn_tensor *dx, float *dw) {
+    const float *taps = (const float *)memory->kernel + map_taps(c);
+    for (int r = 0; dx && r < c->stride * c->stride; r++) {
+        map_pass p = map_backward_pass(c, r);
+        map_set_tiles(&p, m, m->row_tiles, x->images);
+        map_run((const cpu_device *)device, m, &p, taps, dy, c->stride, r, dx);
+        taps += (int64_t)p.taps_y * p.taps_x * c->filters * c->channels;
+    }
+    if (dw) map_run_taps((const cpu_device *)device, m, c, x, dy, memory->work, dw);
+    return FCNN_OK;
+}
+
+#endif

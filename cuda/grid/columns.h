@@ -1,0 +1,55 @@
+/* Where columns lie in their tensor: column j of a chunk is image `image` + j of
+ * channel `channel`, counted on through the images of the channels that follow. */
+#ifndef FCNN_CUDA_COLUMNS_H
+#define FCNN_CUDA_COLUMNS_H
+
+#include "cuda/cuda.h"
+
+struct cuda_columns {
+    int channel, image; /* of the first */
+    int images, count;
+};
+
+/* The chunk of `count` columns from `first` on of a tensor like this. */
+static inline cuda_columns cuda_columns_of(const fcnn_tensor *t, int64_t first, int count) {
+    return {(int)(first / t->images), (int)(first % t->images), t->images, count};
+}
+
+/* What is left of a tensor from column `first` on, at most what the grid takes at once. */
+static inline int cuda_chunk_columns(const cuda_grid *grid, const fcnn_tensor *t, int64_t first) {
+    int64_t left = (int64_t)t->channels * t->images - first;
+    return (int)(left < grid->columns ? left : grid->columns);
+}
+
+/* A tensor's columns through a grid's buffers, a chunk after the other:
+ *     cuda_walk at = cuda_walk_of(device, size);
+ *     while (cuda_next_chunk(&at, tensor)) ... */
+struct cuda_walk {
+    const cuda_grid *grid;
+    cuda_grid_buffers s;
+    int64_t first;
+    int count;
+};
+
+static inline cuda_walk cuda_walk_of(const cuda_device *device, int size) {
+    const cuda_grid *grid = cuda_find_grid(device, size);
+    size_t offset = 0;
+    return {grid, cuda_buffers(device, grid, &offset), 0, 0};
+}
+
+static inline bool cuda_next_chunk(cuda_walk *walk, const fcnn_tensor *t) {
+    walk->first += walk->count;
+    walk->count = cuda_chunk_columns(walk->grid, t, walk->first);
+    return walk->count > 0;
+}
+
+/* Index of a column in an array [channels][rows][capacity]; [bins][channels][capacity] is one of a
+ * single row, and its bins are channels * capacity apart. */
+FCNN_INLINE int64_t cuda_column_index(const cuda_columns *columns, int column, int64_t rows,
+                                      int64_t row, int capacity) {
+    unsigned at = (unsigned)(columns->image + column), images = (unsigned)columns->images;
+    int64_t channel = columns->channel + (int64_t)(at / images);
+    return (channel * rows + row) * capacity + at % images;
+}
+
+#endif

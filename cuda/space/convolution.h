@@ -1,0 +1,52 @@
+/* Convolution of maps: what its algorithms share, and their functions, which
+ * the table of convolution.cu lists. */
+#ifndef FCNN_CUDA_CONVOLUTION_H
+#define FCNN_CUDA_CONVOLUTION_H
+
+#include "cuda/launch.h"
+
+#include "convolution_internal.h"
+
+#define CUDA_CONVOLUTION_FUNCTIONS(name)                                                           \
+    fcnn_status cuda_##name##_plan(fcnn_device *, fcnn_convolution *, fcnn_convolution_bytes *);   \
+    fcnn_status cuda_##name##_kernel(fcnn_device *, const fcnn_convolution *, const float *,       \
+                                     const fcnn_convolution_memory *);                             \
+    fcnn_status cuda_##name##_forward(fcnn_device *, const fcnn_convolution *, const float *,      \
+                                      const fcnn_convolution_memory *, const fcnn_tensor *,        \
+                                      fcnn_tensor *);                                              \
+    fcnn_status cuda_##name##_backward(fcnn_device *, const fcnn_convolution *, const float *,     \
+                                       const fcnn_convolution_memory *, const fcnn_tensor *,       \
+                                       const fcnn_tensor *, fcnn_tensor *, float *);
+FCNN_CONVOLUTION_ALGORITHMS(CUDA_CONVOLUTION_FUNCTIONS)
+
+/* `count` numbers of the work memory, which `at` moves past. */
+template <class Number> Number *cuda_take_work(unsigned char **at, int64_t count) {
+    Number *numbers = reinterpret_cast<Number *>(*at);
+    *at += cuda_align((size_t)count * sizeof(Number));
+    return numbers;
+}
+
+/* How many of `total`, of so many bytes each, are worked on at once: a piece of as few even ones as
+ * fit into the workspace. */
+static inline int cuda_piece(const cuda_device *device, int total, int64_t bytes) {
+    int64_t most = (int64_t)device->workspace / bytes;
+    if (most < 1) most = 1;
+    if (most > total) most = total;
+    int pieces = (int)((total + most - 1) / most);
+    return (total + pieces - 1) / pieces;
+}
+
+/* In one axis: the input pixel that tap p of output o reads, and the output that reads input i by
+ * tap p; -1 for none. */
+FCNN_INLINE int cuda_tap_input(const fcnn_convolution *c, int o, int p) {
+    int at = c->stride * o + p - fcnn_tap_centre(c);
+    if (at >= 0 && at < c->side) return at;
+    return c->wrap ? (at + c->side) % c->side : -1;
+}
+FCNN_INLINE int cuda_tap_output(const fcnn_convolution *c, int i, int p) {
+    int at = i + fcnn_tap_centre(c) - p;
+    if (at < 0 || at >= c->side) at = c->wrap ? (at + c->side) % c->side : -1;
+    return at < 0 || at % c->stride ? -1 : at / c->stride;
+}
+
+#endif
