@@ -92,7 +92,7 @@ typedef struct {
 void *fcnn_cpu_alloc(size_t bytes); /* aligned; free() */
 size_t fcnn_cpu_align(size_t bytes);
 /* The calling OpenMP thread's scratch. */
-void *fcnn_cpu_scratch(const cpu_device *device);
+void *fcnn_cpu_thread_scratch(const cpu_device *device);
 const cpu_grid *fcnn_cpu_find_grid(const cpu_device *device, int size);
 /* From any thread; valid as long as the device. */
 fcnn_status fcnn_cpu_find_roots(cpu_device *device, int count, const cpu_roots **roots);
@@ -165,11 +165,6 @@ static inline fcnn_complex *fcnn_cpu_row(const fcnn_tensor *t, int64_t bin, int 
     return fcnn_tensor_band(t) + (bin * t->channels + channel) * t->capacity;
 }
 
-/* ---- spectrum.c ---- */
-fcnn_status fcnn_cpu_image_to_spectrum(fcnn_device *device, const fcnn_image *image,
-                                       const fcnn_placement *placement, int radius, float *bins,
-                                       fcnn_spectrum *spectrum);
-
 /* ---- Sets of kernels: one const struct an instruction set ---- */
 #define CPU_JOIN(isa, name)   fcnn_cpu_##isa##_##name
 #define CPU_EXPAND(isa, name) CPU_JOIN(isa, name)
@@ -177,20 +172,12 @@ fcnn_status fcnn_cpu_image_to_spectrum(fcnn_device *device, const fcnn_image *im
 
 extern const fcnn_backend fcnn_cpu_generic_backend, fcnn_cpu_avx2_backend, fcnn_cpu_avx512_backend;
 
-/* Slots common to all sets. */
-fcnn_status fcnn_cpu_probe(char *text, size_t bytes);
-fcnn_status fcnn_cpu_open(int threads, fcnn_device **device);
-void fcnn_cpu_close(fcnn_device *device);
-fcnn_status fcnn_cpu_allocate(fcnn_device *device, size_t bytes, void **memory);
-void fcnn_cpu_release(fcnn_device *device, void *memory);
-fcnn_status fcnn_cpu_copy_bytes(fcnn_device *device, void *to, const void *from, size_t bytes);
-fcnn_status fcnn_cpu_clear(fcnn_device *device, void *memory, size_t bytes);
-size_t fcnn_cpu_available(fcnn_device *device);
-fcnn_status fcnn_cpu_synchronize(fcnn_device *device);
-fcnn_status fcnn_cpu_take_score(fcnn_device *device, fcnn_score *score);
-fcnn_status fcnn_cpu_demand(fcnn_device *device, const fcnn_demand *demand);
-size_t fcnn_cpu_scratch_total(const fcnn_device *device);
-fcnn_status fcnn_cpu_reserve(fcnn_device *device);
+/* What all sets have in common. */
+#define DEVICE(type, name, parameters) type fcnn_cpu_##name parameters;
+#define COMMON(name, phase, flops, bytes, parameters, arguments)                                   \
+    fcnn_status fcnn_cpu_##name(fcnn_device *device, FCNN_LIST parameters);
+#define OPERATION(name, phase, flops, bytes, parameters, arguments)
+#include "operations.def"
 
 /* What a kernel may ask as scratch; device.c takes the largest. */
 

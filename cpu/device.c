@@ -148,10 +148,14 @@ void fcnn_cpu_release(fcnn_device *device, void *memory) {
     free(memory);
 }
 
-fcnn_status fcnn_cpu_copy_bytes(fcnn_device *device, void *to, const void *from, size_t bytes) {
+fcnn_status fcnn_cpu_upload(fcnn_device *device, void *to, const void *host, size_t bytes) {
     (void)device;
-    memcpy(to, from, bytes);
+    memcpy(to, host, bytes);
     return FCNN_OK;
+}
+
+fcnn_status fcnn_cpu_download(fcnn_device *device, void *host, const void *from, size_t bytes) {
+    return fcnn_cpu_upload(device, host, from, bytes);
 }
 
 fcnn_status fcnn_cpu_clear(fcnn_device *device, void *memory, size_t bytes) {
@@ -330,51 +334,12 @@ fcnn_status fcnn_cpu_make_torus(cpu_device *device, int size) {
     return FCNN_OK;
 }
 
-static size_t product_scratch(const fcnn_demand *demand) {
-    int inner = (demand->fold ? demand->fold->most : 1) * demand->channels;
-    fcnn_cpu_product_parts parts =
-        fcnn_cpu_product_scratch(inner, demand->filters, demand->capacity);
-    return parts.right + parts.left + parts.rows;
-}
-
 void fcnn_cpu_need_scratch(cpu_device *device, size_t bytes) {
     bytes = fcnn_cpu_align(bytes);
     if (bytes > device->scratch_bytes) device->scratch_bytes = bytes;
 }
 
-fcnn_status fcnn_cpu_demand(fcnn_device *base, const fcnn_demand *demand) {
-    cpu_device *device = (cpu_device *)base;
-    size_t bytes = 0;
-    const cpu_roots *roots;
-    switch (demand->kind) {
-    case FCNN_DEMAND_INPUT: break; /* depends on the images met */
-    case FCNN_DEMAND_GRID:
-        FCNN_TRY(fcnn_cpu_make_grid(device, demand->size));
-        bytes = fcnn_cpu_grid_scratch(demand->size);
-        break;
-    case FCNN_DEMAND_SRELU:
-        bytes = fcnn_cpu_srelu_scratch(demand->radius, demand->window, demand->channels);
-        break;
-    case FCNN_DEMAND_POOL: /* two maps of the input's side, one of the output's: see pool.c */
-        FCNN_TRY(fcnn_cpu_make_grid(device, demand->size));
-        FCNN_TRY(fcnn_cpu_make_grid(device, demand->grid));
-        bytes = fcnn_cpu_grid_scratch(demand->size) + fcnn_cpu_grid_scratch(demand->grid);
-        break;
-    case FCNN_DEMAND_PRODUCT:
-        bytes = product_scratch(demand);
-        fcnn_cpu_need_scratch(device, fcnn_cpu_stream_scratch(demand->fold ? demand->fold->most : 1,
-                                                              demand->channels, demand->filters));
-        break;
-    case FCNN_DEMAND_KERNEL:
-        if (demand->grid) FCNN_TRY(fcnn_cpu_find_roots(device, demand->grid, &roots));
-        bytes = fcnn_cpu_kernel_scratch(demand->size, demand->grid);
-        break;
-    }
-    fcnn_cpu_need_scratch(device, bytes);
-    return FCNN_OK;
-}
-
-size_t fcnn_cpu_scratch_total(const fcnn_device *base) {
+size_t fcnn_cpu_scratch(const fcnn_device *base) {
     const cpu_device *device = (const cpu_device *)base;
     return device->scratch_bytes * (size_t)base->threads;
 }
@@ -384,15 +349,15 @@ fcnn_status fcnn_cpu_reserve(fcnn_device *base) {
     if (device->reserved >= device->scratch_bytes) return FCNN_OK;
     free(device->scratch);
     device->reserved = 0;
-    device->scratch = fcnn_cpu_alloc(fcnn_cpu_scratch_total(base));
+    device->scratch = fcnn_cpu_alloc(fcnn_cpu_scratch(base));
     if (!device->scratch)
         return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory: %.1f MiB of scratch",
-                               (double)fcnn_cpu_scratch_total(base) / 1048576.0);
+                               (double)fcnn_cpu_scratch(base) / 1048576.0);
     device->reserved = device->scratch_bytes;
     return FCNN_OK;
 }
 
-void *fcnn_cpu_scratch(const cpu_device *device) {
+void *fcnn_cpu_thread_scratch(const cpu_device *device) {
     return device->scratch + device->reserved * (size_t)omp_get_thread_num();
 }
 

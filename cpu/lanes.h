@@ -1,13 +1,12 @@
-/* Declarations and small helpers of the files compiled per instruction set.
- * FCNN_LANES floats make a vector register; loops run over images, innermost in
- * every layout. */
+/* Vector registers of the files compiled per instruction set: FCNN_LANES floats
+ * make one; loops run over images, innermost in every layout. */
 #ifndef FCNN_LANES_H
 #define FCNN_LANES_H
 
 #include <math.h>
 #include <string.h>
 
-#include "cpu.h"
+#include "kernels.h"
 
 enum { LANES = FCNN_LANES };
 
@@ -184,123 +183,5 @@ static inline int row_channel(const fcnn_tensor *t, int64_t index) {
     if (t->layout == FCNN_BAND) return (int)(index % t->channels);
     return t->layout == FCNN_MAP ? (int)(index / ((int64_t)t->size * t->size)) : (int)index;
 }
-
-fcnn_status CPU(images_to_band)(fcnn_device *, const fcnn_image *, const fcnn_placement *,
-                                const fcnn_input_statistics *, fcnn_tensor *);
-fcnn_status CPU(band_to_map)(fcnn_device *, const fcnn_tensor *, float, fcnn_tensor *);
-fcnn_status CPU(map_to_band)(fcnn_device *, const fcnn_tensor *, float, fcnn_tensor *);
-fcnn_status CPU(kernel_to_spectrum)(fcnn_device *, const fcnn_kernel_shape *, const float *,
-                                    fcnn_complex *);
-fcnn_status CPU(spectrum_to_kernel)(fcnn_device *, const fcnn_kernel_shape *, const fcnn_complex *,
-                                    float *);
-fcnn_status CPU(product_forward)(fcnn_device *, const fcnn_fold *, const fcnn_complex *,
-                                 const fcnn_tensor *, fcnn_tensor *);
-fcnn_status CPU(product_forward_half)(fcnn_device *, const fcnn_fold *, const uint16_t *,
-                                      const fcnn_tensor *, fcnn_tensor *);
-fcnn_status CPU(product_backward_data)(fcnn_device *, const fcnn_fold *, const fcnn_complex *,
-                                       const fcnn_tensor *, fcnn_tensor *);
-fcnn_status CPU(product_backward_weights)(fcnn_device *, const fcnn_fold *, const fcnn_tensor *,
-                                          const fcnn_tensor *, fcnn_complex *);
-fcnn_status CPU(taps_plan)(fcnn_device *, const fcnn_taps *, int, int64_t *);
-fcnn_status CPU(taps_forward)(fcnn_device *, const fcnn_taps *, const float *, void *,
-                              const fcnn_tensor *, fcnn_tensor *, double *);
-fcnn_status CPU(taps_backward)(fcnn_device *, const fcnn_taps *, const float *, void *,
-                               const fcnn_tensor *, const fcnn_tensor *, fcnn_tensor *, float *);
-fcnn_status CPU(bias_forward)(fcnn_device *, const float *, fcnn_tensor *);
-fcnn_status CPU(bias_backward)(fcnn_device *, const fcnn_tensor *, float *);
-fcnn_status CPU(convolution_plan)(fcnn_device *, fcnn_convolution *, fcnn_convolution_bytes *);
-fcnn_status CPU(convolution_kernel)(fcnn_device *, const fcnn_convolution *, const float *,
-                                    const fcnn_convolution_memory *);
-fcnn_status CPU(convolution_forward)(fcnn_device *, const fcnn_convolution *, const float *,
-                                     const fcnn_convolution_memory *, const fcnn_tensor *,
-                                     fcnn_tensor *);
-fcnn_status CPU(convolution_backward)(fcnn_device *, const fcnn_convolution *, const float *,
-                                      const fcnn_convolution_memory *, const fcnn_tensor *,
-                                      const fcnn_tensor *, fcnn_tensor *, float *);
-fcnn_status CPU(pool_forward)(fcnn_device *, const fcnn_pool_shape *, const fcnn_tensor *,
-                              fcnn_tensor *);
-fcnn_status CPU(pool_backward)(fcnn_device *, const fcnn_pool_shape *, const fcnn_tensor *,
-                               const fcnn_tensor *, fcnn_tensor *);
-fcnn_status CPU(norm_forward)(fcnn_device *, const fcnn_norm_constants *, const fcnn_tensor *,
-                              const float *, const float *, float *, float *, float *, float *,
-                              fcnn_tensor *);
-fcnn_status CPU(norm_apply)(fcnn_device *, const fcnn_norm_constants *, const fcnn_tensor *,
-                            const float *, const float *, const float *, const float *,
-                            fcnn_tensor *);
-fcnn_status CPU(norm_statistics)(fcnn_device *, const fcnn_norm_constants *, const fcnn_tensor *,
-                                 const double *, const float *, const float *, float *, float *,
-                                 float *, float *, float *);
-fcnn_status CPU(norm_running)(fcnn_device *, const fcnn_norm_constants *, int, const float *,
-                              const float *, const float *, const float *, float *);
-fcnn_status CPU(norm_backward)(fcnn_device *, const fcnn_tensor *, const float *, const float *,
-                               const float *, const fcnn_tensor *, fcnn_tensor *, float *, float *);
-fcnn_status CPU(per_bin_forward)(fcnn_device *, fcnn_per_bin, const float *, const fcnn_tensor *,
-                                 fcnn_tensor *);
-fcnn_status CPU(per_bin_backward)(fcnn_device *, fcnn_per_bin, const float *, const fcnn_tensor *,
-                                  const fcnn_tensor *, fcnn_tensor *, float *);
-fcnn_status CPU(srelu_forward)(fcnn_device *, int, int, const float *, const float *,
-                               const fcnn_tensor *, fcnn_complex *, fcnn_tensor *);
-fcnn_status CPU(srelu_backward)(fcnn_device *, int, int, const float *, const float *,
-                                const fcnn_tensor *, const fcnn_complex *, const fcnn_tensor *,
-                                fcnn_tensor *, float *, float *);
-fcnn_status CPU(normed_srelu_forward)(fcnn_device *, int, const float *, const float *,
-                                      const float *, const fcnn_tensor *, fcnn_complex *,
-                                      fcnn_tensor *);
-fcnn_status CPU(normed_srelu_backward)(fcnn_device *, int, const fcnn_pending_norm *, const float *,
-                                       const float *, const fcnn_tensor *, const fcnn_complex *,
-                                       const fcnn_tensor *, fcnn_tensor *, float *, float *);
-fcnn_status CPU(fused_forward)(fcnn_device *, fcnn_pointwise, float, int, const fcnn_tensor *,
-                               fcnn_tensor *);
-fcnn_status CPU(fused_backward)(fcnn_device *, fcnn_pointwise, float, int, const fcnn_tensor *,
-                                const fcnn_tensor *, fcnn_tensor *);
-size_t CPU(fused_kept_bytes)(fcnn_device *, fcnn_pointwise, int, int, int);
-fcnn_status CPU(fused_forward_keep)(fcnn_device *, fcnn_pointwise, float, int, const fcnn_tensor *,
-                                    void *, fcnn_tensor *);
-fcnn_status CPU(fused_backward_kept)(fcnn_device *, fcnn_pointwise, float, int, const void *,
-                                     const fcnn_tensor *, fcnn_tensor *);
-fcnn_status CPU(pointwise_forward)(fcnn_device *, fcnn_pointwise, float, const fcnn_tensor *,
-                                   fcnn_tensor *);
-fcnn_status CPU(pointwise_backward)(fcnn_device *, fcnn_pointwise, float, const fcnn_tensor *,
-                                    const fcnn_tensor *, fcnn_tensor *);
-fcnn_status CPU(dropout_mask)(fcnn_device *, const fcnn_random *, float, int, int, int, int, int,
-                              float *);
-fcnn_status CPU(channel_scale)(fcnn_device *, const float *, const fcnn_tensor *, fcnn_tensor *);
-fcnn_status CPU(copy)(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
-fcnn_status CPU(add)(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
-fcnn_status CPU(dense_forward)(fcnn_device *, const float *, const float *, const fcnn_tensor *,
-                               fcnn_tensor *);
-fcnn_status CPU(dense_backward)(fcnn_device *, const float *, const fcnn_tensor *,
-                                const fcnn_tensor *, fcnn_tensor *, float *, float *);
-fcnn_status CPU(softmax)(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
-fcnn_status CPU(cross_entropy)(fcnn_device *, const fcnn_loss_constants *, const fcnn_tensor *,
-                               const fcnn_tensor *, const int32_t *, fcnn_tensor *, fcnn_score *);
-fcnn_status CPU(update)(fcnn_device *, fcnn_update_rule, const fcnn_step_constants *, int64_t,
-                        int64_t, float *, const float *, float *, float *);
-fcnn_status CPU(squared_norm)(fcnn_device *, int64_t, const float *, double *);
-fcnn_status CPU(find_nonfinite)(fcnn_device *, int64_t, const float *, int64_t *);
-
-/* The algorithms of convolution.c's table: the slots of the same names, each checked there. */
-#define CPU_CONVOLUTION(name)                                                                      \
-    fcnn_status CPU(name##_plan)(fcnn_device *, fcnn_convolution *, fcnn_convolution_bytes *);     \
-    fcnn_status CPU(name##_kernel)(fcnn_device *, const fcnn_convolution *, const float *,         \
-                                   const fcnn_convolution_memory *);                               \
-    fcnn_status CPU(name##_forward)(fcnn_device *, const fcnn_convolution *, const float *,        \
-                                    const fcnn_convolution_memory *, const fcnn_tensor *,          \
-                                    fcnn_tensor *);                                                \
-    fcnn_status CPU(name##_backward)(fcnn_device *, const fcnn_convolution *, const float *,       \
-                                     const fcnn_convolution_memory *, const fcnn_tensor *,         \
-                                     const fcnn_tensor *, fcnn_tensor *, float *);
-FCNN_CONVOLUTION_ALGORITHMS(CPU_CONVOLUTION)
-
-/* product_forward of at most STREAM_IMAGES images (stream.c), or of any number with H in halves:
- * faster where reading H is what takes the time. */
-enum { STREAM_IMAGES = 8 };
-fcnn_status CPU(product_stream)(fcnn_device *, const fcnn_fold *, const void *h, bool half,
-                                const fcnn_tensor *x, fcnn_tensor *y);
-
-/* srelu on a pixel grid (fused.c): [x^2] of the window's bins, and dx = 2 b [x g]. */
-void CPU(grid_square)(cpu_device *, int, const fcnn_tensor *, int, fcnn_complex *);
-void CPU(grid_square_backward)(cpu_device *, int, const float *, const fcnn_tensor *,
-                               const fcnn_tensor *, int, fcnn_tensor *);
 
 #endif

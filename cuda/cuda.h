@@ -177,17 +177,7 @@ fcnn_status cuda_map_to_columns(cuda_device *device, const cuda_grid *grid,
                                 float scale, fcnn_complex *out, const fcnn_tensor *like,
                                 int64_t first, int count);
 
-/* ---- product.cu ---- */
-/* Scratch of a folded product; 0 without a fold. */
-size_t cuda_product_scratch(const cuda_device *device, const fcnn_demand *demand);
-
-/* ---- srelu.cu ---- */
-/* Scratch of the backward pass: a number an image of a channel. */
-static inline size_t cuda_srelu_scratch(int channels, int capacity) {
-    return cuda_align((size_t)channels * (size_t)capacity * sizeof(float));
-}
-
-/* ---- products.cu: row-major matrix products by cuBLAS, many of a kind ---- */
+/* ---- blas.cu: row-major matrix products by cuBLAS, many of a kind ---- */
 /* An operand: 'n' as it lies, 't' transposed, 'c' conjugated and transposed; `row` numbers from
  * one row to the next as it lies, `step` from one product's matrix to the next's. */
 struct cuda_matrix {
@@ -218,94 +208,11 @@ FCNN_INLINE fcnn_complex *cuda_bin_row(const fcnn_tensor *t, int64_t bin, int ch
     return (fcnn_complex *)(void *)t->data + (bin * t->channels + channel) * t->capacity;
 }
 
-/* ---- The slots, of the same names ---- */
-fcnn_status cuda_image_to_spectrum(fcnn_device *, const fcnn_image *, const fcnn_placement *, int,
-                                   float *, fcnn_spectrum *);
-fcnn_status cuda_images_to_band(fcnn_device *, const fcnn_image *, const fcnn_placement *,
-                                const fcnn_input_statistics *, fcnn_tensor *);
-fcnn_status cuda_band_to_map(fcnn_device *, const fcnn_tensor *, float, fcnn_tensor *);
-fcnn_status cuda_map_to_band(fcnn_device *, const fcnn_tensor *, float, fcnn_tensor *);
-fcnn_status cuda_kernel_to_spectrum(fcnn_device *, const fcnn_kernel_shape *, const float *,
-                                    fcnn_complex *);
-fcnn_status cuda_spectrum_to_kernel(fcnn_device *, const fcnn_kernel_shape *, const fcnn_complex *,
-                                    float *);
-fcnn_status cuda_product_forward(fcnn_device *, const fcnn_fold *, const fcnn_complex *,
-                                 const fcnn_tensor *, fcnn_tensor *);
-fcnn_status cuda_product_backward_data(fcnn_device *, const fcnn_fold *, const fcnn_complex *,
-                                       const fcnn_tensor *, fcnn_tensor *);
-fcnn_status cuda_product_backward_weights(fcnn_device *, const fcnn_fold *, const fcnn_tensor *,
-                                          const fcnn_tensor *, fcnn_complex *);
-fcnn_status cuda_bias_forward(fcnn_device *, const float *, fcnn_tensor *);
-fcnn_status cuda_bias_backward(fcnn_device *, const fcnn_tensor *, float *);
-fcnn_status cuda_convolution_plan(fcnn_device *, fcnn_convolution *, fcnn_convolution_bytes *);
-fcnn_status cuda_convolution_kernel(fcnn_device *, const fcnn_convolution *, const float *,
-                                    const fcnn_convolution_memory *);
-fcnn_status cuda_convolution_forward(fcnn_device *, const fcnn_convolution *, const float *,
-                                     const fcnn_convolution_memory *, const fcnn_tensor *,
-                                     fcnn_tensor *);
-fcnn_status cuda_convolution_backward(fcnn_device *, const fcnn_convolution *, const float *,
-                                      const fcnn_convolution_memory *, const fcnn_tensor *,
-                                      const fcnn_tensor *, fcnn_tensor *, float *);
-fcnn_status cuda_pool_forward(fcnn_device *, const fcnn_pool_shape *, const fcnn_tensor *,
-                              fcnn_tensor *);
-fcnn_status cuda_pool_backward(fcnn_device *, const fcnn_pool_shape *, const fcnn_tensor *,
-                               const fcnn_tensor *, fcnn_tensor *);
-fcnn_status cuda_norm_forward(fcnn_device *, const fcnn_norm_constants *, const fcnn_tensor *,
-                              const float *, const float *, float *, float *, float *, float *,
-                              fcnn_tensor *);
-fcnn_status cuda_norm_apply(fcnn_device *, const fcnn_norm_constants *, const fcnn_tensor *,
-                            const float *, const float *, const float *, const float *,
-                            fcnn_tensor *);
-fcnn_status cuda_norm_backward(fcnn_device *, const fcnn_tensor *, const float *, const float *,
-                               const float *, const fcnn_tensor *, fcnn_tensor *, float *, float *);
-fcnn_status cuda_per_bin_forward(fcnn_device *, fcnn_per_bin, const float *, const fcnn_tensor *,
-                                 fcnn_tensor *);
-fcnn_status cuda_per_bin_backward(fcnn_device *, fcnn_per_bin, const float *, const fcnn_tensor *,
-                                  const fcnn_tensor *, fcnn_tensor *, float *);
-fcnn_status cuda_srelu_forward(fcnn_device *, int, int, const float *, const float *,
-                               const fcnn_tensor *, fcnn_complex *, fcnn_tensor *);
-fcnn_status cuda_srelu_backward(fcnn_device *, int, int, const float *, const float *,
-                                const fcnn_tensor *, const fcnn_complex *, const fcnn_tensor *,
-                                fcnn_tensor *, float *, float *);
-fcnn_status cuda_fused_forward(fcnn_device *, fcnn_pointwise, float, int, const fcnn_tensor *,
-                               fcnn_tensor *);
-fcnn_status cuda_fused_backward(fcnn_device *, fcnn_pointwise, float, int, const fcnn_tensor *,
-                                const fcnn_tensor *, fcnn_tensor *);
-fcnn_status cuda_pointwise_forward(fcnn_device *, fcnn_pointwise, float, const fcnn_tensor *,
-                                   fcnn_tensor *);
-fcnn_status cuda_pointwise_backward(fcnn_device *, fcnn_pointwise, float, const fcnn_tensor *,
-                                    const fcnn_tensor *, fcnn_tensor *);
-fcnn_status cuda_dropout_mask(fcnn_device *, const fcnn_random *, float, int, int, int, int, int,
-                              float *);
-fcnn_status cuda_channel_scale(fcnn_device *, const float *, const fcnn_tensor *, fcnn_tensor *);
-fcnn_status cuda_copy(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
-fcnn_status cuda_add(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
-fcnn_status cuda_dense_forward(fcnn_device *, const float *, const float *, const fcnn_tensor *,
-                               fcnn_tensor *);
-fcnn_status cuda_dense_backward(fcnn_device *, const float *, const fcnn_tensor *,
-                                const fcnn_tensor *, fcnn_tensor *, float *, float *);
-fcnn_status cuda_softmax(fcnn_device *, const fcnn_tensor *, fcnn_tensor *);
-fcnn_status cuda_cross_entropy(fcnn_device *, const fcnn_loss_constants *, const fcnn_tensor *,
-                               const fcnn_tensor *, const int32_t *, fcnn_tensor *, fcnn_score *);
-fcnn_status cuda_take_score(fcnn_device *, fcnn_score *);
-fcnn_status cuda_update(fcnn_device *, fcnn_update_rule, const fcnn_step_constants *, int64_t,
-                        int64_t, float *, const float *, float *, float *);
-fcnn_status cuda_squared_norm(fcnn_device *, int64_t, const float *, double *);
-fcnn_status cuda_find_nonfinite(fcnn_device *, int64_t, const float *, int64_t *);
-
-/* Slots of device.cu. */
-fcnn_status cuda_probe(char *text, size_t bytes);
-fcnn_status cuda_open(int threads, fcnn_device **device);
-void cuda_close(fcnn_device *device);
-fcnn_status cuda_allocate(fcnn_device *, size_t, void **);
-void cuda_release(fcnn_device *, void *);
-fcnn_status cuda_upload(fcnn_device *, void *, const void *, size_t);
-fcnn_status cuda_download(fcnn_device *, void *, const void *, size_t);
-fcnn_status cuda_clear(fcnn_device *, void *, size_t);
-size_t cuda_available(fcnn_device *);
-fcnn_status cuda_synchronize(fcnn_device *);
-fcnn_status cuda_demand(fcnn_device *, const fcnn_demand *);
-size_t cuda_scratch_total(const fcnn_device *);
-fcnn_status cuda_reserve(fcnn_device *);
+/* ---- The functions of the backend, by the list ---- */
+#define DEVICE(type, name, parameters) type cuda_##name parameters;
+#define OPTIONAL(name, phase, flops, bytes, parameters, arguments)
+#define OPERATION(name, phase, flops, bytes, parameters, arguments)                                \
+    fcnn_status cuda_##name(fcnn_device *device, FCNN_LIST parameters);
+#include "operations.def"
 
 #endif

@@ -230,39 +230,13 @@ void *cuda_take_scratch(const cuda_device *device, size_t *offset, size_t bytes)
     return at;
 }
 
-size_t cuda_scratch_total(const fcnn_device *base) {
+size_t cuda_scratch(const fcnn_device *base) {
     return reinterpret_cast<const cuda_device *>(base)->scratch_bytes;
 }
 
 fcnn_status cuda_reserve(fcnn_device *base) {
     cuda_device *device = cuda_of(base);
     return cuda_grow(device, (void **)&device->scratch, &device->reserved, device->scratch_bytes);
-}
-
-fcnn_status cuda_demand(fcnn_device *base, const fcnn_demand *demand) {
-    cuda_device *device = cuda_of(base);
-    const fcnn_complex *roots;
-    const cuda_fold *fold;
-    switch (demand->kind) {
-    case FCNN_DEMAND_INPUT: break; /* depends on the images met */
-    case FCNN_DEMAND_SRELU:
-        cuda_need_scratch(device, cuda_srelu_scratch(demand->channels, demand->capacity));
-        break;
-    case FCNN_DEMAND_GRID: /* also of srelu's */
-        cuda_need_scratch(device, cuda_srelu_scratch(demand->channels, demand->capacity));
-        return cuda_make_grid(device, demand->size, demand->channels, demand->capacity);
-    case FCNN_DEMAND_POOL: /* both grids' buffers at once: see pool.cu */
-        return cuda_make_grid_pair(device, demand->size, demand->grid, demand->channels,
-                                   demand->capacity);
-    case FCNN_DEMAND_PRODUCT:
-        if (demand->fold) FCNN_TRY(cuda_find_fold(device, demand->fold, &fold));
-        cuda_need_scratch(device, cuda_product_scratch(device, demand));
-        break;
-    case FCNN_DEMAND_KERNEL:
-        if (demand->grid) FCNN_TRY(cuda_find_roots(device, demand->grid, &roots));
-        break;
-    }
-    return FCNN_OK;
 }
 
 /* ---- Tables ---- */

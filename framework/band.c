@@ -98,3 +98,14 @@ void fcnn_fold_destroy(fcnn_fold *fold) {
     free(fold->conjugate);
     free(fold);
 }
+
+int64_t fcnn_band_square_cost(int radius, int window) {
+    int64_t pairs = 0;
+    for (int64_t k = 0; k < fcnn_band_count(window < radius ? window : radius); k++) {
+        int ky, kx;
+        fcnn_band_frequency(k, &ky, &kx);
+        int64_t rows = 2 * radius + 1 - (ky < 0 ? -ky : ky), columns = 2 * radius + 1 - kx;
+        if (rows > 0 && columns > 0) pairs += (rows * columns + 1) / 2;
+    }
+    return 4 * pairs;
+}

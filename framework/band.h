@@ -128,6 +128,10 @@ fcnn_status fcnn_fold_size(int n, int stride, int *m);
 fcnn_status fcnn_fold_create(int n, int stride, int radius_in, int radius_out, fcnn_fold **fold);
 void fcnn_fold_destroy(fcnn_fold *fold);
 
+/* Multiply-adds of a band's self-convolution at the bins of radius <= window, for one map: every
+ * pair of the plane's bins q, k - q once. */
+int64_t fcnn_band_square_cost(int radius, int window);
+
 #ifdef __cplusplus
 }
 #endif

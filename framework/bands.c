@@ -109,7 +109,7 @@ static fcnn_status copy_floats(const fcnn_graph *from, const float *source, fcnn
     for (int64_t at = 0; at < count; at += COPY_FLOATS) {
         int64_t floats = count - at < COPY_FLOATS ? count - at : COPY_FLOATS;
         size_t bytes = (size_t)floats * sizeof *host;
-        FCNN_CALL(from, download, host, source + at, bytes);
+        FCNN_TRY(from->device->backend->download(from->device, host, source + at, bytes));
         FCNN_CALL(to, upload, target + at, host, bytes);
     }
     return FCNN_OK;

@@ -37,6 +37,7 @@ fcnn_status fcnn_graph_add(fcnn_graph *graph, const fcnn_layer_type *type,
                         .extra_gradient_buffer = -1};
     snprintf(node->name, sizeof node->name, "%s%d%s", section->name, section->ordinal,
              suffix ? suffix : "");
+    for (int i = 0; i < 2; i++) memcpy(node->parts[i], node->name, sizeof node->name);
     if (node->index > 0) {
         node->input_count = 1;
         node->inputs[0] = node->index - 1;
@@ -166,6 +167,54 @@ static fcnn_status move_crops(fcnn_graph *graph) {
     return FCNN_OK;
 }
 
+/* The name of a pair: what both begin with up to a dot stands once. */
+static void name_pair(const fcnn_node *first, fcnn_node *second) {
+    const char *dot = strchr(second->name, '.');
+    size_t shared = dot ? (size_t)(dot + 1 - second->name) : 0;
+    if (strncmp(first->name, second->name, shared) != 0) shared = 0;
+    memcpy(second->parts[0], first->name, sizeof first->name);
+    snprintf(second->name, sizeof second->name, "%.23s+%.23s", first->name,
+             second->parts[1] + shared);
+}
+
+/* Puts `both` in the place of node i and the one that follows it. */
+static fcnn_status join(fcnn_graph *graph, int i, const fcnn_layer_type *both) {
+    fcnn_node *first = graph->nodes[i], *second = graph->nodes[i + 1];
+    void *state = calloc(1, both->state_bytes);
+    if (!state) return out_of_memory();
+    free(second->state);
+    second->state = state;
+    second->type = both;
+    second->input_count = first->input_count;
+    memcpy(second->inputs, first->inputs, sizeof first->inputs);
+    name_pair(first, second);
+    free(first->state);
+    free(first);
+    graph->node_count--;
+    memmove(&graph->nodes[i], &graph->nodes[i + 1],
+            (size_t)(graph->node_count - i) * sizeof(fcnn_node *));
+    for (int n = i; n < graph->node_count; n++) {
+        graph->nodes[n]->index = n;
+        for (int j = 0; j < graph->nodes[n]->input_count; j++)
+            graph->nodes[n]->inputs[j] -= graph->nodes[n]->inputs[j] > i;
+    }
+    return FCNN_OK;
+}
+
+static fcnn_status join_pairs(fcnn_graph *graph) {
+    for (int i = 0; i + 1 < graph->node_count; i++) {
+        const fcnn_node *first = graph->nodes[i], *second = graph->nodes[i + 1];
+        if (first->consumer_count != 1 || second->inputs[0] != i) continue;
+        for (const fcnn_layer_pair *const *pair = fcnn_layer_pairs; *pair; pair++)
+            if (first->type == (*pair)->first && second->type == (*pair)->second &&
+                (*pair)->fits(graph, first, second)) {
+                FCNN_TRY(join(graph, i, (*pair)->both));
+                break;
+            }
+    }
+    return FCNN_OK;
+}
+
 fcnn_node *fcnn_node_folds_into(const fcnn_graph *graph, const fcnn_node *norm) {
     if (!norm->type->affine || norm->input_count != 1) return NULL;
     fcnn_node *source = graph->nodes[norm->inputs[0]];
@@ -207,7 +256,7 @@ static fcnn_status build_nodes(fcnn_graph *graph) {
     count_consumers(graph);
     FCNN_TRY(move_crops(graph));
     if (graph->options.form == FCNN_FORM_SPECTRAL) fold_norms(graph);
-    return FCNN_OK;
+    return join_pairs(graph);
 }
 
 static fcnn_status infer_shapes(fcnn_graph *graph) {
@@ -382,6 +431,10 @@ const char *fcnn_graph_node_type(const fcnn_graph *graph, int node) {
     return graph->nodes[node]->type->name;
 }
 
+const fcnn_section *fcnn_graph_node_section(const fcnn_graph *graph, int node) {
+    return graph->nodes[node]->section;
+}
+
 const fcnn_tensor *fcnn_graph_node_output(const fcnn_graph *graph, int node) {
     return &graph->nodes[node]->output;
 }
@@ -390,12 +443,9 @@ void fcnn_graph_node_cost(const fcnn_graph *graph, int index, fcnn_node_cost *co
     const fcnn_node *node = graph->nodes[index];
     *cost = (fcnn_node_cost){.label = ""};
     if (node->type->cost) node->type->cost(graph, node, cost);
-    size_t length = strlen(node->name);
     for (int i = 0; i < graph->parameter_count; i++) {
         const fcnn_parameter *p = &graph->parameters[i];
-        bool own = !strncmp(p->name, node->name, length) && p->name[length] == '.' &&
-                   !strchr(p->name + length + 1, '.');
-        if (own && p->trained) cost->parameters += p->degrees;
+        if (p->node == index && p->trained) cost->parameters += p->degrees;
     }
     if (!(node->type->flags & FCNN_LAYER_VIEW)) {
         int64_t tensor = fcnn_tensor_floats(&node->output) * (int64_t)sizeof(float);

@@ -49,6 +49,8 @@ typedef struct {
     int64_t shape[6];
     int64_t count;   /* numbers */
     bool half;       /* they are halves (half.h) in the flat buffer, else floats */
+    bool affine;     /* a spectral model has it folded into a convolution's spectrum */
+    int node;        /* that it belongs to */
     bool trained;    /* has a gradient */
     bool decayed;    /* has weight decay */
     float deviation; /* initial: normal with this deviation, or */
@@ -104,6 +106,8 @@ const char *fcnn_graph_notes(const fcnn_graph *graph);
 int fcnn_graph_node_count(const fcnn_graph *graph);
 const char *fcnn_graph_node_name(const fcnn_graph *graph, int node);
 const char *fcnn_graph_node_type(const fcnn_graph *graph, int node);
+/* The section that it came from; of a pair, the second's. */
+const fcnn_section *fcnn_graph_node_section(const fcnn_graph *graph, int node);
 const fcnn_tensor *fcnn_graph_node_output(const fcnn_graph *graph, int node);
 void fcnn_graph_node_cost(const fcnn_graph *graph, int node, fcnn_node_cost *cost);
 
@@ -163,11 +167,29 @@ fcnn_status fcnn_graph_take_score(fcnn_graph *graph, fcnn_score *score);
  * starts anew. The pass is that of inference otherwise. */
 fcnn_status fcnn_graph_estimate_norms(fcnn_graph *graph, const fcnn_image *images, int count,
                                       int64_t number);
-/* Seconds a node's passes have taken since the graph was made; 0 on an asynchronous device. */
+/* Seconds a node's operations have taken since the graph was made; 0 on an asynchronous device that
+ * no profile waits for. */
 typedef struct {
     double forward, backward;
 } fcnn_node_time;
 fcnn_node_time fcnn_graph_node_time(const fcnn_graph *graph, int node);
+
+/* What operations took, and what they cost at the least. */
+typedef struct {
+    double seconds;
+    double flops; /* 0 where they are not counted: of operations that memory binds */
+    double bytes; /* every operand once */
+} fcnn_work;
+typedef struct {
+    fcnn_work phases[FCNN_PHASE_COUNT];
+    fcnn_work *nodes; /* [fcnn_graph_node_count], or NULL */
+} fcnn_profile;
+extern const char *const fcnn_phase_names[FCNN_PHASE_COUNT];
+/* From now on every operation is waited for, and added to the profile; NULL ends that. */
+void fcnn_graph_set_profile(fcnn_graph *graph, fcnn_profile *profile);
+/* The clock of every measurement: seconds from some moment on, never set back. */
+double fcnn_seconds(void);
+
 /* Copies the last forward pass's class probabilities, [images][classes], to host memory. */
 fcnn_status fcnn_graph_probabilities(fcnn_graph *graph, float *host);
 /* And the logits before the softmax, in the same shape. */

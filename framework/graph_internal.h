@@ -36,6 +36,8 @@ struct fcnn_graph {
     fcnn_placement placement;
     fcnn_input_statistics statistics;
     fcnn_pass pass;
+    double *clock;         /* of the node and direction that run now; NULL between passes */
+    fcnn_profile *profile; /* NULL: none */
     char *notes;
 };
 

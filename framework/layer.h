@@ -34,14 +34,14 @@ typedef enum {
 struct fcnn_node {
     const fcnn_layer_type *type;
     const fcnn_section *section; /* the section it came from */
-    char name[48];               /* "conv1", "conv1.norm" */
+    char name[48];               /* "conv1", "conv1.norm", or of a pair "conv1.norm+activation" */
+    char parts[2][48];           /* what its parameters' names begin with: twice its own, or the
+                                  * names of the pair that it stands for */
     int index;
     int input_count;
     int inputs[FCNN_INPUTS_MAX]; /* node indices, each smaller than this one's */
     int consumer_count;
     bool needs_gradient; /* it, or a node above it, has trained parameters */
-    bool deferred;       /* set while planning: the output is input 0's memory, in which the
-                          * consumer does this node's work; the gradients share theirs too */
     bool forgets_input;  /* set by plan: its backward pass does without, whatever its type says */
     fcnn_tensor output;
     fcnn_tensor gradient; /* of the loss in the output; data NULL where not needed */
@@ -83,10 +83,23 @@ struct fcnn_layer_type {
     fcnn_status (*spectrum)(fcnn_graph *graph, fcnn_node *node, fcnn_complex *h, float *bias);
     int64_t (*spectrum_bins)(const fcnn_node *node);
     fcnn_status (*affine)(fcnn_graph *graph, fcnn_node *node, float *scale, float *shift);
+    /* [channels], device memory: the sum of |y_k|^2 over images and bins k > 0 that the last
+     * training pass left of its output; NULL where it leaves none. */
+    const double *(*energy)(const fcnn_node *node);
 };
+
+/* A layer that stands for two that follow each other, the first of which the second alone reads:
+ * the graph puts it in their place. Its parameters have the names that the two would give them. */
+typedef struct {
+    const fcnn_layer_type *first, *second, *both;
+    /* Whether it can stand for these nodes on the graph's device. */
+    bool (*fits)(const fcnn_graph *graph, const fcnn_node *first, const fcnn_node *second);
+} fcnn_layer_pair;
 
 /* Every layer type, NULL-terminated. Defined in layers/. */
 extern const fcnn_layer_type *const fcnn_layer_types[];
+/* And every pair. */
+extern const fcnn_layer_pair *const fcnn_layer_pairs[];
 
 /* ---- While building ---- */
 
@@ -118,7 +131,9 @@ typedef struct {
     int rank;
     int64_t shape[6];
     bool trained, decayed;
-    bool half; /* kept in half precision */
+    bool half;   /* kept in half precision */
+    bool affine; /* a spectral model has it folded into a convolution's spectrum */
+    int part;    /* of node->parts: 1 for the second layer of a pair */
     float deviation, constant;
     int64_t degrees; /* 0: all of them */
 } fcnn_parameter_options;
@@ -129,12 +144,6 @@ fcnn_status fcnn_graph_declare(fcnn_graph *graph, fcnn_node *node,
 /* Plans memory; *address is set by fcnn_graph_allocate. */
 fcnn_status fcnn_graph_plan_buffer(fcnn_graph *graph, fcnn_node *node, int64_t bytes,
                                    fcnn_lifetime lifetime, void **address);
-/* Tells the device what is to come. */
-fcnn_status fcnn_graph_demand(fcnn_graph *graph, const fcnn_demand *demand);
-
-/* Input i, to agree with it on what is planned. */
-fcnn_node *fcnn_graph_input_node(fcnn_graph *graph, const fcnn_node *node, int i);
-
 /* ---- While running ---- */
 
 /* What the current pass works on. */
@@ -157,6 +166,8 @@ typedef struct {
 const fcnn_pass *fcnn_graph_pass(const fcnn_graph *graph);
 fcnn_device *fcnn_graph_device(const fcnn_graph *graph);
 const fcnn_node *fcnn_graph_input(const fcnn_graph *graph, const fcnn_node *node, int i);
+/* The energy of input i's bins, as fcnn_layer_type.energy says, through views of all of them. */
+const double *fcnn_graph_input_energy(const fcnn_graph *graph, const fcnn_node *node, int i);
 /* Gradient to write for input i; NULL where none is needed. */
 fcnn_tensor *fcnn_graph_input_gradient(fcnn_graph *graph, const fcnn_node *node, int i);
 /* Number of its stream of initial values. Only weights are counted, so that networks which
@@ -165,14 +176,13 @@ uint64_t fcnn_graph_parameter_stream(const fcnn_graph *graph, int parameter);
 float *fcnn_graph_value(const fcnn_graph *graph, int parameter);
 float *fcnn_graph_gradient(const fcnn_graph *graph, int parameter);
 
-/* Calls a slot of the graph's backend, or fails naming the slot that is missing. */
-#define FCNN_CALL(graph, slot, ...)                                                                \
-    do {                                                                                           \
-        fcnn_device *fcnn_call_device = fcnn_graph_device(graph);                                  \
-        if (!fcnn_call_device->backend->slot)                                                      \
-            return fcnn_status_set(FCNN_ERROR_UNSUPPORTED, "backend %s has no operation %s",       \
-                                   fcnn_call_device->backend->name, #slot);                        \
-        FCNN_TRY(fcnn_call_device->backend->slot(fcnn_call_device, __VA_ARGS__));                  \
-    } while (0)
+/* fcnn_call_NAME(graph, ...): an operation of the graph's backend, timed, or an error that names it
+ * where the backend lacks it. */
+#define OPERATION(name, phase, flops, bytes, parameters, arguments)                                \
+    fcnn_status fcnn_call_##name(fcnn_graph *graph, FCNN_LIST parameters);
+#include "operations.def"
+
+/* Returns from the calling function if an operation fails. */
+#define FCNN_CALL(graph, name, ...) FCNN_TRY(fcnn_call_##name(graph, __VA_ARGS__))
 
 #endif

@@ -253,15 +253,6 @@ fcnn_status fcnn_model_graph_cut(const fcnn_model *model, fcnn_device *device, i
     return FCNN_OK;
 }
 
-static const fcnn_node *owner_of(const fcnn_graph *graph, const fcnn_parameter *p) {
-    const char *dot = strrchr(p->name, '.');
-    size_t length = (size_t)(dot - p->name);
-    for (int i = 0; i < graph->node_count; i++)
-        if (!strncmp(graph->nodes[i]->name, p->name, length) && !graph->nodes[i]->name[length])
-            return graph->nodes[i];
-    return NULL;
-}
-
 fcnn_status fcnn_model_fine_tune(const fcnn_model *model, fcnn_graph *graph, char **notes) {
     *notes = NULL;
     if (model->form != FCNN_FORM_TRAINABLE)
@@ -287,7 +278,7 @@ fcnn_status fcnn_model_fine_tune(const fcnn_model *model, fcnn_graph *graph, cha
         if (!status) {
             status = fcnn_graph_write(graph, p, tensor->data);
             copied++;
-        } else if (owner_of(graph, p)->output.layout == FCNN_VECTOR) {
+        } else if (graph->nodes[p->node]->output.layout == FCNN_VECTOR) {
             fprintf(out, "%s starts fresh (%s)\n", p->name, fcnn_status_message());
             status = FCNN_OK;
         }
@@ -451,9 +442,11 @@ static fcnn_status list_model(tensor_list *list, fcnn_graph *graph,
         if (graph->nodes[i]->type->spectrum)
             FCNN_TRY(list_spectrum(list, graph, graph->nodes[i], options));
     for (int i = 0; i < graph->parameter_count; i++) {
-        const fcnn_node *owner = owner_of(graph, &graph->parameters[i]);
-        if (spectral && (owner->type->spectrum || fcnn_node_folds_into(graph, owner))) continue;
-        FCNN_TRY(list_parameter(list, graph, &graph->parameters[i]));
+        const fcnn_parameter *p = &graph->parameters[i];
+        const fcnn_node *owner = graph->nodes[p->node];
+        bool folded = p->affine && fcnn_node_folds_into(graph, owner);
+        if (spectral && (owner->type->spectrum || folded)) continue;
+        FCNN_TRY(list_parameter(list, graph, p));
     }
     return FCNN_OK;
 }

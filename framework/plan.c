@@ -24,9 +24,11 @@ fcnn_status fcnn_graph_declare(fcnn_graph *graph, fcnn_node *node,
                           .trained = options->trained,
                           .decayed = options->decayed,
                           .half = options->half,
+                          .affine = options->affine,
+                          .node = node->index,
                           .deviation = options->deviation,
                           .constant = options->constant};
-    snprintf(p->name, sizeof p->name, "%s.%s", node->name, options->name);
+    snprintf(p->name, sizeof p->name, "%s.%s", node->parts[options->part], options->name);
     for (int i = 0; i < p->rank; i++) {
         p->shape[i] = options->shape[i];
         if (p->count > INT64_MAX / 64 / p->shape[i])
@@ -71,11 +73,6 @@ fcnn_status fcnn_graph_plan_buffer(fcnn_graph *graph, fcnn_node *node, int64_t b
     return FCNN_OK;
 }
 
-fcnn_status fcnn_graph_demand(fcnn_graph *graph, const fcnn_demand *demand) {
-    FCNN_CALL(graph, demand, demand);
-    return FCNN_OK;
-}
-
 /* ---- Lifetimes of outputs and gradients ---- */
 
 static void extend(fcnn_buffer *buffer, int step) {
@@ -87,7 +84,7 @@ static fcnn_status plan_outputs(fcnn_graph *graph) {
     int end = graph->options.training ? 2 * graph->node_count - 1 : graph->node_count - 1;
     for (int i = 0; i < graph->node_count; i++) {
         fcnn_node *node = graph->nodes[i];
-        if (node->deferred || (node->type->flags & FCNN_LAYER_VIEW)) {
+        if (node->type->flags & FCNN_LAYER_VIEW) {
             node->output_buffer = graph->nodes[node->inputs[0]]->output_buffer;
         } else {
             node->output_buffer =
@@ -114,8 +111,7 @@ static fcnn_status plan_outputs(fcnn_graph *graph) {
 /* A view that alone reads all of its input shares its gradient too. */
 static bool shares_gradient(const fcnn_graph *graph, const fcnn_node *view) {
     const fcnn_node *input = graph->nodes[view->inputs[0]];
-    return (view->deferred || (view->type->flags & FCNN_LAYER_VIEW)) &&
-           input->consumer_count == 1 && input->output.radius == view->output.radius;
+    return (view->type->flags & FCNN_LAYER_VIEW) && input->consumer_count == 1 && input->output.radius == view->output.radius;
 }
 
 static fcnn_status plan_gradient(fcnn_graph *graph, fcnn_node *node) {

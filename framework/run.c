@@ -2,7 +2,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "graph_internal.h"
 #include "half.h"
@@ -16,8 +15,12 @@ const fcnn_node *fcnn_graph_input(const fcnn_graph *graph, const fcnn_node *node
     return graph->nodes[node->inputs[i]];
 }
 
-fcnn_node *fcnn_graph_input_node(fcnn_graph *graph, const fcnn_node *node, int i) {
-    return graph->nodes[node->inputs[i]];
+const double *fcnn_graph_input_energy(const fcnn_graph *graph, const fcnn_node *node, int i) {
+    const fcnn_node *source = graph->nodes[node->inputs[i]];
+    int radius = source->output.radius;
+    while (source->type->flags & FCNN_LAYER_VIEW) source = graph->nodes[source->inputs[0]];
+    bool all = source->type->energy && source->output.radius == radius;
+    return all ? source->type->energy(source) : NULL;
 }
 
 fcnn_tensor *fcnn_graph_input_gradient(fcnn_graph *graph, const fcnn_node *node, int i) {
@@ -144,15 +147,6 @@ fcnn_status fcnn_graph_set_class_weights(fcnn_graph *graph, const float *weights
 
 /* ---- Passes ---- */
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-/* On an asynchronous device a call's time is not its work's. */
-static bool timed(const fcnn_graph *graph) { return !graph->device->backend->asynchronous; }
-
 static fcnn_status begin(fcnn_graph *graph, const fcnn_image *images, int count) {
     if (count < 1 || count > graph->options.batch)
         return fcnn_status_set(FCNN_ERROR_USAGE, "a pass takes 1 to %d images; got %d",
@@ -169,17 +163,21 @@ static fcnn_status begin(fcnn_graph *graph, const fcnn_image *images, int count)
     return FCNN_OK;
 }
 
+/* Says whose operations follow, and where their time is added up. */
+static void set_node(fcnn_graph *graph, int node, double *clock) {
+    graph->pass.node = node;
+    graph->clock = clock;
+}
+
 static fcnn_status forward(fcnn_graph *graph) {
     for (int i = 0; i < graph->node_count; i++) {
         fcnn_node *node = graph->nodes[i];
         if (node->type->flags & FCNN_LAYER_VIEW) continue;
-        graph->pass.node = i;
-        double started = now();
+        set_node(graph, i, &node->time.forward);
         fcnn_status status = node->type->forward(graph, node);
-        if (timed(graph)) node->time.forward += now() - started;
         if (status) return fcnn_status_prefix(status, "%s", node->name);
     }
-    graph->pass.node = -1;
+    set_node(graph, -1, NULL);
     return FCNN_OK;
 }
 
@@ -205,13 +203,11 @@ static fcnn_status backward(fcnn_graph *graph) {
     for (int i = graph->node_count - 1; i >= 0; i--) {
         fcnn_node *node = graph->nodes[i];
         if (!node->needs_gradient) continue;
-        graph->pass.node = i;
-        double started = now();
+        set_node(graph, i, &node->time.backward);
         fcnn_status status = backward_node(graph, node);
-        if (timed(graph)) node->time.backward += now() - started;
         if (status) return fcnn_status_prefix(status, "%s, backward", node->name);
     }
-    graph->pass.node = -1;
+    set_node(graph, -1, NULL);
     return FCNN_OK;
 }
 

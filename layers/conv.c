@@ -29,7 +29,7 @@ static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
                             NULL));
     if (fcnn_section_is(section, "norm", "batch"))
         FCNN_TRY(fcnn_graph_add(graph, &fcnn_layer_norm, section, ".norm", NULL));
-    return fcnn_add_activation(graph, section, "activation", ".activation");
+    return fcnn_add_activation(graph, section, ".activation");
 }
 
 static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
@@ -168,14 +168,10 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     }
     FCNN_TRY(declare(graph, node));
     if (state->compact) FCNN_TRY(plan_compact(graph, node));
-    FCNN_TRY(fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_KERNEL,
-                                                     .size = state->kernel.size,
-                                                     .grid = state->kernel.grid}));
-    return fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_PRODUCT,
-                                                   .channels = state->channels,
-                                                   .filters = state->filters,
-                                                   .capacity = node->output.capacity,
-                                                   .fold = state->fold});
+    FCNN_CALL(graph, kernel_plan, state->kernel.size, state->kernel.grid);
+    FCNN_CALL(graph, product_plan, state->fold, state->channels, state->filters,
+              node->output.capacity);
+    return FCNN_OK;
 }
 
 /* A free kernel starts as the spectrum of compact taps. */
@@ -261,10 +257,9 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     return FCNN_OK;
 }
 
-const double *fcnn_conv_energy(fcnn_graph *graph, fcnn_node *node, int radius) {
-    while (node->type->flags & FCNN_LAYER_VIEW) node = fcnn_graph_input_node(graph, node, 0);
+static const double *energy(const fcnn_node *node) {
     const conv_state *state = node->state;
-    return node->type == &fcnn_layer_conv && node->output.radius == radius ? state->energy : NULL;
+    return state->energy;
 }
 
 /* All bins of compact taps, of which a cut network's products use a part. */
@@ -331,5 +326,6 @@ const fcnn_layer_type fcnn_layer_conv = {.name = "conv",
                                          .backward = backward,
                                          .cost = cost,
                                          .destroy = destroy,
+                                         .energy = energy,
                                          .spectrum = spectrum,
                                          .spectrum_bins = spectrum_bins};

@@ -10,13 +10,13 @@ typedef struct {
 
 static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
     FCNN_TRY(fcnn_graph_add(graph, &fcnn_layer_dense, section, NULL, NULL));
-    return fcnn_add_activation(graph, section, "activation", ".activation");
+    return fcnn_add_activation(graph, section, ".activation");
 }
 
 static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
     if (node->index == 0 || fcnn_graph_input(graph, node, 0)->output.layout == FCNN_BAND)
         FCNN_TRY(fcnn_node_expect(graph, node, FCNN_MAP));
-    if (!fcnn_after_ifft(graph, node))
+    if (!fcnn_after_ifft(graph, node->section))
         return fcnn_node_error(graph, node, NULL, "got maps before [ifft]; is it missing?");
     int units = fcnn_section_is(node->section, "units", "classes")
                     ? fcnn_graph_get_options(graph)->classes

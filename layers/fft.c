@@ -52,12 +52,6 @@ static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
     return FCNN_OK;
 }
 
-static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
-    return fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_INPUT,
-                                                   .channels = node->output.channels,
-                                                   .radius = node->output.radius});
-}
-
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     FCNN_CALL(graph, images_to_band, fcnn_graph_pass(graph)->pixels, fcnn_graph_placement(graph),
               fcnn_graph_statistics(graph), &node->output);
@@ -75,7 +69,7 @@ static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost 
 }
 
 const fcnn_layer_type fcnn_layer_fft = {
-    .name = "fft", .build = build, .shape = shape, .plan = plan, .forward = forward, .cost = cost};
+    .name = "fft", .build = build, .shape = shape, .forward = forward, .cost = cost};
 
 /* ---- In space ---- */
 
@@ -97,10 +91,7 @@ static fcnn_status space_plan(fcnn_graph *graph, fcnn_node *node) {
     state->band.radius = (node->output.size - 1) / 2;
     int64_t bytes = fcnn_tensor_floats(&state->band) * (int64_t)sizeof(float);
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_FORWARD, &state->memory));
-    FCNN_TRY(fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_INPUT,
-                                                     .channels = state->band.channels,
-                                                     .radius = state->band.radius}));
-    return fcnn_demand_grid(graph, node, node->output.size);
+    return fcnn_plan_grid(graph, node, node->output.size);
 }
 
 static fcnn_status space_forward(fcnn_graph *graph, fcnn_node *node) {

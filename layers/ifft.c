@@ -17,7 +17,7 @@ static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
 }
 
 static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
-    return fcnn_demand_grid(graph, node, node->output.size);
+    return fcnn_plan_grid(graph, node, node->output.size);
 }
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {

@@ -20,13 +20,15 @@ const fcnn_layer_type *const fcnn_layer_types[] = {
     NULL,
 };
 
+const fcnn_layer_pair *const fcnn_layer_pairs[] = {&fcnn_norm_srelu_pair, NULL};
+
 bool fcnn_in_space(const fcnn_graph *graph) {
     return fcnn_section_is(&fcnn_graph_get_options(graph)->config->sections[0], "domain", "space");
 }
 
-bool fcnn_after_ifft(const fcnn_graph *graph, const fcnn_node *node) {
+bool fcnn_after_ifft(const fcnn_graph *graph, const fcnn_section *section) {
     const fcnn_config *config = fcnn_graph_get_options(graph)->config;
-    for (int i = 1; &config->sections[i] < node->section; i++)
+    for (int i = 1; &config->sections[i] < section; i++)
         if (!strcmp(config->sections[i].name, "ifft")) return true;
     return false;
 }
@@ -34,21 +36,19 @@ bool fcnn_after_ifft(const fcnn_graph *graph, const fcnn_node *node) {
 fcnn_status fcnn_expect_features(const fcnn_graph *graph, const fcnn_node *node) {
     if (!fcnn_in_space(graph)) return fcnn_node_expect(graph, node, FCNN_BAND);
     FCNN_TRY(fcnn_node_expect(graph, node, FCNN_MAP));
-    if (!fcnn_after_ifft(graph, node)) return FCNN_OK;
+    if (!fcnn_after_ifft(graph, node->section)) return FCNN_OK;
     return fcnn_node_error(graph, node, NULL, "stands after [ifft], where the classifier begins");
 }
 
-fcnn_status fcnn_demand_grid(fcnn_graph *graph, const fcnn_node *node, int size) {
-    return fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_GRID,
-                                                   .size = size,
-                                                   .channels = node->output.channels,
-                                                   .capacity = node->output.capacity});
+fcnn_status fcnn_plan_grid(fcnn_graph *graph, const fcnn_node *node, int size) {
+    FCNN_CALL(graph, grid_plan, size, node->output.channels, node->output.capacity);
+    return FCNN_OK;
 }
 
 void fcnn_cost_label(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
     if (node->output.layout == FCNN_BAND)
         cost->label = "resident";
-    else if (fcnn_in_space(graph) && !fcnn_after_ifft(graph, node))
+    else if (fcnn_in_space(graph) && !fcnn_after_ifft(graph, node->section))
         cost->label = "space";
 }
 

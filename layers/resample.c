@@ -13,8 +13,8 @@ fcnn_status fcnn_resample_plan(fcnn_graph *graph, fcnn_node *node, int from, int
     int64_t bytes = fcnn_tensor_floats(band) * (int64_t)sizeof(float);
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_FORWARD, &resampling->forward));
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_BACKWARD, &resampling->backward));
-    FCNN_TRY(fcnn_demand_grid(graph, node, from));
-    return fcnn_demand_grid(graph, node, to);
+    FCNN_TRY(fcnn_plan_grid(graph, node, from));
+    return fcnn_plan_grid(graph, node, to);
 }
 
 static fcnn_status resample(fcnn_graph *graph, fcnn_tensor band, void *memory, const fcnn_tensor *x,

@@ -37,13 +37,10 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_FORWARD, &state->y_memory));
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_BACKWARD, &state->dy_memory));
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_BACKWARD, &state->dx_memory));
-    FCNN_TRY(fcnn_demand_grid(graph, node, node->output.size));
-    if (state->grid) return fcnn_demand_grid(graph, node, state->grid);
-    return fcnn_graph_demand(graph, &(fcnn_demand){.kind = FCNN_DEMAND_SRELU,
-                                                   .radius = state->x.radius,
-                                                   .window = band.radius,
-                                                   .channels = band.channels,
-                                                   .capacity = band.capacity});
+    FCNN_TRY(fcnn_plan_grid(graph, node, node->output.size));
+    FCNN_CALL(graph, srelu_plan, band.radius, state->grid, state->x.radius, band.channels,
+              band.capacity);
+    return FCNN_OK;
 }
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
@@ -80,7 +77,7 @@ static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost 
     const srelu_state *state = node->state;
     int64_t transforms = 2 * fcnn_transform_cost(node->output.size);
     int64_t square = state->grid ? 2 * fcnn_transform_cost(state->grid)
-                                 : fcnn_srelu_sum_cost(state->x.radius, state->window);
+                                 : fcnn_band_square_cost(state->x.radius, state->window);
     cost->label = "space";
     cost->multiply_adds = node->output.channels * (transforms + square);
 }

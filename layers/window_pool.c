@@ -47,12 +47,9 @@ static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
 
 static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     if (node->output.layout != FCNN_BAND) return FCNN_OK;
-    return fcnn_graph_demand(graph,
-                             &(fcnn_demand){.kind = FCNN_DEMAND_POOL,
-                                            .size = fcnn_graph_input(graph, node, 0)->output.size,
-                                            .grid = node->output.size,
-                                            .channels = node->output.channels,
-                                            .capacity = node->output.capacity});
+    FCNN_CALL(graph, pool_plan, fcnn_graph_input(graph, node, 0)->output.size, node->output.size,
+              node->output.channels, node->output.capacity);
+    return FCNN_OK;
 }
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {

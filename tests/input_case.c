@@ -97,7 +97,6 @@ fcnn_tensor input_enter(const fcnn_image *images, int count, const fcnn_placemen
                         int radius) {
     int channels = images[0].channels;
     fcnn_tensor band = case_band(CASE_OUTPUT, radius, channels, count, NULL);
-    case_demand((fcnn_demand){.kind = FCNN_DEMAND_INPUT, .channels = channels, .radius = radius});
     case_reserve();
     CASE_CALL(images_to_band, images, placement, &input_statistics, &band);
     return band;

@@ -145,10 +145,6 @@ bool case_device(void) {
 
 fcnn_device *case_current(void) { return now.device; }
 
-void case_demand(fcnn_demand demand) {
-    case_status(now.device->backend->demand(now.device, &demand), "demand");
-}
-
 void case_reserve(void) { case_status(now.device->backend->reserve(now.device), "reserve"); }
 
 /* ---- Random inputs ---- */

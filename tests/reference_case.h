@@ -6,7 +6,7 @@
  *     while (case_device()) {                                the same on 1, 2 and 3 threads
  *         fcnn_tensor tx = case_band(CASE_INPUT, 6, 5, 19, x);
  *         fcnn_tensor ty = case_band(CASE_OUTPUT, 6, 5, 19, NULL);
- *         case_demand((fcnn_demand){...});
+ *         CASE_CALL(..._plan, ...);
  *         case_reserve();
  *         CASE_CALL(srelu_forward, ..., &tx, &ty);
  *         case_compare("y", &ty, want);
@@ -68,7 +68,6 @@ ref_complex *case_new_complex(int64_t count);
 /* Opens the next device; false after the last one. */
 bool case_device(void);
 fcnn_device *case_current(void);
-void case_demand(fcnn_demand demand);
 void case_reserve(void);
 void case_status(fcnn_status status, const char *call);
 /* Calls a slot; a NULL slot or a failure fails the case with the op's name. */

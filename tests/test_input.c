@@ -57,7 +57,6 @@ static void zero_frame(void) {
     const fcnn_input_statistics fifth = {1, {0.2f}, {0.5f}};
     while (case_device()) {
         fcnn_tensor band = case_band(CASE_OUTPUT, 7, 1, 1, NULL);
-        case_demand((fcnn_demand){.kind = FCNN_DEMAND_INPUT, .channels = 1, .radius = 7});
         case_reserve();
         CASE_CALL(images_to_band, &image, &frame, &fifth, &band);
         const float *got = case_read("band", &band);
@@ -124,7 +123,6 @@ static void halves(void) {
         fcnn_tensor got[2];
         for (int pass = 0; pass < 2; pass++) {
             got[pass] = case_band(CASE_OUTPUT, 8, 3, 3, NULL);
-            case_demand((fcnn_demand){.kind = FCNN_DEMAND_INPUT, .channels = 3, .radius = 8});
             case_reserve();
             CASE_CALL(images_to_band, pass ? spectra : pixels, &zero, &plain, &got[pass]);
         }
@@ -265,7 +263,6 @@ static void huge_image(void) {
     fcnn_input_statistics plain = {1, {0.0f}, {1.0f}};
     while (case_device()) {
         fcnn_tensor band = case_band(CASE_OUTPUT, RADIUS, 1, 1, NULL);
-        case_demand((fcnn_demand){.kind = FCNN_DEMAND_INPUT, .channels = 1, .radius = RADIUS});
         case_reserve();
         struct rusage before, after;
         getrusage(RUSAGE_SELF, &before);
@@ -283,7 +280,6 @@ static void huge_image(void) {
 static void expect_refusal(const fcnn_image *image, const fcnn_placement *placement, int radius,
                            const char *words) {
     fcnn_tensor band = case_band(CASE_OUTPUT, radius, 3, 1, NULL);
-    case_demand((fcnn_demand){.kind = FCNN_DEMAND_INPUT, .channels = 3, .radius = radius});
     case_reserve();
     fcnn_device *device = case_current();
     fcnn_status status =

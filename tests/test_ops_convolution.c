@@ -199,13 +199,8 @@ static void run_device(const problem *p, bool free_kernel, const fcnn_fold *fold
     fcnn_complex *h = case_complex_array(free_kernel ? CASE_INPUT : CASE_OUTPUT, count_h,
                                          free_kernel ? p->weights_float : NULL);
     fcnn_complex *dh = case_complex_array(CASE_OUTPUT, count_h, NULL);
-    case_demand((fcnn_demand){.kind = FCNN_DEMAND_PRODUCT,
-                              .channels = c->channels,
-                              .filters = c->filters,
-                              .capacity = x.capacity,
-                              .fold = fold});
-    case_demand((fcnn_demand){
-        .kind = FCNN_DEMAND_KERNEL, .size = c->size, .grid = ref_convolution_grid(c)});
+    CASE_CALL(product_plan, fold, c->channels, c->filters, x.capacity);
+    CASE_CALL(kernel_plan, c->size, ref_convolution_grid(c));
     case_reserve();
     float *w = NULL;
     if (!free_kernel) {
@@ -287,11 +282,7 @@ static void run_streamed(const ref_convolution *c) {
         x.size = c->n;
         y.size = output_size(c);
         fcnn_complex *h = case_complex_array(CASE_INPUT, p.bins_h * p.pairs, p.weights_float);
-        case_demand((fcnn_demand){.kind = FCNN_DEMAND_PRODUCT,
-                                  .channels = c->channels,
-                                  .filters = c->filters,
-                                  .capacity = x.capacity,
-                                  .fold = fold});
+        CASE_CALL(product_plan, fold, c->channels, c->filters, x.capacity);
         case_reserve();
         CASE_CALL(product_forward, fold, h, &x, &y);
         case_compare("y", &y, p.y);
@@ -322,12 +313,8 @@ static void constant_image(void) {
         fcnn_tensor ty = case_band(CASE_OUTPUT, 6, 1, 1, NULL);
         fcnn_complex *h = case_complex_array(CASE_OUTPUT, fcnn_band_count(12), NULL);
         float *tw = case_array(CASE_INPUT, 25, w);
-        case_demand((fcnn_demand){.kind = FCNN_DEMAND_PRODUCT,
-                                  .channels = 1,
-                                  .filters = 1,
-                                  .capacity = tx.capacity,
-                                  .fold = fold});
-        case_demand((fcnn_demand){.kind = FCNN_DEMAND_KERNEL, .size = 5, .grid = shape.grid});
+        CASE_CALL(product_plan, fold, 1, 1, tx.capacity);
+        CASE_CALL(kernel_plan, 5, shape.grid);
         case_reserve();
         CASE_CALL(kernel_to_spectrum, &shape, tw, h);
         CASE_CALL(product_forward, fold, h, &tx, &ty);

@@ -11,7 +11,7 @@ static const double parameter = 0.125; /* the cfg's slope; exact in float */
 
 static const struct {
     int radius, radius_out, grid, channels, images;
-    int demanded; /* channels; fewer than there are: a backend may have to work in parts */
+    int planned; /* channels; fewer than there are: a backend may have to work in parts */
 } fused_extents[] = {{0, 0, 1, 3, 5, 3},   {1, 1, 3, 1, 16, 1}, {2, 2, 5, 17, 19, 17},
                      {3, 3, 8, 5, 1, 5},   {6, 6, 13, 3, 5, 3}, {6, 6, 14, 1, 32, 1},
                      {7, 3, 15, 3, 19, 3}, {3, 3, 25, 1, 5, 1}, {4, 2, 10, 7, 19, 2}};
@@ -19,7 +19,7 @@ static const struct {
 typedef struct {
     ref_shape shape;
     const ref_pointwise *rule;
-    int radius_out, demanded;
+    int radius_out, planned;
     ref_complex *x, *dy, *y, *dx;
     float *x_float, *dy_float;
 } fused_problem;
@@ -65,16 +65,14 @@ static float *settled_band(const ref_pointwise *rule, const ref_shape *shape) {
 /* With what the backend keeps in place of x, where it does. */
 static void fused_kept(const fused_problem *p, int rule) {
     int channels = p->shape.channels, images = p->shape.images, grid = p->shape.size;
-    fcnn_device *device = case_current();
     fcnn_tensor x = case_band(CASE_INPUT, p->shape.radius, channels, images, p->x_float);
     fcnn_tensor dy = case_band(CASE_INPUT, p->radius_out, channels, images, p->dy_float);
     fcnn_tensor y = case_band(CASE_OUTPUT, p->radius_out, channels, images, NULL);
     fcnn_tensor dx = case_band(CASE_OUTPUT, p->shape.radius, channels, images, NULL);
-    if (!device->backend->fused_kept_bytes) return;
-    size_t bytes =
-        device->backend->fused_kept_bytes(device, (fcnn_pointwise)rule, grid, channels, x.capacity);
+    int64_t bytes = 0;
+    CASE_CALL(fused_plan, (fcnn_pointwise)rule, grid, channels, x.capacity, &bytes);
     if (!bytes) return;
-    float *kept = case_array(CASE_OUTPUT, (int64_t)(bytes / sizeof(float)), NULL);
+    float *kept = case_array(CASE_OUTPUT, bytes / (int64_t)sizeof(float), NULL);
     CASE_CALL(fused_forward_keep, (fcnn_pointwise)rule, (float)parameter, grid, &x, kept, &y);
     CASE_CALL(fused_backward_kept, (fcnn_pointwise)rule, (float)parameter, grid, kept, &dy, &dx);
     case_compare("y beside what is kept", &y, p->y);
@@ -87,10 +85,7 @@ static void fused_device(const fused_problem *p, int rule) {
     fcnn_tensor dy = case_band(CASE_INPUT, p->radius_out, channels, images, p->dy_float);
     fcnn_tensor y = case_band(CASE_OUTPUT, p->radius_out, channels, images, NULL);
     fcnn_tensor dx = case_band(CASE_OUTPUT, p->shape.radius, channels, images, NULL);
-    case_demand((fcnn_demand){.kind = FCNN_DEMAND_GRID,
-                              .size = p->shape.size,
-                              .channels = p->demanded,
-                              .capacity = x.capacity});
+    CASE_CALL(grid_plan, p->shape.size, p->planned, x.capacity);
     case_reserve();
     CASE_CALL(fused_forward, (fcnn_pointwise)rule, (float)parameter, p->shape.size, &x, &y);
     CASE_CALL(fused_backward, (fcnn_pointwise)rule, (float)parameter, p->shape.size, &x, &dy, &dx);
@@ -108,7 +103,7 @@ static void fused_case(int rule_index, int i) {
                     r_out, channels, images))
         return;
     p.radius_out = r_out;
-    p.demanded = fused_extents[i].demanded;
+    p.planned = fused_extents[i].planned;
     int64_t in = ref_band_count(&p.shape, r), out = ref_band_count(&p.shape, r_out);
     p.x_float = settled_band(&rule, &p.shape);
     p.dy_float = case_random_band(r_out, channels, images, 1.0);

@@ -22,19 +22,17 @@ static void check_adjoint(const float *map, const float *y, int64_t pixels, cons
                right);
 }
 
-/* The first demand is for one channel, so that the next may need larger plans; where it is for
+/* The first plan is for one channel, so that the next may need larger plans; where it is for
  * fewer channels than there are, a backend may have to take its tensors in parts. */
-static void demand_grid(int m, int channels, int capacity) {
-    fcnn_demand demand = {.kind = FCNN_DEMAND_GRID, .size = m, .channels = 1, .capacity = capacity};
-    case_demand(demand);
-    demand.channels = channels;
-    case_demand(demand);
+static void plan_grid(int m, int channels, int capacity) {
+    CASE_CALL(grid_plan, m, 1, capacity);
+    CASE_CALL(grid_plan, m, channels, capacity);
     case_reserve();
 }
 
-static void map_case(int radius, int m, int channels, int images, int demanded) {
-    if (!case_begin("transform", "band and map r=%d grid=%d C=%d (%d demanded) N=%d", radius, m,
-                    channels, demanded, images))
+static void map_case(int radius, int m, int channels, int images, int planned) {
+    if (!case_begin("transform", "band and map r=%d grid=%d C=%d (%d planned) N=%d", radius, m,
+                    channels, planned, images))
         return;
     ref_shape shape = {radius, m, channels, images};
     int64_t count = ref_band_count(&shape, radius), pixels = ref_map_count(&shape);
@@ -53,7 +51,7 @@ static void map_case(int radius, int m, int channels, int images, int demanded) 
         fcnn_tensor tband = case_band(CASE_OUTPUT, radius, channels, images, NULL);
         fcnn_tensor tadjoint = case_band(CASE_OUTPUT, radius, channels, images, NULL);
         fcnn_tensor tback = case_band(CASE_OUTPUT, radius, channels, images, NULL);
-        demand_grid(m, demanded, tx.capacity);
+        plan_grid(m, planned, tx.capacity);
         CASE_CALL(band_to_map, &tx, 1.0f, &tmap);
         CASE_CALL(band_to_map, &tx, 0.5f, &thalf);
         CASE_CALL(map_to_band, &ty, 1.0f, &tband);

@@ -192,15 +192,15 @@ static void check_gradient(problem *p) {
 /* Whether the device has what it takes for a norm's output that is not stored: all or nothing. */
 static bool has_normed(void) {
     const fcnn_backend *backend = case_current()->backend;
-    bool has = backend->normed_srelu_forward;
-    CASE_CHECK(has == !!backend->normed_srelu_backward && has == !!backend->norm_statistics &&
+    bool has = backend->norm_srelu_forward;
+    CASE_CHECK(has == !!backend->norm_srelu_backward && has == !!backend->norm_statistics &&
                    has == !!backend->norm_running,
                "the backend has some slots of norms that are not stored, but not all");
     return has;
 }
 
 /* A norm that the device does not store, by its own statistics. */
-static fcnn_pending_norm run_norm(const problem *p, const fcnn_tensor *x) {
+static fcnn_inner_norm run_norm(const problem *p, const fcnn_tensor *x) {
     static const fcnn_norm_constants constants = {.epsilon = 1e-5f, .momentum = 0.1f};
     int channels = x->channels;
     float *gamma = case_array(CASE_INPUT, channels, p->norm.gamma_float);
@@ -214,7 +214,7 @@ static fcnn_pending_norm run_norm(const problem *p, const fcnn_tensor *x) {
     float *inverse = case_array(CASE_OUTPUT, channels, NULL);
     CASE_CALL(norm_statistics, &constants, x, NULL, gamma, beta, running_mean, running_variance,
               mean, inverse, affine);
-    return (fcnn_pending_norm){.affine = affine,
+    return (fcnn_inner_norm){.affine = affine,
                                .gamma = gamma,
                                .mean = mean,
                                .inverse = inverse,
@@ -237,20 +237,15 @@ static void run_device(const problem *p, int grid) {
     float *da = case_array(CASE_OUTPUT, channels, NULL);
     float *db = case_array(CASE_OUTPUT, channels, NULL);
     if (grid)
-        case_demand((fcnn_demand){
-            .kind = FCNN_DEMAND_GRID, .size = grid, .channels = channels, .capacity = x.capacity});
+        CASE_CALL(grid_plan, grid, channels, x.capacity);
     else
-        case_demand((fcnn_demand){.kind = FCNN_DEMAND_SRELU,
-                                  .radius = r,
-                                  .window = ref_srelu_window(s),
-                                  .channels = channels,
-                                  .capacity = x.capacity});
+        CASE_CALL(srelu_plan, ref_srelu_window(s), 0, r, channels, x.capacity);
     case_reserve();
     fcnn_complex *kept = fcnn_tensor_band(&square);
     if (p->normed) {
-        fcnn_pending_norm norm = run_norm(p, &x);
-        CASE_CALL(normed_srelu_forward, s->window, norm.affine, a, b, &x, kept, &y);
-        CASE_CALL(normed_srelu_backward, s->window, &norm, a, b, &x, kept, &dy, &dx, da, db);
+        fcnn_inner_norm norm = run_norm(p, &x);
+        CASE_CALL(norm_srelu_forward, s->window, norm.affine, a, b, &x, kept, &y);
+        CASE_CALL(norm_srelu_backward, s->window, &norm, a, b, &x, kept, &dy, &dx, da, db);
         case_compare_array("dgamma", norm.dgamma, p->norm.dgamma, channels);
         case_compare_array("dbeta", norm.dbeta, p->norm.dbeta, channels);
     } else {

@@ -96,7 +96,7 @@ static void check_lifetimes(const fcnn_graph *g, bool training) {
 static void check_views(const fcnn_graph *g, bool training) {
     for (int i = 1; i < g->node_count; i++) {
         const fcnn_node *node = g->nodes[i], *input = g->nodes[node->inputs[0]];
-        bool view = node->deferred || (node->type->flags & FCNN_LAYER_VIEW);
+        bool view = node->type->flags & FCNN_LAYER_VIEW;
         ck_assert_int_eq(view, node->output_buffer == input->output_buffer);
         if (!training || node->gradient_buffer < 0) continue;
         bool whole = view && input->consumer_count == 1 &&

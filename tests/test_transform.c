@@ -48,7 +48,6 @@ static fcnn_tensor transform(const fcnn_image *images, const fcnn_input_statisti
                              int radius, int count) {
     int channels = images[0].channels;
     fcnn_tensor band = case_band(CASE_OUTPUT, radius, channels, count, NULL);
-    case_demand((fcnn_demand){.kind = FCNN_DEMAND_INPUT, .channels = channels, .radius = radius});
     case_reserve();
     int mark = ref_mark();
     uint8_t **copies = ref_allocate((size_t)count * sizeof *copies);
@@ -145,7 +144,6 @@ static void wrong_channels(void) {
     fcnn_image batch[2] = {random_image(9, 9, 3, 256), random_image(9, 9, 1, 256)};
     while (case_device()) {
         fcnn_tensor band = case_band(CASE_OUTPUT, 2, 3, 2, NULL);
-        case_demand((fcnn_demand){.kind = FCNN_DEMAND_INPUT, .channels = 3, .radius = 2});
         case_reserve();
         fcnn_status status = case_current()->backend->images_to_band(case_current(), batch, NULL,
                                                                      &some_statistics, &band);
@@ -315,8 +313,7 @@ static void image_round_trip(void) {
     double *want = case_new(27 * 27);
     for (int i = 0; i < 27 * 27; i++) want[i] = image.pixels[i] / 255.0;
     while (case_device()) {
-        case_demand(
-            (fcnn_demand){.kind = FCNN_DEMAND_GRID, .size = 27, .channels = 1, .capacity = 16});
+        CASE_CALL(grid_plan, 27, 1, 16);
         fcnn_tensor band = transform(&image, &plain_statistics, 13, 1);
         fcnn_tensor map = case_map(CASE_OUTPUT, 27, 1, 1, NULL);
         CASE_CALL(band_to_map, &band, 1.0f, &map);
@@ -341,7 +338,6 @@ static void huge_image(void) {
     ref_complex *want = reference_band(&image, &statistics, 5, 1);
     while (case_device()) {
         fcnn_tensor band = case_band(CASE_OUTPUT, 5, 1, 1, NULL);
-        case_demand((fcnn_demand){.kind = FCNN_DEMAND_INPUT, .channels = 1, .radius = 5});
         case_reserve();
         struct rusage before, after;
         getrusage(RUSAGE_SELF, &before);

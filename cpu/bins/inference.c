@@ -214,7 +214,7 @@ fcnn_status CPU(product_stream)(fcnn_device *base, const fcnn_fold *fold, const 
 #pragma omp parallel for num_threads(base->threads) schedule(static)
     for (int64_t k = 0; k < s.bins; k++) {
         if (k + 1 < s.bins) prefetch_rows(&s, k + 1);
-        stream_bin(&s, k, fcnn_cpu_scratch(device));
+        stream_bin(&s, k, fcnn_cpu_thread_scratch(device));
     }
     return FCNN_OK;
 }

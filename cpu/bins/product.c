@@ -31,7 +31,7 @@ static bin_product product_of(const cpu_device *device, const fcnn_fold *fold, i
     if (fold && k + 1 < fcnn_band_count(y->radius)) p.last = fold->start[k + 2];
     fcnn_cpu_product_parts parts =
         fcnn_cpu_product_scratch((fold ? fold->most : 1) * p.channels, p.filters, x->capacity);
-    unsigned char *at = fcnn_cpu_scratch(device);
+    unsigned char *at = fcnn_cpu_thread_scratch(device);
     p.right = (lanes *)(void *)at;
     p.left = (float *)(void *)(at + parts.right);
     p.row = (fcnn_complex *)(void *)(at + parts.right + parts.left);
@@ -292,5 +292,16 @@ fcnn_status CPU(bias_backward)(fcnn_device *base, const fcnn_tensor *dy, float *
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int c = 0; c < dy->channels; c++)
         dbias[c] = (float)(dy->layout == FCNN_BAND ? dc_sum(dy, c) : pixel_sum(dy, c));
+    return FCNN_OK;
+}
+
+fcnn_status CPU(product_plan)(fcnn_device *base, const fcnn_fold *fold, int channels, int filters,
+                              int capacity) {
+    cpu_device *device = (cpu_device *)base;
+    int aliases = fold ? fold->most : 1;
+    fcnn_cpu_product_parts parts =
+        fcnn_cpu_product_scratch(aliases * channels, filters, capacity);
+    fcnn_cpu_need_scratch(device, parts.right + parts.left + parts.rows);
+    fcnn_cpu_need_scratch(device, fcnn_cpu_stream_scratch(aliases, channels, filters));
     return FCNN_OK;
 }

@@ -18,7 +18,7 @@ typedef struct {
 } kernel_scratch;
 
 static kernel_scratch scratch_of(const cpu_device *device, const fcnn_kernel_shape *shape) {
-    unsigned char *at = fcnn_cpu_scratch(device);
+    unsigned char *at = fcnn_cpu_thread_scratch(device);
     kernel_scratch s = {.phases = (float *)(void *)at, .panel = fcnn_cpu_kernel_panel(shape->size)};
     s.uv = (float *)(void *)(at + fcnn_cpu_phase_bytes(shape->size, shape->grid));
     s.w = s.uv + (ptrdiff_t)rows_of(shape->size) * 2 * s.panel * LANES;
@@ -159,5 +159,13 @@ fcnn_status CPU(spectrum_to_kernel)(fcnn_device *base, const fcnn_kernel_shape *
                                  lanes_load(s.w + ((ptrdiff_t)t * s.panel + r) * LANES),
                                  pairs_in(&p, r));
     }
+    return FCNN_OK;
+}
+
+fcnn_status CPU(kernel_plan)(fcnn_device *base, int size, int grid) {
+    cpu_device *device = (cpu_device *)base;
+    const cpu_roots *roots;
+    if (grid) FCNN_TRY(fcnn_cpu_find_roots(device, grid, &roots));
+    fcnn_cpu_need_scratch(device, fcnn_cpu_kernel_scratch(size, grid));
     return FCNN_OK;
 }

@@ -56,7 +56,7 @@ static taps_unit unit_of(const cpu_device *device, const fcnn_taps *t, const tap
     int chunks = chunks_of(t), kx = index / chunks;
     taps_unit u = {.taps = t, .work = work, .kx = kx};
     u.count = panel_part(index, end, (kx + 1) * chunks - index);
-    u.s = scratch_of(t, capacity, fcnn_cpu_scratch(device));
+    u.s = scratch_of(t, capacity, fcnn_cpu_thread_scratch(device));
     u.first = index % chunks * unit_rows(t);
     u.end = u.first + panel_part(u.first, output_radius(t) + 1, u.count * unit_rows(t));
     return u;

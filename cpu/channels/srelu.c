@@ -142,14 +142,14 @@ static void combine_tile(const float *a, const float *b, const fcnn_tensor *x,
     }
 }
 
-fcnn_status CPU(normed_srelu_forward)(fcnn_device *base, int window, const float *affine,
+fcnn_status CPU(norm_srelu_forward)(fcnn_device *base, int window, const float *affine,
                                       const float *a, const float *b, const fcnn_tensor *x,
                                       fcnn_complex *square, fcnn_tensor *y) {
     fcnn_tensor squares = window_band(x, square, smaller(window, y->radius));
     int at_once = tiles_at_once(base, x, squares.radius);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < runs_of(x, at_once); unit++)
-        square_tiles(affine, a, b, x, fcnn_cpu_scratch((const cpu_device *)base), &squares, y,
+        square_tiles(affine, a, b, x, fcnn_cpu_thread_scratch((const cpu_device *)base), &squares, y,
                      run_at(x, at_once, unit));
     return FCNN_OK;
 }
@@ -158,10 +158,17 @@ fcnn_status CPU(srelu_forward)(fcnn_device *base, int window, int grid, const fl
                                const float *b, const fcnn_tensor *x, fcnn_complex *square,
                                fcnn_tensor *y) {
     int w = smaller(window, y->radius);
-    if (!grid) return CPU(normed_srelu_forward)(base, window, NULL, a, b, x, square, y);
+    if (!grid) return CPU(norm_srelu_forward)(base, window, NULL, a, b, x, square, y);
     fcnn_tensor squares = window_band(x, square, w);
     CPU(grid_square)((cpu_device *)base, grid, x, w, square);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < tiles_of(x); unit++) combine_tile(a, b, x, &squares, y, unit);
+    return FCNN_OK;
+}
+
+fcnn_status CPU(srelu_plan)(fcnn_device *base, int window, int grid, int radius, int channels,
+                            int capacity) {
+    if (grid) return CPU(grid_plan)(base, grid, channels, capacity);
+    fcnn_cpu_need_scratch((cpu_device *)base, fcnn_cpu_srelu_scratch(radius, window, channels));
     return FCNN_OK;
 }

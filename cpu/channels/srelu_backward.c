@@ -267,7 +267,7 @@ static void block_dy_sums(const fcnn_tensor *x, const fcnn_tensor *square, const
  * sums: z less its mean is scale (x - mean), and the window's sums of z^2 less mean z, divided by
  * the scale, are those of (x - mean) z. That quotient has no digits where a norm makes all but
  * constants: there dx is first the gradient in z. */
-static cpu_srelu_factors norm_gradients(const fcnn_pending_norm *norm, float a, float b,
+static cpu_srelu_factors norm_gradients(const fcnn_inner_norm *norm, float a, float b,
                                         const dy_sums *sums, double shift, int images, int c) {
     double scale = norm->affine[c], mean = norm->mean[c], center = shift + scale * mean;
     double gamma = norm->gamma[c];
@@ -290,7 +290,7 @@ static cpu_srelu_factors norm_gradients(const fcnn_pending_norm *norm, float a, 
 }
 
 /* da, db and, unless NULL, what dx takes. */
-static void parameter_gradients(fcnn_device *base, const fcnn_pending_norm *norm, const float *a,
+static void parameter_gradients(fcnn_device *base, const fcnn_inner_norm *norm, const float *a,
                                 const float *b, const fcnn_tensor *x, const fcnn_tensor *square,
                                 const fcnn_tensor *dy, float *da, float *db,
                                 cpu_srelu_factors *factors) {
@@ -313,7 +313,7 @@ static void parameter_gradients(fcnn_device *base, const fcnn_pending_norm *norm
 }
 
 /* Both passes; without a norm, srelu's alone. */
-static void sums_backward(fcnn_device *base, const fcnn_pending_norm *norm, const float *a,
+static void sums_backward(fcnn_device *base, const fcnn_inner_norm *norm, const float *a,
                           const float *b, const fcnn_tensor *x, const fcnn_tensor *square,
                           const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
     cpu_device *device = (cpu_device *)base;
@@ -324,7 +324,7 @@ static void sums_backward(fcnn_device *base, const fcnn_pending_norm *norm, cons
     parameter_gradients(base, norm, a, b, x, square, dy, da, db, factors);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < runs_of(x, at_once); unit++)
-        backward_tiles(factors, norm ? norm->affine : NULL, x, square, dy, fcnn_cpu_scratch(device),
+        backward_tiles(factors, norm ? norm->affine : NULL, x, square, dy, fcnn_cpu_thread_scratch(device),
                        dx, run_at(x, at_once, unit));
     if (!norm) return;
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
@@ -334,7 +334,7 @@ static void sums_backward(fcnn_device *base, const fcnn_pending_norm *norm, cons
                            dx, dx, norm->dgamma, norm->dbeta);
 }
 
-fcnn_status CPU(normed_srelu_backward)(fcnn_device *base, int window, const fcnn_pending_norm *norm,
+fcnn_status CPU(norm_srelu_backward)(fcnn_device *base, int window, const fcnn_inner_norm *norm,
                                        const float *a, const float *b, const fcnn_tensor *x,
                                        const fcnn_complex *square, const fcnn_tensor *dy,
                                        fcnn_tensor *dx, float *da, float *db) {

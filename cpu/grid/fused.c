@@ -235,7 +235,7 @@ static void kept_tile(const fused_tile *t, const fcnn_tensor *dy, const grid_tar
 static fused_tile tile_of(const cpu_device *device, int m, int rule, float parameter, int unit,
                           int tiles) {
     return (fused_tile){.grid = fcnn_cpu_find_grid(device, m),
-                        .s = fcnn_cpu_grid_buffers(fcnn_cpu_scratch(device), m),
+                        .s = fcnn_cpu_grid_buffers(fcnn_cpu_thread_scratch(device), m),
                         .rule = &grid_rows[rule],
                         .parameter = parameter,
                         .c = unit / tiles,
@@ -253,13 +253,12 @@ static int64_t tile_bits(int m) {
     return (int64_t)((m + GRID_ROWS - 1) / GRID_ROWS) * bit_words(m) * GRID_BLOCK;
 }
 
-size_t CPU(fused_kept_bytes)(fcnn_device *device, fcnn_pointwise rule, int m, int channels,
-                             int capacity) {
-    (void)device;
-    if ((rule != FCNN_RULE_relu && rule != FCNN_RULE_leaky_relu) || !fcnn_cpu_grid_by_products(m))
-        return 0;
-    return (size_t)tile_bits(m) * sizeof(uint32_t) * (size_t)channels *
-           (size_t)(capacity / GRID_TILE);
+fcnn_status CPU(fused_plan)(fcnn_device *device, fcnn_pointwise rule, int m, int channels,
+                            int capacity, int64_t *kept) {
+    bool keeps = (rule == FCNN_RULE_relu || rule == FCNN_RULE_leaky_relu) &&
+                 fcnn_cpu_grid_by_products(m);
+    *kept = keeps ? tile_bits(m) * (int64_t)sizeof(uint32_t) * channels * (capacity / GRID_TILE) : 0;
+    return CPU(grid_plan)(device, m, channels, capacity);
 }
 
 /* Of a unit: tiles lie as those of the capacity. */

@@ -135,7 +135,7 @@ fcnn_status CPU(band_to_map)(fcnn_device *base, const fcnn_tensor *band, float s
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < band->channels * tiles; unit++) {
         int c = unit / tiles, n0 = unit % tiles * GRID_TILE;
-        cpu_grid_buffers s = fcnn_cpu_grid_buffers(fcnn_cpu_scratch(device), grid->size);
+        cpu_grid_buffers s = fcnn_cpu_grid_buffers(fcnn_cpu_thread_scratch(device), grid->size);
         grid_pixels pixels = pixels_of(map, c, n0);
         CPU(grid_inverse)(grid, &s, band, c, n0, scale, &pixels);
     }
@@ -150,10 +150,19 @@ fcnn_status CPU(map_to_band)(fcnn_device *base, const fcnn_tensor *map, float sc
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < band->channels * tiles; unit++) {
         int c = unit / tiles, n0 = unit % tiles * GRID_TILE;
-        cpu_grid_buffers s = fcnn_cpu_grid_buffers(fcnn_cpu_scratch(device), grid->size);
+        cpu_grid_buffers s = fcnn_cpu_grid_buffers(fcnn_cpu_thread_scratch(device), grid->size);
         grid_pixels pixels = pixels_of(map, c, n0);
         grid_target target = grid_band_target(band, c, n0, scale);
         CPU(grid_forward)(grid, &s, &pixels, &target);
     }
+    return FCNN_OK;
+}
+
+fcnn_status CPU(grid_plan)(fcnn_device *base, int size, int channels, int capacity) {
+    (void)channels;
+    (void)capacity;
+    cpu_device *device = (cpu_device *)base;
+    FCNN_TRY(fcnn_cpu_make_grid(device, size));
+    fcnn_cpu_need_scratch(device, fcnn_cpu_grid_scratch(size));
     return FCNN_OK;
 }

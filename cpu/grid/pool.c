@@ -166,7 +166,7 @@ typedef struct {
 } grids;
 
 static grids grids_of(const cpu_device *device, int n, int m) {
-    unsigned char *at = fcnn_cpu_scratch(device);
+    unsigned char *at = fcnn_cpu_thread_scratch(device);
     return (grids){.large = fcnn_cpu_find_grid(device, n),
                    .small = fcnn_cpu_find_grid(device, m),
                    .n = fcnn_cpu_grid_buffers(at, n),
@@ -238,5 +238,16 @@ fcnn_status CPU(pool_backward)(fcnn_device *base, const fcnn_pool_shape *s, cons
         band_backward(base, s, x, dy, dx);
     else
         map_backward(base, s, x, dy, dx);
+    return FCNN_OK;
+}
+
+/* Two maps of the input's side and one of the output's are in use at once. */
+fcnn_status CPU(pool_plan)(fcnn_device *base, int size, int pooled, int channels, int capacity) {
+    (void)channels;
+    (void)capacity;
+    cpu_device *device = (cpu_device *)base;
+    FCNN_TRY(fcnn_cpu_make_grid(device, size));
+    FCNN_TRY(fcnn_cpu_make_grid(device, pooled));
+    fcnn_cpu_need_scratch(device, fcnn_cpu_grid_scratch(size) + fcnn_cpu_grid_scratch(pooled));
     return FCNN_OK;
 }

@@ -239,7 +239,7 @@ static inline size_t map_total(map_sizes z) {
 }
 
 static inline map_scratch map_scratch_of(const cpu_device *device, const map_sizes *z) {
-    unsigned char *at = fcnn_cpu_scratch(device);
+    unsigned char *at = fcnn_cpu_thread_scratch(device);
     map_scratch s = {.packed = (float *)(void *)at};
     s.offset = (int32_t *)(void *)(at += z->packed);
     s.columns = (float *)(void *)(at += z->offsets);

@@ -241,7 +241,7 @@ void CPU(map_to_spectra)(const cpu_device *device, const cpu_torus *torus, const
         int panel = unit / groups, c = unit % groups * group;
         int count = at_most(group, map->channels - c);
         window w = window_of(cut, map, first + panel);
-        float *tori = fcnn_cpu_scratch(device);
+        float *tori = fcnn_cpu_thread_scratch(device);
         for (int i = 0; i < count; i++) gather(torus, cut, map, &w, c + i, tori + i * floats);
         store_lines(torus, tori, count, out, panel, c);
     }
@@ -259,7 +259,7 @@ void CPU(spectra_to_map)(const cpu_device *device, const cpu_torus *torus, const
         int count = at_most(group, map->channels - c);
         int from = tile * windows > first ? tile * windows - first : 0;
         int to = at_most((tile + 1) * windows - first, in->panels);
-        float *tori = fcnn_cpu_scratch(device);
+        float *tori = fcnn_cpu_thread_scratch(device);
         for (int panel = from; panel < to; panel++) {
             window w = window_of(cut, map, first + panel);
             load_lines(torus, tori, count, in, panel, c);
@@ -318,7 +318,7 @@ void CPU(taps_to_spectra)(const cpu_device *device, const cpu_torus *torus, int 
     for (int64_t unit = 0; unit < units; unit++) {
         int64_t first = unit * many, left = pairs - first;
         int count = (int)(left < many ? left : many);
-        float *tori = fcnn_cpu_scratch(device);
+        float *tori = fcnn_cpu_thread_scratch(device);
         for (int i = 0; i < count; i += TILE) {
             float *at = tori + i / TILE * torus_floats(torus);
             gather_taps(torus, size, pairs, w + first + i, at_most(TILE, count - i), at);
@@ -371,7 +371,7 @@ void CPU(spectra_to_taps)(const cpu_device *device, const cpu_torus *torus, cons
     for (int unit = 0; unit < groups * d->panels; unit++) {
         int panel = unit / groups, f = unit % groups * group, c = panel * TILE;
         int count = at_most(group, filters - f);
-        float *tori = fcnn_cpu_scratch(device);
+        float *tori = fcnn_cpu_thread_scratch(device);
         load_taps(torus, tori, count, d, panel, f);
         for (int i = 0; i < count; i++)
             scatter_taps(torus, size, (int64_t)filters * channels, tori + i * torus_floats(torus),

@@ -106,7 +106,7 @@ fcnn_status CPU(fft_forward)(fcnn_device *base, const fcnn_convolution *c, const
     CPU(map_to_spectra)(device, torus, &input, x, 0, &xs);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic, 4)
     for (int64_t k = 0; k < torus->bins; k++)
-        CPU(bin_forward)(k, memory->kernel, &xs, fcnn_cpu_scratch(device), &ys);
+        CPU(bin_forward)(k, memory->kernel, &xs, fcnn_cpu_thread_scratch(device), &ys);
     CPU(spectra_to_map)(device, torus, &output, &ys, 0, y);
     return FCNN_OK;
 }
@@ -127,8 +127,8 @@ fcnn_status CPU(fft_backward)(fcnn_device *base, const fcnn_convolution *c, cons
     CPU(map_to_spectra)(device, torus, &output, dy, 0, &dys);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic, 4)
     for (int64_t k = 0; k < torus->bins; k++) {
-        if (dx) CPU(bin_backward_data)(k, memory->kernel, &dys, fcnn_cpu_scratch(device), &dxs);
-        if (dw) CPU(bin_backward_weights)(k, &xs, &dys, false, fcnn_cpu_scratch(device), &d);
+        if (dx) CPU(bin_backward_data)(k, memory->kernel, &dys, fcnn_cpu_thread_scratch(device), &dxs);
+        if (dw) CPU(bin_backward_weights)(k, &xs, &dys, false, fcnn_cpu_thread_scratch(device), &d);
     }
     if (dx) CPU(spectra_to_map)(device, torus, &input, &dxs, 0, dx);
     if (dw) CPU(spectra_to_taps)(device, torus, &d, c->size, c->channels, dw);
@@ -196,7 +196,7 @@ fcnn_status CPU(oaa_forward)(fcnn_device *base, const fcnn_convolution *c, const
         CPU(map_to_spectra)(device, torus, &tile, x, first, &xs);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic, 4)
         for (int64_t k = 0; k < torus->bins; k++)
-            CPU(bin_forward)(k, memory->kernel, &xs, fcnn_cpu_scratch(device), &ys);
+            CPU(bin_forward)(k, memory->kernel, &xs, fcnn_cpu_thread_scratch(device), &ys);
         CPU(spectra_to_map)(device, torus, &output, &ys, first, y);
     }
     return FCNN_OK;
@@ -222,14 +222,14 @@ fcnn_status CPU(oaa_backward)(fcnn_device *base, const fcnn_convolution *c, cons
         if (dx) {
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic, 4)
             for (int64_t k = 0; k < torus->bins; k++)
-                CPU(bin_backward_data)(k, memory->kernel, &dys, fcnn_cpu_scratch(device), &xs);
+                CPU(bin_backward_data)(k, memory->kernel, &dys, fcnn_cpu_thread_scratch(device), &xs);
             CPU(spectra_to_map)(device, torus, &input, &xs, first, dx);
         }
         if (!dw) continue;
         CPU(map_to_spectra)(device, torus, &input, x, first, &xs);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic, 4)
         for (int64_t k = 0; k < torus->bins; k++)
-            CPU(bin_backward_weights)(k, &xs, &dys, first > 0, fcnn_cpu_scratch(device), &d);
+            CPU(bin_backward_weights)(k, &xs, &dys, first > 0, fcnn_cpu_thread_scratch(device), &d);
     }
     if (dw) CPU(spectra_to_taps)(device, torus, &d, c->size, c->channels, dw);
     return FCNN_OK;

@@ -52,16 +52,19 @@ static int64_t gathered_h(const fcnn_fold *fold, int channels, int filters) {
     return (int64_t)fold->most * channels * filters * (int64_t)sizeof(fcnn_complex);
 }
 
-/* No more for operands that are smaller in any way. */
-size_t cuda_product_scratch(const cuda_device *device, const fcnn_demand *demand) {
-    const fcnn_fold *fold = demand->fold;
-    if (!fold) return 0;
-    int64_t bin = gathered_x(fold, demand->channels, demand->capacity) +
-                  gathered_h(fold, demand->channels, demand->filters);
+/* Operands that are smaller in any way need no more. */
+fcnn_status cuda_product_plan(fcnn_device *base, const fcnn_fold *fold, int channels, int filters,
+                              int capacity) {
+    if (!fold) return FCNN_OK;
+    cuda_device *device = cuda_of(base);
+    const cuda_fold *copy;
+    FCNN_TRY(cuda_find_fold(device, fold, &copy));
+    int64_t bin = gathered_x(fold, channels, capacity) + gathered_h(fold, channels, filters);
     int64_t all = bin * fcnn_band_count(fold->radius_out);
     int64_t some = (int64_t)device->workspace;
     if (some < bin) some = bin;
-    return (size_t)(all < some ? all : some) + 2 * CUDA_ALIGNMENT;
+    cuda_need_scratch(device, (size_t)(all < some ? all : some) + 2 * CUDA_ALIGNMENT);
+    return FCNN_OK;
 }
 
 static fcnn_status prepare(cuda_device *device, const fcnn_fold *fold, const fcnn_tensor *in,

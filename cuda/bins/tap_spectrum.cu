@@ -155,3 +155,8 @@ fcnn_status cuda_spectrum_to_kernel(fcnn_device *base, const fcnn_kernel_shape *
     CUDA_RUN(device, count, sum);
     return FCNN_OK;
 }
+
+fcnn_status cuda_kernel_plan(fcnn_device *base, int, int grid) {
+    const fcnn_complex *roots;
+    return grid ? cuda_find_roots(cuda_of(base), grid, &roots) : FCNN_OK;
+}

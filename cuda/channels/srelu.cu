@@ -330,6 +330,11 @@ struct srelu_parameter_gradients : cuda_sums<2> {
     }
 };
 
+/* Scratch of the backward pass: an image's pull in a channel. */
+static size_t pull_bytes(int channels, int capacity) {
+    return cuda_align((size_t)channels * (size_t)capacity * sizeof(float));
+}
+
 fcnn_status cuda_srelu_backward(fcnn_device *base, int window, int grid, const float *a,
                                 const float *b, const fcnn_tensor *x, const fcnn_complex *square,
                                 const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
@@ -347,7 +352,7 @@ fcnn_status cuda_srelu_backward(fcnn_device *base, int window, int grid, const f
     if (grid) FCNN_TRY(grid_square_backward(device, grid, b, x, dy, w, dx));
     size_t offset = 0;
     float *pull =
-        (float *)cuda_take_scratch(device, &offset, cuda_srelu_scratch(x->channels, x->capacity));
+        (float *)cuda_take_scratch(device, &offset, pull_bytes(x->channels, x->capacity));
     srelu_pulls pulls = {sums.inside, sums.square, *dy, pull};
     CUDA_RUN(device, (int64_t)dy->channels * dy->images, pulls);
     int64_t items = fcnn_tensor_rows(dx) * dx->images;
@@ -360,4 +365,10 @@ fcnn_status cuda_srelu_backward(fcnn_device *base, int window, int grid, const f
         CUDA_RUN(device, items, gradients);
     }
     return FCNN_OK;
+}
+
+fcnn_status cuda_srelu_plan(fcnn_device *base, int, int grid, int, int channels, int capacity) {
+    cuda_device *device = cuda_of(base);
+    cuda_need_scratch(device, pull_bytes(channels, capacity));
+    return grid ? cuda_make_grid(device, grid, channels, capacity) : FCNN_OK;
 }

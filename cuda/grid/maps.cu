@@ -65,3 +65,7 @@ fcnn_status cuda_map_to_band(fcnn_device *base, const fcnn_tensor *map, float sc
     }
     return FCNN_OK;
 }
+
+fcnn_status cuda_grid_plan(fcnn_device *base, int size, int channels, int capacity) {
+    return cuda_make_grid(cuda_of(base), size, channels, capacity);
+}

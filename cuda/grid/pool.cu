@@ -198,3 +198,7 @@ fcnn_status cuda_pool_backward(fcnn_device *base, const fcnn_pool_shape *shape,
     return x->layout == FCNN_BAND ? band_backward(cuda_of(base), shape, x, dy, dx)
                                   : map_backward(cuda_of(base), shape, x, dy, dx);
 }
+
+fcnn_status cuda_pool_plan(fcnn_device *base, int size, int pooled, int channels, int capacity) {
+    return cuda_make_grid_pair(cuda_of(base), size, pooled, channels, capacity);
+}
