@@ -2,10 +2,10 @@
  * direct formulas, scaled pictures, escaped text and short numbers. */
 #include <math.h>
 
-#include "markup.h"
 #include "network.h"
-#include "report_internal.h"
 #include "temporary.h"
+#include "train/report/internal.h"
+#include "train/report/markup.h"
 
 /* ---- Scaled pictures ---- */
 

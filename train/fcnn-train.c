@@ -7,13 +7,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "compare_runs.h"
 #include "options.h"
-#include "phases.h"
-#include "position.h"
-#include "run_log.h"
-#include "rundir.h"
 #include "table.h"
+#include "train/compare/runs.h"
+#include "train/run/log.h"
+#include "train/run/phases.h"
+#include "train/run/position.h"
+#include "train/run/rundir.h"
 
 static const program_info program = {
     "fcnn-train", "CFG [options]",
