@@ -5,7 +5,8 @@
 
 #include "network.h"
 #include "temporary.h"
-#include "train/report/internal.h"
+#include "train/report/report.h"
+#include "train/report/sections.h"
 
 static const char words[] = "[net] [fft] size=9 [conv] filters=3 size=3 activation=modrelu [ifft] "
                             "[dense] units=classes [softmax]";

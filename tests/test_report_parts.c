@@ -4,8 +4,10 @@
 
 #include "network.h"
 #include "temporary.h"
-#include "train/report/internal.h"
 #include "train/report/markup.h"
+#include "train/report/picture.h"
+#include "train/report/report.h"
+#include "train/report/sections.h"
 
 /* ---- Scaled pictures ---- */
 

@@ -10,7 +10,7 @@
 
 #include "train/compare/comparison.h"
 #include "train/report/chart.h"
-#include "train/report/sample.h"
+#include "train/sample.h"
 
 static fcnn_device *device;
 static fcnn_config *config;

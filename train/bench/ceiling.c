@@ -1,9 +1,11 @@
 /* The ceiling that convolutions are measured against: the rate of a large product
  * through the backend's dense layer, forward (one product) or backward (two),
  * whichever is the faster. */
+#include "ceiling.h"
+
 #include <stdlib.h>
 
-#include "conv.h"
+#include "train/progress.h"
 
 enum { SIDE = 2048, MOST_ROUNDS = 16 };
 

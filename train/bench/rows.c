@@ -2,10 +2,10 @@
  * resident layer (a product per bin, Y_k = H_k X_k) and the peer. A training pass
  * is the taps made ready, the forward pass, and both backward passes; y serves as
  * its own gradient, so that <dx, x> = <dw, w> = <y, y> must come out. */
+#include "rows.h"
+
 #include <math.h>
 #include <stdio.h>
-
-#include "internal.h"
 
 /* Scratch of a plan alone: of a device that has no other. */
 static fcnn_status scratch_alone(bench *b, int row,
@@ -40,7 +40,7 @@ static fcnn_status check_adjoint(bench *b, const fcnn_tensor *x, const fcnn_tens
 static fcnn_status plan_once(bench *b, fcnn_device *device, int row) {
     fcnn_convolution convolution = b->convolutions[row];
     fcnn_convolution_bytes bytes;
-    return bench_plan(b, device, &convolution, &bytes);
+    return bench_plan(device, &convolution, &bytes);
 }
 
 static fcnn_status maps_plan(bench *b, int row, bench_result *result) {
@@ -49,7 +49,7 @@ static fcnn_status maps_plan(bench *b, int row, bench_result *result) {
     c->algorithm = (fcnn_convolution_algorithm)row;
     c->tile = row == FCNN_CONVOLUTION_oaa ? b->shape->tile : 0;
     FCNN_TRY(scratch_alone(b, row, plan_once, &result->scratch));
-    FCNN_TRY(bench_plan(b, b->device, c, &result->bytes));
+    FCNN_TRY(bench_plan(b->device, c, &result->bytes));
     result->tile = c->tile;
     return FCNN_OK;
 }
@@ -130,7 +130,7 @@ static fcnn_status resident_plan(bench *b, int row, bench_result *result) {
     b->direct_band = b->direct;
     b->direct_band.side = b->x_band.size;
     b->direct_band.wrap = true;
-    return bench_plan(b, b->device, &b->direct_band, &b->direct_band_bytes);
+    return bench_plan(b->device, &b->direct_band, &b->direct_band_bytes);
 }
 
 /* By a stored spectrum. */

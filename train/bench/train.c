@@ -6,8 +6,9 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "conv.h"
+#include "ceiling.h"
 #include "train/progress.h"
+#include "train/sample.h"
 
 enum { COPY_CHANNELS = 8192, COPY_IMAGES = 8192, COPY_ROUNDS = 5 }; /* at the least */
 
@@ -128,11 +129,6 @@ static fcnn_status step(run *t, double *seconds) {
     return FCNN_OK;
 }
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static fcnn_status time_whole(run *t, bench_train_result *r) {
     double *seconds = malloc((size_t)t->options->steps * sizeof *seconds), first;
     if (!seconds) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the times");
@@ -140,12 +136,8 @@ static fcnn_status time_whole(run *t, bench_train_result *r) {
     while (!status && r->steps < t->options->steps && !*t->options->interrupted)
         status = step(t, &seconds[r->steps++]);
     if (!status && r->steps) {
-        qsort(seconds, (size_t)r->steps, sizeof *seconds, by_value);
-        int middle = r->steps / 2;
-        double median =
-            r->steps % 2 ? seconds[middle] : 0.5 * (seconds[middle - 1] + seconds[middle]);
-        r->step_ms = 1e3 * median;
-        r->fastest_ms = 1e3 * seconds[0];
+        r->step_ms = 1e3 * sample_median(seconds, r->steps);
+        r->fastest_ms = 1e3 * seconds[0]; /* they are sorted now */
     }
     free(seconds);
     return status;

@@ -11,8 +11,8 @@
 
 #include "files.h"
 #include "train/report/chart.h"
-#include "train/report/sample.h"
 #include "train/run/rundir.h"
+#include "train/sample.h"
 
 static fcnn_status out_of_memory(void) {
     return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the results");

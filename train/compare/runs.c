@@ -15,24 +15,13 @@
 
 #include "child.h"
 #include "files.h"
+#include "train/options.h"
 #include "train/progress.h"
 #include "train/run/rundir.h"
 
 enum { WORDS_MAX = 8 + 2 * PASSED_MAX, INTERRUPTED = 130, TEXT_BYTES = 2 * PATH_MAX };
 
 /* ---- Commands ---- */
-
-void command_append(char *text, size_t bytes, const char *word) {
-    size_t used = strlen(text);
-    bool quoted = !*word || strpbrk(word, " '\"$*?;&|<>[](){}!#~`\\\t\n");
-    if (used + 4 >= bytes) return;
-    if (used) text[used++] = ' ';
-    if (quoted) text[used++] = '\'';
-    for (; *word && used + 6 < bytes; word++)
-        used += (size_t)snprintf(text + used, bytes - used, *word == '\'' ? "'\\''" : "%c", *word);
-    if (quoted) text[used++] = '\'';
-    text[used] = '\0';
-}
 
 typedef struct {
     char *words[WORDS_MAX];

@@ -14,9 +14,6 @@ typedef struct {
     const char *passed[PASSED_MAX][2];
 } run_setup;
 
-/* Appends a word to a command line that a shell reads back. */
-void command_append(char *text, size_t bytes, const char *word);
-
 /* The command that trains a run from the start. */
 void runs_command(const run_setup *setup, const comparison *c, const compare_run *run, char *text,
                   size_t bytes);

@@ -1,5 +1,5 @@
 /* Curves over the epochs, and where the time went. */
-#include "internal.h"
+#include "sections.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include "chart.h"
 #include "markup.h"
-#include "sample.h"
+#include "train/sample.h"
 
 enum { MARKS_MAX = FCNN_BAND_PHASES_MAX };
 

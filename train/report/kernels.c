@@ -2,7 +2,7 @@
  * w[p] give H_k = sum_p w[p] exp(+i t_k), t_k = 2 pi (ky py + kx px)/g; a spectrum
  * gives taps by the inverse, w[p] = 1/g^2 sum_k H_k exp(-i t_k) over the whole
  * plane, H_-k = conj H_k. Both sums run over one axis after the other. */
-#include "internal.h"
+#include "sections.h"
 
 #include <complex.h>
 #include <float.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "markup.h"
+#include "picture.h"
 
 static fcnn_status out_of_memory(void) {
     return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the pictures of kernels");

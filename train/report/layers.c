@@ -1,5 +1,5 @@
 /* The layer table with measured times, and the memory plan. */
-#include "internal.h"
+#include "sections.h"
 
 #include "markup.h"
 #include "train/table.h"

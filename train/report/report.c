@@ -1,7 +1,7 @@
 /* report.html: the page around the sections, the summary, and the
  * temporary file that becomes the report once it is whole. Nothing in it is
  * fetched from elsewhere, and it needs no script. */
-#include "internal.h"
+#include "report.h"
 
 #include <limits.h>
 #include <math.h>
@@ -12,25 +12,8 @@
 #include "files.h"
 #include "layer.h"
 #include "markup.h"
+#include "sections.h"
 #include "train/run/rundir.h"
-
-/* ---- Summary ---- */
-
-const char *report_scored_name(const report_options *o) {
-    const run_data *data = o->data;
-    return data->validation.name ? data->validation.name : "validation";
-}
-
-bool report_cache_usage(const run_data *data, fcnn_spectra_usage *usage) {
-    if (!data->spectra || data->spectra == data->dataset) return false;
-    *usage = fcnn_spectra_used(data->spectra);
-    return *usage->path != '\0';
-}
-
-const char *report_last_part(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash && slash[1] ? slash + 1 : path;
-}
 
 static const fcnn_config *config_of(const report_options *o) {
     return fcnn_graph_get_options(o->graph)->config;

@@ -1,13 +1,14 @@
 /* The confusion matrix and the worst mistakes. A matrix of more than 40 classes
  * cannot be read: its most frequent confusions and the recall of each class stand
  * in its place. */
-#include "internal.h"
+#include "sections.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "markup.h"
+#include "picture.h"
 
 enum {
     MATRIX_CLASSES_MAX = 40,

@@ -1,5 +1,5 @@
 /* How report.html looks: light and dark, on a screen, a phone and paper. */
-#include "internal.h"
+#include "sections.h"
 
 const char report_style[] =
     ":root{color-scheme:light dark;--page:#fff;--ink:#1d2126;--soft:#5d6670;--rule:#dfe3e8;\n"

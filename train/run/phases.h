@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "trainer.h"
+#include "state.h"
 
 /* A line for each phase of net.bands, nothing for a single one; a phase whose graph cannot be
  * made is an error. `largest` is the last phase's graph. */

@@ -3,7 +3,7 @@
 #ifndef FCNN_TRAIN_RUN_POSITION_H
 #define FCNN_TRAIN_RUN_POSITION_H
 
-#include "trainer.h"
+#include "state.h"
 
 /* Takes the lines "key=..." out of a cfg's text. */
 void position_remove_key(char *text, const char *key);

@@ -16,13 +16,9 @@
 #include "rundir.h"
 #include "train/progress.h"
 
-static const fcnn_section *net_of(const trainer *t) { return &t->options.config->sections[0]; }
-
-static int64_t patience(const trainer *t) { return fcnn_section_int(net_of(t), "patience"); }
-
 static fcnn_status check_patience(const trainer *t) {
-    if (!patience(t) || t->run_data->may_choose) return FCNN_OK;
-    return fcnn_config_error(t->options.config, net_of(t), "patience",
+    if (!fcnn_section_int(trainer_net(t), "patience") || t->run_data->may_choose) return FCNN_OK;
+    return fcnn_config_error(t->options.config, trainer_net(t), "patience",
                              "patience needs validation images that are no test set: "
                              "--val-fraction");
 }
@@ -30,9 +26,9 @@ static fcnn_status check_patience(const trainer *t) {
 /* What leaves on one side enters on the other: more than once around is a mistake. */
 static fcnn_status check_shift(const trainer *t) {
     int side = fcnn_graph_node_output(t->options.largest, 0)->size;
-    double shift = fcnn_section_real(net_of(t), "augment_shift");
+    double shift = fcnn_section_real(trainer_net(t), "augment_shift");
     if (shift <= side) return FCNN_OK;
-    return fcnn_config_error(t->options.config, net_of(t), "augment_shift",
+    return fcnn_config_error(t->options.config, trainer_net(t), "augment_shift",
                              "augment_shift=%g: expected at most the %d pixels of the input map",
                              shift, side);
 }
@@ -58,18 +54,9 @@ void trainer_destroy(trainer *t) {
     *t = (trainer){0};
 }
 
-bool trainer_stopped(const trainer *t) { return patience(t) && t->since_best >= patience(t); }
-
-void trainer_describe_stop(const trainer *t, char *text, size_t bytes) {
-    snprintf(text, bytes,
-             "stopped after epoch %" PRId64 " of %" PRId64 ": %" PRId64
-             " validation%s without a better accuracy than epoch %" PRId64 "'s",
-             t->epoch, t->epochs, t->since_best, t->since_best == 1 ? "" : "s", t->best_epoch);
-}
-
 fcnn_status trainer_start(trainer *t) {
     FCNN_TRY(phases_enter(t));
-    return fcnn_graph_initialise(t->graph, (uint64_t)fcnn_section_int(net_of(t), "seed"));
+    return fcnn_graph_initialise(t->graph, (uint64_t)fcnn_section_int(trainer_net(t), "seed"));
 }
 
 fcnn_status trainer_resume(trainer *t) {
@@ -147,7 +134,7 @@ static fcnn_status settle_score(trainer *t) {
 }
 
 static fcnn_status train_batch(trainer *t, const fcnn_batch *batch) {
-    uint64_t seed = (uint64_t)fcnn_section_int(net_of(t), "seed");
+    uint64_t seed = (uint64_t)fcnn_section_int(trainer_net(t), "seed");
     int64_t step = t->epoch * t->steps_per_epoch + t->epoch_step;
     double started = progress_now();
     fcnn_status status = train_parts(t, batch, seed, step);
@@ -214,7 +201,7 @@ static void print_epoch(const trainer *t, const log_row *row) {
 /* Scores the epoch where it is due; *done is false where it is not, or was interrupted. */
 static fcnn_status validate(trainer *t, bool *done) {
     run_data *s = t->run_data;
-    int64_t epoch = t->epoch + 1, every = fcnn_section_int(net_of(t), "validate_every");
+    int64_t epoch = t->epoch + 1, every = fcnn_section_int(trainer_net(t), "validate_every");
     *done = false;
     if (!s->validation.count || (epoch % every && epoch != t->epochs)) return FCNN_OK;
     evaluation e;
@@ -281,17 +268,8 @@ static fcnn_status save_epoch(trainer *t, const log_row *row) {
 }
 
 void trainer_report(trainer *t) {
-    report_options report = {.folder = t->options.folder,
-                             .title = t->options.title,
-                             .command = t->options.command,
-                             .config_text = t->options.config_text,
-                             .graph = t->graph,
-                             .batch = t->options.graph.batch,
-                             .data = t->run_data,
-                             .evaluation = t->validation.score.images ? &t->validation : NULL,
-                             .phases = &t->phases};
     double started = progress_now();
-    if (report_write(&report))
+    if (t->options.report(t))
         fprintf(stderr, "warning: the report could not be written: %s\n", fcnn_status_message());
     count_time(&t->phases.saving, &started);
 }
@@ -344,7 +322,7 @@ static fcnn_status run_epochs(trainer *t, fcnn_loader *loader, bool *finished) {
 
 /* What training images are augmented by; false where nothing is asked for. */
 static bool augmentation(const trainer *t, fcnn_augmentation_ranges *ranges) {
-    const fcnn_section *net = net_of(t);
+    const fcnn_section *net = trainer_net(t);
     const fcnn_graph *largest = t->options.largest;
     double side = fcnn_graph_node_output(largest, 0)->size;
     *ranges = (fcnn_augmentation_ranges){.mirror = fcnn_section_int(net, "augment_mirror") != 0,
@@ -365,7 +343,7 @@ fcnn_status trainer_run(trainer *t, bool *finished) {
                                    .batch = t->options.batch,
                                    .shuffle = true,
                                    .drop_last = true,
-                                   .seed = (uint64_t)fcnn_section_int(net_of(t), "seed"),
+                                   .seed = (uint64_t)fcnn_section_int(trainer_net(t), "seed"),
                                    .augmentation = augmentation(t, &ranges) ? &ranges : NULL,
                                    .threads = t->options.device->threads};
     fcnn_loader *loader;

@@ -1,20 +1,10 @@
 /* The parts of report.html, one file each. Every write_ function writes a whole
  * <section>; failures to write show at the end, on the stream itself. */
-#ifndef FCNN_TRAIN_REPORT_INTERNAL_H
-#define FCNN_TRAIN_REPORT_INTERNAL_H
+#ifndef FCNN_TRAIN_REPORT_SECTIONS_H
+#define FCNN_TRAIN_REPORT_SECTIONS_H
 
-#include "picture.h"
-#include "report.h"
+#include "subject.h"
 #include "train/run/log.h"
-
-/* ---- report.c ---- */
-
-/* "test", "validation": what the evaluation's images are called. */
-const char *report_scored_name(const report_options *options);
-/* What the cache of spectra did; false where there is none. */
-bool report_cache_usage(const run_data *data, fcnn_spectra_usage *usage);
-/* What follows the last slash of a path; all of it where nothing does. */
-const char *report_last_part(const char *path);
 
 /* ---- curves.c ---- */
 
