@@ -4,8 +4,9 @@
 #define FCNN_TESTS_REPORT_CASE_H
 
 #include "network.h"
-#include "report_internal.h"
 #include "temporary.h"
+#include "train/report/report.h"
+#include "train/report/sections.h"
 
 static const char words[] = "[net] [fft] size=9 [conv] filters=3 size=3 activation=modrelu [ifft] "
                             "[dense] units=classes [softmax]";

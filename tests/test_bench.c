@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "bench_conv.h"
 #include "network.h"
+#include "train/bench/conv.h"
 
 static const fcnn_backend *honest;
 static fcnn_backend faulty;

@@ -2,10 +2,12 @@
  * direct formulas, scaled pictures, escaped text and short numbers. */
 #include <math.h>
 
-#include "markup.h"
 #include "network.h"
-#include "report_internal.h"
 #include "temporary.h"
+#include "train/report/markup.h"
+#include "train/report/picture.h"
+#include "train/report/report.h"
+#include "train/report/sections.h"
 
 /* ---- Scaled pictures ---- */
 

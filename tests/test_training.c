@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "class_weights.h"
 #include "compare.h"
-#include "evaluation.h"
 #include "network.h"
-#include "progress.h"
+#include "train/progress.h"
+#include "train/run/class_weights.h"
+#include "train/run/evaluation.h"
 
 /* ---- Batches in parts ---- */
 

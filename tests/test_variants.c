@@ -1,16 +1,16 @@
 /* The cfgs of fcnn-compare's variants: what a swap changes and what it leaves,
  * map sizes that no window makes, names and lines in messages; and the numbers
  * and text of its results. */
-#include "variants.h"
+#include "train/compare/variants.h"
 
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "chart.h"
-#include "comparison.h"
-#include "sample.h"
+#include "train/compare/comparison.h"
+#include "train/report/chart.h"
+#include "train/sample.h"
 
 static fcnn_device *device;
 static fcnn_config *config;

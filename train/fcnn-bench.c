@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench_commands.h"
+#include "train/bench/commands.h"
 
 static const struct {
     const char *name, *help;

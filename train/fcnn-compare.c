@@ -11,11 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "compare_runs.h"
 #include "files.h"
 #include "options.h"
-#include "run_data.h"
-#include "rundir.h"
+#include "train/compare/runs.h"
+#include "train/run/data.h"
+#include "train/run/rundir.h"
 
 static const program_info program = {
     "fcnn-compare", "CFG [options]",

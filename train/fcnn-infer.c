@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "csv.h"
-#include "evaluation.h"
 #include "options.h"
 #include "progress.h"
+#include "train/run/evaluation.h"
 
 static const program_info program = {
     "fcnn-infer", "MODEL [IMAGE...] [options]",

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cost.h"
 #include "options.h"
-#include "phases.h"
 #include "table.h"
+#include "train/bench/cost.h"
+#include "train/run/phases.h"
 
 static const program_info program = {
     "fcnn-info", "CFG|MODEL [options]",

@@ -7,13 +7,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "compare_runs.h"
 #include "options.h"
-#include "phases.h"
-#include "position.h"
-#include "run_log.h"
-#include "rundir.h"
 #include "table.h"
+#include "train/report/report.h"
+#include "train/run/log.h"
+#include "train/run/phases.h"
+#include "train/run/position.h"
+#include "train/run/rundir.h"
+#include "train/run/trainer.h"
 
 static const program_info program = {
     "fcnn-train", "CFG [options]",
@@ -224,6 +225,19 @@ static void report_memory(void) {
         printf("peak resident memory %.1f MiB\n", (double)usage.ru_maxrss / 1024.0);
 }
 
+static fcnn_status write_report(const trainer *t) {
+    const report_options report = {.folder = t->options.folder,
+                                   .title = t->options.title,
+                                   .command = t->options.command,
+                                   .config_text = t->options.config_text,
+                                   .graph = t->graph,
+                                   .batch = t->options.graph.batch,
+                                   .data = t->run_data,
+                                   .evaluation = t->validation.score.images ? &t->validation : NULL,
+                                   .phases = &t->phases};
+    return report_write(&report);
+}
+
 /* A new run's parameters and folder, or an old one's. */
 static fcnn_status begin(const train_options *o, trainer *t) {
     const fcnn_memory_plan *plan = fcnn_graph_memory(t->options.largest);
@@ -303,7 +317,8 @@ static fcnn_status build(const train_options *o, const fcnn_config *config, run_
                                .form = o->form,
                                .device = device,
                                .quiet = o->quiet,
-                               .interrupted = &stop_requested};
+                               .interrupted = &stop_requested,
+                               .report = write_report};
     FCNN_TRY(choose_batch(config, s, &options.batch, &options.parts));
     fcnn_optimizer optimizer = fcnn_optimizer_from_config(&config->sections[0], 1, 1);
     options.graph = (fcnn_graph_options){.config = config,

@@ -92,3 +92,15 @@ fcnn_status option_unknown(int code, char **argv) {
         return fcnn_status_set(FCNN_ERROR_USAGE, "%s needs a value; see --help", option);
     return fcnn_status_set(FCNN_ERROR_USAGE, "unknown option %s; see --help", option);
 }
+
+void command_append(char *text, size_t bytes, const char *word) {
+    size_t used = strlen(text);
+    bool quoted = !*word || strpbrk(word, " '\"$*?;&|<>[](){}!#~`\\\t\n");
+    if (used + 4 >= bytes) return;
+    if (used) text[used++] = ' ';
+    if (quoted) text[used++] = '\'';
+    for (; *word && used + 6 < bytes; word++)
+        used += (size_t)snprintf(text + used, bytes - used, *word == '\'' ? "'\\''" : "%c", *word);
+    if (quoted) text[used++] = '\'';
+    text[used] = '\0';
+}

@@ -50,4 +50,7 @@ fcnn_status option_cache(fcnn_config *config, const char *value);
 /* The message for getopt's '?' and ':'. */
 fcnn_status option_unknown(int code, char **argv);
 
+/* Appends a word to a command line that a shell reads back. */
+void command_append(char *text, size_t bytes, const char *word);
+
 #endif

@@ -1,0 +1,212 @@
+/* The table of fcnn-bench conv: columns sized by hand for 120 characters. */
+#include "print.h"
+
+#include <jansson.h>
+#include <string.h>
+
+static double gflops(const bench_result *r) { return 1e-6 * r->flops / r->forward_ms; }
+
+/* How much faster than `other`, or 0 where that is not known. */
+static double speedup(const bench_result *r, const bench_result *other, bool training) {
+    if (!r->timed || !other->timed) return 0.0;
+    return training ? other->training_ms / r->training_ms : other->forward_ms / r->forward_ms;
+}
+
+static void ratio_text(double ratio, char text[16]) {
+    if (ratio > 0.0)
+        snprintf(text, 16, ratio < 0.995 ? "%.2fx" : "%.1fx", ratio);
+    else
+        snprintf(text, 16, "-");
+}
+
+/* ---- The table ---- */
+
+void bench_print_header(FILE *out, const bench_report *report) {
+    const bench_shape *s = report->shape;
+    fprintf(out, "%s\n%d images, %d maps of %dx%d to %d maps, border %s\n",
+            report->device->description, s->images, s->channels, s->side, s->side, s->filters,
+            s->wrap ? "wrap" : "zero");
+    if (s->chosen[BENCH_RESIDENT])
+        fprintf(out, "resident: bands that stand for %dx%d maps, border wrap by their nature\n",
+                bench_band_side(s->side), bench_band_side(s->side));
+    if (s->peer) fprintf(out, "%s: %s\n", bench_names[BENCH_PEER], bench_peer_description(s->peer));
+    if (*report->peer_missing)
+        fprintf(out, "%s: %s\n", bench_names[BENCH_PEER], report->peer_missing);
+    fprintf(out, "%-7s%-10s%12s%13s%9s%9s%20s%18s%10s%8s%10s\n", "", "", "", "", "", "",
+            "against direct", "against gemm", "", "", "");
+    fprintf(out, "%-7s%-10s%12s%13s%9s%9s%11s%9s%9s%9s%10s%8s%10s\n", "kernel", "algorithm",
+            "forward ms", "training ms", "GFLOP/s", "ceiling", "forward", "training", "forward",
+            "training", "MiB", "rounds", "error");
+    fflush(out);
+}
+
+static void print_row(FILE *out, const bench_result results[BENCH_ROWS], int row,
+                      const char *kernel, double ceiling) {
+    const bench_result *r = &results[row];
+    const bench_result *direct = &results[FCNN_CONVOLUTION_direct];
+    const bench_result *gemm = &results[FCNN_CONVOLUTION_gemm];
+    if (!r->timed) {
+        fprintf(out, "%-7s%-10s%12s%13s%9s%9s%11s%9s%9s%9s%10s%8s%10s\n", kernel, bench_names[row],
+                "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-");
+        return;
+    }
+    char text[4][16], memory[16] = "-", error[16] = "-";
+    for (int i = 0; i < 4; i++) ratio_text(speedup(r, i < 2 ? direct : gemm, i % 2), text[i]);
+    if (row != BENCH_PEER) {
+        snprintf(memory, sizeof memory, "%.1f", (double)bench_memory(r) / 1048576.0);
+        snprintf(error, sizeof error, "%.0e", r->error);
+    }
+    fprintf(out, "%-7s%-10s%12.2f%13.2f%9.1f%8.1f%%%11s%9s%9s%9s%10s%8d%10s\n", kernel,
+            bench_names[row], r->forward_ms, r->training_ms, gflops(r), 100.0 * gflops(r) / ceiling,
+            text[0], text[1], text[2], text[3], memory, r->rounds, error);
+}
+
+void bench_print_kernel(FILE *out, const bench_report *report, int kernel) {
+    char name[32];
+    snprintf(name, sizeof name, "%dx%d", report->kernels[kernel], report->kernels[kernel]);
+    for (int i = 0; i < BENCH_ROWS; i++)
+        if (report->shape->chosen[i])
+            print_row(out, report->results[kernel], i, name, report->ceiling);
+    fflush(out);
+}
+
+/* ---- Below the table ---- */
+
+static void print_reason(FILE *out, const bench_report *report, int row) {
+    const char *first = NULL;
+    for (int i = 0; i < report->kernel_count; i++) {
+        const bench_result *r = &report->results[i][row];
+        if (!*r->reason) continue;
+        if (!first) fprintf(out, "%s not timed for", bench_names[row]);
+        if (!first) first = r->reason;
+        fprintf(out, " %dx%d", report->kernels[i], report->kernels[i]);
+    }
+    if (first) fprintf(out, ": %s\n", first);
+}
+
+static int fastest(const bench_result results[BENCH_ROWS], bool training) {
+    int best = -1;
+    for (int i = 0; i < BENCH_PEER; i++)
+        if (results[i].timed && (best < 0 || speedup(&results[i], &results[best], training) > 1.0))
+            best = i;
+    return best;
+}
+
+static void print_peer(FILE *out, const bench_report *report, int kernel) {
+    const bench_result *results = report->results[kernel], *peer = &results[BENCH_PEER];
+    if (!peer->timed) return;
+    fprintf(out, "%s %dx%d (%s):", bench_names[BENCH_PEER], report->kernels[kernel],
+            report->kernels[kernel], peer->remark);
+    static const char *const passes[] = {"forward", "training"};
+    for (int i = 0; i < 2; i++) {
+        static const int others[] = {FCNN_CONVOLUTION_direct, FCNN_CONVOLUTION_gemm};
+        fprintf(out, "%s %s", i ? ";" : "", passes[i]);
+        for (int j = 0; j < 2; j++) {
+            char text[16];
+            if (!results[others[j]].timed) continue;
+            ratio_text(speedup(peer, &results[others[j]], i), text);
+            fprintf(out, " %s %s,", text, bench_names[others[j]]);
+        }
+        int best = fastest(results, i);
+        char text[16];
+        if (best < 0) continue;
+        ratio_text(speedup(peer, &results[best], i), text);
+        fprintf(out, " %s our best, %s", text, bench_names[best]);
+    }
+    fputc('\n', out);
+}
+
+static void print_paper(FILE *out, const bench_report *report) {
+    for (int i = 0; i < report->kernel_count; i++) {
+        if (report->kernels[i] != 8 || report->shape->side != 224) continue;
+        const bench_result *oaa = &report->results[i][FCNN_CONVOLUTION_oaa];
+        const bench_result *direct = &report->results[i][FCNN_CONVOLUTION_direct];
+        char forward[16], training[16];
+        if (!oaa->timed || !direct->timed) continue;
+        ratio_text(speedup(oaa, direct, false), forward);
+        ratio_text(speedup(oaa, direct, true), training);
+        fprintf(out,
+                "overlap-and-add against traditional convolution, 8x8 on 224x224: 16.3x "
+                "(Highlander & Rodriguez 2016); here oaa against direct: %s forward, %s training\n",
+                forward, training);
+    }
+}
+
+void bench_print_notes(FILE *out, const bench_report *report) {
+    fprintf(out,
+            "ceiling %.0f GFLOP/s: the best product of 2048x2048 matrices, measured before the "
+            "first kernel and after each\n",
+            report->ceiling);
+    fputs(
+        "(medians of interleaved rounds; forward: taps ready; training: taps made ready, forward, "
+        "backward for data and weights;\n GFLOP/s: of a forward pass as direct counts, 2 C C' K K "
+        "n n an image: more than the ceiling where an algorithm takes fewer;\n MiB: needed in "
+        "training beside maps and taps; error: of the forward result against direct's, of the same "
+        "border and size)\n",
+        out);
+    for (int i = 0; i < BENCH_ROWS; i++)
+        if (report->shape->chosen[i]) print_reason(out, report, i);
+    for (int i = 0; i < report->kernel_count; i++) print_peer(out, report, i);
+    print_paper(out, report);
+}
+
+/* ---- JSON ---- */
+
+static void set_ratio(json_t *object, const char *key, double ratio) {
+    json_object_set_new(object, key, ratio > 0.0 ? json_real(ratio) : json_null());
+}
+
+static json_t *case_json(const bench_report *report, int kernel, int row) {
+    const bench_result *results = report->results[kernel], *r = &results[row];
+    json_t *object = json_object();
+    json_object_set_new(object, "kernel", json_integer(report->kernels[kernel]));
+    json_object_set_new(object, "algorithm", json_string(bench_names[row]));
+    if (!r->timed) {
+        json_object_set_new(object, "reason", json_string(r->reason));
+        return object;
+    }
+    json_object_set_new(object, "forward_ms", json_real(r->forward_ms));
+    json_object_set_new(object, "training_ms", json_real(r->training_ms));
+    json_object_set_new(object, "gflops", json_real(gflops(r)));
+    json_object_set_new(object, "fraction", json_real(gflops(r) / report->ceiling));
+    const bench_result *direct = &results[FCNN_CONVOLUTION_direct];
+    const bench_result *gemm = &results[FCNN_CONVOLUTION_gemm];
+    set_ratio(object, "speedup_direct", speedup(r, direct, false));
+    set_ratio(object, "speedup_gemm", speedup(r, gemm, false));
+    set_ratio(object, "training_speedup_direct", speedup(r, direct, true));
+    set_ratio(object, "training_speedup_gemm", speedup(r, gemm, true));
+    bool peer = row == BENCH_PEER;
+    json_object_set_new(object, "memory_mib",
+                        peer ? json_null() : json_real((double)bench_memory(r) / 1048576.0));
+    json_object_set_new(object, "error", peer ? json_null() : json_real(r->error));
+    json_object_set_new(object, "tile", r->tile ? json_integer(r->tile) : json_null());
+    json_object_set_new(object, "rounds", json_integer(r->rounds));
+    if (*r->remark) json_object_set_new(object, "remark", json_string(r->remark));
+    return object;
+}
+
+fcnn_status bench_print_json(FILE *out, const bench_report *report) {
+    const bench_shape *s = report->shape;
+    json_t *object = json_object(), *cases = json_array(), *left_out = json_array();
+    json_object_set_new(object, "device", json_string(report->device->description));
+    json_object_set_new(object, "threads", json_integer(report->device->threads));
+    json_object_set_new(object, "size", json_integer(s->side));
+    json_object_set_new(object, "channels", json_integer(s->channels));
+    json_object_set_new(object, "filters", json_integer(s->filters));
+    json_object_set_new(object, "batch", json_integer(s->images));
+    json_object_set_new(object, "border", json_string(s->wrap ? "wrap" : "zero"));
+    json_object_set_new(object, "ceiling_gflops", json_real(report->ceiling));
+    if (s->peer) json_object_set_new(object, "peer", json_string(bench_peer_description(s->peer)));
+    for (int i = 0; i < report->kernel_count; i++)
+        for (int j = 0; j < BENCH_ROWS; j++) {
+            const bench_result *r = &report->results[i][j];
+            if (r->timed) json_array_append_new(cases, case_json(report, i, j));
+            if (*r->reason) json_array_append_new(left_out, case_json(report, i, j));
+        }
+    json_object_set_new(object, "cases", cases);
+    json_object_set_new(object, "left_out", left_out);
+    int failed = json_dumpf(object, out, JSON_INDENT(1) | JSON_REAL_PRECISION(7));
+    fputc('\n', out);
+    json_decref(object);
+    return failed ? fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the JSON") : FCNN_OK;
+}

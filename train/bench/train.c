@@ -1,0 +1,227 @@
+/* Whole steps, of training or of inference, and the ceilings of the machine they run on. */
+#include "train.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "ceiling.h"
+#include "train/progress.h"
+#include "train/sample.h"
+
+enum { COPY_CHANNELS = 8192, COPY_IMAGES = 8192, COPY_ROUNDS = 5 }; /* at the least */
+
+/* ---- Ceilings ---- */
+
+static fcnn_status copy_rate(fcnn_device *device, double seconds, fcnn_tensor *x, fcnn_tensor *y,
+                             double *gbytes) {
+    const fcnn_backend *backend = device->backend;
+    const double bytes = 2.0 * sizeof(float) * COPY_CHANNELS * COPY_IMAGES;
+    void *from = NULL, *to = NULL;
+    FCNN_TRY(backend->allocate(device, (size_t)bytes / 2, &from));
+    x->data = from;
+    FCNN_TRY(backend->allocate(device, (size_t)bytes / 2, &to));
+    y->data = to;
+    FCNN_TRY(backend->clear(device, from, (size_t)bytes / 2));
+    const double first = progress_now();
+    for (int i = 0; i <= COPY_ROUNDS || progress_now() - first < seconds; i++) {
+        FCNN_TRY(backend->synchronize(device));
+        double started = progress_now();
+        FCNN_TRY(backend->copy(device, x, y));
+        FCNN_TRY(backend->synchronize(device));
+        double rate = 1e-9 * bytes / (progress_now() - started);
+        if (i && rate > *gbytes) *gbytes = rate; /* the first touches the pages */
+    }
+    return FCNN_OK;
+}
+
+/* For a part of the time that the steps took: others' work on the machine comes and goes. */
+static fcnn_status measure_ceilings(fcnn_device *device, bench_train_result *r) {
+    const double seconds = fmin(fmax(0.25e-3 * r->step_ms * r->steps, 0.5), 3.0);
+    fcnn_tensor x = {.layout = FCNN_VECTOR,
+                     .channels = COPY_CHANNELS,
+                     .images = COPY_IMAGES,
+                     .capacity = COPY_IMAGES};
+    fcnn_tensor y = x;
+    fcnn_status status = copy_rate(device, 0.25 * seconds, &x, &y, &r->copy_gbytes);
+    if (x.data) device->backend->release(device, x.data);
+    if (y.data) device->backend->release(device, y.data);
+    return status ? status : bench_ceiling(device, seconds, &r->matrix_gflops);
+}
+
+/* ---- Images ---- */
+
+typedef struct {
+    fcnn_image *images;
+    int32_t *labels;
+    float *bins;
+    uint8_t *pixels;
+} noise;
+
+static void free_noise(noise *n) {
+    free(n->images);
+    free(n->labels);
+    free(n->bins);
+    free(n->pixels);
+}
+
+static void fill_pixels(uint64_t index, int64_t count, uint8_t *pixels) {
+    fcnn_random random = {.seed = 1, .stream = FCNN_STREAM_DATA, .index = index};
+    for (int64_t i = 0; i < count; i += 16) {
+        uint32_t bits[4];
+        fcnn_random_block(&random, (uint32_t)(i / 16), bits);
+        memcpy(pixels + i, bits, (size_t)(count - i < 16 ? count - i : 16));
+    }
+}
+
+static fcnn_status make_noise(const bench_train_options *o, fcnn_device *device,
+                              const fcnn_graph *graph, int size, noise *n) {
+    int radius = fcnn_graph_input_radius(graph);
+    int64_t numbers = 2 * fcnn_band_count(radius) * o->channels;
+    int64_t pixels = (int64_t)size * size * o->channels;
+    n->images = calloc((size_t)o->batch, sizeof *n->images);
+    n->labels = calloc((size_t)o->batch, sizeof *n->labels);
+    n->bins = malloc((size_t)(numbers * o->batch) * sizeof *n->bins);
+    n->pixels = malloc((size_t)pixels);
+    if (!n->images || !n->labels || !n->bins || !n->pixels)
+        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a batch of images");
+    for (int i = 0; i < o->batch; i++) {
+        fcnn_image *image = &n->images[i];
+        fill_pixels((uint64_t)i, pixels, n->pixels);
+        *image = (fcnn_image){
+            .height = size, .width = size, .channels = o->channels, .pixels = n->pixels};
+        FCNN_TRY(device->backend->image_to_spectrum(device, image, fcnn_graph_placement(graph),
+                                                    radius, n->bins + numbers * i,
+                                                    &image->spectrum));
+        image->pixels = NULL;
+        n->labels[i] = i % o->classes;
+    }
+    return FCNN_OK;
+}
+
+/* ---- Steps ---- */
+
+typedef struct {
+    const bench_train_options *options;
+    fcnn_device *device;
+    fcnn_graph *graph;
+    fcnn_optimizer optimizer;
+    noise noise;
+    int64_t step;
+} run;
+
+static fcnn_status train_step(run *t) {
+    FCNN_TRY(fcnn_graph_train(t->graph, t->noise.images, t->options->batch, t->noise.labels, 1,
+                              t->step, NULL));
+    return fcnn_optimizer_step(&t->optimizer, t->graph, t->step++, NULL);
+}
+
+static fcnn_status step(run *t, double *seconds) {
+    double started = progress_now();
+    if (t->options->config)
+        FCNN_TRY(train_step(t));
+    else
+        FCNN_TRY(fcnn_graph_forward(t->graph, t->noise.images, t->options->batch, t->noise.labels,
+                                    NULL));
+    FCNN_TRY(t->device->backend->synchronize(t->device));
+    *seconds = progress_now() - started;
+    return FCNN_OK;
+}
+
+static fcnn_status time_whole(run *t, bench_train_result *r) {
+    double *seconds = malloc((size_t)t->options->steps * sizeof *seconds), first;
+    if (!seconds) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the times");
+    fcnn_status status = step(t, &first); /* touches memory, makes the first spectra */
+    while (!status && r->steps < t->options->steps && !*t->options->interrupted)
+        status = step(t, &seconds[r->steps++]);
+    if (!status && r->steps) {
+        r->step_ms = 1e3 * sample_median(seconds, r->steps);
+        r->fastest_ms = 1e3 * seconds[0]; /* they are sorted now */
+    }
+    free(seconds);
+    return status;
+}
+
+static fcnn_status timed_steps(run *t, const bench_phase_time *counted, bench_train_result *r) {
+    for (int i = 0; i < r->layer_count; i++) {
+        fcnn_node_time before = fcnn_graph_node_time(t->graph, i);
+        r->layers[i] =
+            (bench_layer_time){.forward_ms = -before.forward, .backward_ms = -before.backward};
+    }
+    for (int i = 0; i < r->steps; i++) {
+        double seconds;
+        FCNN_TRY(step(t, &seconds));
+        r->timed_ms += 1e3 * seconds / r->steps;
+    }
+    double per_step = 1e3 / r->steps;
+    for (int i = 0; i < r->layer_count; i++) {
+        fcnn_node_time after = fcnn_graph_node_time(t->graph, i);
+        r->layers[i].forward_ms = per_step * (r->layers[i].forward_ms + after.forward);
+        r->layers[i].backward_ms = per_step * (r->layers[i].backward_ms + after.backward);
+        r->layers[i].flops = counted[i].flops / r->steps;
+        r->layers[i].bytes = counted[i].bytes / r->steps;
+    }
+    for (int i = 0; i < BENCH_PHASE_COUNT; i++) {
+        bench_phase_time sum = bench_timer_phases()[i];
+        r->phases[i] =
+            (bench_phase_time){sum.seconds / r->steps, sum.flops / r->steps, sum.bytes / r->steps};
+    }
+    return FCNN_OK;
+}
+
+static fcnn_status time_phases(run *t, bench_train_result *r) {
+    if (!r->steps) return FCNN_OK;
+    r->layer_count = fcnn_graph_node_count(t->graph);
+    r->layers = calloc((size_t)r->layer_count, sizeof *r->layers);
+    bench_phase_time *counted = calloc((size_t)r->layer_count, sizeof *counted);
+    fcnn_status status = FCNN_OK;
+    if (r->layers && counted) {
+        bench_timer_attach(t->device, t->graph, counted);
+        status = timed_steps(t, counted, r);
+        bench_timer_detach(t->device);
+    } else {
+        status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the times");
+    }
+    free(counted);
+    return status;
+}
+
+/* Numbers that are not finite take other times. */
+static fcnn_status check_loss(run *t) {
+    fcnn_score score = {0};
+    FCNN_TRY(fcnn_graph_take_score(t->graph, &score));
+    if (isfinite(score.loss)) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_NUMERIC, "the loss on noise is not finite%s",
+                           t->options->config ? ": a lower net.learning_rate helps" : "");
+}
+
+fcnn_status bench_train(const bench_train_options *options, fcnn_device *device, fcnn_graph *graph,
+                        bench_train_result *r) {
+    const fcnn_memory_plan *plan = fcnn_graph_memory(graph);
+    run t = {.options = options, .device = device, .graph = graph};
+    if (options->config)
+        t.optimizer = fcnn_optimizer_from_config(&options->config->sections[0], options->steps, 3);
+    *r = (bench_train_result){.size = options->size ? options->size
+                                                    : 2 * fcnn_graph_input_radius(graph) + 1,
+                              .device_mib = (double)(plan->arena + plan->scratch) / 1048576.0};
+    fcnn_status status = make_noise(options, device, graph, r->size, &t.noise);
+    if (!status) status = time_whole(&t, r);
+    if (!status) status = time_phases(&t, r);
+    if (!status) status = check_loss(&t);
+    struct rusage usage;
+    if (!getrusage(RUSAGE_SELF, &usage)) r->peak_mib = (double)usage.ru_maxrss / 1024.0;
+    free_noise(&t.noise);
+    return status ? status : measure_ceilings(device, r);
+}
+
+double bench_train_floor(const bench_train_result *r, const bench_layer_time *layer) {
+    double arithmetic = 1e-6 * layer->flops / r->matrix_gflops;
+    double memory = 1e-6 * layer->bytes / r->copy_gbytes;
+    return arithmetic > memory ? arithmetic : memory;
+}
+
+void bench_train_clear(bench_train_result *r) {
+    free(r->layers);
+    *r = (bench_train_result){0};
+}

@@ -1,0 +1,50 @@
+/* The results of a comparison: the runs of its variants, read from their logs,
+ * and the table, CSV, Markdown and picture made of them. */
+#ifndef FCNN_TRAIN_COMPARE_COMPARISON_H
+#define FCNN_TRAIN_COMPARE_COMPARISON_H
+
+#include "train/run/log.h"
+#include "variants.h"
+
+typedef struct {
+    int variant;
+    int64_t seed;
+    bool finished;
+    log_row *rows;  /* one an epoch, where finished */
+    double seconds; /* it took, as far as known */
+} compare_run;
+
+typedef struct {
+    const char *folder, *subject; /* the cfg's name, for titles */
+    const char *command;          /* that made it */
+    const char *scored;           /* "test" or "validation": the images that errors are of */
+    const variant *variants;
+    int variant_count, repeats;
+    int64_t first_seed, epochs;
+    int run_count;
+    compare_run *runs; /* the seeds in turn, of each all variants */
+} comparison;
+
+/* Fills in the runs; those finished before are read. */
+fcnn_status comparison_create(comparison *c);
+void comparison_destroy(comparison *c);
+
+/* "DIR/srelu-fourier-frequency" and that with an ending; into PATH_MAX bytes. */
+void comparison_variant_path(const comparison *c, int variant, const char *ending, char *path);
+/* Folder of a run, or with an ending the file beside it. */
+void comparison_run_path(const comparison *c, const compare_run *run, const char *ending,
+                         char *path);
+
+/* Reads a run's log: it is finished if there is a model and a row for every epoch. */
+fcnn_status comparison_read_run(const comparison *c, compare_run *run);
+
+/* Share of the whole work that is done, 0 .. 1, and seconds for the rest; a negative number
+ * where no run is finished yet. A run takes the mean time of its variant's finished runs, else
+ * that of the others, ten times as much of those with each thing in common. */
+double comparison_progress(const comparison *c, double *seconds_left);
+
+/* Writes compare.csv, compare.md and compare.svg of the finished runs. */
+fcnn_status comparison_save(const comparison *c);
+void comparison_print(FILE *out, const comparison *c);
+
+#endif

@@ -1,0 +1,290 @@
+/* report.html: the page around the sections, the summary, and the
+ * temporary file that becomes the report once it is whole. Nothing in it is
+ * fetched from elsewhere, and it needs no script. */
+#include "report.h"
+
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "layer.h"
+#include "markup.h"
+#include "sections.h"
+#include "train/run/rundir.h"
+
+static const fcnn_config *config_of(const report_options *o) {
+    return fcnn_graph_get_options(o->graph)->config;
+}
+
+static const fcnn_section *net_of(const report_options *o) { return &config_of(o)->sections[0]; }
+
+/* ---- What the log says; rows count from 0 ---- */
+
+static int epoch_of(const run_log *log, int row) {
+    return row < 0 ? 0 : (int)log->columns[RUN_LOG_EPOCH][row];
+}
+
+/* The last row with a validation, or -1. */
+static int last_validated(const run_log *log) {
+    int row = log->count - 1;
+    while (row >= 0 && !isfinite(log->columns[RUN_LOG_VAL_ACCURACY][row])) row--;
+    return row;
+}
+
+/* The row with the best validation accuracy, of equal ones the lowest loss, or -1. */
+static int best_epoch(const run_log *log) {
+    const double *accuracy = log->columns[RUN_LOG_VAL_ACCURACY];
+    const double *loss = log->columns[RUN_LOG_VAL_LOSS];
+    int best = -1;
+    for (int i = 0; i < log->count; i++)
+        if (isfinite(accuracy[i]) && (best < 0 || accuracy[i] > accuracy[best] ||
+                                      (accuracy[i] == accuracy[best] && loss[i] < loss[best])))
+            best = i;
+    return best;
+}
+
+/* Whether patience ended the run before its last epoch. */
+static bool stopped_early(const report_options *o, const run_log *log) {
+    int64_t patience = fcnn_section_int(net_of(o), "patience"), waited = 0;
+    for (int i = best_epoch(log) + 1; i < log->count; i++)
+        waited += isfinite(log->columns[RUN_LOG_VAL_ACCURACY][i]);
+    return o->data->may_choose && patience && waited >= patience &&
+           epoch_of(log, log->count - 1) < fcnn_section_int(net_of(o), "epochs");
+}
+
+/* ---- Lead ---- */
+
+/* "Validation accuracy 87.1 % (top-5 99.0 %), loss 0.412"; top5 may be NaN. */
+static void write_numbers(FILE *out, const char *name, double accuracy, double top5, double loss) {
+    bool small = name[0] >= 'a' && name[0] <= 'z';
+    fprintf(out, "%c%s accuracy <b>", small ? name[0] - 32 : name[0], name + 1);
+    markup_percent(out, accuracy);
+    fputs("</b>", out);
+    if (isfinite(top5)) {
+        fputs(" (top-5 ", out);
+        markup_percent(out, top5);
+        fputc(')', out);
+    }
+    fprintf(out, ", loss %.3f", loss);
+}
+
+/* The evaluation's, or what the log says of a validation before the run was resumed. */
+static void write_score(FILE *out, const report_options *o, const run_log *log) {
+    int last = log->count - 1, validated = last_validated(log);
+    if (o->evaluation && o->evaluation->score.images) {
+        const fcnn_score *score = &o->evaluation->score;
+        double images = (double)score->images;
+        bool many = o->evaluation->classes > 5;
+        write_numbers(out, report_scored_name(o), (double)score->correct / images,
+                      many ? (double)score->correct_top5 / images : NAN, score->loss / images);
+        fputs(" on ", out);
+        markup_count(out, score->images);
+        fprintf(out, " image%s", score->images == 1 ? "" : "s");
+    } else if (validated >= 0) {
+        write_numbers(out, report_scored_name(o), log->columns[RUN_LOG_VAL_ACCURACY][validated],
+                      NAN, log->columns[RUN_LOG_VAL_LOSS][validated]);
+    } else {
+        write_numbers(out, "training", log->columns[RUN_LOG_TRAIN_ACCURACY][last], NAN,
+                      log->columns[RUN_LOG_TRAIN_LOSS][last]);
+        fputs("; not validated", out);
+    }
+    if (validated >= 0 && validated != last) fprintf(out, " in epoch %d", epoch_of(log, validated));
+}
+
+/* ", after 3 of 5 epochs on cpu", or that it stopped there. */
+static void write_progress(FILE *out, const report_options *o, const run_log *log) {
+    int done = epoch_of(log, log->count - 1);
+    long long all = fcnn_section_int(net_of(o), "epochs");
+    fputs(stopped_early(o, log) ? ". Stopped early after " : ", after ", out);
+    if (done < all)
+        fprintf(out, "%d of %lld epochs", done, all);
+    else
+        fprintf(out, "%d epoch%s", done, done == 1 ? "" : "s");
+    fprintf(out, " on %s", fcnn_graph_device(o->graph)->backend->name);
+}
+
+static void write_best(FILE *out, const report_options *o, const run_log *log) {
+    const double *accuracy = log->columns[RUN_LOG_VAL_ACCURACY];
+    int best = best_epoch(log);
+    char path[PATH_MAX];
+    if (best < 0 || !o->data->may_choose || accuracy[best] <= accuracy[last_validated(log)]) return;
+    fprintf(out, " The best epoch was %d, with ", epoch_of(log, best));
+    markup_percent(out, accuracy[best]);
+    rundir_file(o->folder, RUNDIR_BEST, path);
+    fputs(access(path, F_OK) ? "." : "; " RUNDIR_BEST " holds it.", out);
+}
+
+static void write_lead(FILE *out, const report_options *o, const run_log *log) {
+    double seconds = 0;
+    for (int i = 0; i < log->count; i++) seconds += log->columns[RUN_LOG_SECONDS][i];
+    fputs("<p class=\"lead\">", out);
+    write_score(out, o, log);
+    write_progress(out, o, log);
+    fputs("; training time an epoch: ", out);
+    markup_seconds(out, seconds / log->count);
+    fputc('.', out);
+    write_best(out, o, log);
+    fputs("</p>\n", out);
+}
+
+/* ---- Facts ---- */
+
+static void write_placement(FILE *out, const fcnn_placement *placement) {
+    static const char *const pads[] = {
+        [FCNN_PAD_NONE] = "", [FCNN_PAD_ZERO] = "zero", [FCNN_PAD_REFLECT] = "reflect"};
+    if (placement->crop)
+        fprintf(out, ", cropped to %g of the short side", placement->crop_fraction);
+    if (placement->padding)
+        fprintf(out, ", %s padding of %g on each side", pads[placement->padding],
+                placement->margin);
+}
+
+static void write_augmentation(FILE *out, const fcnn_section *net) {
+    static const struct {
+        const char *key, *format;
+    } amounts[] = {{"augment_shift", "; shifted by up to %g pixels"},
+                   {"augment_truncate", "; radius truncated to %g of it at least"},
+                   {"augment_jitter", "; channels jittered by up to %g"}};
+    if (fcnn_section_int(net, "augment_mirror")) fputs("; mirrored at random", out);
+    for (size_t i = 0; i < sizeof amounts / sizeof amounts[0]; i++) {
+        double amount = fcnn_section_real(net, amounts[i].key);
+        if (amount > 0) fprintf(out, amounts[i].format, amount);
+    }
+}
+
+/* How images enter the network: what is not so by default. */
+static void write_input(FILE *out, const report_options *o) {
+    const fcnn_section *net = net_of(o);
+    int size = fcnn_graph_node_output(o->graph, 0)->size;
+    fcnn_spectra_usage usage;
+    fprintf(out, "\n<dt>Input<dd>%d&times;%d", size, size);
+    write_placement(out, fcnn_graph_placement(o->graph));
+    write_augmentation(out, net);
+    if (fcnn_section_has(net, "bands")) {
+        fputs("; growing bands ", out);
+        markup_text(out, fcnn_section_text(net, "bands"));
+    }
+    if (report_cache_usage(o->data, &usage)) {
+        fputs("; spectra cached in ", out);
+        markup_text(out, usage.path);
+    }
+}
+
+static void write_facts(FILE *out, const report_options *o) {
+    const run_data *data = o->data;
+    fputs("<dl>\n<dt>Data<dd>", out);
+    markup_text(out, fcnn_section_text(net_of(o), "data"));
+    fputs(": ", out);
+    markup_count(out, data->train.count);
+    fputs(" training", out);
+    if (data->validation.count) {
+        fputs(" and ", out);
+        markup_count(out, data->validation.count);
+        fprintf(out, " %s", report_scored_name(o));
+    }
+    fprintf(out, " images, %d classes (chance: ", data->dataset->classes);
+    markup_percent(out, 1.0 / data->dataset->classes);
+    fprintf(out, "); batch %d", o->batch);
+    write_input(out, o);
+    fputs("\n<dt>Folder<dd>", out);
+    markup_text(out, o->folder);
+    fputs("\n<dt>Device<dd>", out);
+    markup_text(out, fcnn_graph_device(o->graph)->description);
+#if defined(__clang__)
+    const char *compiler = "";
+#else
+    const char *compiler = "GCC ";
+#endif
+    fprintf(out, "\n<dt>Version<dd>fcnn %s, compiled by %s%s\n</dl>\n", FCNN_VERSION, compiler,
+            __VERSION__);
+}
+
+/* ---- Head ---- */
+
+/* "alexnet on photos" */
+static void write_title(FILE *out, const report_options *o) {
+    const char *data = fcnn_section_text(net_of(o), "data");
+    bool name = fcnn_dataset_is_name(data);
+    char shown[256];
+    snprintf(shown, sizeof shown, "%s", name ? data : report_last_part(data));
+    if (name) shown[strcspn(shown, ":")] = '\0';
+    markup_text(out, o->title);
+    fputs(" on ", out);
+    markup_text(out, shown);
+}
+
+/* As it was typed, in lines that break at its spaces alone. */
+static void write_command(FILE *out, const char *command) {
+    char word[512];
+    fputs("<pre class=\"command\">", out);
+    while (*command) {
+        size_t spaces = strspn(command, " "), length = strcspn(command + spaces, " ");
+        fprintf(out, "%.*s<span>", (int)spaces, command);
+        for (command += spaces; length;) {
+            size_t part = length < sizeof word - 1 ? length : sizeof word - 1;
+            memcpy(word, command, part);
+            word[part] = '\0';
+            markup_lines(out, word);
+            command += part;
+            length -= part;
+        }
+        fputs("</span>", out);
+    }
+    fputs("</pre>\n", out);
+}
+
+static void write_head(FILE *out, const report_options *o, const run_log *log) {
+    char date[64] = "";
+    time_t now = time(NULL);
+    struct tm local;
+    if (localtime_r(&now, &local)) strftime(date, sizeof date, "%d %B %Y, %H:%M %Z", &local);
+    fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+          "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>",
+          out);
+    write_title(out, o);
+    fprintf(out, " &ndash; fcnn</title>\n<style>\n%s</style></head>\n<body>\n<h1>", report_style);
+    write_title(out, o);
+    fprintf(out, "</h1>\n<p class=\"date\">fcnn run, reported on %s</p>\n",
+            date[0] == '0' ? date + 1 : date);
+    write_lead(out, o, log);
+    write_facts(out, o);
+    fputs("<h3>Command</h3>\n", out);
+    write_command(out, o->command);
+    fputs("<details><summary>The cfg, options included</summary>\n<pre>", out);
+    markup_lines(out, o->config_text);
+    fputs("</pre></details>\n", out);
+}
+
+/* ---- The file ---- */
+
+static fcnn_status write_page(FILE *out, const report_options *o, const run_log *log) {
+    int scored = epoch_of(log, last_validated(log));
+    write_head(out, o, log);
+    FCNN_TRY(report_write_curves(out, log, report_scored_name(o)));
+    FCNN_TRY(report_write_speed(out, log, o));
+    FCNN_TRY(report_write_confusion(out, o, scored));
+    FCNN_TRY(report_write_kernels(out, o->graph));
+    FCNN_TRY(report_write_mistakes(out, o, scored));
+    report_write_layers(out, o->graph, o->batch);
+    fputs("</body></html>\n", out);
+    return FCNN_OK;
+}
+
+static fcnn_status write_file(const report_options *o, const run_log *log) {
+    char path[PATH_MAX];
+    fcnn_output output;
+    rundir_file(o->folder, RUNDIR_REPORT, path);
+    FCNN_TRY(fcnn_output_open(path, &output));
+    return fcnn_output_close(&output, write_page(output.stream, o, log));
+}
+
+fcnn_status report_write(const report_options *options) {
+    run_log log;
+    FCNN_TRY(run_log_read(options->folder, &log));
+    fcnn_status status = write_file(options, &log);
+    run_log_clear(&log);
+    return status;
+}

@@ -1,0 +1,14 @@
+/* report.html: one self-contained file about a run. */
+#ifndef FCNN_TRAIN_REPORT_REPORT_H
+#define FCNN_TRAIN_REPORT_REPORT_H
+
+#include "subject.h"
+
+#define RUNDIR_REPORT "report.html"
+
+/* Writes folder/report.html, by a temporary file that takes its place when it is whole: a failure
+ * leaves an earlier report as it was. FCNN_ERROR_IO names the file; a log.csv that is missing or
+ * not as expected is an error that names it too. Images that cannot be read are left out. */
+fcnn_status report_write(const report_options *options);
+
+#endif

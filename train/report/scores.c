@@ -1,0 +1,312 @@
+/* The confusion matrix and the worst mistakes. A matrix of more than 40 classes
+ * cannot be read: its most frequent confusions and the recall of each class stand
+ * in its place. */
+#include "sections.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "markup.h"
+#include "picture.h"
+
+enum {
+    MATRIX_CLASSES_MAX = 40,
+    ROOMY_CLASSES_MAX = 16,
+    PAIRS_MAX = 30,
+    PICTURE_SIDE = 128,
+    NAME_BYTES = 512,
+    NAME_SHOWN = 18 /* characters */
+};
+
+static const char no_evaluation[] =
+    "<p class=\"note\">Missing: nothing has been scored on held-out images, or not since the run "
+    "was resumed.</p>";
+
+/* "The 600 validation images after epoch 12. " */
+static void write_subject(FILE *out, const report_options *o, int epoch) {
+    fputs("The ", out);
+    markup_count(out, o->evaluation->score.images);
+    fprintf(out, " %s image%s", report_scored_name(o), o->evaluation->score.images == 1 ? "" : "s");
+    if (epoch) fprintf(out, " after epoch %d", epoch);
+    fputs(". ", out);
+}
+
+/* ---- Sums over the matrix ---- */
+
+typedef struct {
+    int label, predicted;
+    int64_t images;
+} confused_pair;
+
+static int64_t at(const evaluation *e, int label, int predicted) {
+    return e->confusion[(int64_t)label * e->classes + predicted];
+}
+
+static int64_t row_sum(const evaluation *e, int label) {
+    int64_t sum = 0;
+    for (int i = 0; i < e->classes; i++) sum += at(e, label, i);
+    return sum;
+}
+
+static int64_t column_sum(const evaluation *e, int predicted) {
+    int64_t sum = 0;
+    for (int i = 0; i < e->classes; i++) sum += at(e, i, predicted);
+    return sum;
+}
+
+/* NaN where there is no image. */
+static double part_of(int64_t part, int64_t whole) {
+    return whole ? (double)part / (double)whole : NAN;
+}
+
+/* ---- Heat map ---- */
+
+/* Whole ones: a row of many classes has room for no more. */
+static void write_whole_percent(FILE *out, double part) {
+    if (isfinite(part))
+        fprintf(out, "<td>%.0f&nbsp;%%", 100 * part);
+    else
+        fputs("<td>&ndash;", out);
+}
+
+/* Opacity grows with the root, so that rare confusions still show. */
+static void write_cell(FILE *out, const evaluation *e, int label, int predicted, int64_t images) {
+    int64_t count = at(e, label, predicted);
+    double strength = images ? sqrt((double)count / (double)images) : 0;
+    if (!count) {
+        fputs("<td>", out);
+        return;
+    }
+    fprintf(out, "<td class=\"%s%s\" style=\"--a:%.2f\">", label == predicted ? "hit" : "miss",
+            strength > 0.6 ? " full" : "", strength);
+    markup_count(out, count);
+}
+
+static void write_matrix(FILE *out, const evaluation *e, const char *const *names) {
+    fprintf(out,
+            "<div class=\"wide\"><table class=\"matrix numbers%s\"><thead><tr>"
+            "<th>true \\ predicted",
+            e->classes > ROOMY_CLASSES_MAX ? " tight" : "");
+    for (int i = 0; i < e->classes; i++) {
+        fputs("<th class=\"turned\"><span>", out);
+        markup_text(out, names[i]);
+        fputs("</span>", out);
+    }
+    fputs("<th>images<th>recall</thead><tbody>\n", out);
+    for (int i = 0; i < e->classes; i++) {
+        int64_t images = row_sum(e, i);
+        fputs("<tr><th>", out);
+        markup_text(out, names[i]);
+        for (int j = 0; j < e->classes; j++) write_cell(out, e, i, j, images);
+        fputs("<td class=\"edge\">", out);
+        markup_count(out, images);
+        write_whole_percent(out, part_of(at(e, i, i), images));
+        fputc('\n', out);
+    }
+    fputs("</tbody><tfoot><tr><th>precision", out);
+    for (int j = 0; j < e->classes; j++)
+        write_whole_percent(out, part_of(at(e, j, j), column_sum(e, j)));
+    fputs("<td class=\"edge\"><td></tfoot></table></div>\n", out);
+}
+
+/* ---- Lists, for many classes ---- */
+
+static int by_images(const void *a, const void *b) {
+    const confused_pair *x = a, *y = b;
+    if (x->images != y->images) return x->images < y->images ? 1 : -1;
+    if (x->label != y->label) return x->label < y->label ? -1 : 1;
+    return x->predicted < y->predicted ? -1 : x->predicted > y->predicted;
+}
+
+/* The most frequent pairs, sorted: each one found takes the place of the last. */
+static int find_pairs(const evaluation *e, confused_pair pairs[PAIRS_MAX]) {
+    int count = 0;
+    for (int i = 0; i < e->classes; i++)
+        for (int j = 0; j < e->classes; j++) {
+            confused_pair pair = {i, j, at(e, i, j)};
+            if (i == j || !pair.images) continue;
+            if (count == PAIRS_MAX && by_images(&pair, &pairs[count - 1]) >= 0) continue;
+            int place = count < PAIRS_MAX ? count++ : count - 1;
+            for (; place && by_images(&pair, &pairs[place - 1]) < 0; place--)
+                pairs[place] = pairs[place - 1];
+            pairs[place] = pair;
+        }
+    return count;
+}
+
+static void write_pairs(FILE *out, const evaluation *e, const char *const *names) {
+    confused_pair pairs[PAIRS_MAX];
+    int count = find_pairs(e, pairs);
+    fprintf(
+        out,
+        "<h3>Most frequent confusions</h3>\n<div class=\"wide\"><table class=\"numbers\"><thead>"
+        "<tr><th class=\"text\">true class<th class=\"text\">taken for<th>images"
+        "<th>of the class</thead><tbody>\n");
+    for (int i = 0; i < count; i++) {
+        fputs("<tr><td class=\"text\">", out);
+        markup_text(out, names[pairs[i].label]);
+        fputs("<td class=\"text\">", out);
+        markup_text(out, names[pairs[i].predicted]);
+        fputs("<td>", out);
+        markup_count(out, pairs[i].images);
+        fputs("<td>", out);
+        markup_percent(out, part_of(pairs[i].images, row_sum(e, pairs[i].label)));
+        fputc('\n', out);
+    }
+    fputs("</tbody></table></div>\n", out);
+}
+
+typedef struct {
+    int label;
+    double recall;
+    int64_t images;
+} class_recall;
+
+static int by_recall(const void *a, const void *b) {
+    const class_recall *x = a, *y = b;
+    if (x->recall != y->recall) return x->recall < y->recall ? -1 : 1;
+    return x->label < y->label ? -1 : x->label > y->label;
+}
+
+static fcnn_status write_recalls(FILE *out, const evaluation *e, const char *const *names) {
+    class_recall *rows = malloc((size_t)e->classes * sizeof *rows);
+    if (!rows) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the recall of classes");
+    int count = 0;
+    for (int i = 0; i < e->classes; i++) {
+        int64_t images = row_sum(e, i);
+        if (images) rows[count++] = (class_recall){i, part_of(at(e, i, i), images), images};
+    }
+    qsort(rows, (size_t)count, sizeof *rows, by_recall);
+    fputs("<h3>Recall of each class, worst first</h3>\n<ul class=\"recalls\">\n", out);
+    for (int i = 0; i < count; i++) {
+        fprintf(out, "<li style=\"--a:%.3f\"><span>", rows[i].recall);
+        markup_text(out, names[rows[i].label]);
+        fputs("</span><b>", out);
+        markup_percent(out, rows[i].recall);
+        fputs("</b>\n", out);
+    }
+    fputs("</ul>\n", out);
+    if (count < e->classes)
+        fprintf(out, "<p class=\"note\">%d of %d classes have no image in this set.</p>\n",
+                e->classes - count, e->classes);
+    free(rows);
+    return FCNN_OK;
+}
+
+fcnn_status report_write_confusion(FILE *out, const report_options *options, int epoch) {
+    const evaluation *e = options->evaluation;
+    const char *const *names = options->data->dataset->class_names;
+    fcnn_status status = FCNN_OK;
+    fputs("<section><h2>Confusion</h2>\n", out);
+    if (!e || !e->confusion) {
+        fputs(no_evaluation, out);
+    } else if (e->classes <= MATRIX_CLASSES_MAX) {
+        fputs("<p class=\"note\">", out);
+        write_subject(out, options, epoch);
+        fputs("Rows are true classes, columns predicted ones; a colour is the part of its row. "
+              "Recall is the part of a row that is right, precision that of a column.</p>\n",
+              out);
+        write_matrix(out, e, names);
+    } else {
+        fputs("<p class=\"note\">", out);
+        write_subject(out, options, epoch);
+        fputs("</p>\n", out);
+        write_pairs(out, e, names);
+        status = write_recalls(out, e, names);
+    }
+    fputs("</section>\n", out);
+    return status;
+}
+
+/* ---- Mistakes ---- */
+
+static void write_verdict(FILE *out, const char *kind, const char *class_name, double probability) {
+    fprintf(out, "<p class=\"%s\"><b title=\"", kind);
+    markup_text(out, class_name);
+    fputs("\">", out);
+    markup_text(out, class_name);
+    fputs("</b><span>", out);
+    markup_percent(out, probability);
+    fputs("</span></p>", out);
+}
+
+/* Cuts a file's name in its middle, at whole characters, where it is long. */
+static void shorten(const char *name, char *shown, size_t bytes) {
+    int count = 0, number = 0;
+    size_t used = 0;
+    for (const char *c = name; *c; c++) count += (*c & 0xc0) != 0x80;
+    for (; *name && used + 4 < bytes; name++) {
+        number += (*name & 0xc0) != 0x80;
+        bool left_out =
+            count > NAME_SHOWN && number > NAME_SHOWN / 2 && number <= count - NAME_SHOWN / 2 + 1;
+        if (!left_out)
+            shown[used++] = *name;
+        else if (number == NAME_SHOWN / 2 + 1 && (*name & 0xc0) != 0x80)
+            used += (size_t)snprintf(shown + used, bytes - used, "\xe2\x80\xa6");
+    }
+    shown[used] = '\0';
+}
+
+static void write_file_name(FILE *out, const char *path) {
+    char shown[4 * NAME_SHOWN + 8];
+    shorten(report_last_part(path), shown, sizeof shown);
+    fputs("<small title=\"", out);
+    markup_text(out, path);
+    fputs("\">", out);
+    markup_text(out, shown);
+    fputs("</small>", out);
+}
+
+static fcnn_status write_mistake(FILE *out, fcnn_dataset *data, fcnn_split split, const mistake *m,
+                                 const fcnn_image *image) {
+    picture small;
+    char name[NAME_BYTES];
+    FCNN_TRY(picture_fit(image, PICTURE_SIDE, &small));
+    data->describe(data, split, m->index, name, sizeof name);
+    fprintf(out, "<figure><img alt=\"\"%s width=\"%d\" height=\"%d\" src=\"",
+            small.width < PICTURE_SIDE / 2 && small.height < PICTURE_SIDE / 2 ? " class=\"pixels\""
+                                                                              : "",
+            small.width, small.height);
+    fcnn_status status = picture_write(out, &small);
+    fputs("\"><figcaption>", out);
+    write_verdict(out, "true", data->class_names[m->label], m->probability);
+    write_verdict(out, "taken", data->class_names[m->predicted], m->predicted_probability);
+    write_file_name(out, name);
+    fputs("</figcaption></figure>\n", out);
+    free(small.pixels);
+    return status;
+}
+
+fcnn_status report_write_mistakes(FILE *out, const report_options *options, int epoch) {
+    const evaluation *e = options->evaluation;
+    fcnn_dataset *data = options->data->dataset;
+    fputs("<section><h2>Worst mistakes</h2>\n", out);
+    if (!e) {
+        fputs(no_evaluation, out);
+    } else if (!e->mistake_count) {
+        fputs("<p class=\"note\">None: every image was classified correctly.</p>", out);
+    } else {
+        int unread = 0;
+        fputs("<p class=\"note\">", out);
+        write_subject(out, options, epoch);
+        fputs("Of the wrongly classified ones those whose true class was given the smallest "
+              "probability, worst first. The true class stands above what the image was taken "
+              "for, each with the probability it was given.</p>\n<div class=\"mistakes\">\n",
+              out);
+        for (int i = 0; i < e->mistake_count; i++) {
+            fcnn_image image;
+            if (data->read(data, e->split, e->mistakes[i].index, &image)) {
+                unread++;
+                continue;
+            }
+            fcnn_status status = write_mistake(out, data, e->split, &e->mistakes[i], &image);
+            fcnn_image_clear(&image);
+            FCNN_TRY(status);
+        }
+        fputs("</div>\n", out);
+        if (unread) fprintf(out, "<p class=\"note\">%d more could not be read.</p>\n", unread);
+    }
+    fputs("</section>\n", out);
+    return FCNN_OK;
+}

@@ -1,0 +1,50 @@
+/* The parts of report.html, one file each. Every write_ function writes a whole
+ * <section>; failures to write show at the end, on the stream itself. */
+#ifndef FCNN_TRAIN_REPORT_SECTIONS_H
+#define FCNN_TRAIN_REPORT_SECTIONS_H
+
+#include "subject.h"
+#include "train/run/log.h"
+
+/* ---- curves.c ---- */
+
+fcnn_status report_write_curves(FILE *out, const run_log *log, const char *validation_name);
+fcnn_status report_write_speed(FILE *out, const run_log *log, const report_options *options);
+
+/* ---- scores.c ---- */
+
+/* `epoch` is the one after which options->evaluation was made; 0: not known. */
+fcnn_status report_write_confusion(FILE *out, const report_options *options, int epoch);
+fcnn_status report_write_mistakes(FILE *out, const report_options *options, int epoch);
+
+/* ---- kernels.c ---- */
+
+enum { REPORT_KERNELS_MAX = 96, REPORT_PLANE_RADIUS = 13, REPORT_TAPS_MAX = 15 };
+
+/* The first convolution's kernels. */
+typedef struct {
+    const char *layer; /* NULL: the network has none */
+    bool spectral;     /* the spectrum is the parameter, and the taps are its inverse transform */
+    int filters;       /* shown */
+    int all_filters, channels;
+    int grid;      /* of the transform: pixels across */
+    int size;      /* taps across; of a spectrum, of the middle that is shown */
+    double *taps;  /* [filters][channels][size][size] */
+    int plane;     /* bins across, DC in the middle */
+    int step;      /* every step-th bin */
+    double *gains; /* [filters][plane][plane] root mean square of |H| over the channels */
+} report_kernels;
+
+fcnn_status report_kernels_read(fcnn_graph *graph, report_kernels *kernels);
+void report_kernels_clear(report_kernels *kernels);
+fcnn_status report_write_kernels(FILE *out, fcnn_graph *graph);
+
+/* ---- style.c ---- */
+
+extern const char report_style[]; /* the CSS */
+
+/* ---- layers.c ---- */
+
+void report_write_layers(FILE *out, const fcnn_graph *graph, int batch);
+
+#endif

@@ -1,0 +1,20 @@
+/* Names and figures that several sections tell. */
+#include "subject.h"
+
+#include <string.h>
+
+const char *report_scored_name(const report_options *o) {
+    const run_data *data = o->data;
+    return data->validation.name ? data->validation.name : "validation";
+}
+
+bool report_cache_usage(const run_data *data, fcnn_spectra_usage *usage) {
+    if (!data->spectra || data->spectra == data->dataset) return false;
+    *usage = fcnn_spectra_used(data->spectra);
+    return *usage->path != '\0';
+}
+
+const char *report_last_part(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}

@@ -1,0 +1,277 @@
+/* Opening and splitting a data set, its spectra and their cache, and what the
+ * user is told of them. */
+#include "data.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/progress.h"
+
+enum { STATISTICS_IMAGES = 2048, LINES_MOST = 50 };
+
+/* A path of the cfg, relative to the cfg's folder; into PATH_MAX bytes. */
+static void resolve(const fcnn_config *config, const char *text, char *path) {
+    snprintf(path, PATH_MAX, "%s%s", text[0] == '/' ? "" : config->folder, text);
+}
+
+/* net.data as a name, or as a path from here; into PATH_MAX bytes. */
+static void data_spec(const fcnn_config *config, char *spec) {
+    const char *text = fcnn_section_text(&config->sections[0], "data");
+    if (fcnn_dataset_is_name(text))
+        snprintf(spec, PATH_MAX, "%s", text);
+    else
+        resolve(config, text, spec);
+}
+
+fcnn_status run_data_open_dataset(const fcnn_config *config, fcnn_dataset **dataset) {
+    uint64_t seed = (uint64_t)fcnn_section_int(&config->sections[0], "seed");
+    char spec[PATH_MAX];
+    data_spec(config, spec);
+    return fcnn_dataset_open(spec, seed, dataset);
+}
+
+static int64_t at_most(int64_t count, int64_t limit) {
+    return limit > 0 && limit < count ? limit : count;
+}
+
+static int ascending(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+fcnn_status run_data_count_classes(const run_data *s, int64_t **out) {
+    const fcnn_dataset *data = s->dataset;
+    int64_t *images = *out = calloc((size_t)data->classes, sizeof *images);
+    if (!images) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to count the classes");
+    for (int64_t i = 0; i < s->train.count; i++)
+        images[data->labels[s->train.split][s->train.indices ? s->train.indices[i] : i]]++;
+    return FCNN_OK;
+}
+
+/* Splits the images in this order into `held` and `train`, each class in its share: quota[c] of it
+ * are held. */
+static void split_by_class(const run_data *s, const int64_t *order, int64_t *quota, int64_t *held,
+                           int64_t *train) {
+    const int32_t *labels = s->dataset->labels[s->train.split];
+    for (int64_t i = 0; i < s->train.count; i++) {
+        int64_t *left = &quota[labels[order[i]]];
+        if (*left > 0)
+            *held++ = order[i];
+        else
+            *train++ = order[i];
+        (*left)--;
+    }
+}
+
+/* Images of each class to its share; rounded so that the shares add up to that of all. */
+static void make_quotas(double fraction, int classes, int64_t *quota) {
+    int64_t before = 0, held = 0;
+    for (int c = 0; c < classes; c++) {
+        before += quota[c];
+        quota[c] = (int64_t)llround(fraction * (double)before) - held;
+        held += quota[c];
+    }
+}
+
+/* Holds out a random part of each class's training images. */
+static fcnn_status hold_out(run_data *s, double fraction, uint64_t seed) {
+    int64_t all = s->train.count, held = (int64_t)llround(fraction * (double)all);
+    if (held < 1 || held >= all)
+        return fcnn_status_set(FCNN_ERROR_CONFIG,
+                               "val_fraction=%g of %lld training images leaves %lld to validate "
+                               "on and %lld to train on; both need one at least",
+                               fraction, (long long)all, (long long)held, (long long)(all - held));
+    int64_t *order = malloc((size_t)all * sizeof *order), *quota = NULL;
+    int64_t *chosen = malloc((size_t)held * sizeof *chosen);
+    int64_t *train = malloc((size_t)(all - held) * sizeof *train);
+    fcnn_status status = run_data_count_classes(s, &quota);
+    if (!status && (!order || !chosen || !train))
+        status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the validation split");
+    if (!status) {
+        fcnn_random random = {seed, FCNN_STREAM_SPLIT, 0};
+        fcnn_random_permutation(&random, all, order);
+        make_quotas(fraction, s->dataset->classes, quota);
+        split_by_class(s, order, quota, chosen, train);
+        qsort(chosen, (size_t)held, sizeof *chosen, ascending);
+        qsort(train, (size_t)(all - held), sizeof *train, ascending);
+    }
+    free(order);
+    free(quota);
+    if (status) {
+        free(chosen);
+        free(train);
+        return status;
+    }
+    if (s->validation.count && !s->dataset->held_out_is_test)
+        fprintf(stderr, "val_fraction: the data's own validation images are not chosen by; they "
+                        "are scored once, at the end, as a test set\n");
+    s->test = s->validation;
+    s->test.name = "test";
+    s->validation = (image_set){FCNN_SPLIT_TRAIN, held, chosen, "validation"};
+    s->train.indices = train;
+    s->train.count = all - held;
+    s->may_choose = true;
+    return FCNN_OK;
+}
+
+/* A class without a training image is never learned. */
+static fcnn_status warn_of_empty_classes(const run_data *s, bool limited) {
+    const fcnn_dataset *data = s->dataset;
+    int64_t *images;
+    FCNN_TRY(run_data_count_classes(s, &images));
+    int empty = 0, example = 0;
+    for (int c = data->classes - 1; c >= 0; c--) {
+        if (images[c]) continue;
+        empty++;
+        example = c;
+    }
+    free(images);
+    if (empty)
+        fprintf(stderr, "warning: %d of %d classes have no training image, '%s' for one%s\n", empty,
+                data->classes, data->class_names[example],
+                limited ? " (--limit takes the first images in the data's order)" : "");
+    return FCNN_OK;
+}
+
+fcnn_status run_data_advise(const run_data *s, bool limited) {
+    if (!s->validation.count)
+        fprintf(stderr, "nothing is held out to score on: --val-fraction 0.2 would hold out a "
+                        "fifth\n");
+    if (s->dataset->classes == 1)
+        fprintf(stderr, "warning: '%s' is the only class: there is nothing to learn\n",
+                s->dataset->class_names[0]);
+    return warn_of_empty_classes(s, limited);
+}
+
+fcnn_status run_data_open(const fcnn_config *config, int64_t limit, run_data *s) {
+    const fcnn_section *net = &config->sections[0];
+    *s = (run_data){0};
+    FCNN_TRY(run_data_open_dataset(config, &s->dataset));
+    run_data_name_problems(s);
+    const fcnn_dataset *data = s->dataset;
+    s->train = (image_set){FCNN_SPLIT_TRAIN, at_most(data->count[FCNN_SPLIT_TRAIN], limit), NULL,
+                           "training"};
+    s->validation =
+        (image_set){FCNN_SPLIT_HELD_OUT, at_most(data->count[FCNN_SPLIT_HELD_OUT], limit), NULL,
+                    data->held_out_is_test ? "test" : "validation"};
+    s->may_choose = s->validation.count > 0 && !data->held_out_is_test;
+    if (s->train.count < 1)
+        return fcnn_status_set(FCNN_ERROR_FORMAT, "the data has no training images");
+    double fraction = fcnn_section_real(net, "val_fraction");
+    return fraction > 0 ? hold_out(s, fraction, (uint64_t)fcnn_section_int(net, "seed")) : FCNN_OK;
+}
+
+/* ---- Spectra ---- */
+
+static bool has_spectra(const run_data *s) { return s->spectra && s->spectra != s->dataset; }
+
+static void describe_cache(const fcnn_spectra_usage *usage) {
+    double mib = (double)usage->bytes / 1048576.0;
+    fprintf(stderr, "cache: %s, %.1f %s for %lld images, %lld stored\n", usage->path,
+            mib < 1024 ? mib : mib / 1024, mib < 1024 ? "MiB" : "GiB", (long long)usage->images,
+            (long long)usage->stored);
+}
+
+static int thread_count(const fcnn_device *device) {
+    return device->threads > 0 ? device->threads : 1;
+}
+
+fcnn_status run_data_open_spectra(const fcnn_config *config, const fcnn_graph *graph,
+                                  fcnn_device *device, run_data *s) {
+    const fcnn_section *net = &config->sections[0];
+    const char *folder = fcnn_section_text(net, "cache");
+    char data[PATH_MAX], real[PATH_MAX], cache[PATH_MAX], *notes;
+    data_spec(config, data);
+    resolve(config, folder, cache);
+    bool path = !fcnn_dataset_is_name(data) && realpath(data, real);
+    if (!device->backend->image_to_spectrum) {
+        FCNN_TRY(fcnn_device_open("cpu", thread_count(device), &s->transformer));
+        device = s->transformer;
+    }
+    fcnn_spectra_options options = {
+        .source = s->dataset,
+        .data = path ? real : data,
+        .device = device,
+        .placement = *fcnn_graph_placement(graph),
+        .radius = fcnn_graph_input_radius(graph),
+        .cache = fcnn_section_is(net, "cache", "none") ? NULL : cache,
+        .type = fcnn_section_is(net, "cache_type", "half") ? FCNN_FLOAT16 : FCNN_FLOAT32};
+    FCNN_TRY(fcnn_spectra_open(&options, &s->spectra, &notes));
+    fputs(notes, stderr);
+    free(notes);
+    fcnn_spectra_usage usage = fcnn_spectra_used(s->spectra);
+    if (*usage.path && !s->quiet) describe_cache(&usage);
+    return FCNN_OK;
+}
+
+fcnn_status run_data_prepare(const fcnn_config *config, const fcnn_graph *graph,
+                             fcnn_device *device, run_data *s) {
+    FCNN_TRY(run_data_open_spectra(config, graph, device, s));
+    double started = progress_now();
+    FCNN_TRY(fcnn_dataset_statistics(s->spectra, s->train.split, s->train.indices, s->train.count,
+                                     STATISTICS_IMAGES, thread_count(device), &s->statistics));
+    /* With an empty cache much of the first epoch's work is done here. */
+    double seconds = progress_now() - started;
+    if (seconds >= 1 && !s->quiet)
+        fprintf(stderr, "read %lld images for their mean and deviation in %.1f s\n",
+                (long long)at_most(s->train.count, STATISTICS_IMAGES), seconds);
+    return FCNN_OK;
+}
+
+void run_data_close(run_data *s) {
+    free(s->train.indices);
+    free(s->validation.indices);
+    if (has_spectra(s)) fcnn_dataset_close(s->spectra);
+    fcnn_dataset_close(s->dataset);
+    fcnn_device_close(s->transformer);
+    *s = (run_data){0};
+}
+
+/* ---- What the user is told ---- */
+
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Those from the first one on that is not yet named, each with the same ending. */
+static void name_some(run_data *s, const fcnn_problems *problems, int64_t *named,
+                      const char *ending) {
+    int64_t left = problems->count - *named;
+    for (; *named < problems->count && s->lines < LINES_MOST; s->lines++, left--)
+        fprintf(stderr, "problem: %s%s\n", problems->messages[(*named)++], ending);
+    if (left) fprintf(stderr, "... and %lld more\n", (long long)left);
+    *named = problems->count;
+}
+
+void run_data_name_problems(run_data *s) {
+    name_some(s, &s->dataset->problems, &s->named, "");
+    if (!has_spectra(s)) return;
+    /* In the order in which threads met them. */
+    fcnn_problems *found = &s->spectra->problems;
+    if (found->count > s->spectra_named)
+        qsort(found->messages + s->spectra_named, (size_t)(found->count - s->spectra_named),
+              sizeof *found->messages, by_text);
+    name_some(s, found, &s->spectra_named, " (left out)");
+}
+
+static void summarise_cache(const fcnn_spectra_usage *usage) {
+    int64_t reads = usage->hits + usage->misses;
+    fprintf(stderr, "cache: %lld of %lld images stored; %lld hits, %lld misses, hit rate %.1f %%\n",
+            (long long)usage->stored, (long long)usage->images, (long long)usage->hits,
+            (long long)usage->misses, reads ? 100.0 * (double)usage->hits / (double)reads : 0.0);
+}
+
+void run_data_summarise(const run_data *s) {
+    int64_t bad = s->dataset->problems.count + (has_spectra(s) ? s->spectra->problems.count : 0);
+    if (bad)
+        fprintf(stderr, "%lld problem%s with the images, named above%s\n", (long long)bad,
+                bad == 1 ? "" : "s", bad > s->lines ? " in part" : "");
+    if (!has_spectra(s)) return;
+    fcnn_spectra_usage usage = fcnn_spectra_used(s->spectra);
+    if (*usage.path && !s->quiet) summarise_cache(&usage);
+    if (*usage.stopped)
+        fprintf(stderr, "warning: the cache %s was %s\n", usage.path, usage.stopped);
+}

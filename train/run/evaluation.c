@@ -1,0 +1,115 @@
+/* Scoring a network on a set of images. What was predicted is told from the logits, as the
+ * score is, so that the confusion matrix adds up to it. */
+#include "evaluation.h"
+
+#include <stdlib.h>
+
+#include "files.h"
+#include "train/csv.h"
+
+/* The largest logit; of equal ones that of the lower class. */
+static int32_t predicted_class(const float *logits, int classes) {
+    int32_t best = 0;
+    for (int32_t c = 1; c < classes; c++)
+        if (logits[c] > logits[best]) best = c;
+    return best;
+}
+
+/* Keeps the worst ones, in order; of equal ones the earlier image comes first. */
+static void add_mistake(evaluation *e, const mistake *m) {
+    int at = e->mistake_count;
+    if (at == EVALUATION_MISTAKES) {
+        if (!(m->probability < e->mistakes[--at].probability)) return;
+    } else {
+        e->mistake_count++;
+    }
+    for (; at > 0 && m->probability < e->mistakes[at - 1].probability; at--)
+        e->mistakes[at] = e->mistakes[at - 1];
+    e->mistakes[at] = *m;
+}
+
+static void add_batch(evaluation *e, const fcnn_batch *batch, const float *logits,
+                      const float *probabilities) {
+    for (int n = 0; n < batch->count; n++) {
+        int64_t row = (int64_t)n * e->classes;
+        int32_t label = batch->labels[n], found = predicted_class(logits + row, e->classes);
+        e->confusion[(int64_t)label * e->classes + found]++;
+        if (found == label) continue;
+        add_mistake(e, &(mistake){.index = batch->indices[n],
+                                  .label = label,
+                                  .predicted = found,
+                                  .probability = probabilities[row + label],
+                                  .predicted_probability = probabilities[row + found]});
+    }
+}
+
+static fcnn_status evaluate(fcnn_graph *graph, fcnn_loader *loader, float *results, int batch,
+                            const volatile int *interrupted, evaluation *e) {
+    float *logits = results, *probabilities = results + (int64_t)batch * e->classes;
+    const fcnn_batch *images = NULL;
+    FCNN_TRY(fcnn_loader_start(loader, 0, 0));
+    while (!(interrupted && *interrupted)) {
+        FCNN_TRY(fcnn_loader_next(loader, &images));
+        if (!images) break;
+        FCNN_TRY(
+            fcnn_graph_forward(graph, images->images, images->count, images->labels, &e->score));
+        FCNN_TRY(fcnn_graph_logits(graph, logits));
+        FCNN_TRY(fcnn_graph_probabilities(graph, probabilities));
+        add_batch(e, images, logits, probabilities);
+    }
+    return FCNN_OK;
+}
+
+fcnn_status evaluation_run(fcnn_graph *graph, const run_data *data, const image_set *set, int batch,
+                           int threads, const volatile int *interrupted, evaluation *e) {
+    fcnn_loader_options options = {.dataset = data->spectra,
+                                   .split = set->split,
+                                   .indices = set->indices,
+                                   .count = set->count,
+                                   .batch = batch,
+                                   .threads = threads};
+    size_t classes = (size_t)data->dataset->classes;
+    fcnn_loader *loader;
+    *e = (evaluation){.split = set->split, .classes = data->dataset->classes};
+    FCNN_TRY(fcnn_loader_create(&options, &loader));
+    float *results = malloc(2 * (size_t)batch * classes * sizeof *results);
+    e->confusion = calloc(classes * classes, sizeof *e->confusion);
+    fcnn_status status = FCNN_OK;
+    if (!results || !e->confusion)
+        status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to score %s images", set->name);
+    if (!status) status = evaluate(graph, loader, results, batch, interrupted, e);
+    free(results);
+    fcnn_loader_destroy(loader);
+    if (status) evaluation_clear(e);
+    return status;
+}
+
+void evaluation_clear(evaluation *e) {
+    free(e->confusion);
+    *e = (evaluation){0};
+}
+
+/* ---- The matrix as a file ---- */
+
+static void write_matrix(FILE *out, const evaluation *e, const fcnn_dataset *dataset) {
+    fputs("label", out);
+    for (int c = 0; c < e->classes; c++) {
+        fputc(',', out);
+        csv_write_text(out, dataset->class_names[c]);
+    }
+    fputc('\n', out);
+    for (int label = 0; label < e->classes; label++) {
+        csv_write_text(out, dataset->class_names[label]);
+        for (int c = 0; c < e->classes; c++)
+            fprintf(out, ",%lld", (long long)e->confusion[(int64_t)label * e->classes + c]);
+        fputc('\n', out);
+    }
+}
+
+fcnn_status evaluation_write_confusion(const evaluation *e, const fcnn_dataset *dataset,
+                                       const char *path) {
+    fcnn_output output;
+    FCNN_TRY(fcnn_output_open(path, &output));
+    write_matrix(output.stream, e, dataset);
+    return fcnn_output_close(&output, FCNN_OK);
+}

@@ -1,0 +1,66 @@
+/* The state of a training run: what it was asked for, its graph, and how far it
+ * has come. The trainer changes it; phases and position make and keep parts of it. */
+#ifndef FCNN_TRAIN_RUN_STATE_H
+#define FCNN_TRAIN_RUN_STATE_H
+
+#include "evaluation.h"
+
+/* Seconds of the run so far, by what they went to; resumed runs count from the resumption. */
+typedef struct {
+    double input;  /* waiting for the loader */
+    double train;  /* forward and backward */
+    double update; /* optimizer */
+    double validation;
+    double saving; /* models, checkpoints, log and report */
+} run_phases;
+
+struct trainer;
+
+typedef struct {
+    const fcnn_config *config;
+    const char *config_text;    /* the effective cfg but for its cache, saved with every model */
+    const char *title;          /* name of the cfg */
+    const char *folder;         /* of the run */
+    const char *command;        /* as it was typed */
+    const char *resume_command; /* told when interrupted */
+    fcnn_form form;             /* of model.safetensors */
+    fcnn_device *device;
+    fcnn_graph_options graph;  /* of every phase, but for the fraction */
+    const fcnn_graph *largest; /* the last phase's, which need not be allocated */
+    int batch, parts;          /* images a step, and the equal parts that they pass in */
+    bool quiet;                /* nothing but warnings on standard error */
+    const volatile int *interrupted;
+    /* Writes the report of what is known by now; a failure is a warning. */
+    fcnn_status (*report)(const struct trainer *t);
+} trainer_options;
+
+typedef struct trainer {
+    trainer_options options;
+    run_data *run_data;
+    fcnn_bands bands;
+    float *class_weights; /* NULL: all 1 */
+    fcnn_graph *graph;    /* of the current phase */
+    fcnn_optimizer optimizer;
+    int64_t epochs, steps_per_epoch;
+    /* Position: complete epochs, steps of the current one, and its sums so far. */
+    int64_t epoch, epoch_step;
+    fcnn_score score;
+    double seconds;
+    double best_accuracy; /* -1 before a validation that may choose */
+    double best_loss;     /* of that epoch: among equal accuracies the lower loss is better */
+    int64_t best_epoch;
+    int64_t since_best; /* validations since then */
+    /* Of this process alone: */
+    evaluation validation; /* the last one; without images before it */
+    run_phases phases;
+} trainer;
+
+/* The cfg's [net]. */
+const fcnn_section *trainer_net(const trainer *t);
+
+/* Whether patience ended the run. */
+bool trainer_stopped(const trainer *t);
+/* "stopped after epoch 7 of 20: 3 validations without ...": where and why it did. */
+void trainer_describe_stop(const trainer *t, char *text, size_t bytes);
+
+#endif

@@ -1,0 +1,354 @@
+/* The training loop. At the end of an epoch: validate, save the model, log the
+ * row, write the checkpoint; a run killed in between repeats the epoch and gets
+ * the same bits. */
+#include "trainer.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "class_weights.h"
+#include "log.h"
+#include "phases.h"
+#include "position.h"
+#include "rundir.h"
+#include "train/progress.h"
+
+static fcnn_status check_patience(const trainer *t) {
+    if (!fcnn_section_int(trainer_net(t), "patience") || t->run_data->may_choose) return FCNN_OK;
+    return fcnn_config_error(t->options.config, trainer_net(t), "patience",
+                             "patience needs validation images that are no test set: "
+                             "--val-fraction");
+}
+
+/* What leaves on one side enters on the other: more than once around is a mistake. */
+static fcnn_status check_shift(const trainer *t) {
+    int side = fcnn_graph_node_output(t->options.largest, 0)->size;
+    double shift = fcnn_section_real(trainer_net(t), "augment_shift");
+    if (shift <= side) return FCNN_OK;
+    return fcnn_config_error(t->options.config, trainer_net(t), "augment_shift",
+                             "augment_shift=%g: expected at most the %d pixels of the input map",
+                             shift, side);
+}
+
+fcnn_status trainer_create(trainer *t, const trainer_options *options, run_data *s) {
+    const fcnn_section *net = &options->config->sections[0];
+    *t = (trainer){.options = *options,
+                   .run_data = s,
+                   .epochs = fcnn_section_int(net, "epochs"),
+                   .steps_per_epoch = s->train.count / options->batch,
+                   .best_accuracy = -1.0};
+    t->optimizer = fcnn_optimizer_from_config(net, t->steps_per_epoch, t->epochs);
+    FCNN_TRY(fcnn_bands_from_config(options->config, &t->bands));
+    FCNN_TRY(check_patience(t));
+    FCNN_TRY(check_shift(t));
+    return class_weights_read(options->config, s, &t->class_weights);
+}
+
+void trainer_destroy(trainer *t) {
+    fcnn_graph_destroy(t->graph);
+    free(t->class_weights);
+    evaluation_clear(&t->validation);
+    *t = (trainer){0};
+}
+
+fcnn_status trainer_start(trainer *t) {
+    FCNN_TRY(phases_enter(t));
+    return fcnn_graph_initialise(t->graph, (uint64_t)fcnn_section_int(trainer_net(t), "seed"));
+}
+
+fcnn_status trainer_resume(trainer *t) {
+    fcnn_model *model;
+    FCNN_TRY(position_load(t, &model));
+    fcnn_status status = phases_enter(t);
+    if (!status) status = fcnn_model_restore(model, t->graph);
+    if (!status) status = fcnn_model_restore_moments(model, t->graph);
+    fcnn_model_destroy(model);
+    FCNN_TRY(status);
+    FCNN_TRY(log_cut(t->options.folder, t->epoch));
+    rundir_remove_leftovers(t->options.folder);
+    if (t->options.quiet) return FCNN_OK;
+    if (trainer_stopped(t))
+        fprintf(stderr, "the run has stopped early: its patience is over\n");
+    else if (t->epoch >= t->epochs)
+        fprintf(stderr, "the run is complete: more --epochs would go on\n");
+    else
+        fprintf(stderr, "resuming after epoch %" PRId64 ", step %" PRId64 "\n", t->epoch,
+                t->epoch_step);
+    return FCNN_OK;
+}
+
+/* ---- Steps ---- */
+
+/* Adds the time since *started to a phase's; the next one starts now. */
+static void count_time(double *phase, double *started) {
+    double now = progress_now();
+    *phase += now - *started;
+    *started = now;
+}
+
+/* Asking an asynchronous device for the score makes it wait: every so many steps. */
+enum { SCORE_STEPS = 16 };
+
+static bool score_is_due(const trainer *t) {
+    int64_t step = t->epoch_step + 1;
+    return !t->options.device->backend->asynchronous || step % SCORE_STEPS == 0 ||
+           step == t->steps_per_epoch;
+}
+
+/* Adds what was scored since the last time; *finite: whether its loss is. */
+static fcnn_status take_score(trainer *t, bool *finite) {
+    fcnn_score score = {0};
+    FCNN_TRY(fcnn_graph_take_score(t->graph, &score));
+    fcnn_score_add(&t->score, &score);
+    *finite = isfinite(score.loss);
+    return FCNN_OK;
+}
+
+/* Every gradient of a batch. */
+static fcnn_status train_parts(trainer *t, const fcnn_batch *batch, uint64_t seed, int64_t step) {
+    int images = batch->count / t->options.parts;
+    for (int part = 0; part < t->options.parts; part++) {
+        const fcnn_image *first = batch->images + (ptrdiff_t)part * images;
+        bool finite = true;
+        FCNN_TRY(fcnn_graph_train_part(t->graph, first, images,
+                                       batch->labels + (ptrdiff_t)part * images, seed, step, part,
+                                       t->options.parts, NULL));
+        if (score_is_due(t)) FCNN_TRY(take_score(t, &finite));
+        if (!finite) return fcnn_graph_diagnose(t->graph, first, images, seed, step);
+    }
+    return FCNN_OK;
+}
+
+/* After an interruption: the scores of the steps since they were last asked for. */
+static fcnn_status settle_score(trainer *t) {
+    bool finite;
+    FCNN_TRY(take_score(t, &finite));
+    if (finite) return FCNN_OK;
+    FCNN_TRY(fcnn_graph_check(t->graph));
+    return fcnn_status_set(FCNN_ERROR_NUMERIC,
+                           "epoch %" PRId64 ", step %" PRId64 ": the loss is not finite",
+                           t->epoch + 1, t->epoch_step);
+}
+
+static fcnn_status train_batch(trainer *t, const fcnn_batch *batch) {
+    uint64_t seed = (uint64_t)fcnn_section_int(trainer_net(t), "seed");
+    int64_t step = t->epoch * t->steps_per_epoch + t->epoch_step;
+    double started = progress_now();
+    fcnn_status status = train_parts(t, batch, seed, step);
+    count_time(&t->phases.train, &started);
+    if (!status) status = fcnn_optimizer_step(&t->optimizer, t->graph, step, NULL);
+    count_time(&t->phases.update, &started);
+    if (status == FCNN_ERROR_NUMERIC)
+        fcnn_status_prefix(status, "epoch %" PRId64 ", step %" PRId64 ": the loss is not finite",
+                           t->epoch + 1, t->epoch_step + 1);
+    return status;
+}
+
+static void describe(const trainer *t, double started, double before, char *text, size_t bytes) {
+    double seconds = before + progress_now() - started;
+    double images = (double)t->score.images;
+    if (images == 0) { /* not asked for yet */
+        *text = '\0';
+        return;
+    }
+    snprintf(text, bytes, "loss %.3f  accuracy %.3f  %.0f images/s", t->score.loss / images,
+             (double)t->score.correct / images, images / seconds);
+}
+
+static fcnn_status train_epoch(trainer *t, fcnn_loader *loader) {
+    char title[48], text[96];
+    progress bar;
+    snprintf(title, sizeof title, "epoch %" PRId64 "/%" PRId64, t->epoch + 1, t->epochs);
+    progress_start(&bar, title, t->epoch_step, t->steps_per_epoch);
+    bar.terminal &= !t->options.quiet;
+    double before = t->seconds, started = bar.started;
+    fcnn_status status = fcnn_loader_start(loader, t->epoch, t->epoch_step);
+    while (!status && !*t->options.interrupted) {
+        const fcnn_batch *batch;
+        double waited = progress_now();
+        status = fcnn_loader_next(loader, &batch);
+        count_time(&t->phases.input, &waited);
+        if (status || !batch) break;
+        status = train_batch(t, batch);
+        if (status) break;
+        t->epoch_step++;
+        if (bar.terminal) {
+            describe(t, started, before, text, sizeof text);
+            progress_update(&bar, t->epoch_step, text);
+        }
+    }
+    if (!status && *t->options.interrupted) status = settle_score(t);
+    t->seconds = before + progress_now() - started;
+    progress_clear(&bar);
+    return status;
+}
+
+/* ---- Epochs ---- */
+
+static void print_epoch(const trainer *t, const log_row *row) {
+    fprintf(stderr, "epoch %" PRId64 "/%" PRId64 "  train loss %.4f accuracy %.4f", row->epoch,
+            t->epochs, row->train_loss, row->train_accuracy);
+    if (row->validated)
+        fprintf(stderr, "  %s loss %.4f accuracy %.4f", t->run_data->validation.name, row->val_loss,
+                row->val_accuracy);
+    if (row->validated && t->validation.classes > 5) fprintf(stderr, " top-5 %.4f", row->val_top5);
+    fprintf(stderr, "  %.1f s  %.0f images/s\n", row->seconds, row->images_per_second);
+}
+
+/* Scores the epoch where it is due; *done is false where it is not, or was interrupted. */
+static fcnn_status validate(trainer *t, bool *done) {
+    run_data *s = t->run_data;
+    int64_t epoch = t->epoch + 1, every = fcnn_section_int(trainer_net(t), "validate_every");
+    *done = false;
+    if (!s->validation.count || (epoch % every && epoch != t->epochs)) return FCNN_OK;
+    evaluation e;
+    FCNN_TRY(evaluation_run(t->graph, s, &s->validation, t->options.graph.batch,
+                            t->options.device->threads, t->options.interrupted, &e));
+    if (*t->options.interrupted) { /* validated again when resumed */
+        evaluation_clear(&e);
+        return FCNN_OK;
+    }
+    evaluation_clear(&t->validation);
+    t->validation = e;
+    *done = true;
+    if (isfinite(e.score.loss)) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_NUMERIC,
+                           "epoch %" PRId64 ": the %s loss is not finite; the last checkpoint is "
+                           "kept",
+                           epoch, s->validation.name);
+}
+
+static log_row make_row(const trainer *t, bool validated) {
+    const fcnn_score *checked = &t->validation.score;
+    double images = (double)t->score.images, count = validated ? (double)checked->images : 1.0;
+    int64_t step = (t->epoch + 1) * t->steps_per_epoch;
+    return (log_row){.epoch = t->epoch + 1,
+                     .step = step,
+                     .train_loss = t->score.loss / images,
+                     .train_accuracy = (double)t->score.correct / images,
+                     .validated = validated,
+                     .val_loss = checked->loss / count,
+                     .val_accuracy = (double)checked->correct / count,
+                     .val_top5 = (double)checked->correct_top5 / count,
+                     .seconds = t->seconds,
+                     .images_per_second = images / t->seconds,
+                     .band_fraction = fcnn_graph_band_fraction(t->graph),
+                     .learning_rate = t->optimizer.learning_rate *
+                                      fcnn_schedule_factor(&t->optimizer.schedule, step - 1)};
+}
+
+/* Where the validation may choose: the best epoch so far, and how long ago it was. */
+static fcnn_status keep_best(trainer *t, double accuracy, double loss) {
+    if (!t->run_data->may_choose) return FCNN_OK;
+    bool tied = accuracy == t->best_accuracy;
+    if (accuracy < t->best_accuracy || (tied && loss >= t->best_loss)) {
+        t->since_best++;
+        return FCNN_OK;
+    }
+    t->best_accuracy = accuracy;
+    t->best_loss = loss;
+    t->best_epoch = t->epoch;
+    t->since_best = 0;
+    return position_save_model(t, RUNDIR_BEST);
+}
+
+static fcnn_status save_epoch(trainer *t, const log_row *row) {
+    char path[PATH_MAX];
+    FCNN_TRY(position_save_model(t, RUNDIR_MODEL));
+    if (row->validated) {
+        FCNN_TRY(keep_best(t, row->val_accuracy, row->val_loss));
+        rundir_file(t->options.folder, RUNDIR_CONFUSION, path);
+        FCNN_TRY(evaluation_write_confusion(&t->validation, t->run_data->dataset, path));
+    }
+    FCNN_TRY(log_append(t->options.folder, row));
+    return position_save_checkpoint(t);
+}
+
+void trainer_report(trainer *t) {
+    double started = progress_now();
+    if (t->options.report(t))
+        fprintf(stderr, "warning: the report could not be written: %s\n", fcnn_status_message());
+    count_time(&t->phases.saving, &started);
+}
+
+/* Validates and saves; the position then is the start of the next epoch. */
+static fcnn_status end_epoch(trainer *t) {
+    bool validated;
+    double started = progress_now();
+    fcnn_status status = validate(t, &validated);
+    count_time(&t->phases.validation, &started);
+    if (status || *t->options.interrupted) return status;
+    FCNN_TRY(fcnn_graph_check(t->graph));
+    log_row row = make_row(t, validated);
+    t->epoch++;
+    t->epoch_step = 0;
+    t->score = (fcnn_score){0};
+    t->seconds = 0.0;
+    status = save_epoch(t, &row);
+    count_time(&t->phases.saving, &started);
+    FCNN_TRY(status);
+    if (!t->options.quiet) print_epoch(t, &row);
+    run_data_name_problems(t->run_data);
+    if (validated) trainer_report(t);
+    return FCNN_OK;
+}
+
+static fcnn_status interrupted(trainer *t) {
+    FCNN_TRY(fcnn_graph_check(t->graph));
+    FCNN_TRY(position_save_checkpoint(t));
+    fprintf(stderr,
+            "interrupted in epoch %" PRId64 " after step %" PRId64 " of %" PRId64
+            "; %s/%s holds everything\nto go on: %s\n",
+            t->epoch + 1, t->epoch_step, t->steps_per_epoch, t->options.folder, RUNDIR_CHECKPOINT,
+            t->options.resume_command);
+    return FCNN_OK;
+}
+
+static fcnn_status run_epochs(trainer *t, fcnn_loader *loader, bool *finished) {
+    *finished = false;
+    while (t->epoch < t->epochs && !trainer_stopped(t)) {
+        FCNN_TRY(phases_enter(t));
+        FCNN_TRY(train_epoch(t, loader));
+        if (t->epoch_step == t->steps_per_epoch) FCNN_TRY(end_epoch(t));
+        bool complete = t->epoch >= t->epochs || trainer_stopped(t);
+        if (*t->options.interrupted && !complete) return interrupted(t);
+    }
+    *finished = true;
+    return FCNN_OK;
+}
+
+/* What training images are augmented by; false where nothing is asked for. */
+static bool augmentation(const trainer *t, fcnn_augmentation_ranges *ranges) {
+    const fcnn_section *net = trainer_net(t);
+    const fcnn_graph *largest = t->options.largest;
+    double side = fcnn_graph_node_output(largest, 0)->size;
+    *ranges = (fcnn_augmentation_ranges){.mirror = fcnn_section_int(net, "augment_mirror") != 0,
+                                         .shift = fcnn_section_real(net, "augment_shift") / side,
+                                         .truncate = fcnn_section_real(net, "augment_truncate"),
+                                         .jitter = fcnn_section_real(net, "augment_jitter"),
+                                         .radius = fcnn_graph_input_radius(largest)};
+    return ranges->mirror || ranges->shift > 0 || ranges->truncate > 0 || ranges->jitter > 0;
+}
+
+fcnn_status trainer_run(trainer *t, bool *finished) {
+    const run_data *s = t->run_data;
+    fcnn_augmentation_ranges ranges;
+    fcnn_loader_options options = {.dataset = s->spectra,
+                                   .split = s->train.split,
+                                   .indices = s->train.indices,
+                                   .count = s->train.count,
+                                   .batch = t->options.batch,
+                                   .shuffle = true,
+                                   .drop_last = true,
+                                   .seed = (uint64_t)fcnn_section_int(trainer_net(t), "seed"),
+                                   .augmentation = augmentation(t, &ranges) ? &ranges : NULL,
+                                   .threads = t->options.device->threads};
+    fcnn_loader *loader;
+    FCNN_TRY(fcnn_loader_create(&options, &loader));
+    fcnn_status status = run_epochs(t, loader, finished);
+    fcnn_loader_destroy(loader);
+    return status;
+}

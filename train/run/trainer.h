@@ -1,0 +1,25 @@
+/* The training loop: steps, epochs, validation, early stopping, phases of growing
+ * bands, checkpoints, resume. */
+#ifndef FCNN_TRAIN_RUN_TRAINER_H
+#define FCNN_TRAIN_RUN_TRAINER_H
+
+#include "state.h"
+
+/* Checks what the cfg asks of a run: bands, patience, class weights. trainer_destroy follows in any
+ * case. */
+fcnn_status trainer_create(trainer *t, const trainer_options *options, run_data *run_data);
+void trainer_destroy(trainer *t);
+
+/* Makes the first phase's graph, with its initial parameters. */
+fcnn_status trainer_start(trainer *t);
+/* Or continues from folder/checkpoint.safetensors: parameters, moments, position, log. */
+fcnn_status trainer_resume(trainer *t);
+
+/* Trains to the last epoch, or until patience ends it. *finished is false where it was
+ * interrupted: a checkpoint has been written then. */
+fcnn_status trainer_run(trainer *t, bool *finished);
+
+/* The report with what is known by now; a failure is a warning. */
+void trainer_report(trainer *t);
+
+#endif
