@@ -5,7 +5,7 @@
 const fcnn_backend CPU(backend) = {
     .name = "cpu",
     .product_flops = 6,
-#define DEVICE(type, name, parameters)                               .name = fcnn_cpu_##name,
+#define DEVICE(type, name, parameters)                              .name = fcnn_cpu_##name,
 #define COMMON(name, phase, flops, bytes, parameters, arguments)    .name = fcnn_cpu_##name,
 #define OPERATION(name, phase, flops, bytes, parameters, arguments) .name = CPU(name),
 #include "operations.def"

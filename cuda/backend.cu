@@ -6,7 +6,7 @@ static fcnn_backend make_backend() {
     b.name = "cuda";
     b.asynchronous = true;
     b.product_flops = 8;
-#define DEVICE(type, name, parameters)                               b.name = cuda_##name;
+#define DEVICE(type, name, parameters) b.name = cuda_##name;
 #define OPTIONAL(name, phase, flops, bytes, parameters, arguments)
 #define OPERATION(name, phase, flops, bytes, parameters, arguments) b.name = cuda_##name;
 #include "operations.def"

@@ -34,8 +34,7 @@ static double products_of(const fcnn_fold *fold, const fcnn_tensor *out) {
      (in)->images)
 
 static double product_bytes(const fcnn_fold *fold, const fcnn_tensor *in, const fcnn_tensor *out) {
-    return traffic(in) + traffic(out) +
-           8.0 * products_of(fold, out) * in->channels * out->channels;
+    return traffic(in) + traffic(out) + 8.0 * products_of(fold, out) * in->channels * out->channels;
 }
 
 static double kernel_numbers(const fcnn_kernel_shape *s) {

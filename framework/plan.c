@@ -111,7 +111,8 @@ static fcnn_status plan_outputs(fcnn_graph *graph) {
 /* A view that alone reads all of its input shares its gradient too. */
 static bool shares_gradient(const fcnn_graph *graph, const fcnn_node *view) {
     const fcnn_node *input = graph->nodes[view->inputs[0]];
-    return (view->type->flags & FCNN_LAYER_VIEW) && input->consumer_count == 1 && input->output.radius == view->output.radius;
+    return (view->type->flags & FCNN_LAYER_VIEW) && input->consumer_count == 1 &&
+           input->output.radius == view->output.radius;
 }
 
 static fcnn_status plan_gradient(fcnn_graph *graph, fcnn_node *node) {

@@ -18,8 +18,8 @@ typedef struct {
 #define POINTWISE_ROW(name)        {#name, POINTWISE, {FCNN_RULE_##name, false}},
 #define PER_BIN_ROW(name, learned) {#name, PER_BIN, {FCNN_RULE_##name, learned}},
 
-static const activation_row rows[] = {FCNN_POINTWISE_RULES(POINTWISE_ROW)
-                                          FCNN_PER_BIN_RULES(PER_BIN_ROW){"srelu", SRELU, {0, true}}};
+static const activation_row rows[] = {
+    FCNN_POINTWISE_RULES(POINTWISE_ROW) FCNN_PER_BIN_RULES(PER_BIN_ROW){"srelu", SRELU, {0, true}}};
 
 /* The section's key that names the function. */
 static const char *function_key(const fcnn_section *section) {

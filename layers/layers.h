@@ -72,8 +72,8 @@ fcnn_status fcnn_norm_plan(fcnn_graph *graph, fcnn_node *node, fcnn_norm *norm);
 /* *of_batch: whether the pass takes the batch's statistics, or the running ones. */
 fcnn_norm_constants fcnn_norm_constants_of(const fcnn_pass *pass, bool *of_batch);
 /* In inference y = scale x + shift at DC; both [channels], host memory. */
-fcnn_status fcnn_norm_read_affine(fcnn_graph *graph, const fcnn_norm *norm, int channels, float *scale,
-                             float *shift);
+fcnn_status fcnn_norm_read_affine(fcnn_graph *graph, const fcnn_norm *norm, int channels,
+                                  float *scale, float *shift);
 
 /* srelu's part of a node's state, and what srelu.c does for the layers that have one. */
 typedef struct {

@@ -86,11 +86,10 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     return FCNN_OK;
 }
 
-fcnn_status fcnn_norm_read_affine(fcnn_graph *graph, const fcnn_norm *norm, int channels, float *scale,
-                             float *shift) {
+fcnn_status fcnn_norm_read_affine(fcnn_graph *graph, const fcnn_norm *norm, int channels,
+                                  float *scale, float *shift) {
     float host[4][256];
-    const int parameters[4] = {norm->gamma, norm->beta, norm->running_mean,
-                               norm->running_variance};
+    const int parameters[4] = {norm->gamma, norm->beta, norm->running_mean, norm->running_variance};
     for (int first = 0; first < channels; first += 256) {
         int count = channels - first < 256 ? channels - first : 256;
         for (int i = 0; i < 4; i++)

@@ -143,8 +143,7 @@ static void run_device(const problem *p) {
     fcnn_tensor dy = operand(p, CASE_INPUT, &p->out, p->dy_float);
     fcnn_tensor y = operand(p, CASE_OUTPUT, &p->out, NULL);
     fcnn_tensor dx = operand(p, CASE_OUTPUT, &p->in, NULL);
-    if (p->band)
-        CASE_CALL(pool_plan, p->in.size, p->out.size, x.channels, x.capacity);
+    if (p->band) CASE_CALL(pool_plan, p->in.size, p->out.size, x.channels, x.capacity);
     case_reserve();
     CASE_CALL(pool_forward, &p->pool.shape, &x, &y);
     CASE_CALL(pool_backward, &p->pool.shape, &x, &dy, &dx);

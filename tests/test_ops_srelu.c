@@ -215,11 +215,11 @@ static fcnn_inner_norm run_norm(const problem *p, const fcnn_tensor *x) {
     CASE_CALL(norm_statistics, &constants, x, NULL, gamma, beta, running_mean, running_variance,
               mean, inverse, affine);
     return (fcnn_inner_norm){.affine = affine,
-                               .gamma = gamma,
-                               .mean = mean,
-                               .inverse = inverse,
-                               .dgamma = case_array(CASE_OUTPUT, channels, NULL),
-                               .dbeta = case_array(CASE_OUTPUT, channels, NULL)};
+                             .gamma = gamma,
+                             .mean = mean,
+                             .inverse = inverse,
+                             .dgamma = case_array(CASE_OUTPUT, channels, NULL),
+                             .dbeta = case_array(CASE_OUTPUT, channels, NULL)};
 }
 
 /* grid as the call's: 0 by sums. */

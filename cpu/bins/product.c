@@ -299,8 +299,7 @@ fcnn_status CPU(product_plan)(fcnn_device *base, const fcnn_fold *fold, int chan
                               int capacity) {
     cpu_device *device = (cpu_device *)base;
     int aliases = fold ? fold->most : 1;
-    fcnn_cpu_product_parts parts =
-        fcnn_cpu_product_scratch(aliases * channels, filters, capacity);
+    fcnn_cpu_product_parts parts = fcnn_cpu_product_scratch(aliases * channels, filters, capacity);
     fcnn_cpu_need_scratch(device, parts.right + parts.left + parts.rows);
     fcnn_cpu_need_scratch(device, fcnn_cpu_stream_scratch(aliases, channels, filters));
     return FCNN_OK;

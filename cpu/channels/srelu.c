@@ -143,14 +143,14 @@ static void combine_tile(const float *a, const float *b, const fcnn_tensor *x,
 }
 
 fcnn_status CPU(norm_srelu_forward)(fcnn_device *base, int window, const float *affine,
-                                      const float *a, const float *b, const fcnn_tensor *x,
-                                      fcnn_complex *square, fcnn_tensor *y) {
+                                    const float *a, const float *b, const fcnn_tensor *x,
+                                    fcnn_complex *square, fcnn_tensor *y) {
     fcnn_tensor squares = window_band(x, square, smaller(window, y->radius));
     int at_once = tiles_at_once(base, x, squares.radius);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < runs_of(x, at_once); unit++)
-        square_tiles(affine, a, b, x, fcnn_cpu_thread_scratch((const cpu_device *)base), &squares, y,
-                     run_at(x, at_once, unit));
+        square_tiles(affine, a, b, x, fcnn_cpu_thread_scratch((const cpu_device *)base), &squares,
+                     y, run_at(x, at_once, unit));
     return FCNN_OK;
 }
 

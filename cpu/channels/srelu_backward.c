@@ -324,8 +324,8 @@ static void sums_backward(fcnn_device *base, const fcnn_inner_norm *norm, const 
     parameter_gradients(base, norm, a, b, x, square, dy, da, db, factors);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < runs_of(x, at_once); unit++)
-        backward_tiles(factors, norm ? norm->affine : NULL, x, square, dy, fcnn_cpu_thread_scratch(device),
-                       dx, run_at(x, at_once, unit));
+        backward_tiles(factors, norm ? norm->affine : NULL, x, square, dy,
+                       fcnn_cpu_thread_scratch(device), dx, run_at(x, at_once, unit));
     if (!norm) return;
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int c = 0; c < x->channels; c++)
@@ -335,9 +335,9 @@ static void sums_backward(fcnn_device *base, const fcnn_inner_norm *norm, const 
 }
 
 fcnn_status CPU(norm_srelu_backward)(fcnn_device *base, int window, const fcnn_inner_norm *norm,
-                                       const float *a, const float *b, const fcnn_tensor *x,
-                                       const fcnn_complex *square, const fcnn_tensor *dy,
-                                       fcnn_tensor *dx, float *da, float *db) {
+                                     const float *a, const float *b, const fcnn_tensor *x,
+                                     const fcnn_complex *square, const fcnn_tensor *dy,
+                                     fcnn_tensor *dx, float *da, float *db) {
     fcnn_tensor squares = window_band(x, square, smaller(window, dy->radius));
     sums_backward(base, norm, a, b, x, &squares, dy, dx, da, db);
     return FCNN_OK;

@@ -255,9 +255,10 @@ static int64_t tile_bits(int m) {
 
 fcnn_status CPU(fused_plan)(fcnn_device *device, fcnn_pointwise rule, int m, int channels,
                             int capacity, int64_t *kept) {
-    bool keeps = (rule == FCNN_RULE_relu || rule == FCNN_RULE_leaky_relu) &&
-                 fcnn_cpu_grid_by_products(m);
-    *kept = keeps ? tile_bits(m) * (int64_t)sizeof(uint32_t) * channels * (capacity / GRID_TILE) : 0;
+    bool keeps =
+        (rule == FCNN_RULE_relu || rule == FCNN_RULE_leaky_relu) && fcnn_cpu_grid_by_products(m);
+    *kept =
+        keeps ? tile_bits(m) * (int64_t)sizeof(uint32_t) * channels * (capacity / GRID_TILE) : 0;
     return CPU(grid_plan)(device, m, channels, capacity);
 }
 

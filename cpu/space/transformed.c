@@ -127,7 +127,8 @@ fcnn_status CPU(fft_backward)(fcnn_device *base, const fcnn_convolution *c, cons
     CPU(map_to_spectra)(device, torus, &output, dy, 0, &dys);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic, 4)
     for (int64_t k = 0; k < torus->bins; k++) {
-        if (dx) CPU(bin_backward_data)(k, memory->kernel, &dys, fcnn_cpu_thread_scratch(device), &dxs);
+        if (dx)
+            CPU(bin_backward_data)(k, memory->kernel, &dys, fcnn_cpu_thread_scratch(device), &dxs);
         if (dw) CPU(bin_backward_weights)(k, &xs, &dys, false, fcnn_cpu_thread_scratch(device), &d);
     }
     if (dx) CPU(spectra_to_map)(device, torus, &input, &dxs, 0, dx);
@@ -222,7 +223,8 @@ fcnn_status CPU(oaa_backward)(fcnn_device *base, const fcnn_convolution *c, cons
         if (dx) {
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic, 4)
             for (int64_t k = 0; k < torus->bins; k++)
-                CPU(bin_backward_data)(k, memory->kernel, &dys, fcnn_cpu_thread_scratch(device), &xs);
+                CPU(bin_backward_data)
+                (k, memory->kernel, &dys, fcnn_cpu_thread_scratch(device), &xs);
             CPU(spectra_to_map)(device, torus, &input, &xs, first, dx);
         }
         if (!dw) continue;

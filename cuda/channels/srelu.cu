@@ -351,8 +351,7 @@ fcnn_status cuda_srelu_backward(fcnn_device *base, int window, int grid, const f
     if (!dx) return FCNN_OK;
     if (grid) FCNN_TRY(grid_square_backward(device, grid, b, x, dy, w, dx));
     size_t offset = 0;
-    float *pull =
-        (float *)cuda_take_scratch(device, &offset, pull_bytes(x->channels, x->capacity));
+    float *pull = (float *)cuda_take_scratch(device, &offset, pull_bytes(x->channels, x->capacity));
     srelu_pulls pulls = {sums.inside, sums.square, *dy, pull};
     CUDA_RUN(device, (int64_t)dy->channels * dy->images, pulls);
     int64_t items = fcnn_tensor_rows(dx) * dx->images;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The README's guide "Write your own activation", followed to the letter: its
+# The guide "Write your own activation" of DESIGN.md, followed to the letter: its
 # code goes into a copy of the sources, which must build, pass the gradient
 # checks with a line for the new rule, and train.
 # usage: activation_guide.sh BUILD_FOLDER
@@ -7,13 +7,13 @@
 
 mkdir fcnn
 (cd "$source_root" && cp -r CMakeLists.txt framework layers cpu cuda data train models tests \
-    README.md "$work/fcnn")
+    DESIGN.md "$work/fcnn")
 cd "$work/fcnn"
 
 /usr/bin/env python3 - <<'PYTHON'
 import re
 
-guide = open("README.md").read().split("## Write your own activation")[1].split("\n## ")[0]
+guide = open("DESIGN.md").read().split("## Write your own activation")[1].split("\n## ")[0]
 functions, row, cfg = re.findall(r"```(?:c|ini)\n(.*?)```", guide, re.S)[:3]
 path = "framework/rules.h"
 text = open(path).read()

@@ -38,24 +38,12 @@ typedef struct {
     char reason[96]; /* why it is not compared */
 } layer;
 
-static const fcnn_section *find_section(const fcnn_config *config, const char *node) {
-    for (int i = 0; i < config->section_count; i++) {
-        const fcnn_section *section = &config->sections[i];
-        char name[48];
-        snprintf(name, sizeof name, "%s%d", section->name, section->ordinal);
-        if (!strcmp(section->name, "conv") && !strcmp(name, node)) return section;
-    }
-    return NULL;
-}
-
-/* The taps' pairs from the parameter: [K][K][C_out][C_in] or [bins][C_out][C_in][2]. */
-static bool find_pairs(fcnn_graph *graph, layer *l) {
+/* The taps' pairs from the node's parameter: [K][K][C_out][C_in] or [bins][C_out][C_in][2]. */
+static bool find_pairs(fcnn_graph *graph, int node, layer *l) {
     for (int i = 0; i < fcnn_graph_parameter_count(graph); i++) {
         const fcnn_parameter *p = fcnn_graph_parameter(graph, i);
-        size_t length = strlen(l->name);
-        if (strncmp(p->name, l->name, length) != 0 || p->rank != 4) continue;
-        bool weight = !strcmp(p->name + length, ".weight");
-        if (!weight && strcmp(p->name + length, ".spectrum") != 0) continue;
+        if (p->node != node || p->rank != 4) continue;
+        bool weight = !strcmp(strrchr(p->name, '.'), ".weight");
         l->filters = (int)p->shape[weight ? 2 : 1];
         l->channels = (int)p->shape[weight ? 3 : 2];
         return true;
@@ -64,10 +52,10 @@ static bool find_pairs(fcnn_graph *graph, layer *l) {
 }
 
 /* Whether the node is a convolution. */
-static bool read_layer(const fcnn_config *config, fcnn_graph *graph, int node, layer *l) {
+static bool read_layer(fcnn_graph *graph, int node, layer *l) {
     *l = (layer){.name = fcnn_graph_node_name(graph, node)};
-    const fcnn_section *section = find_section(config, l->name);
-    if (!section || !find_pairs(graph, l)) return false;
+    const fcnn_section *section = fcnn_graph_node_section(graph, node);
+    if (!find_pairs(graph, node, l)) return false;
     l->side = fcnn_graph_node_output(graph, node)->size;
     int stride = (int)fcnn_section_int(section, "stride");
     if (fcnn_section_is(section, "size", "full"))
@@ -168,7 +156,7 @@ fcnn_status cost_print(FILE *out, const fcnn_config *config, fcnn_graph *graph, 
                      .bar = &bar};
     int layers = 0, nodes = fcnn_graph_node_count(graph);
     layer l;
-    for (int i = 0; i < nodes; i++) layers += read_layer(config, graph, i, &l) && !*l.reason;
+    for (int i = 0; i < nodes; i++) layers += read_layer(graph, i, &l) && !*l.reason;
     progress_start(&bar, "cost", 0, (int64_t)layers * 3 * (ROUNDS + 1));
     fprintf(out,
             "convolutions of the spatial twin, by the formulas of Mathieu, Henaff & LeCun (2013) "
@@ -179,7 +167,7 @@ fcnn_status cost_print(FILE *out, const fcnn_config *config, fcnn_graph *graph, 
             "taps)\n",
             device->description);
     for (int i = 0; i < nodes; i++) {
-        if (!read_layer(config, graph, i, &l)) continue;
+        if (!read_layer(graph, i, &l)) continue;
         if (*l.reason)
             fprintf(out, "%s: not compared: %s\n", l.name, l.reason);
         else

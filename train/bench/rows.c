@@ -101,17 +101,12 @@ static fcnn_status training_bytes(const bench *b, fcnn_device *device, int64_t *
     return device->backend->taps_plan(device, &taps, b->x_band.capacity, bytes);
 }
 
-static fcnn_status demand_products(bench *b, fcnn_device *device, int row) {
+static fcnn_status plan_products(bench *b, fcnn_device *device, int row) {
     (void)row;
-    const fcnn_demand kernel = {
-        .kind = FCNN_DEMAND_KERNEL, .size = b->size, .grid = b->x_band.size};
-    const fcnn_demand product = {.kind = FCNN_DEMAND_PRODUCT,
-                                 .channels = b->shape->channels,
-                                 .filters = b->shape->filters,
-                                 .capacity = b->x_band.capacity};
     int64_t bytes;
-    FCNN_TRY(device->backend->demand(device, &kernel));
-    FCNN_TRY(device->backend->demand(device, &product));
+    FCNN_TRY(device->backend->kernel_plan(device, b->size, b->x_band.size));
+    FCNN_TRY(device->backend->product_plan(device, NULL, b->shape->channels, b->shape->filters,
+                                           b->x_band.capacity));
     return training_bytes(b, device, &bytes);
 }
 
@@ -119,14 +114,10 @@ static fcnn_status resident_plan(bench *b, int row, bench_result *result) {
     int64_t h = fcnn_band_count(b->x_band.radius) * kernel_shape(b).pairs;
     result->bytes = (fcnn_convolution_bytes){.kernel = h * (int64_t)sizeof(fcnn_complex)};
     FCNN_TRY(training_bytes(b, b->device, &result->bytes.backward));
-    FCNN_TRY(scratch_alone(b, row, demand_products, &result->scratch));
-    FCNN_TRY(demand_products(b, b->device, row));
+    FCNN_TRY(scratch_alone(b, row, plan_products, &result->scratch));
+    FCNN_TRY(plan_products(b, b->device, row));
     /* The check is on the maps that the bands stand for. */
-    const fcnn_demand grid = {.kind = FCNN_DEMAND_GRID,
-                              .size = b->x_band.size,
-                              .channels = b->x_band.channels,
-                              .capacity = b->x_band.capacity};
-    BENCH_CALL(b, demand, &grid);
+    BENCH_CALL(b, grid_plan, b->x_band.size, b->x_band.channels, b->x_band.capacity);
     b->direct_band = b->direct;
     b->direct_band.side = b->x_band.size;
     b->direct_band.wrap = true;

@@ -143,7 +143,7 @@ static fcnn_status time_whole(run *t, bench_train_result *r) {
     return status;
 }
 
-static fcnn_status timed_steps(run *t, const bench_phase_time *counted, bench_train_result *r) {
+static fcnn_status timed_steps(run *t, const fcnn_profile *profile, bench_train_result *r) {
     for (int i = 0; i < r->layer_count; i++) {
         fcnn_node_time before = fcnn_graph_node_time(t->graph, i);
         r->layers[i] =
@@ -159,13 +159,13 @@ static fcnn_status timed_steps(run *t, const bench_phase_time *counted, bench_tr
         fcnn_node_time after = fcnn_graph_node_time(t->graph, i);
         r->layers[i].forward_ms = per_step * (r->layers[i].forward_ms + after.forward);
         r->layers[i].backward_ms = per_step * (r->layers[i].backward_ms + after.backward);
-        r->layers[i].flops = counted[i].flops / r->steps;
-        r->layers[i].bytes = counted[i].bytes / r->steps;
+        r->layers[i].flops = profile->nodes[i].flops / r->steps;
+        r->layers[i].bytes = profile->nodes[i].bytes / r->steps;
     }
-    for (int i = 0; i < BENCH_PHASE_COUNT; i++) {
-        bench_phase_time sum = bench_timer_phases()[i];
+    for (int i = 0; i < FCNN_PHASE_COUNT; i++) {
+        const fcnn_work *sum = &profile->phases[i];
         r->phases[i] =
-            (bench_phase_time){sum.seconds / r->steps, sum.flops / r->steps, sum.bytes / r->steps};
+            (fcnn_work){sum->seconds / r->steps, sum->flops / r->steps, sum->bytes / r->steps};
     }
     return FCNN_OK;
 }
@@ -174,16 +174,16 @@ static fcnn_status time_phases(run *t, bench_train_result *r) {
     if (!r->steps) return FCNN_OK;
     r->layer_count = fcnn_graph_node_count(t->graph);
     r->layers = calloc((size_t)r->layer_count, sizeof *r->layers);
-    bench_phase_time *counted = calloc((size_t)r->layer_count, sizeof *counted);
+    fcnn_profile profile = {.nodes = calloc((size_t)r->layer_count, sizeof *profile.nodes)};
     fcnn_status status = FCNN_OK;
-    if (r->layers && counted) {
-        bench_timer_attach(t->device, t->graph, counted);
-        status = timed_steps(t, counted, r);
-        bench_timer_detach(t->device);
+    if (r->layers && profile.nodes) {
+        fcnn_graph_set_profile(t->graph, &profile);
+        status = timed_steps(t, &profile, r);
+        fcnn_graph_set_profile(t->graph, NULL);
     } else {
         status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the times");
     }
-    free(counted);
+    free(profile.nodes);
     return status;
 }
 

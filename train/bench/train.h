@@ -4,7 +4,7 @@
 #ifndef FCNN_TRAIN_BENCH_TRAIN_H
 #define FCNN_TRAIN_BENCH_TRAIN_H
 
-#include "timer.h"
+#include "fcnn.h"
 
 typedef struct {
     const fcnn_config *config; /* NULL: inference */
@@ -29,7 +29,7 @@ typedef struct {
     double copy_gbytes;   /* and a large copy, read and written, a second */
     double peak_mib;      /* of the process */
     double device_mib;    /* arena and scratch */
-    bench_phase_time phases[BENCH_PHASE_COUNT]; /* of a step */
+    fcnn_work phases[FCNN_PHASE_COUNT]; /* of a step */
     int layer_count;
     bench_layer_time *layers; /* [layer_count], of a step; nodes of the graph */
 } bench_train_result;

@@ -97,10 +97,10 @@ static void print_rate(double rate, double ceiling) {
 
 static void print_phases(const bench_train_result *r) {
     printf("\n%-26s %9s %6s %15s %15s\n", "phase", "ms a step", "share", "GFLOP/s", "GB/s");
-    for (int i = 0; i < BENCH_PHASE_COUNT; i++) {
-        const bench_phase_time *p = &r->phases[i];
+    for (int i = 0; i < FCNN_PHASE_COUNT; i++) {
+        const fcnn_work *p = &r->phases[i];
         if (!(p->seconds > 0.0)) continue;
-        printf("%-26s %9.2f %5.1f%%", bench_phase_names[i], 1e3 * p->seconds,
+        printf("%-26s %9.2f %5.1f%%", fcnn_phase_names[i], 1e3 * p->seconds,
                1e5 * p->seconds / r->timed_ms);
         print_rate(1e-9 * p->flops / p->seconds, r->matrix_gflops);
         putchar(' ');
@@ -144,10 +144,9 @@ static void print_text(const train_options *o, const fcnn_device *device, const 
 
 static json_t *phases_object(const bench_train_result *r) {
     json_t *phases = json_object();
-    for (int i = 0; i < BENCH_PHASE_COUNT; i++)
+    for (int i = 0; i < FCNN_PHASE_COUNT; i++)
         if (r->phases[i].seconds > 0.0)
-            json_object_set_new(phases, bench_phase_names[i],
-                                json_real(1e3 * r->phases[i].seconds));
+            json_object_set_new(phases, fcnn_phase_names[i], json_real(1e3 * r->phases[i].seconds));
     return phases;
 }
 
@@ -165,7 +164,7 @@ static json_t *layers_object(const fcnn_graph *graph, const bench_train_result *
 
 static double product_gflops(const bench_train_result *r) {
     double flops = 0.0, seconds = 0.0;
-    for (int i = BENCH_PHASE_forward; i <= BENCH_PHASE_maps; i++) {
+    for (int i = FCNN_PHASE_forward; i <= FCNN_PHASE_maps; i++) {
         flops += r->phases[i].flops;
         seconds += r->phases[i].seconds;
     }

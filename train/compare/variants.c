@@ -184,11 +184,8 @@ static fcnn_status build_graph(const fcnn_config *config, const variant_source *
 /* Sides of a pool's maps: of the node before the section's first and of its last. */
 static struct pool_sizes find_sizes(const fcnn_graph *graph, const fcnn_section *section) {
     struct pool_sizes sizes = {0, 0};
-    char name[64];
-    size_t length = (size_t)snprintf(name, sizeof name, "%s%d", section->name, section->ordinal);
     for (int i = 1; i < fcnn_graph_node_count(graph); i++) {
-        const char *node = fcnn_graph_node_name(graph, i);
-        if (strncmp(node, name, length) != 0 || (node[length] && node[length] != '.')) continue;
+        if (fcnn_graph_node_section(graph, i) != section) continue;
         if (!sizes.from) sizes.from = fcnn_graph_node_output(graph, i - 1)->size;
         sizes.to = fcnn_graph_node_output(graph, i)->size;
     }
