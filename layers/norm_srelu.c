@@ -12,8 +12,8 @@ typedef struct {
 } norm_srelu_state;
 
 static bool fits(const fcnn_graph *graph, const fcnn_node *norm, const fcnn_node *srelu) {
-    (void)norm;
-    return fcnn_graph_device(graph)->backend->norm_statistics &&
+    return fcnn_graph_device(graph)->backend->norm_statistics && norm->input_count &&
+           !fcnn_after_ifft(graph, norm->section) &&
            !fcnn_section_is(srelu->section, "algorithm", "grid");
 }
 

@@ -89,9 +89,19 @@ void network_close(network *n) {
     *n = (network){0};
 }
 
+/* Whether a node is the one of this name, or a pair that stands for it. */
+static bool is_node(const char *node, const char *name) {
+    const char *plus = strchr(node, '+'), *dot = strchr(node, '.');
+    if (!plus) return !strcmp(node, name);
+    char first[64], second[64];
+    snprintf(first, sizeof first, "%.*s", (int)(plus - node), node);
+    snprintf(second, sizeof second, "%.*s%s", dot ? (int)(dot + 1 - node) : 0, node, plus + 1);
+    return !strcmp(first, name) || !strcmp(second, name);
+}
+
 int network_node(const network *n, const char *name) {
     for (int i = 0; i < fcnn_graph_node_count(n->graph); i++)
-        if (!strcmp(fcnn_graph_node_name(n->graph, i), name)) return i;
+        if (is_node(fcnn_graph_node_name(n->graph, i), name)) return i;
     ck_abort_msg("the network has no node %s", name);
     return -1;
 }

@@ -108,6 +108,49 @@ START_TEST(crop_moves_before_norm) {
 }
 END_TEST
 
+/* ---- Pairs ---- */
+
+static const struct {
+    const char *words, *nodes;
+} pairs[] = {
+    {FFT27 CONV " norm=batch activation=srelu" TAIL, "fft1 conv1 conv1.norm+activation ifft1"},
+    {FFT27 CONV " [norm] [activation] function=srelu" TAIL, "fft1 conv1 norm1+activation1 ifft1"},
+    {FFT27 CONV " [norm]" POOL(13) " [activation] function=srelu" TAIL,
+     "fft1 conv1 fourier_pool1 norm1+activation1 ifft1"},
+    {FFT27 CONV " norm=batch activation=srelu algorithm=grid" TAIL,
+     "fft1 conv1 conv1.norm conv1.activation ifft1"},
+    {FFT27 CONV " norm=batch activation=relu" TAIL, "fft1 conv1 conv1.norm conv1.activation ifft1"},
+    {FFT27 CONV " [norm] [activation] function=srelu [shortcut] from=norm1" TAIL,
+     "fft1 conv1 norm1 activation1 shortcut1 ifft1"},
+    {FFT27 CONV " norm=batch activation=srelu [dropout] [shortcut] from=conv1" TAIL,
+     "fft1 conv1 conv1.norm+activation dropout1 shortcut1 ifft1"},
+};
+
+/* The parameters' names and order are those of two layers. */
+START_TEST(norm_and_srelu_are_one_layer) {
+    static const char *const parameters[] = {
+        "conv1.norm.gamma",        "conv1.norm.beta",
+        "conv1.norm.running_mean", "conv1.norm.running_variance",
+        "conv1.activation.a",      "conv1.activation.b"};
+    network n = plan(pairs[_i].words);
+    char nodes[160], *rest = nodes;
+    snprintf(nodes, sizeof nodes, "%s", pairs[_i].nodes);
+    for (int i = 0; rest; i++) {
+        ck_assert_str_eq(fcnn_graph_node_name(n.graph, i), strsep(&rest, " "));
+        ck_assert_int_eq(n.graph->nodes[i]->index, i);
+        if (i > 0) ck_assert_int_eq(n.graph->nodes[i]->inputs[0], i - 1);
+    }
+    for (int i = 0; _i == 0 && i < LENGTH(parameters); i++) {
+        const fcnn_parameter *p = fcnn_graph_parameter(n.graph, i + 1);
+        ck_assert_str_eq(p->name, parameters[i]);
+        ck_assert_int_eq(p->node, 2);
+    }
+    if (_i == LENGTH(pairs) - 1)
+        ck_assert_int_eq(n.graph->nodes[4]->inputs[1], network_node(&n, "conv1.activation"));
+    network_close(&n);
+}
+END_TEST
+
 /* ---- Shapes ---- */
 
 static const struct {
@@ -286,6 +329,7 @@ int main(void) {
     tcase_set_timeout(tests, 120);
     suite_add_tcase(suite, tests);
     tcase_add_loop_test(tests, needed_radius, 0, LENGTH(needs));
+    tcase_add_loop_test(tests, norm_and_srelu_are_one_layer, 0, LENGTH(pairs));
     tcase_add_test(tests, crop_moves_before_norm);
     tcase_add_loop_test(tests, strided_sizes, 0, LENGTH(strides));
     tcase_add_test(tests, shortcut_shape);

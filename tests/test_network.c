@@ -35,6 +35,9 @@ static const struct {
      "algorithm=grid [fourier_pool] size=5 [activation] function=srelu window=9 algorithm=grid "
      "grid=auto" TAIL,
      12, 1e-2, 2e-3, ""},
+    {"normed-input",
+     "[net] [fft] size=9 [norm] [activation] function=srelu window=2 [conv] filters=4 size=3" TAIL,
+     9, 1e-2, 2e-3, ""},
     {"strided",
      "[net] [fft] size=19 [conv] filters=4 size=5 stride=4 norm=batch activation=ctanh [conv] "
      "filters=3 size=full init_size=3 activation=modrelu [conv] filters=4 size=3 stride=2 "

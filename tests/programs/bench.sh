@@ -95,13 +95,13 @@ has out "fcnn-bench infer MODEL" "--batch" "--json"
 # Training steps: the text, and JSON whose phases and layers add up to the steps they are parts of.
 training=(train "$small" --channels 1 --classes 4 --steps 3 --threads 1)
 succeed "$bench" "${training[@]}"
-has out "ms an image" "products backward" "conv2.activation" "GB/s" "floor ms"
+has out "ms an image" "products backward" "conv2.norm+activation" "GB/s" "floor ms"
 succeed "$bench" "${training[@]}" --batch 48 --json
 same "names" "['batch', 'cfg', 'copy_gbytes', 'device', 'device_mib', 'gflops', 'layers', 'matrix_gflops', 'ms_per_image', 'ms_per_step', 'ms_per_step_fastest', 'peak_mib', 'phases', 'steps', 'threads']" "$(json 'sorted(r)')"
 same "batch, steps, threads" "48 3 1" "$(json '*(r["batch"], r["steps"], r["threads"])')"
 same "an image's time" True "$(json 'abs(r["ms_per_image"] * 48 / r["ms_per_step"] - 1) < 1e-4')"
 same "phases" True "$(json '{"input", "products forward", "products backward", "activation", "norm", "transforms", "dense", "softmax and loss", "optimizer", "bias, dropout, copies"} == set(r["phases"])')"
-same "layers" True "$(json '{"conv1", "conv1.norm", "conv2.activation", "softmax1"} <= set(r["layers"])')"
+same "layers" True "$(json '{"conv1", "conv1.norm+activation", "softmax1"} <= set(r["layers"])')"
 same "layers take no longer than the phases that they are made of" True "$(json \
     'sum(l["forward_ms"] + l["backward_ms"] for l in r["layers"].values()) < 1.5 * sum(r["phases"].values()) + 1')"
 same "layers' operations, and the time that they take at least" True "$(json \
