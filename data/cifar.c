@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 
 #include "names.h"
-#include "readers.h"
+#include "paths.h"
+#include "readers_internal.h"
 #include "stream.h"
 #include "tar.h"
 
@@ -322,8 +323,7 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
     *dataset = NULL;
     cifar_set *set = calloc(1, sizeof *set);
     if (!set) return no_memory(spec);
-    set->base = (fcnn_dataset){.reader = &fcnn_reader_cifar,
-                               .channels = 3,
+    set->base = (fcnn_dataset){.channels = 3,
                                .class_names = (const char *const *)set->names.names,
                                .held_out_is_test = true,
                                .fingerprint = FCNN_FINGERPRINT,

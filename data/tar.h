@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "readers.h"
+#include "paths.h"
 #include "stream.h"
 
 typedef struct {
