@@ -1,18 +1,20 @@
 /* CIFAR-10 and CIFAR-100 in their binary form, from a folder or straight from
- * the .tar.gz they are published as. A record is its labels (CIFAR-10: one byte;
- * CIFAR-100: the coarse and the fine one, of which the fine is the class), then
- * the red, the green and the blue plane of 32 x 32 pixels. They are interleaved
- * as they arrive, so that an image is read by pointing at it.
+ * the .tar.gz they are published as, or from another archive of the same files.
+ * A record is its labels (CIFAR-10: one byte; CIFAR-100: the coarse and the fine
+ * one, of which the fine is the class), then the red, the green and the blue
+ * plane of 32 x 32 pixels. They are interleaved as they arrive, so that an image
+ * is read by pointing at it.
  * Format: https://www.cs.toronto.edu/~kriz/cifar.html. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "archive_reader.h"
 #include "names.h"
-#include "readers.h"
+#include "paths.h"
+#include "readers_internal.h"
 #include "stream.h"
-#include "tar.h"
 
 enum {
     SIDE = 32,
@@ -214,28 +216,20 @@ static fcnn_status read_folder(cifar_set *set, const char *path) {
     return set->kind ? read_folder_file(set, folder, set->kind->names_file) : FCNN_OK;
 }
 
-static fcnn_status read_members(cifar_set *set, fcnn_stream *stream) {
-    fcnn_tar *tar = malloc(sizeof *tar);
-    if (!tar) return no_memory(stream->path);
-    fcnn_tar_start(tar, stream);
-    bool found = true;
-    fcnn_status status = FCNN_OK;
-    while (!status && !(status = fcnn_tar_next(tar, &found)) && found) {
-        const char *slash = strrchr(tar->name, '/');
-        status = read_file(set, stream, slash ? slash + 1 : tar->name, tar->size);
-    }
-    free(tar);
-    return status;
-}
-
 static fcnn_status read_archive(cifar_set *set, const char *path) {
-    fcnn_stream stream;
-    const char *slash = strrchr(path, '/');
+    fcnn_archive *archive;
+    const char *slash = strrchr(path, '/'), *name;
+    uint64_t bytes;
     set->base.fingerprint =
         fcnn_fingerprint_file(set->base.fingerprint, slash ? slash + 1 : path, path);
-    FCNN_TRY(fcnn_stream_open(path, &stream));
-    fcnn_status status = read_members(set, &stream);
-    fcnn_stream_close(&stream);
+    FCNN_TRY(fcnn_archive_open(path, &archive));
+    fcnn_status status;
+    while (!(status = fcnn_archive_next(archive, &name, &bytes)) && name) {
+        slash = strrchr(name, '/');
+        status = read_file(set, fcnn_archive_file(archive), slash ? slash + 1 : name, bytes);
+        if (status) break;
+    }
+    fcnn_archive_close(archive);
     return status;
 }
 
@@ -322,8 +316,7 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
     *dataset = NULL;
     cifar_set *set = calloc(1, sizeof *set);
     if (!set) return no_memory(spec);
-    set->base = (fcnn_dataset){.reader = &fcnn_reader_cifar,
-                               .channels = 3,
+    set->base = (fcnn_dataset){.channels = 3,
                                .class_names = (const char *const *)set->names.names,
                                .held_out_is_test = true,
                                .fingerprint = FCNN_FINGERPRINT,
@@ -339,7 +332,8 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
 }
 
 static bool is_archive(const char *path) {
-    static const char *const endings[] = {".tar.gz", ".tgz", ".tar"};
+    static const char *const endings[] = {".tar",    ".tar.gz",  ".tgz", ".tar.bz2",
+                                          ".tar.xz", ".tar.zst", ".zip"};
     size_t length = strlen(path);
     struct stat info;
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
@@ -356,8 +350,9 @@ static bool accepts_spec(const char *spec) {
 
 const fcnn_reader fcnn_reader_cifar = {
     .name = "cifar",
-    .help = "CIFAR-10 or CIFAR-100, binary: the path of the .tar.gz, or of the folder with its "
-            "files",
+    .help =
+        "CIFAR-10 or CIFAR-100, binary: the path of the .tar.gz, of a .zip, or of the folder with "
+        "its files",
     .by_path = true,
     .accepts = accepts_spec,
     .open = open_set,

@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image_file.h"
 #include "names.h"
-#include "readers.h"
+#include "paths.h"
+#include "readers_internal.h"
 #include "stream.h"
 
 enum { CHUNK_BYTES = 1 << 20, DIMENSIONS_MAX = 4 };
@@ -295,8 +297,7 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
                                folder);
     idx_set *set = calloc(1, sizeof *set);
     if (!set) return no_memory(folder);
-    set->base = (fcnn_dataset){.reader = &fcnn_reader_idx,
-                               .class_names = (const char *const *)set->names.names,
+    set->base = (fcnn_dataset){.class_names = (const char *const *)set->names.names,
                                .held_out_is_test = true,
                                .fingerprint = FCNN_FINGERPRINT,
                                .read = read_image,

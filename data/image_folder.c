@@ -6,14 +6,17 @@
  * without it: only where nothing is left to train on, or where too many images
  * are bad, is it an error. An image counts as stored: EXIF's orientation is not
  * applied (see image.c for the limits of decoding). */
-#include "readers.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "image_file.h"
+#include "paths.h"
+#include "readers_internal.h"
+#include "text.h"
 
 enum { CLASSES_MAX = 65536, BAD_FREE = 10, BAD_SHARE = 10 };
 
@@ -334,8 +337,7 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
         return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", spec);
     }
     for (size_t n = strlen(set->root); n > 1 && set->root[n - 1] == '/';) set->root[--n] = '\0';
-    set->base = (fcnn_dataset){.reader = &fcnn_reader_image_folder,
-                               .channels = 3,
+    set->base = (fcnn_dataset){.channels = 3,
                                .fingerprint = FCNN_FINGERPRINT,
                                .read = read_image,
                                .describe = describe_image,

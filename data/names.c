@@ -1,4 +1,5 @@
-/* Class names out of a text file, or out of a text in the program. */
+/* Class names out of a text file, or out of a text in the program, and the
+ * names of images that have a number alone. */
 #include "names.h"
 
 #include <errno.h>
@@ -54,4 +55,11 @@ fcnn_status fcnn_names_read(fcnn_names *names, FILE *file, const char *path) {
 void fcnn_names_clear(fcnn_names *names) {
     for (int i = 0; i < names->count; i++) free(names->names[i]);
     names->count = 0;
+}
+
+void fcnn_describe_number(fcnn_dataset *dataset, fcnn_split split, int64_t index, char *text,
+                          size_t bytes) {
+    const char *held_out = dataset->held_out_is_test ? "test" : "val";
+    snprintf(text, bytes, "%s %lld", split == FCNN_SPLIT_TRAIN ? "train" : held_out,
+             (long long)index);
 }

@@ -1,10 +1,11 @@
-/* A growing list of class names, for readers that find them in a text. */
+/* Names that several readers give: a growing list of class names found in a
+ * text, and the names of images that have a number alone. */
 #ifndef FCNN_DATA_NAMES_H
 #define FCNN_DATA_NAMES_H
 
 #include <stdio.h>
 
-#include "status.h"
+#include "dataset.h"
 
 enum { FCNN_NAMES_MAX = 256 };
 
@@ -20,5 +21,9 @@ fcnn_status fcnn_names_split(fcnn_names *names, const char *text, const char *wh
 /* Reads one name a line; empty lines may stand at the end alone. */
 fcnn_status fcnn_names_read(fcnn_names *names, FILE *file, const char *path);
 void fcnn_names_clear(fcnn_names *names);
+
+/* fcnn_dataset.describe for images that have a number alone: "train 12", "test 12", "val 12". */
+void fcnn_describe_number(fcnn_dataset *dataset, fcnn_split split, int64_t index, char *text,
+                          size_t bytes);
 
 #endif

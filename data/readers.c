@@ -1,52 +1,66 @@
-/* The table of readers, in the order they are asked, and their path helpers.
+/* The table of readers, and opening a data set with the first that accepts it.
  * Names come before folders, and folders with a telling file before any folder. */
-#include "readers.h"
-
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "readers_internal.h"
 
 const fcnn_reader *const fcnn_readers[] = {
     &fcnn_reader_synthetic, &fcnn_reader_idx, &fcnn_reader_cifar, &fcnn_reader_image_folder, NULL,
 };
 
-bool fcnn_path_is_folder(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-fcnn_status fcnn_path_join(char path[FCNN_PATH_BYTES], const char *a, const char *b,
-                           const char *c) {
-    const char *parts[] = {a, b, c};
+static fcnn_status unknown_dataset(const char *spec) {
+    char names[512] = "", reason[160] = "";
     size_t used = 0;
-    path[0] = '\0';
-    for (int i = 0; i < 3; i++) {
-        if (!*parts[i]) continue;
-        int length =
-            snprintf(path + used, FCNN_PATH_BYTES - used, "%s%s", used ? "/" : "", parts[i]);
-        if (length < 0 || (size_t)length >= FCNN_PATH_BYTES - used)
-            return fcnn_status_set(FCNN_ERROR_IO, "%.100s...: the path is longer than %d bytes", a,
-                                   FCNN_PATH_BYTES - 1);
-        used += (size_t)length;
-    }
-    return FCNN_OK;
-}
-
-uint64_t fcnn_fingerprint_file(uint64_t before, const char *name, const char *path) {
+    for (int i = 0; fcnn_readers[i] && used < sizeof names; i++)
+        if (!fcnn_readers[i]->by_path)
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "",
+                                     fcnn_readers[i]->name);
     struct stat info;
-    int64_t numbers[3] = {-1}; /* where the file is gone, and reading it will fail */
-    if (!stat(path, &info)) {
-        numbers[0] = info.st_size;
-        numbers[1] = info.st_mtim.tv_sec;
-        numbers[2] = info.st_mtim.tv_nsec;
-    }
-    before = fcnn_fingerprint(before, name, strlen(name) + 1);
-    return fcnn_fingerprint(before, numbers, sizeof numbers);
+    bool absent = stat(spec, &info) != 0;
+    if (absent && strchr(spec, '/'))
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "%s: %s; expected a folder of images or of idx files, CIFAR's "
+                               ".tar.gz or folder, or a name: %s",
+                               spec, strerror(errno), names);
+    if (absent)
+        snprintf(reason, sizeof reason, " (as a path: %s)", strerror(errno));
+    else if (!S_ISDIR(info.st_mode))
+        snprintf(reason, sizeof reason, " (a file, not a folder)");
+    return fcnn_status_set(FCNN_ERROR_USAGE,
+                           "unknown data set '%s'%s; expected %s; a folder may be given by its "
+                           "path, and CIFAR's .tar.gz too",
+                           spec, reason, names);
 }
 
-void fcnn_describe_number(fcnn_dataset *dataset, fcnn_split split, int64_t index, char *text,
-                          size_t bytes) {
-    const char *held_out = dataset->held_out_is_test ? "test" : "val";
-    snprintf(text, bytes, "%s %lld", split == FCNN_SPLIT_TRAIN ? "train" : held_out,
-             (long long)index);
+static const fcnn_reader *find_reader(const char *spec) {
+    for (int i = 0; fcnn_readers[i]; i++)
+        if (*spec && fcnn_readers[i]->accepts(spec)) return fcnn_readers[i];
+    return NULL;
+}
+
+fcnn_status fcnn_dataset_check(const char *spec) {
+    if (!*spec)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "expected the name or folder of a data set, found "
+                                                 "an empty text");
+    return find_reader(spec) ? FCNN_OK : unknown_dataset(spec);
+}
+
+bool fcnn_dataset_is_name(const char *spec) {
+    for (int i = 0; fcnn_readers[i]; i++) {
+        size_t length = strlen(fcnn_readers[i]->name);
+        if (!fcnn_readers[i]->by_path && !strncmp(spec, fcnn_readers[i]->name, length) &&
+            (!spec[length] || spec[length] == ':'))
+            return true;
+    }
+    return false;
+}
+
+fcnn_status fcnn_dataset_open(const char *spec, uint64_t seed, fcnn_dataset **dataset) {
+    const fcnn_reader *reader = find_reader(spec);
+    *dataset = NULL;
+    if (!reader) return fcnn_dataset_check(spec);
+    return reader->open(spec, seed, dataset);
 }

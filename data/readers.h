@@ -1,38 +1,35 @@
-/* What the readers share and the rest of fcnn does not see: their table rows,
- * and the limits and header check for image files. */
-#ifndef FCNN_DATA_READERS_H
-#define FCNN_DATA_READERS_H
+/* The readers of data sets. Each opens the data sets of one kind by name or
+ * path, and lives in a file of its own; one table lists them all. */
+#ifndef FCNN_READERS_H
+#define FCNN_READERS_H
 
 #include "dataset.h"
 
-extern const fcnn_reader fcnn_reader_cifar;
-extern const fcnn_reader fcnn_reader_idx;
-extern const fcnn_reader fcnn_reader_image_folder;
-extern const fcnn_reader fcnn_reader_synthetic;
+#ifdef __cplusplus
+extern "C" {
+#endif
 
-enum {
-    /* An image beyond either is taken for a damaged header; stb_image's own bound is 2^30
-     * samples, four a pixel. */
-    FCNN_IMAGE_SIDE_MAX = 65535,
-    FCNN_IMAGE_PIXELS_MAX = 1 << 28,
-    FCNN_PATH_BYTES = 4096
-};
+typedef struct {
+    const char *name; /* what --data and data= call it */
+    const char *help; /* one line for --help */
+    bool by_path;     /* the name stands for a path, and is none itself */
+    /* Whether this reader is meant by `spec`, a name or a path. */
+    bool (*accepts)(const char *spec);
+    /* Opens it; `seed` matters to generated data alone. */
+    fcnn_status (*open)(const char *spec, uint64_t seed, fcnn_dataset **dataset);
+} fcnn_reader;
 
-/* Whether the header of an image file can be read and has sane dimensions, which are given, and
- * whether a JPEG or PNG has its end. */
-fcnn_status fcnn_image_probe(const char *path, int *height, int *width);
+/* Every reader, in the order they are asked, NULL-terminated. */
+extern const fcnn_reader *const fcnn_readers[];
 
-/* Whether `path` leads to a folder, through symbolic links or not. */
-bool fcnn_path_is_folder(const char *path);
+/* Whether `spec` is a reader's name, alone or with options after a colon, and not a path. */
+bool fcnn_dataset_is_name(const char *spec);
+/* Whether some reader accepts `spec`; opens nothing. FCNN_ERROR_USAGE says what was expected. */
+fcnn_status fcnn_dataset_check(const char *spec);
+/* Opens `spec` with the first reader that accepts it; fcnn_dataset_close closes it. */
+fcnn_status fcnn_dataset_open(const char *spec, uint64_t seed, fcnn_dataset **dataset);
 
-/* Joins up to three parts with '/', leaving out empty ones. */
-fcnn_status fcnn_path_join(char path[FCNN_PATH_BYTES], const char *a, const char *b, const char *c);
-
-/* A fingerprint continued by the name, size and time of change of the file at `path`. */
-uint64_t fcnn_fingerprint_file(uint64_t before, const char *name, const char *path);
-
-/* fcnn_dataset.describe for images that have a number alone: "train 12", "test 12", "val 12". */
-void fcnn_describe_number(fcnn_dataset *dataset, fcnn_split split, int64_t index, char *text,
-                          size_t bytes);
-
+#ifdef __cplusplus
+}
+#endif
 #endif

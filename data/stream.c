@@ -4,24 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-enum { CHUNK_BYTES = 1 << 20, SCRATCH_BYTES = 1 << 14 };
+enum { CHUNK_BYTES = 1 << 20 };
 
-fcnn_status fcnn_stream_open(const char *path, fcnn_stream *stream) {
-    errno = 0;
-    *stream = (fcnn_stream){.path = path, .file = gzopen(path, "rb")};
-    if (!stream->file)
-        return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be opened: %s", path,
-                               errno ? strerror(errno) : "out of memory");
-    gzbuffer(stream->file, CHUNK_BYTES / 4);
-    return FCNN_OK;
-}
-
-void fcnn_stream_close(fcnn_stream *stream) {
-    if (stream->file) gzclose_r(stream->file);
-    stream->file = NULL;
-}
-
-fcnn_status fcnn_stream_read(fcnn_stream *stream, void *data, size_t bytes, size_t *found) {
+static fcnn_status read_file(fcnn_stream *stream, void *data, size_t bytes, size_t *found) {
     for (*found = 0; *found < bytes;) {
         size_t left = bytes - *found;
         int got = gzread(stream->file, (char *)data + *found,
@@ -29,7 +14,6 @@ fcnn_status fcnn_stream_read(fcnn_stream *stream, void *data, size_t bytes, size
         if (got <= 0) break;
         *found += (size_t)got;
     }
-    stream->position += *found;
     int code;
     gzerror(stream->file, &code);
     stream->end = code == Z_BUF_ERROR ? "the gzip data are cut" : NULL;
@@ -44,22 +28,29 @@ fcnn_status fcnn_stream_read(fcnn_stream *stream, void *data, size_t bytes, size
     }
 }
 
+fcnn_status fcnn_stream_open(const char *path, fcnn_stream *stream) {
+    errno = 0;
+    *stream = (fcnn_stream){.path = path, .read = read_file, .file = gzopen(path, "rb")};
+    if (!stream->file)
+        return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be opened: %s", path,
+                               errno ? strerror(errno) : "out of memory");
+    gzbuffer(stream->file, CHUNK_BYTES / 4);
+    return FCNN_OK;
+}
+
+void fcnn_stream_close(fcnn_stream *stream) {
+    if (stream->file) gzclose_r(stream->file);
+    stream->file = NULL;
+}
+
+fcnn_status fcnn_stream_read(fcnn_stream *stream, void *data, size_t bytes, size_t *found) {
+    return stream->read(stream, data, bytes, found);
+}
+
 fcnn_status fcnn_stream_read_all(fcnn_stream *stream, void *data, size_t bytes, const char *what) {
     size_t found;
     FCNN_TRY(fcnn_stream_read(stream, data, bytes, &found));
     return found == bytes ? FCNN_OK : fcnn_stream_truncated(stream, what, bytes, found);
-}
-
-fcnn_status fcnn_stream_skip(fcnn_stream *stream, uint64_t bytes, const char *what) {
-    char scratch[SCRATCH_BYTES];
-    for (uint64_t done = 0; done < bytes;) {
-        size_t want = bytes - done < sizeof scratch ? (size_t)(bytes - done) : sizeof scratch;
-        size_t found;
-        FCNN_TRY(fcnn_stream_read(stream, scratch, want, &found));
-        done += found;
-        if (found < want) return fcnn_stream_truncated(stream, what, bytes, done);
-    }
-    return FCNN_OK;
 }
 
 fcnn_status fcnn_stream_truncated(const fcnn_stream *stream, const char *what, uint64_t expected,

@@ -1,5 +1,5 @@
-/* A file read from front to back, plain or gzipped, for readers that do not
- * trust what it says about its own length. */
+/* A file read from front to back, plain or gzipped or in an archive, for readers
+ * that do not trust what it says about its own length. */
 #ifndef FCNN_DATA_STREAM_H
 #define FCNN_DATA_STREAM_H
 
@@ -9,12 +9,13 @@
 
 #include "status.h"
 
-typedef struct {
+typedef struct fcnn_stream fcnn_stream;
+struct fcnn_stream {
     const char *path; /* borrowed */
-    gzFile file;
-    uint64_t position; /* bytes read so far, after decompression */
-    const char *end;   /* why the last read found fewer bytes than it asked for, or NULL */
-} fcnn_stream;
+    fcnn_status (*read)(fcnn_stream *stream, void *data, size_t bytes, size_t *found);
+    gzFile file;     /* NULL in an archive */
+    const char *end; /* why the last read found fewer bytes than it asked for, or NULL */
+};
 
 fcnn_status fcnn_stream_open(const char *path, fcnn_stream *stream);
 void fcnn_stream_close(fcnn_stream *stream);
@@ -23,8 +24,6 @@ void fcnn_stream_close(fcnn_stream *stream);
 fcnn_status fcnn_stream_read(fcnn_stream *stream, void *data, size_t bytes, size_t *found);
 /* Reads `bytes` or fails, naming `what` was expected. */
 fcnn_status fcnn_stream_read_all(fcnn_stream *stream, void *data, size_t bytes, const char *what);
-/* Reads and forgets `bytes`, or fails as above. */
-fcnn_status fcnn_stream_skip(fcnn_stream *stream, uint64_t bytes, const char *what);
 /* The error of a file that ends too early. */
 fcnn_status fcnn_stream_truncated(const fcnn_stream *stream, const char *what, uint64_t expected,
                                   uint64_t found);

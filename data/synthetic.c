@@ -3,8 +3,6 @@
  *   value = 128 + shift + contrast cos(2 pi f (x cos t + y sin t) / size + phase) + noise,
  * with a phase, contrast and shift per image and channel. Image i of a split
  * depends on (seed, split, i) alone; its class is i modulo the classes. */
-#include "readers.h"
-
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -12,7 +10,9 @@
 #include <string.h>
 
 #include "band.h"
+#include "names.h"
 #include "random.h"
+#include "readers_internal.h"
 
 enum { NAME_BYTES = 40, SIDE_MAX = 4096 };
 
@@ -220,8 +220,7 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
     set->size = (int)o.size;
     set->orientations = (int)ceil(sqrt((double)o.classes));
     set->levels = ((int)o.classes + set->orientations - 1) / set->orientations;
-    set->base = (fcnn_dataset){.reader = &fcnn_reader_synthetic,
-                               .channels = (int)o.channels,
+    set->base = (fcnn_dataset){.channels = (int)o.channels,
                                .classes = (int)o.classes,
                                .class_names = set->name_list,
                                .count = {o.train, o.val},

@@ -1,104 +1,18 @@
-/* Opens a data set with the first reader that accepts it, and computes the
- * statistics that normalise its images. */
+/* What every data set has: a list of problems, a fingerprint of its files, and
+ * the statistics that normalise its images. */
 #include "dataset.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-static fcnn_status unknown_dataset(const char *spec) {
-    char names[512] = "", reason[160] = "";
-    size_t used = 0;
-    for (int i = 0; fcnn_readers[i] && used < sizeof names; i++)
-        if (!fcnn_readers[i]->by_path)
-            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "",
-                                     fcnn_readers[i]->name);
-    struct stat info;
-    bool absent = stat(spec, &info) != 0;
-    if (absent && strchr(spec, '/'))
-        return fcnn_status_set(FCNN_ERROR_USAGE,
-                               "%s: %s; expected a folder of images or of idx files, CIFAR's "
-                               ".tar.gz or folder, or a name: %s",
-                               spec, strerror(errno), names);
-    if (absent)
-        snprintf(reason, sizeof reason, " (as a path: %s)", strerror(errno));
-    else if (!S_ISDIR(info.st_mode))
-        snprintf(reason, sizeof reason, " (a file, not a folder)");
-    return fcnn_status_set(FCNN_ERROR_USAGE,
-                           "unknown data set '%s'%s; expected %s; a folder may be given by its "
-                           "path, and CIFAR's .tar.gz too",
-                           spec, reason, names);
-}
-
-static const fcnn_reader *find_reader(const char *spec) {
-    for (int i = 0; fcnn_readers[i]; i++)
-        if (*spec && fcnn_readers[i]->accepts(spec)) return fcnn_readers[i];
-    return NULL;
-}
-
-fcnn_status fcnn_dataset_check(const char *spec) {
-    if (!*spec)
-        return fcnn_status_set(FCNN_ERROR_USAGE, "expected the name or folder of a data set, found "
-                                                 "an empty text");
-    return find_reader(spec) ? FCNN_OK : unknown_dataset(spec);
-}
-
-bool fcnn_dataset_is_name(const char *spec) {
-    for (int i = 0; fcnn_readers[i]; i++) {
-        size_t length = strlen(fcnn_readers[i]->name);
-        if (!fcnn_readers[i]->by_path && !strncmp(spec, fcnn_readers[i]->name, length) &&
-            (!spec[length] || spec[length] == ':'))
-            return true;
-    }
-    return false;
-}
-
-fcnn_status fcnn_dataset_open(const char *spec, uint64_t seed, fcnn_dataset **dataset) {
-    const fcnn_reader *reader = find_reader(spec);
-    *dataset = NULL;
-    if (!reader) return fcnn_dataset_check(spec);
-    return reader->open(spec, seed, dataset);
-}
+#include "text.h"
 
 void fcnn_dataset_close(fcnn_dataset *dataset) {
     if (dataset) dataset->close(dataset);
 }
 
 /* ---- Problems and fingerprints ---- */
-
-int fcnn_text_character(const char *text) {
-    const unsigned char *at = (const unsigned char *)text;
-    if (at[0] < 0x80) return 1;
-    int bytes = at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
-    for (int i = 1; i < bytes; i++)
-        if ((at[i] & 0xc0) != 0x80) return 0;
-    if (bytes == 3) {
-        bool overlong = at[0] == 0xe0 && at[1] < 0xa0, surrogate = at[0] == 0xed && at[1] > 0x9f;
-        bool forbidden = at[0] == 0xef && at[1] == 0xbf && at[2] > 0xbd;
-        return overlong || surrogate || forbidden ? 0 : 3;
-    }
-    if (bytes == 4 && ((at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f)))
-        return 0;
-    return bytes;
-}
-
-void fcnn_text_printable(const char *from, char *to, size_t bytes) {
-    size_t used = 0;
-    while (*from && used + 5 <= bytes) {
-        unsigned char c = (unsigned char)*from;
-        int length = c >= ' ' && c != 127 ? fcnn_text_character(from) : 0;
-        if (length)
-            memcpy(to + used, from, (size_t)length);
-        else
-            snprintf(to + used, bytes - used, "\\x%02x", c);
-        used += length ? (size_t)length : 4;
-        from += length ? length : 1;
-    }
-    to[used] = '\0';
-}
 
 fcnn_status fcnn_problems_add(fcnn_problems *problems) {
     char text[2048];
@@ -133,27 +47,6 @@ typedef struct {
     double pixels, sum[FCNN_IMAGE_CHANNELS_MAX], squares[FCNN_IMAGE_CHANNELS_MAX];
     uint8_t low[FCNN_IMAGE_CHANNELS_MAX], high[FCNN_IMAGE_CHANNELS_MAX];
 } total_sums;
-
-void fcnn_image_sum(const fcnn_image *image, fcnn_image_sums *sums) {
-    int channels = image->channels;
-    size_t count = (size_t)image->height * (size_t)image->width;
-    *sums = (fcnn_image_sums){.pixels = count};
-    for (int c = 0; c < channels; c++) {
-        uint64_t sum = 0, squares = 0;
-        uint8_t low = 255, high = 0;
-        for (size_t i = 0; i < count; i++) {
-            uint8_t value = image->pixels[i * (size_t)channels + (size_t)c];
-            sum += value;
-            squares += (uint64_t)value * value;
-            if (value < low) low = value;
-            if (value > high) high = value;
-        }
-        sums->sum[c] = sum;
-        sums->squares[c] = squares;
-        sums->low[c] = low;
-        sums->high[c] = high;
-    }
-}
 
 static void add_sums(const fcnn_image_sums *sums, int channels, total_sums *total) {
     for (int c = 0; c < channels; c++) {

@@ -1,5 +1,5 @@
-/* Data sets: a reader opens one by name or path and then gives single images
- * by index. Readers live in data/, one file each, one table. */
+/* A data set gives single images and their labels by index. Whoever opens one
+ * fills in this struct; the rest of the framework reads images through it. */
 #ifndef FCNN_DATASET_H
 #define FCNN_DATASET_H
 
@@ -16,19 +16,6 @@ typedef struct fcnn_dataset fcnn_dataset;
 
 typedef enum { FCNN_SPLIT_TRAIN, FCNN_SPLIT_HELD_OUT, FCNN_SPLIT_COUNT } fcnn_split;
 
-typedef struct {
-    const char *name; /* what --data and data= call it */
-    const char *help; /* one line for --help */
-    bool by_path;     /* the name stands for a path, and is none itself */
-    /* Whether this reader is meant by `spec`, a name or a path. */
-    bool (*accepts)(const char *spec);
-    /* Opens it; `seed` matters to generated data alone. */
-    fcnn_status (*open)(const char *spec, uint64_t seed, fcnn_dataset **dataset);
-} fcnn_reader;
-
-/* Every reader, in the order they are asked, NULL-terminated. Defined in data/. */
-extern const fcnn_reader *const fcnn_readers[];
-
 /* What was wrong with single files and folders: named once each, and the run goes on. Each
  * message says whether the file is left out or used all the same. */
 typedef struct {
@@ -40,9 +27,8 @@ typedef struct {
 fcnn_status fcnn_problems_add(fcnn_problems *problems);
 void fcnn_problems_clear(fcnn_problems *problems);
 
-/* A reader's own struct begins with this one. */
+/* An open data set. Its maker's own struct begins with this one. */
 struct fcnn_dataset {
-    const fcnn_reader *reader;
     int channels;
     int classes;
     const char *const *class_names;  /* [classes] */
@@ -50,7 +36,7 @@ struct fcnn_dataset {
     const int32_t *labels[FCNN_SPLIT_COUNT];
     bool held_out_is_test;  /* a test set: no choice may be made by it */
     fcnn_problems problems; /* found when the set was opened, in the order of its files */
-    /* Of the names, sizes and times of its files, in order: another value, other data. */
+    /* Made of the names, sizes and times of its files, in order: another value, other data. */
     uint64_t fingerprint;
     /* Image `index` of a split; thread-safe. The caller clears it. A file that cannot be
      * decoded is FCNN_ERROR_FORMAT and names the file. */
@@ -65,31 +51,13 @@ struct fcnn_dataset {
     void (*close)(fcnn_dataset *dataset);
 };
 
-/* Whether `spec` is a reader's name, alone or with options after a colon, and not a path. */
-bool fcnn_dataset_is_name(const char *spec);
-/* Whether some reader accepts `spec`; opens nothing. */
-fcnn_status fcnn_dataset_check(const char *spec);
-/* Opens `spec` with the first reader that accepts it. */
-fcnn_status fcnn_dataset_open(const char *spec, uint64_t seed, fcnn_dataset **dataset);
+/* NULL is none. */
 void fcnn_dataset_close(fcnn_dataset *dataset);
-
-/* Decodes one image file with `channels` 1 or 3 (grey expands, colour averages). */
-fcnn_status fcnn_image_load(const char *path, int channels, fcnn_image *image);
-void fcnn_image_clear(fcnn_image *image);
 
 /* FCNN_ERROR_FORMAT, naming it, where an image has not the data set's channels. */
 fcnn_status fcnn_dataset_check_image(fcnn_dataset *dataset, fcnn_split split, int64_t index,
                                      const fcnn_image *image);
-/* Bytes of the UTF-8 character at `at`, or 0: overlong forms, surrogates, numbers behind U+10FFFF
- * and the two that XML forbids are none. */
-int fcnn_text_character(const char *at);
-/* Copies a text with its control characters and all that is not UTF-8 as \x0a; file names may
- * hold them. Cut to fit `bytes` > 0. */
-void fcnn_text_printable(const char *from, char *to, size_t bytes);
-
-/* The sums of an image's pixels. */
-void fcnn_image_sum(const fcnn_image *image, fcnn_image_sums *sums);
-/* A fingerprint continued by some bytes (FNV-1a, 64 bits); it starts from FCNN_FINGERPRINT. */
+/* Continues a fingerprint by some bytes (FNV-1a, 64 bits); it starts from FCNN_FINGERPRINT. */
 #define FCNN_FINGERPRINT 0xcbf29ce484222325u
 uint64_t fcnn_fingerprint(uint64_t before, const void *bytes, size_t count);
 

@@ -1,5 +1,6 @@
-/* The graph's insides, shared by graph.c (structure), plan.c (memory), run.c
- * (passes) and model.c (files). */
+/* The graph's insides, shared by graph.c (creation), rewrite.c, plan.c (memory),
+ * node.c (what layers call), call.c (operations), run.c (passes) and model.c
+ * (files). */
 #ifndef FCNN_GRAPH_INTERNAL_H
 #define FCNN_GRAPH_INTERNAL_H
 
@@ -45,6 +46,21 @@ struct fcnn_graph {
 static inline int fcnn_backward_step(const fcnn_graph *graph, const fcnn_node *node) {
     return 2 * graph->node_count - 1 - node->index;
 }
+
+enum { FCNN_ARENA_ALIGNMENT = 64 }; /* bytes */
+static inline int64_t fcnn_align_up(int64_t value, int64_t multiple) {
+    return (value + multiple - 1) / multiple * multiple;
+}
+
+static inline fcnn_status fcnn_graph_no_memory(void) {
+    return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory while building the network");
+}
+
+/* Adds a buffer that lives from step `first` to step `last`; -1: out of memory. */
+int fcnn_graph_add_buffer(fcnn_graph *graph, int64_t bytes, int first, int last, void **address);
+
+/* Counts consumers and rearranges the nodes that the cfg's sections have made. */
+fcnn_status fcnn_graph_rewrite(fcnn_graph *graph);
 
 /* Plans every tensor and buffer; parameters are declared by then. */
 fcnn_status fcnn_plan_memory(fcnn_graph *graph);

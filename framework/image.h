@@ -77,6 +77,10 @@ typedef struct {
     uint8_t low[FCNN_IMAGE_CHANNELS_MAX], high[FCNN_IMAGE_CHANNELS_MAX];
 } fcnn_image_sums;
 
+void fcnn_image_clear(fcnn_image *image);
+/* The sums of an image's pixels. */
+void fcnn_image_sum(const fcnn_image *image, fcnn_image_sums *sums);
+
 #ifdef __cplusplus
 }
 #endif

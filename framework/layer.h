@@ -19,6 +19,8 @@ enum {
     /* The backward pass reads the input, or the output. */
     FCNN_LAYER_KEEPS_INPUT = 8,
     FCNN_LAYER_KEEPS_OUTPUT = 16,
+    /* The layer that a network ends with. */
+    FCNN_LAYER_ENDS = 32,
     FCNN_NEED_ALL = -1 /* of a need: the whole input */
 };
 
@@ -115,8 +117,6 @@ const fcnn_graph_options *fcnn_graph_get_options(const fcnn_graph *graph);
 /* A FCNN_ERROR_CONFIG message at the node's section, or at one of its keys. */
 fcnn_status fcnn_node_error(const fcnn_graph *graph, const fcnn_node *node, const char *key,
                             const char *format, ...) FCNN_PRINTF(4, 5);
-/* Fails unless input 0 has this layout; the message says which layer is missing. */
-fcnn_status fcnn_node_expect(const fcnn_graph *graph, const fcnn_node *node, fcnn_layout layout);
 
 /* A layer's need where every output takes the whole input, for statistics say. */
 int fcnn_need_all(const fcnn_graph *graph, const fcnn_node *node, int input, int need);

@@ -6,73 +6,6 @@
 
 #include "graph_internal.h"
 
-enum { ALIGN_BYTES = 64, ALIGN_FLOATS = ALIGN_BYTES / (int)sizeof(float) };
-
-static int64_t align_up(int64_t value, int64_t multiple) {
-    return (value + multiple - 1) / multiple * multiple;
-}
-
-fcnn_status fcnn_graph_declare(fcnn_graph *graph, fcnn_node *node,
-                               const fcnn_parameter_options *options, int *index) {
-    fcnn_parameter *grown =
-        realloc(graph->parameters, ((size_t)graph->parameter_count + 1) * sizeof *grown);
-    if (!grown) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a parameter");
-    graph->parameters = grown;
-    fcnn_parameter *p = &grown[graph->parameter_count];
-    *p = (fcnn_parameter){.rank = options->rank,
-                          .count = 1,
-                          .trained = options->trained,
-                          .decayed = options->decayed,
-                          .half = options->half,
-                          .affine = options->affine,
-                          .node = node->index,
-                          .deviation = options->deviation,
-                          .constant = options->constant};
-    snprintf(p->name, sizeof p->name, "%s.%s", node->parts[options->part], options->name);
-    for (int i = 0; i < p->rank; i++) {
-        p->shape[i] = options->shape[i];
-        if (p->count > INT64_MAX / 64 / p->shape[i])
-            return fcnn_node_error(graph, node, NULL, "has a parameter too large to store");
-        p->count *= p->shape[i];
-    }
-    p->degrees = options->degrees ? options->degrees : p->count;
-    node->needs_gradient |= p->trained;
-    *index = graph->parameter_count++;
-    return FCNN_OK;
-}
-
-static int add_buffer(fcnn_graph *graph, int64_t bytes, int first, int last, void **address) {
-    fcnn_buffer *grown = realloc(graph->buffers, ((size_t)graph->buffer_count + 1) * sizeof *grown);
-    if (!grown) return -1;
-    graph->buffers = grown;
-    grown[graph->buffer_count] = (fcnn_buffer){.bytes = align_up(bytes, ALIGN_BYTES),
-                                               .first = first,
-                                               .last = last,
-                                               .address = address,
-                                               .kind = FCNN_MEMORY_STEP};
-    return graph->buffer_count++;
-}
-
-static fcnn_status no_memory(void) {
-    return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the memory plan");
-}
-
-fcnn_status fcnn_graph_plan_buffer(fcnn_graph *graph, fcnn_node *node, int64_t bytes,
-                                   fcnn_lifetime lifetime, void **address) {
-    bool training = graph->options.training;
-    if (lifetime == FCNN_LIFE_BACKWARD && !training) return FCNN_OK;
-    int forward = node->index, backward = fcnn_backward_step(graph, node);
-    int first = lifetime == FCNN_LIFE_BACKWARD ? backward : forward;
-    int last = lifetime == FCNN_LIFE_FORWARD || !training ? forward : backward;
-    for (int i = forward + 1; lifetime == FCNN_LIFE_OUTPUT && i < graph->node_count; i++)
-        for (int j = 0; j < graph->nodes[i]->input_count; j++)
-            if (graph->nodes[i]->inputs[j] == forward && last < i) last = i;
-    int buffer = add_buffer(graph, bytes, first, last, address);
-    if (buffer < 0) return no_memory();
-    if (lifetime == FCNN_LIFE_SPECTRUM) graph->buffers[buffer].kind = FCNN_MEMORY_SPECTRA;
-    return FCNN_OK;
-}
-
 /* ---- Lifetimes of outputs and gradients ---- */
 
 static void extend(fcnn_buffer *buffer, int step) {
@@ -87,10 +20,10 @@ static fcnn_status plan_outputs(fcnn_graph *graph) {
         if (node->type->flags & FCNN_LAYER_VIEW) {
             node->output_buffer = graph->nodes[node->inputs[0]]->output_buffer;
         } else {
-            node->output_buffer =
-                add_buffer(graph, fcnn_tensor_floats(&node->output) * (int64_t)sizeof(float), i, i,
-                           (void **)&node->output.data);
-            if (node->output_buffer < 0) return no_memory();
+            node->output_buffer = fcnn_graph_add_buffer(
+                graph, fcnn_tensor_floats(&node->output) * (int64_t)sizeof(float), i, i,
+                (void **)&node->output.data);
+            if (node->output_buffer < 0) return fcnn_graph_no_memory();
         }
         for (int j = 0; j < node->input_count; j++) {
             fcnn_buffer *input = &graph->buffers[graph->nodes[node->inputs[j]]->output_buffer];
@@ -135,13 +68,14 @@ static fcnn_status plan_gradient(fcnn_graph *graph, fcnn_node *node) {
         }
     }
     node->gradient = node->output;
-    node->gradient_buffer = add_buffer(graph, bytes, first, own, (void **)&node->gradient.data);
-    if (node->gradient_buffer < 0) return no_memory();
+    node->gradient_buffer =
+        fcnn_graph_add_buffer(graph, bytes, first, own, (void **)&node->gradient.data);
+    if (node->gradient_buffer < 0) return fcnn_graph_no_memory();
     if (second >= 0) {
         node->extra_gradient = node->output;
         node->extra_gradient_buffer =
-            add_buffer(graph, bytes, second, last, (void **)&node->extra_gradient.data);
-        if (node->extra_gradient_buffer < 0) return no_memory();
+            fcnn_graph_add_buffer(graph, bytes, second, last, (void **)&node->extra_gradient.data);
+        if (node->extra_gradient_buffer < 0) return fcnn_graph_no_memory();
     }
     return FCNN_OK;
 }
@@ -163,7 +97,7 @@ static int by_offset(const void *a, const void *b) {
 static fcnn_status place_buffers(fcnn_graph *graph, int64_t base, int64_t *bytes) {
     int count = 0, most = graph->buffer_count;
     fcnn_buffer **order = malloc((size_t)(most + 1) * 2 * sizeof *order);
-    if (!order) return no_memory();
+    if (!order) return fcnn_graph_no_memory();
     fcnn_buffer **alive = order + most + 1;
     for (int i = 0; i < most; i++)
         if (graph->buffers[i].kind == FCNN_MEMORY_STEP) order[count++] = &graph->buffers[i];
@@ -196,7 +130,8 @@ static void place_parameters(fcnn_graph *graph) {
             fcnn_parameter *p = &graph->parameters[i];
             if ((p->trained ? (p->decayed ? 0 : 1) : 2) != group) continue;
             p->offset = at;
-            at = align_up(at + (p->half ? (p->count + 1) / 2 : p->count), ALIGN_FLOATS);
+            at = fcnn_align_up(at + (p->half ? (p->count + 1) / 2 : p->count),
+                               FCNN_ARENA_ALIGNMENT / (int)sizeof(float));
         }
         if (group == 0) graph->flat.decayed = at;
         if (group == 1) graph->flat.trained = at;

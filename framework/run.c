@@ -6,37 +6,6 @@
 #include "graph_internal.h"
 #include "half.h"
 
-/* ---- What layers call while running ---- */
-
-const fcnn_pass *fcnn_graph_pass(const fcnn_graph *graph) { return &graph->pass; }
-fcnn_device *fcnn_graph_device(const fcnn_graph *graph) { return graph->device; }
-
-const fcnn_node *fcnn_graph_input(const fcnn_graph *graph, const fcnn_node *node, int i) {
-    return graph->nodes[node->inputs[i]];
-}
-
-const double *fcnn_graph_input_energy(const fcnn_graph *graph, const fcnn_node *node, int i) {
-    const fcnn_node *source = graph->nodes[node->inputs[i]];
-    int radius = source->output.radius;
-    while (source->type->flags & FCNN_LAYER_VIEW) source = graph->nodes[source->inputs[0]];
-    bool all = source->type->energy && source->output.radius == radius;
-    return all ? source->type->energy(source) : NULL;
-}
-
-fcnn_tensor *fcnn_graph_input_gradient(fcnn_graph *graph, const fcnn_node *node, int i) {
-    fcnn_node *input = graph->nodes[node->inputs[i]];
-    if (!input->needs_gradient) return NULL;
-    return input->backward_writers ? &input->extra_gradient : &input->gradient;
-}
-
-float *fcnn_graph_value(const fcnn_graph *graph, int parameter) {
-    return graph->parameters[parameter].value;
-}
-
-float *fcnn_graph_gradient(const fcnn_graph *graph, int parameter) {
-    return graph->parameters[parameter].gradient;
-}
-
 /* ---- Parameters ---- */
 
 int fcnn_graph_parameter_count(const fcnn_graph *graph) { return graph->parameter_count; }
@@ -97,12 +66,6 @@ fcnn_status fcnn_graph_write_half(fcnn_graph *graph, fcnn_parameter *parameter,
 
 fcnn_flat_parameters fcnn_graph_flat(const fcnn_graph *graph) { return graph->flat; }
 void fcnn_graph_parameters_changed(fcnn_graph *graph) { graph->pass.version++; }
-
-uint64_t fcnn_graph_parameter_stream(const fcnn_graph *graph, int parameter) {
-    uint64_t weights = 0;
-    for (int i = 0; i < parameter; i++) weights += graph->parameters[i].decayed;
-    return weights;
-}
 
 fcnn_status fcnn_graph_initialise(fcnn_graph *graph, uint64_t seed) {
     for (int i = 0; i < graph->parameter_count; i++) {

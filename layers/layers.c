@@ -33,6 +33,21 @@ bool fcnn_after_ifft(const fcnn_graph *graph, const fcnn_section *section) {
     return false;
 }
 
+fcnn_status fcnn_node_expect(const fcnn_graph *graph, const fcnn_node *node, fcnn_layout layout) {
+    static const char *const wanted[] = {("a band; is [fft] missing before it, or does it stand "
+                                          "after [ifft]?"),
+                                         "maps; is [ifft] missing before it?",
+                                         "a vector; is [dense] missing before it?"};
+    if (node->input_count == 0)
+        return fcnn_node_error(graph, node, NULL, "stands first; the first layer is [fft]");
+    const fcnn_node *input = fcnn_graph_input(graph, node, 0);
+    if (input->output.layout == layout) return FCNN_OK;
+    char text[160];
+    fcnn_tensor_describe(&input->output, text, sizeof text);
+    return fcnn_node_error(graph, node, NULL, "got %s from %s and wanted %s", text, input->name,
+                           wanted[layout]);
+}
+
 fcnn_status fcnn_expect_features(const fcnn_graph *graph, const fcnn_node *node) {
     if (!fcnn_in_space(graph)) return fcnn_node_expect(graph, node, FCNN_BAND);
     FCNN_TRY(fcnn_node_expect(graph, node, FCNN_MAP));

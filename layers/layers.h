@@ -26,6 +26,9 @@ bool fcnn_in_space(const fcnn_graph *graph);
 /* Whether a section stands behind [ifft], so that its maps are the classifier's. */
 bool fcnn_after_ifft(const fcnn_graph *graph, const fcnn_section *section);
 
+/* Fails unless input 0 has this layout; the message says which layer is missing. */
+fcnn_status fcnn_node_expect(const fcnn_graph *graph, const fcnn_node *node, fcnn_layout layout);
+
 /* Fails unless input 0 is a feature map of the network's domain: a band, or in space a map
  * before [ifft]. */
 fcnn_status fcnn_expect_features(const fcnn_graph *graph, const fcnn_node *node);

@@ -43,8 +43,8 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
 }
 
 const fcnn_layer_type fcnn_layer_softmax = {.name = "softmax",
-                                            .flags =
-                                                FCNN_LAYER_KEEPS_INPUT | FCNN_LAYER_KEEPS_OUTPUT,
+                                            .flags = FCNN_LAYER_KEEPS_INPUT |
+                                                     FCNN_LAYER_KEEPS_OUTPUT | FCNN_LAYER_ENDS,
                                             .build = build,
                                             .shape = shape,
                                             .forward = forward,

@@ -14,7 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "dataset.h"
+#include "image_file.h"
+#include "readers.h"
 
 enum { PATH_BYTES = 512 };
 

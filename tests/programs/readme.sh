@@ -18,7 +18,8 @@ ok "the README's ten lines of Python read a spectral model"
 
 awk '/^## Use the library/ { on = 1 } on' "$source_root/README.md" |
     awk '$0 == "```c" { on = 1; next } /^```/ && on { exit } on' >classify.c
-succeed cc -std=c11 -Wall -Wextra -Werror classify.c -I "$source_root/framework" -L "$build" \
+succeed cc -std=c11 -Wall -Wextra -Werror classify.c -I "$source_root/include" \
+    -I "$source_root/framework" -I "$source_root/data" -L "$build" \
     -Wl,-rpath,"$build" -lfcnn -o classify
 succeed ./classify model/model.safetensors "$tests/images/trouser.png"
 cp out ours

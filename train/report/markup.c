@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "dataset.h"
+#include "text.h"
 
 static void write_escaped(FILE *out, const char *text, const char *kept) {
     const unsigned char *at = (const unsigned char *)text;

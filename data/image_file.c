@@ -5,7 +5,7 @@
  * is dropped, 16-bit samples keep their upper byte, of an animation the first
  * frame counts, and EXIF's orientation is not applied: pixels count as they are
  * stored. */
-#include "readers.h"
+#include "image_file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -292,9 +292,4 @@ fcnn_status fcnn_image_load(const char *path, int channels, fcnn_image *image) {
     fcnn_status status = decode(&s, path, channels, image);
     fclose(s.file);
     return status;
-}
-
-void fcnn_image_clear(fcnn_image *image) {
-    free(image->storage);
-    *image = (fcnn_image){0};
 }

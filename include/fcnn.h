@@ -20,9 +20,12 @@
 #include "dataloader.h"
 #include "dataset.h"
 #include "graph.h"
+#include "image_file.h"
 #include "model.h"
 #include "optimizer.h"
+#include "readers.h"
 #include "spectra.h"
 #include "status.h"
+#include "text.h"
 
 #endif

@@ -1,6 +1,6 @@
 /* A data set whose images are read as spectra. Loader threads then decode and
  * transform an image at once and keep its bins alone, and a cache keeps them on
- * disk for later epochs and runs. Defined in data/. */
+ * disk for later epochs and runs. */
 #ifndef FCNN_SPECTRA_H
 #define FCNN_SPECTRA_H
 
@@ -39,7 +39,7 @@ typedef struct {
  * caller frees it). Spectra from the cache are valid until the data set is closed. */
 fcnn_status fcnn_spectra_open(const fcnn_spectra_options *options, fcnn_dataset **dataset,
                               char **notes);
-/* Of a data set opened by the above. */
+/* How a data set that fcnn_spectra_open opened has been used. */
 fcnn_spectra_usage fcnn_spectra_used(fcnn_dataset *dataset);
 
 #ifdef __cplusplus

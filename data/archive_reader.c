@@ -1,0 +1,156 @@
+/* libarchive reads the archives. zlib takes gzip off beneath it, because
+ * libarchive does not compare gzip's checksum. Names are converted under a
+ * locale of UTF-8 that this thread has meanwhile: in the C locale, which a
+ * program has unless it calls setlocale, libarchive would lose some. */
+#include "archive_reader.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <locale.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+enum { BLOCK_BYTES = 1 << 16 };
+
+struct fcnn_archive {
+    fcnn_stream member; /* the current file; first, as read_member casts it to this struct */
+    fcnn_stream file;   /* the archive itself */
+    struct archive *reader;
+    const char *name;   /* of the current file; NULL before the first and behind the last */
+    locale_t utf8;      /* 0 where the system has none */
+    fcnn_status status; /* of reading `file`; its message is this thread's */
+    unsigned char block[BLOCK_BYTES];
+};
+
+/* ---- What libarchive calls ---- */
+
+static la_ssize_t read_block(struct archive *reader, void *user, const void **block) {
+    fcnn_archive *archive = user;
+    size_t found;
+    (void)reader;
+    *block = archive->block;
+    archive->status = fcnn_stream_read(&archive->file, archive->block, BLOCK_BYTES, &found);
+    if (!archive->status && !found && archive->file.end)
+        archive->status = fcnn_status_set(FCNN_ERROR_FORMAT, "%s: truncated: %s",
+                                          archive->file.path, archive->file.end);
+    return archive->status ? ARCHIVE_FATAL : (la_ssize_t)found;
+}
+
+/* A zip has its table of contents at its end. */
+static la_int64_t seek(struct archive *reader, void *user, la_int64_t offset, int whence) {
+    fcnn_archive *archive = user;
+    struct stat info = {.st_size = 0};
+    (void)reader;
+    if (whence == SEEK_CUR) offset += gztell(archive->file.file);
+    if (whence == SEEK_END && stat(archive->file.path, &info)) return ARCHIVE_FATAL;
+    z_off_t at = gzseek(archive->file.file, (z_off_t)(offset + info.st_size), SEEK_SET);
+    return at < 0 ? ARCHIVE_FATAL : at;
+}
+
+/* ---- Reading ---- */
+
+static fcnn_status failure(const fcnn_archive *archive) {
+    const char *why = archive_error_string(archive->reader);
+    if (archive->status) return archive->status;
+    if (archive_errno(archive->reader) == ENOMEM)
+        return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", archive->file.path);
+    return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: %s: %s", archive->file.path,
+                           archive_format(archive->reader) ? "damaged archive"
+                                                           : "not a tar or zip archive, or damaged",
+                           why ? why : "truncated: it ends too early");
+}
+
+static fcnn_status read_member(fcnn_stream *member, void *data, size_t bytes, size_t *found) {
+    fcnn_archive *archive = (fcnn_archive *)member;
+    la_ssize_t got = archive_read_data(archive->reader, data, bytes);
+    *found = got < 0 ? 0 : (size_t)got;
+    return got < 0 ? failure(archive) : FCNN_OK;
+}
+
+/* Goes over what is left of the current file. Skipping it would be left to libarchive, which then
+ * neither compares a checksum nor tells where a file is cut. */
+static fcnn_status finish_member(fcnn_archive *archive) {
+    const void *block;
+    size_t bytes;
+    la_int64_t at;
+    int result = archive->name ? ARCHIVE_OK : ARCHIVE_EOF;
+    while (result == ARCHIVE_OK)
+        result = archive_read_data_block(archive->reader, &block, &bytes, &at);
+    if (result == ARCHIVE_EOF) return FCNN_OK;
+    fcnn_status status = failure(archive);
+    return fcnn_status_prefix(status, "%s", archive->name);
+}
+
+/* Whether a header may be used. libarchive warns of a name or an owner in another coding, and of
+ * sizes that contradict each other; names are passed on as they are, and sizes are compared when
+ * the file is read. What it warns of otherwise is damage. */
+static bool is_usable(struct archive *reader, int result) {
+    return result == ARCHIVE_OK || (result == ARCHIVE_WARN && archive_errno(reader) == EILSEQ);
+}
+
+static bool is_regular(struct archive_entry *entry) {
+    return archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry);
+}
+
+fcnn_status fcnn_archive_next(fcnn_archive *archive, const char **name, uint64_t *size) {
+    struct archive_entry *entry;
+    int result;
+    *name = NULL;
+    do {
+        FCNN_TRY(finish_member(archive));
+        locale_t before = archive->utf8 ? uselocale(archive->utf8) : (locale_t)0;
+        result = archive_read_next_header(archive->reader, &entry);
+        bool usable = is_usable(archive->reader, result);
+        archive->name = usable ? archive_entry_pathname(entry) : NULL;
+        if (before) uselocale(before);
+    } while (archive->name && !is_regular(entry));
+    if (archive->status || (!archive->name && result != ARCHIVE_EOF)) return failure(archive);
+    *name = archive->name;
+    if (*name) *size = (uint64_t)archive_entry_size(entry);
+    return FCNN_OK;
+}
+
+fcnn_stream *fcnn_archive_file(fcnn_archive *archive) { return &archive->member; }
+
+/* ---- Opening ---- */
+
+/* Formats and filters that would run another program or open other files are left out. */
+static fcnn_status start(fcnn_archive *archive) {
+    struct archive *reader = archive->reader = archive_read_new();
+    if (!reader) return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", archive->file.path);
+    archive_read_support_filter_bzip2(reader);
+    archive_read_support_filter_xz(reader);
+    archive_read_support_filter_zstd(reader);
+    archive_read_support_format_tar(reader);
+    archive_read_support_format_zip(reader);
+    /* A tar is then read to the end of the file, where its compression has a checksum. */
+    archive_read_set_option(reader, "tar", "read_concatenated_archives", "1");
+    archive_read_set_callback_data(reader, archive);
+    archive_read_set_read_callback(reader, read_block);
+    if (gzdirect(archive->file.file)) archive_read_set_seek_callback(reader, seek);
+    return archive_read_open1(reader) ? failure(archive) : FCNN_OK;
+}
+
+fcnn_status fcnn_archive_open(const char *path, fcnn_archive **out) {
+    *out = NULL;
+    fcnn_archive *archive = calloc(1, sizeof *archive);
+    if (!archive) return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", path);
+    archive->member = (fcnn_stream){.path = path, .read = read_member};
+    fcnn_status status = fcnn_stream_open(path, &archive->file);
+    archive->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    if (!status) status = start(archive);
+    if (status)
+        fcnn_archive_close(archive);
+    else
+        *out = archive;
+    return status;
+}
+
+void fcnn_archive_close(fcnn_archive *archive) {
+    if (archive->reader) archive_read_free(archive->reader);
+    if (archive->utf8) freelocale(archive->utf8);
+    fcnn_stream_close(&archive->file);
+    free(archive);
+}

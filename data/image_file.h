@@ -1,0 +1,30 @@
+/* Single image files: JPEG, PNG, BMP and GIF. */
+#ifndef FCNN_IMAGE_FILE_H
+#define FCNN_IMAGE_FILE_H
+
+#include "image.h"
+#include "status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    /* An image beyond either is taken for a damaged header; stb_image's own bound is 2^30
+     * samples, four a pixel. */
+    FCNN_IMAGE_SIDE_MAX = 65535,
+    FCNN_IMAGE_PIXELS_MAX = 1 << 28
+};
+
+/* Decodes a file with `channels` 1 or 3 (grey expands, colour averages); fcnn_image_clear frees
+ * the pixels. A file that cannot be decoded is FCNN_ERROR_FORMAT, and the message names it. */
+fcnn_status fcnn_image_load(const char *path, int channels, fcnn_image *image);
+
+/* Checks that a file's header can be read and has sane dimensions, which are given, and that a
+ * JPEG or PNG has its end. Fails as fcnn_image_load does. */
+fcnn_status fcnn_image_probe(const char *path, int *height, int *width);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
