@@ -120,14 +120,12 @@ static void write_best(FILE *out, const report_options *o, const run_log *log) {
 static void write_lead(FILE *out, const report_options *o, const run_log *log) {
     double seconds = 0;
     for (int i = 0; i < log->count; i++) seconds += log->columns[RUN_LOG_SECONDS][i];
-    fputs("<p class=\"lead\">", out);
     write_score(out, o, log);
     write_progress(out, o, log);
     fputs("; training time an epoch: ", out);
     markup_seconds(out, seconds / log->count);
     fputc('.', out);
     write_best(out, o, log);
-    fputs("</p>\n", out);
 }
 
 /* ---- Facts ---- */
@@ -160,7 +158,7 @@ static void write_input(FILE *out, const report_options *o) {
     const fcnn_section *net = net_of(o);
     int size = fcnn_graph_node_output(o->graph, 0)->size;
     fcnn_spectra_usage usage;
-    fprintf(out, "\n<dt>Input<dd>%d&times;%d", size, size);
+    fprintf(out, "%d&times;%d", size, size);
     write_placement(out, fcnn_graph_placement(o->graph));
     write_augmentation(out, net);
     if (fcnn_section_has(net, "bands")) {
@@ -173,9 +171,8 @@ static void write_input(FILE *out, const report_options *o) {
     }
 }
 
-static void write_facts(FILE *out, const report_options *o) {
+static void write_data(FILE *out, const report_options *o) {
     const run_data *data = o->data;
-    fputs("<dl>\n<dt>Data<dd>", out);
     markup_text(out, fcnn_section_text(net_of(o), "data"));
     fputs(": ", out);
     markup_count(out, data->train.count);
@@ -188,21 +185,16 @@ static void write_facts(FILE *out, const report_options *o) {
     fprintf(out, " images, %d classes (chance: ", data->dataset->classes);
     markup_percent(out, 1.0 / data->dataset->classes);
     fprintf(out, "); batch %d", o->batch);
-    write_input(out, o);
-    fputs("\n<dt>Folder<dd>", out);
-    markup_text(out, o->folder);
-    fputs("\n<dt>Device<dd>", out);
-    markup_text(out, fcnn_graph_device(o->graph)->description);
+}
+
+static void write_version(FILE *out) {
 #if defined(__clang__)
     const char *compiler = "";
 #else
     const char *compiler = "GCC ";
 #endif
-    fprintf(out, "\n<dt>Version<dd>fcnn %s, compiled by %s%s\n</dl>\n", FCNN_VERSION, compiler,
-            __VERSION__);
+    fprintf(out, "%s, compiled by %s%s", FCNN_VERSION, compiler, __VERSION__);
 }
-
-/* ---- Head ---- */
 
 /* "alexnet on photos" */
 static void write_title(FILE *out, const report_options *o) {
@@ -219,7 +211,6 @@ static void write_title(FILE *out, const report_options *o) {
 /* As it was typed, in lines that break at its spaces alone. */
 static void write_command(FILE *out, const char *command) {
     char word[512];
-    fputs("<pre class=\"command\">", out);
     while (*command) {
         size_t spaces = strspn(command, " "), length = strcspn(command + spaces, " ");
         fprintf(out, "%.*s<span>", (int)spaces, command);
@@ -233,45 +224,59 @@ static void write_command(FILE *out, const char *command) {
         }
         fputs("</span>", out);
     }
-    fputs("</pre>\n", out);
 }
 
-static void write_head(FILE *out, const report_options *o, const run_log *log) {
+static void write_date(FILE *out) {
     char date[64] = "";
     time_t now = time(NULL);
     struct tm local;
     if (localtime_r(&now, &local)) strftime(date, sizeof date, "%d %B %Y, %H:%M %Z", &local);
-    fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-          "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>",
-          out);
-    write_title(out, o);
-    fprintf(out, " &ndash; fcnn</title>\n<style>\n%s</style></head>\n<body>\n<h1>", report_style);
-    write_title(out, o);
-    fprintf(out, "</h1>\n<p class=\"date\">fcnn run, reported on %s</p>\n",
-            date[0] == '0' ? date + 1 : date);
-    write_lead(out, o, log);
-    write_facts(out, o);
-    fputs("<h3>Command</h3>\n", out);
-    write_command(out, o->command);
-    fputs("<details><summary>The cfg, options included</summary>\n<pre>", out);
-    markup_lines(out, o->config_text);
-    fputs("</pre></details>\n", out);
+    fputs(date[0] == '0' ? date + 1 : date, out);
 }
 
-/* ---- The file ---- */
+/* ---- The page ---- */
 
-static fcnn_status write_page(FILE *out, const report_options *o, const run_log *log) {
+static fcnn_status write_sections(FILE *out, const report_options *o, const run_log *log) {
     int scored = epoch_of(log, last_validated(log));
-    write_head(out, o, log);
     FCNN_TRY(report_write_curves(out, log, report_scored_name(o)));
     FCNN_TRY(report_write_speed(out, log, o));
     FCNN_TRY(report_write_confusion(out, o, scored));
     FCNN_TRY(report_write_kernels(out, o->graph));
     FCNN_TRY(report_write_mistakes(out, o, scored));
     report_write_layers(out, o->graph, o->batch);
-    fputs("</body></html>\n", out);
     return FCNN_OK;
 }
+
+/* What stands in the place of {{name}}. */
+static fcnn_status write_part(FILE *out, const char *name, const report_options *o,
+                              const run_log *log) {
+    if (!strcmp(name, "title")) write_title(out, o);
+    if (!strcmp(name, "style")) fputs(report_style, out);
+    if (!strcmp(name, "date")) write_date(out);
+    if (!strcmp(name, "lead")) write_lead(out, o, log);
+    if (!strcmp(name, "data")) write_data(out, o);
+    if (!strcmp(name, "input")) write_input(out, o);
+    if (!strcmp(name, "folder")) markup_text(out, o->folder);
+    if (!strcmp(name, "device")) markup_text(out, fcnn_graph_device(o->graph)->description);
+    if (!strcmp(name, "version")) write_version(out);
+    if (!strcmp(name, "command")) write_command(out, o->command);
+    if (!strcmp(name, "config")) markup_lines(out, o->config_text);
+    return strcmp(name, "sections") ? FCNN_OK : write_sections(out, o, log);
+}
+
+static fcnn_status write_page(FILE *out, const report_options *o, const run_log *log) {
+    const char *at = report_page;
+    for (const char *mark; (mark = strstr(at, "{{")); at = strstr(mark, "}}") + 2) {
+        char name[16] = "";
+        fwrite(at, 1, (size_t)(mark - at), out);
+        sscanf(mark, "{{%15[a-z]", name);
+        FCNN_TRY(write_part(out, name, o, log));
+    }
+    fputs(at, out);
+    return FCNN_OK;
+}
+
+/* ---- The file ---- */
 
 static fcnn_status write_file(const report_options *o, const run_log *log) {
     char path[PATH_MAX];

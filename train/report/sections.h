@@ -39,9 +39,9 @@ fcnn_status report_kernels_read(fcnn_graph *graph, report_kernels *kernels);
 void report_kernels_clear(report_kernels *kernels);
 fcnn_status report_write_kernels(FILE *out, fcnn_graph *graph);
 
-/* ---- style.c ---- */
+/* ---- page.html and style.css, which embed.cmake makes into strings ---- */
 
-extern const char report_style[]; /* the CSS */
+extern const char report_page[], report_style[];
 
 /* ---- layers.c ---- */
 
