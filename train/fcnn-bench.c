@@ -20,7 +20,7 @@ enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static const program_info program = {.name = "fcnn-bench"};
 
-/* Set by Ctrl-C: a command ends after its current pass, with what it has. */
+/* Ctrl-C sets it: a command then ends after its current pass, with what it has. */
 static volatile int interrupted;
 
 /* The first signal asks for a clean stop, a second one kills. */

@@ -96,7 +96,7 @@ static fcnn_status fix_data(fcnn_config *config) {
     return realpath(path, absolute) ? option_override(config, "data", absolute) : FCNN_OK;
 }
 
-/* fcnn-train, beside the file that this program is. */
+/* Finds fcnn-train beside the file that this program is. */
 static fcnn_status find_train(compare_options *o, const char *own_name) {
     ssize_t length = readlink("/proc/self/exe", o->train, sizeof o->train - 1);
     o->train[length > 0 ? length : 0] = '\0';
@@ -157,7 +157,8 @@ static fcnn_status put_aside(const char *folder) {
     return FCNN_OK;
 }
 
-/* Held until the program ends: two comparisons in one folder would train the same runs. */
+/* The lock is held until the program ends: two comparisons in one folder would train the same
+ * runs. */
 static fcnn_status lock_folder(const char *folder) {
     int handle = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (handle >= 0 && flock(handle, LOCK_EX | LOCK_NB) == 0) return FCNN_OK;

@@ -1,4 +1,5 @@
-/* fcnn-convert: a saved model in the other domain or in the other form. */
+/* fcnn-convert writes a saved model in the other domain or in the other form, and compares the
+ * two. */
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -42,12 +43,12 @@ static bool spectral(const convert_options *o) { return o->form == FCNN_FORM_SPE
 
 static bool half(const convert_options *o) { return o->type == 1; }
 
-/* The domain asked for as the cfg's key names it; NULL: none was. */
+/* Returns the domain asked for, as the cfg's key names it, or NULL. */
 static const char *domain_name(const convert_options *o) {
     return o->domain < 0 ? NULL : o->domain == SPACE ? "space" : "frequency";
 }
 
-/* MODEL less its ending, and what the new one is. */
+/* Names the new file: MODEL less its ending, and what the new one is. */
 static void default_name(convert_options *o) {
     static const char ending[] = ".safetensors";
     size_t length = strlen(o->model), cut = sizeof ending - 1;
@@ -82,7 +83,7 @@ static fcnn_status parse(int argc, char **argv, convert_options *o) {
 
 enum { IMAGES = 4, SIDE = 64 };
 
-/* The logits of random images, [IMAGES][classes]; the caller frees them. */
+/* Computes the logits of random images, [IMAGES][classes]; the caller frees them. */
 static fcnn_status run_random(fcnn_graph *graph, int channels, int classes, float **logits) {
     int64_t count = (int64_t)IMAGES * SIDE * SIDE * channels;
     uint8_t *pixels = malloc((size_t)count);
@@ -165,7 +166,8 @@ static fcnn_status save(const convert_options *o, const fcnn_model *model, fcnn_
     return status;
 }
 
-/* Sets the domain. What bands grew by is no part of the network in space, if they are whole. */
+/* Sets the domain. A network in space has no bands, so the phases by which they grew are left
+ * out. */
 static fcnn_status change_domain(const convert_options *o, const fcnn_model *model) {
     fcnn_section *net = &model->config->sections[0];
     bool space = o->domain == SPACE;

@@ -79,7 +79,7 @@ static int nodes_of_type(const fcnn_graph *graph, const char *type) {
     return count;
 }
 
-/* In a drawn order: a batch of one class would know nothing of how classes differ. */
+/* Images come in a drawn order: a batch of one class would know nothing of how classes differ. */
 static fcnn_status estimate_from(const run_data *s, const fcnn_section *net, int batch, int threads,
                                  fcnn_graph *graph) {
     fcnn_loader_options options = {.dataset = s->spectra,
@@ -121,7 +121,8 @@ static fcnn_status estimate_norms(const infer_options *o, const fcnn_model *mode
     return status;
 }
 
-/* Running statistics are of the bands that the model was saved at. */
+/* Estimates the norms' statistics anew or warns, because those saved are of the bands that the
+ * model was saved at. */
 static fcnn_status adapt_norms(const infer_options *o, const fcnn_model *model, fcnn_device *device,
                                int batch, fcnn_graph *graph) {
     int norms = nodes_of_type(graph, "norm"), folded = nodes_of_type(graph, "folded");
@@ -142,7 +143,7 @@ static fcnn_status adapt_norms(const infer_options *o, const fcnn_model *model, 
     return FCNN_OK;
 }
 
-/* Images that a step of training passes at a time. */
+/* Returns how many images a step of training passes at a time. */
 static int training_batch(const fcnn_model *model) {
     const fcnn_section *net = &model->config->sections[0];
     int64_t part = fcnn_section_int(net, "batch") / fcnn_section_int(net, "subdivisions");
@@ -176,7 +177,7 @@ static int by_probability(const void *a, const void *b) {
     return px != py ? (px < py ? 1 : -1) : x - y;
 }
 
-/* A file name need not be UTF-8, and JSON must be. */
+/* Makes a JSON string: a file name need not be UTF-8, and JSON must be. */
 static json_t *json_text(const char *text) {
     char printable[4096];
     json_t *value = json_string(text);
@@ -312,7 +313,7 @@ static fcnn_status score_set(const infer_options *o, run_data *s, const image_se
 }
 
 static fcnn_status score(const infer_options *o, const fcnn_model *model, fcnn_device *device) {
-    /* The batch of training, so that the sums are the same to the last bit. */
+    /* The batch is that of training, so that the sums are the same to the last bit. */
     int batch = training_batch(model);
     fcnn_graph *graph = NULL;
     run_data s = {0};

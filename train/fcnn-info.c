@@ -38,7 +38,7 @@ static const program_info program = {
     .operand = "cfg or model",
     .rows = rows};
 
-/* What fcnn-train would build, or a network for inference. */
+/* Returns the options of the network that fcnn-train would build, or of one for inference. */
 static fcnn_graph_options graph_options(const fcnn_config *config, const info_options *o,
                                         bool training, fcnn_form form) {
     const fcnn_section *net = &config->sections[0];

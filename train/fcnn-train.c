@@ -1,4 +1,5 @@
-/* fcnn-train: trains the network of a cfg and saves it. */
+/* fcnn-train trains the network of a cfg and saves it. It reads the options, opens data and device,
+ * and leaves the epochs to the trainer. */
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -97,8 +98,8 @@ static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **
     return FCNN_OK;
 }
 
-/* Images a step, in equal parts; the batch of a data set smaller than the cfg's batch is the data
- * set, but for what the parts leave over. */
+/* Chooses how many images a step takes, in equal parts. Of a data set smaller than the cfg's batch
+ * it takes all, but for what the parts leave over. */
 static fcnn_status choose_batch(const fcnn_config *config, const run_data *s, int *batch,
                                 int *parts) {
     const fcnn_section *net = &config->sections[0];
@@ -191,7 +192,7 @@ static fcnn_status write_report(const trainer *t) {
     return report_write(&report);
 }
 
-/* A new run's parameters and folder, or an old one's. */
+/* Makes a new run's parameters and folder, or reads an old run's. */
 static fcnn_status begin(const train_options *o, trainer *t) {
     const fcnn_memory_plan *plan = fcnn_graph_memory(t->options.largest);
     int64_t saved = 2 * (plan->bytes[FCNN_MEMORY_PARAMETERS] * 2 +
@@ -240,7 +241,7 @@ static void warn_of_few_steps(const trainer *t) {
             (long long)steps, steps == 1 ? "" : "s", (long long)batch);
 }
 
-/* All that a cfg may ask in vain is checked before images are read. */
+/* All that can be wrong with a cfg is checked before images are read. */
 static fcnn_status train(const train_options *o, trainer_options *options, run_data *s,
                          bool *finished) {
     trainer t;

@@ -1,4 +1,4 @@
-/* Parsing, checking and printing of a program's table of options. */
+/* This file parses, checks and prints a program's table of options. */
 #include "options.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 enum { OPTIONS_MAX = 32, HELP_COLUMN = 28, HELP_WIDTH = 100 };
-/* What getopt_long returns for a row of the table, and for the options of every program. */
+/* getopt_long returns these for a row of the table and for the options of every program. */
 enum { CODE_ROW = 256, CODE_HELP, CODE_VERSION };
 
 void program_start(char **argv) {
@@ -106,7 +106,7 @@ static fcnn_status read_fraction(const option_row *row, const char *text, double
                            row->name, text);
 }
 
-/* The place of a name among words with one character between them, or -1. */
+/* Returns the place of a name among words with one character between them, or -1. */
 static int find_word(const char *words, const char *name, size_t length) {
     for (int place = 0;; place++) {
         size_t word = strcspn(words, "|,");
@@ -194,7 +194,7 @@ static fcnn_status read_value(const option_row *row, const char *text, fcnn_conf
 
 /* ---- Command lines ---- */
 
-/* The program's table in getopt's form; the places of the rows are the same. */
+/* Writes the program's table in getopt's form; the places of the rows are the same. */
 static void make_options(const program_info *program, struct option options[OPTIONS_MAX]) {
     int count = 0;
     for (const option_row *row = program->rows; row->name; row++)

@@ -76,16 +76,17 @@ fcnn_status options_read(const program_info *program, int argc, char **argv, fcn
 
 void program_print_version(const program_info *program);
 
-/* Prints "name: message" for the last failure; returns its exit code. */
+/* Prints "name: message" for the last failure and returns its exit code. */
 int program_fail(const program_info *program, fcnn_status status);
 
 /* Sets net.key of the cfg, as --key does. */
 fcnn_status option_override(fcnn_config *config, const char *key, const char *value);
 
-/* net.data from the command line: a path is made absolute, a name stays. */
+/* Sets net.data from the command line: a path is made absolute, a name stays. */
 fcnn_status option_data(fcnn_config *config, const char *value);
 
-/* net.cache from the command line: a folder, which need not exist, relative to the current one. */
+/* Sets net.cache from the command line: a folder, which need not exist, relative to the current
+ * one. */
 fcnn_status option_cache(fcnn_config *config, const char *value);
 
 /* Appends a word to a command line that a shell reads back. */

@@ -1,4 +1,4 @@
-/* The progress bar. */
+/* The progress bar is drawn on one line, again and again. */
 #include "progress.h"
 
 #include <stdio.h>
@@ -21,7 +21,7 @@ void progress_start(progress *bar, const char *title, int64_t first, int64_t tot
     snprintf(bar->title, sizeof bar->title, "%s", title);
 }
 
-/* Characters that a line may have; one that fills the terminal would wrap on some. */
+/* Returns how many characters a line may have; one that fills the terminal would wrap on some. */
 static int terminal_columns(void) {
     struct winsize size;
     bool known = !ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_col > 1;

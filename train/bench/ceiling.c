@@ -1,6 +1,6 @@
-/* The ceiling that convolutions are measured against: the rate of a large product
- * through the backend's dense layer, forward (one product) or backward (two),
- * whichever is the faster. */
+/* This file measures the ceiling that convolutions are compared with. It is the rate of a large
+ * product through the backend's dense layer, forward (one product) or backward (two), whichever is
+ * the faster. */
 #include "ceiling.h"
 
 #include <stdlib.h>
@@ -38,7 +38,7 @@ static fcnn_status create(fcnn_device *device, operands *o) {
     return take(device, floats, 0.0f, &o->y.data);
 }
 
-/* Seconds of the forward and of the backward pass. */
+/* Sets the seconds of the forward and of the backward pass. */
 static fcnn_status pass(fcnn_device *device, operands *o, double seconds[2]) {
     const fcnn_backend *backend = device->backend;
     double start = progress_now();

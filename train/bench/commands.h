@@ -1,5 +1,5 @@
-/* What fcnn-bench can time; each reads its own options, from argv[1] on. A command
- * ends after its current pass, with what it has, once *interrupted is not 0. */
+/* These are the commands of fcnn-bench. Each reads its own options, from argv[1] on, and ends after
+ * its current pass, with what it has, once *interrupted is not 0. */
 #ifndef FCNN_TRAIN_BENCH_COMMANDS_H
 #define FCNN_TRAIN_BENCH_COMMANDS_H
 

@@ -1,4 +1,4 @@
-/* fcnn-bench conv: one convolution layer by every algorithm, side by side. */
+/* fcnn-bench conv times one convolution layer by every algorithm and prints them side by side. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +53,7 @@ static const program_info program = {
 
 /* ---- Options ---- */
 
-/* After the other options, because a kernel fits into its map. */
+/* Kernels are read after the other options, because each must fit into its map. */
 static fcnn_status read_kernels(bench_options *o) {
     for (const char *text = o->kernel_text; o->kernel_count < KERNELS_MAX;) {
         char *end;
@@ -71,7 +71,7 @@ static fcnn_status read_kernels(bench_options *o) {
 
 /* ---- The run ---- */
 
-/* A peer that is not to be had is said, and the rest goes on. */
+/* Where there is no peer the user is told why, and the rest goes on. */
 static void start_peer(bench_options *o, int threads, bench_report *report) {
     if (!o->peer) return;
     if (bench_peer_start(threads, &o->shape.peer)) {
@@ -82,7 +82,8 @@ static void start_peer(bench_options *o, int threads, bench_report *report) {
     o->shape.chosen[BENCH_PEER] = o->shape.peer != NULL;
 }
 
-/* Measured again beside every kernel, because other work on the machine only ever lowers it. */
+/* The ceiling is measured again beside every kernel, because other work on the machine only ever
+ * lowers it. */
 static fcnn_status raise_ceiling(fcnn_device *device, double seconds, bench_report *report) {
     double ceiling;
     FCNN_TRY(bench_ceiling(device, seconds, &ceiling));

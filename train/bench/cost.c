@@ -48,7 +48,8 @@ static const fcnn_section *find_section(const fcnn_config *config, const char *n
     return NULL;
 }
 
-/* The taps' pairs from the parameter: [K][K][C_out][C_in] or [bins][C_out][C_in][2]. */
+/* Reads the numbers of filters and channels from the shape of the parameter: [K][K][C_out][C_in] or
+ * [bins][C_out][C_in][2]. */
 static bool find_pairs(fcnn_graph *graph, layer *l) {
     for (int i = 0; i < fcnn_graph_parameter_count(graph); i++) {
         const fcnn_parameter *p = fcnn_graph_parameter(graph, i);
@@ -63,7 +64,7 @@ static bool find_pairs(fcnn_graph *graph, layer *l) {
     return false;
 }
 
-/* Whether the node is a convolution. */
+/* Returns whether the node is a convolution, and describes it. */
 static bool read_layer(const fcnn_config *config, fcnn_graph *graph, int node, layer *l) {
     *l = (layer){.name = fcnn_graph_node_name(graph, node)};
     const fcnn_section *section = find_section(config, l->name);

@@ -1,4 +1,5 @@
-/* The table of fcnn-bench conv: columns sized by hand for 120 characters. */
+/* This file prints what fcnn-bench conv has measured. The columns of the table are sized by hand
+ * for 120 characters. */
 #include "print.h"
 
 #include <jansson.h>
@@ -6,7 +7,7 @@
 
 static double gflops(const bench_result *r) { return 1e-6 * r->flops / r->forward_ms; }
 
-/* How much faster than `other`, or 0 where that is not known. */
+/* Returns how much faster r is than `other`, or 0 where that is not known. */
 static double speedup(const bench_result *r, const bench_result *other, bool training) {
     if (!r->timed || !other->timed) return 0.0;
     return training ? other->training_ms / r->training_ms : other->forward_ms / r->forward_ms;

@@ -1,4 +1,5 @@
-/* Whole steps, of training or of inference, and the ceilings of the machine they run on. */
+/* Whole steps of training or of inference are timed here, and the ceilings of the machine that they
+ * run on. */
 #include "train.h"
 
 #include <math.h>
@@ -36,7 +37,8 @@ static fcnn_status copy_rate(fcnn_device *device, double seconds, fcnn_tensor *x
     return FCNN_OK;
 }
 
-/* For a part of the time that the steps took: others' work on the machine comes and goes. */
+/* The ceilings are measured for a part of the time that the steps took, because other work on the
+ * machine comes and goes. */
 static fcnn_status measure_ceilings(fcnn_device *device, bench_train_result *r) {
     const double seconds = fmin(fmax(0.25e-3 * r->step_ms * r->steps, 0.5), 3.0);
     fcnn_tensor x = {.layout = FCNN_VECTOR,
@@ -187,7 +189,7 @@ static fcnn_status time_phases(run *t, bench_train_result *r) {
     return status;
 }
 
-/* Numbers that are not finite take other times. */
+/* Refuses a loss that is not finite, because such numbers take other times. */
 static fcnn_status check_loss(run *t) {
     fcnn_score score = {0};
     FCNN_TRY(fcnn_graph_take_score(t->graph, &score));

@@ -1,5 +1,5 @@
-/* fcnn-bench train and infer: training steps of a cfg's network, or inference by
- * a saved model, by phase and by layer, beside what the machine reaches. */
+/* fcnn-bench train and infer time training steps of a cfg's network, or inference by a saved model,
+ * by phase and by layer, and print them beside what the machine reaches. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* What the runs of a comparison come to. Everything is computed from their
- * log.csv; the files are written beside their names and then renamed. */
+/* This file tells what the runs of a comparison come to. Everything is computed from their log.csv;
+ * the files are written beside their names and then renamed. */
 #include "comparison.h"
 
 #include <limits.h>
@@ -47,8 +47,8 @@ void comparison_destroy(comparison *c) {
     free(c->runs);
 }
 
-/* The rows of a log that has one, with its validation, for each of the epochs; NULL: out of
- * memory. *complete is false where one is missing. */
+/* Returns the rows of a log that has one, with its validation, for each of the epochs; NULL where
+ * memory is out. *complete is false where one is missing. */
 static log_row *take_rows(const run_log *log, int64_t epochs, bool *complete) {
     log_row *rows = calloc((size_t)epochs, sizeof *rows);
     *complete = log->count >= epochs;
@@ -170,7 +170,7 @@ static fcnn_status fill_results(const comparison *c, int variant, table_row row)
     return FCNN_OK;
 }
 
-/* The heading and a row for each variant; the caller frees it. */
+/* Makes the heading and a row for each variant; the caller frees the table. */
 static table_row *make_table(const comparison *c) {
     table_row *rows = calloc((size_t)c->variant_count + 1, sizeof *rows);
     if (!rows) return NULL;
@@ -255,7 +255,8 @@ static fcnn_status write_csv(FILE *out, const comparison *c) {
 
 /* ---- The picture ---- */
 
-/* Mean, least and greatest error of each epoch, and the mean time until its end. */
+/* A curve has the mean, the least and the greatest error of each epoch, and the mean time until its
+ * end. */
 enum { EPOCH, SECONDS, MEAN, LOW, HIGH, SERIES };
 
 static void fill_series(const comparison *c, int variant, double *series, int *count) {
@@ -284,7 +285,7 @@ static void fill_series(const comparison *c, int variant, double *series, int *c
     *count = runs ? (int)c->epochs : 0;
 }
 
-/* One colour for a pool with an activation, in the order of their first variant. */
+/* Variants with the same pool and activation get one colour, in the order of their first. */
 static int choose_colour(const comparison *c, const chart_curve *curves, int variant) {
     int next = 0;
     for (int i = 0; i < variant; i++) {

@@ -57,8 +57,8 @@ void runs_command(const run_setup *setup, const comparison *c, const compare_run
 
 /* ---- Cfgs ---- */
 
-/* A line on where the variant comes from, one on the options of its runs, and its cfg. The
- * caller frees it. */
+/* Returns the cfg's file: a line on where the variant comes from, one on the options of its runs,
+ * and its cfg. The caller frees it. */
 static char *config_file(const run_setup *setup, const variant *v) {
     char *text = NULL, *body = fcnn_config_text(v->config);
     size_t bytes = 0;
@@ -93,7 +93,7 @@ static char *read_text(const char *path) {
     return text;
 }
 
-/* Whether a variant's folder has a run, of whichever seed. */
+/* Returns whether a variant's folder has a run, of any seed. */
 static bool has_runs(const char *folder) {
     DIR *open_folder = opendir(folder);
     bool found = false;
@@ -162,7 +162,7 @@ fcnn_status runs_save_configs(const run_setup *setup, const comparison *c) {
 
 /* ---- Progress ---- */
 
-/* "; 41 % done, 23 min left", or "" where nothing is known. */
+/* Writes "; 41 % done, 23 min left", or nothing where nothing is known. */
 static const char *progress_text(const comparison *c, char *text, size_t bytes) {
     double left, done = comparison_progress(c, &left);
     text[0] = '\0';
@@ -198,7 +198,7 @@ static void report(const comparison *c, int index, bool terminal) {
 
 /* ---- Training ---- */
 
-/* The log's first line is the command; that of a resumed run goes on. */
+/* Writes the command as the log's first line, or adds it to the log of a run that is resumed. */
 static fcnn_status start_log(const char *path, const run_command *command, bool resume) {
     char text[TEXT_BYTES];
     command_text(command, text, sizeof text);
@@ -209,7 +209,7 @@ static fcnn_status start_log(const char *path, const run_command *command, bool 
     return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be written: %s", path, strerror(errno));
 }
 
-/* The last lines of a log, at most 500 bytes. */
+/* Reads the last lines of a log, as many as fit. */
 static void last_lines(const char *path, char *text, size_t bytes) {
     enum { LINES = 6 };
     FILE *file = fopen(path, "r");
@@ -227,7 +227,7 @@ static void last_lines(const char *path, char *text, size_t bytes) {
     memmove(text, text + at, count - at + 1);
 }
 
-/* Shows the end of its log. */
+/* Shows the end of the run's log and fails. */
 static fcnn_status failed(const comparison *c, const compare_run *run, const char *log, int code) {
     char lines[500], what[64];
     last_lines(log, lines, sizeof lines);
@@ -238,7 +238,7 @@ static fcnn_status failed(const comparison *c, const compare_run *run, const cha
         snprintf(what, sizeof what, "was killed by signal %d", code - 128);
     else
         snprintf(what, sizeof what, "ended with exit code %d", code);
-    /* Several lines, and a message is one. */
+    /* The log's lines are printed here, because a message has one line alone. */
     fprintf(stderr, "%s ends with:\n%s\n", log, lines);
     return fcnn_status_set(FCNN_ERROR_IO, "%s seed %lld: fcnn-train %s; its messages are in %s",
                            c->variants[run->variant].name, (long long)run->seed, what, log);

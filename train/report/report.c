@@ -1,6 +1,6 @@
-/* report.html: the page around the sections, the summary, and the
- * temporary file that becomes the report once it is whole. Nothing in it is
- * fetched from elsewhere, and it needs no script. */
+/* This file writes report.html: the page around the sections, the summary, and the temporary file
+ * that becomes the report once it is whole. Nothing in it is fetched from elsewhere, and it needs
+ * no script. */
 #include "report.h"
 
 #include <limits.h>
@@ -27,14 +27,15 @@ static int epoch_of(const run_log *log, int row) {
     return row < 0 ? 0 : (int)log->columns[RUN_LOG_EPOCH][row];
 }
 
-/* The last row with a validation, or -1. */
+/* Returns the last row with a validation, or -1. */
 static int last_validated(const run_log *log) {
     int row = log->count - 1;
     while (row >= 0 && !isfinite(log->columns[RUN_LOG_VAL_ACCURACY][row])) row--;
     return row;
 }
 
-/* The row with the best validation accuracy, of equal ones the lowest loss, or -1. */
+/* Returns the row with the best validation accuracy, among equal ones that of the lowest loss, or
+ * -1. */
 static int best_epoch(const run_log *log) {
     const double *accuracy = log->columns[RUN_LOG_VAL_ACCURACY];
     const double *loss = log->columns[RUN_LOG_VAL_LOSS];
@@ -46,7 +47,7 @@ static int best_epoch(const run_log *log) {
     return best;
 }
 
-/* Whether patience ended the run before its last epoch. */
+/* Returns whether patience ended the run before its last epoch. */
 static bool stopped_early(const report_options *o, const run_log *log) {
     int64_t patience = fcnn_section_int(net_of(o), "patience"), waited = 0;
     for (int i = best_epoch(log) + 1; i < log->count; i++)
@@ -57,7 +58,7 @@ static bool stopped_early(const report_options *o, const run_log *log) {
 
 /* ---- Lead ---- */
 
-/* "Validation accuracy 87.1 % (top-5 99.0 %), loss 0.412"; top5 may be NaN. */
+/* Writes "Validation accuracy 87.1 % (top-5 99.0 %), loss 0.412"; top5 may be NaN. */
 static void write_numbers(FILE *out, const char *name, double accuracy, double top5, double loss) {
     bool small = name[0] >= 'a' && name[0] <= 'z';
     fprintf(out, "%c%s accuracy <b>", small ? name[0] - 32 : name[0], name + 1);
@@ -71,7 +72,8 @@ static void write_numbers(FILE *out, const char *name, double accuracy, double t
     fprintf(out, ", loss %.3f", loss);
 }
 
-/* The evaluation's, or what the log says of a validation before the run was resumed. */
+/* Writes the evaluation's score, or what the log says of a validation before the run was
+ * resumed. */
 static void write_score(FILE *out, const report_options *o, const run_log *log) {
     int last = log->count - 1, validated = last_validated(log);
     if (o->evaluation && o->evaluation->score.images) {
@@ -94,7 +96,7 @@ static void write_score(FILE *out, const report_options *o, const run_log *log) 
     if (validated >= 0 && validated != last) fprintf(out, " in epoch %d", epoch_of(log, validated));
 }
 
-/* ", after 3 of 5 epochs on cpu", or that it stopped there. */
+/* Writes ", after 3 of 5 epochs on cpu", or that the run stopped there. */
 static void write_progress(FILE *out, const report_options *o, const run_log *log) {
     int done = epoch_of(log, log->count - 1);
     long long all = fcnn_section_int(net_of(o), "epochs");
@@ -153,7 +155,7 @@ static void write_augmentation(FILE *out, const fcnn_section *net) {
     }
 }
 
-/* How images enter the network: what is not so by default. */
+/* Writes how images enter the network, as far as it is not the default. */
 static void write_input(FILE *out, const report_options *o) {
     const fcnn_section *net = net_of(o);
     int size = fcnn_graph_node_output(o->graph, 0)->size;
@@ -196,7 +198,7 @@ static void write_version(FILE *out) {
     fprintf(out, "%s, compiled by %s%s", FCNN_VERSION, compiler, __VERSION__);
 }
 
-/* "alexnet on photos" */
+/* Writes "alexnet on photos". */
 static void write_title(FILE *out, const report_options *o) {
     const char *data = fcnn_section_text(net_of(o), "data");
     bool name = fcnn_dataset_is_name(data);
@@ -208,7 +210,7 @@ static void write_title(FILE *out, const report_options *o) {
     markup_text(out, shown);
 }
 
-/* As it was typed, in lines that break at its spaces alone. */
+/* Writes the command as it was typed, in lines that break at its spaces alone. */
 static void write_command(FILE *out, const char *command) {
     char word[512];
     while (*command) {
@@ -247,7 +249,7 @@ static fcnn_status write_sections(FILE *out, const report_options *o, const run_
     return FCNN_OK;
 }
 
-/* What stands in the place of {{name}}. */
+/* Writes what stands in the place of {{name}}. */
 static fcnn_status write_part(FILE *out, const char *name, const report_options *o,
                               const run_log *log) {
     if (!strcmp(name, "title")) write_title(out, o);

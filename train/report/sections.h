@@ -1,5 +1,5 @@
-/* The parts of report.html, one file each. Every write_ function writes a whole
- * <section>; failures to write show at the end, on the stream itself. */
+/* The sections of report.html are one file each. Every write_ function writes whole <section>s;
+ * failures to write show at the end, on the stream itself. */
 #ifndef FCNN_TRAIN_REPORT_SECTIONS_H
 #define FCNN_TRAIN_REPORT_SECTIONS_H
 

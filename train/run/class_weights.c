@@ -1,4 +1,4 @@
-/* Weights of the classes in training. */
+/* This file reads the weights that the classes have in training. */
 #include "class_weights.h"
 
 #include <math.h>
@@ -9,7 +9,7 @@ static fcnn_status wrong(const fcnn_config *config, const char *text) {
     return fcnn_config_error(config, &config->sections[0], "class_weights", "%s", text);
 }
 
-/* Numbers split at commas, one a class. */
+/* Reads numbers split at commas, one for each class. */
 static fcnn_status parse_list(const fcnn_config *config, const char *text, int classes,
                               double *weights) {
     int count = 0;

@@ -1,5 +1,5 @@
-/* log.csv: rows appended and cut; for the report and comparisons its columns are
- * found by their names, so that rows may gain others. */
+/* Rows of log.csv are appended and cut here; for the report and comparisons its columns are found
+ * by their names, so that rows may gain others. */
 #include "log.h"
 
 #include <errno.h>

@@ -1,9 +1,10 @@
-/* The graphs of a run's phases. Two are there at once while one takes over from the other. */
+/* This file makes the graphs of a run's phases. Two are there at once while one takes over from the
+ * other. */
 #include "phases.h"
 
 #include "train/table.h"
 
-/* "bands 0.7, 1234 of 2345 input bins" */
+/* Writes "bands 0.7, 1234 of 2345 input bins". */
 static void print_bands(FILE *out, double fraction, const fcnn_graph *graph,
                         const fcnn_graph *largest) {
     fprintf(out, "bands %g, %lld of %lld input bins", fraction,

@@ -1,4 +1,4 @@
-/* The run's folder. */
+/* This file makes and tests the run's folder. */
 #include "rundir.h"
 
 #include <dirent.h>
@@ -76,7 +76,7 @@ static fcnn_status test_writing(const char *folder, int64_t bytes) {
                            folder, (double)available / 1048576.0, (double)bytes / 1048576.0);
 }
 
-/* As fcnn_output names what it writes: NAME.tmp.NUMBER. */
+/* Returns whether a name is one that fcnn_output gives to what it writes: NAME.tmp.NUMBER. */
 static bool is_unfinished(const char *name) {
     const char *ending = strstr(name, ".tmp.");
     return ending && ending[5] && !ending[5 + strspn(ending + 5, "0123456789")];
