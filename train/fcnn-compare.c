@@ -107,7 +107,7 @@ static fcnn_status find_train(compare_options *o, const char *own_name) {
     snprintf(o->train_shown, sizeof o->train_shown, "%.*sfcnn-train",
              slash ? (int)(slash - own_name) + 1 : 0, own_name);
     if (access(o->train, X_OK) == 0) return FCNN_OK;
-    return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be run: %s", o->train, strerror(errno));
+    return rundir_error(o->train, "run");
 }
 
 static fcnn_status finish_options(compare_options *o, fcnn_config *config, const char *own_name) {
@@ -144,18 +144,6 @@ static fcnn_status parse(int argc, char **argv, compare_options *o, fcnn_config 
 }
 
 /* ---- The folder ---- */
-
-static fcnn_status put_aside(const char *folder) {
-    char old[PATH_MAX];
-    snprintf(old, sizeof old, "%s.old", folder);
-    for (int i = 2; access(old, F_OK) == 0; i++) snprintf(old, sizeof old, "%s.old.%d", folder, i);
-    if (access(folder, F_OK)) return FCNN_OK;
-    if (rename(folder, old))
-        return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be renamed to %s: %s", folder, old,
-                               strerror(errno));
-    fprintf(stderr, "the earlier comparison is now in %s\n", old);
-    return FCNN_OK;
-}
 
 /* The lock is held until the program ends: two comparisons in one folder would train the same
  * runs. */
@@ -220,7 +208,7 @@ static void list_commands(const run_setup *setup, const comparison *c) {
 
 static fcnn_status train(const compare_options *o, const run_setup *setup, comparison *c,
                          bool *interrupted) {
-    if (o->fresh) FCNN_TRY(put_aside(o->folder));
+    if (o->fresh) FCNN_TRY(rundir_put_aside(o->folder, "comparison"));
     FCNN_TRY(fcnn_folder_create(o->folder));
     FCNN_TRY(lock_folder(o->folder));
     FCNN_TRY(runs_save_configs(setup, c));

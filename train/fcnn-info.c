@@ -42,18 +42,15 @@ static const program_info program = {
 static fcnn_graph_options graph_options(const fcnn_config *config, const info_options *o,
                                         bool training, fcnn_form form) {
     const fcnn_section *net = &config->sections[0];
-    fcnn_optimizer optimizer = fcnn_optimizer_from_config(net, 1, 1);
     int64_t parts = fcnn_section_int(net, "subdivisions");
     int64_t batch = (o->batch > 0 ? o->batch : fcnn_section_int(net, "batch")) / parts;
-    return (fcnn_graph_options){.config = config,
-                                .channels = o->channels,
-                                .classes = o->classes,
-                                .batch = batch > 0 ? (int)batch : 1,
-                                .training = training,
-                                .moments = fcnn_optimizer_moments(optimizer.rule),
-                                .accumulate = training && parts > 1,
-                                .form = form,
-                                .band_fraction = o->band_fraction};
+    fcnn_graph_options options =
+        phases_graph_options(config, o->channels, o->classes, batch > 0 ? (int)batch : 1);
+    options.training = training;
+    options.accumulate = training && parts > 1;
+    options.form = form;
+    options.band_fraction = o->band_fraction;
+    return options;
 }
 
 static fcnn_status print_network(const info_options *o, const fcnn_graph_options *options,

@@ -274,14 +274,9 @@ static fcnn_status build(const train_options *o, const fcnn_config *config, run_
                                .interrupted = &stop_requested,
                                .report = write_report};
     FCNN_TRY(choose_batch(config, s, &options.batch, &options.parts));
-    fcnn_optimizer optimizer = fcnn_optimizer_from_config(&config->sections[0], 1, 1);
-    options.graph = (fcnn_graph_options){.config = config,
-                                         .channels = s->dataset->channels,
-                                         .classes = s->dataset->classes,
-                                         .batch = options.batch / options.parts,
-                                         .training = true,
-                                         .moments = fcnn_optimizer_moments(optimizer.rule),
-                                         .accumulate = options.parts > 1};
+    options.graph = phases_graph_options(config, s->dataset->channels, s->dataset->classes,
+                                         options.batch / options.parts);
+    options.graph.accumulate = options.parts > 1;
     fcnn_graph *largest;
     FCNN_TRY(fcnn_graph_create(&options.graph, device, &largest));
     options.largest = largest;

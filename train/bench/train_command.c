@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "train.h"
 #include "train/options.h"
+#include "train/run/phases.h"
 
 typedef struct {
     bench_train_options work;
@@ -180,14 +181,8 @@ static fcnn_status time_graph(const train_options *o, fcnn_device *device, fcnn_
 }
 
 static fcnn_status create_graph(const train_options *o, fcnn_device *device, fcnn_graph **graph) {
-    const fcnn_section *net = &o->work.config->sections[0];
-    fcnn_optimizer optimizer = fcnn_optimizer_from_config(net, 1, 1);
-    const fcnn_graph_options options = {.config = o->work.config,
-                                        .channels = o->work.channels,
-                                        .classes = o->work.classes,
-                                        .batch = o->work.batch,
-                                        .training = true,
-                                        .moments = fcnn_optimizer_moments(optimizer.rule)};
+    const fcnn_graph_options options =
+        phases_graph_options(o->work.config, o->work.channels, o->work.classes, o->work.batch);
     FCNN_TRY(fcnn_graph_create(&options, device, graph));
     FCNN_TRY(fcnn_graph_allocate(*graph));
     return fcnn_graph_initialise(*graph, 1);

@@ -19,6 +19,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "train/run/rundir.h"
+
 static volatile sig_atomic_t interrupted, running;
 
 bool child_interrupted(void) { return interrupted; }
@@ -175,8 +177,7 @@ static fcnn_status start_and_wait(const child_options *o, int log, const int end
 fcnn_status child_run(const child_options *o, int *code) {
     int ends[2], log = open(o->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     *code = 127;
-    if (log < 0)
-        return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be written: %s", o->log, strerror(errno));
+    if (log < 0) return rundir_error(o->log, "written");
     fcnn_status status = open_channel(o->terminal, ends);
     if (!status) {
         status = start_and_wait(o, log, ends, code);

@@ -10,7 +10,7 @@ typedef struct {
     int variant;
     int64_t seed;
     bool finished;
-    log_row *rows;  /* one an epoch, where finished */
+    run_log log;    /* of the epochs, where finished */
     double seconds; /* it took, as far as known */
 } compare_run;
 

@@ -4,7 +4,6 @@
 #include "runs.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -189,11 +188,11 @@ static void announce(const run_setup *setup, const comparison *c, int index) {
 static void report(const comparison *c, int index, bool terminal) {
     char text[64];
     const compare_run *run = &c->runs[index];
-    const log_row *last = &run->rows[c->epochs - 1];
+    double accuracy = run->log.columns[RUN_LOG_VAL_ACCURACY][c->epochs - 1];
     if (terminal) return; /* the last epoch's line is still there to see */
     fprintf(stderr, "run %d of %d: %s seed %lld: %s error %.2f %%, %.1f s%s\n", index + 1,
             c->run_count, c->variants[run->variant].name, (long long)run->seed, c->scored,
-            100 * (1 - last->val_accuracy), run->seconds, progress_text(c, text, sizeof text));
+            100 * (1 - accuracy), run->seconds, progress_text(c, text, sizeof text));
 }
 
 /* ---- Training ---- */
@@ -206,7 +205,7 @@ static fcnn_status start_log(const char *path, const run_command *command, bool 
     bool good = file && fprintf(file, "$ %s\n", text) > 0;
     if (file && fclose(file)) good = false;
     if (good) return FCNN_OK;
-    return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be written: %s", path, strerror(errno));
+    return rundir_error(path, "written");
 }
 
 /* Reads the last lines of a log, as many as fit. */

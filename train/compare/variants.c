@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/run/phases.h"
+
 static const struct {
     const char *name, *section;
 } pool_kinds[] = {{"fourier", "fourier_pool"}, {"max", "max_pool"}, {"average", "avg_pool"}};
@@ -170,14 +172,9 @@ void variants_destroy(variant *variants, int count) {
 
 static fcnn_status build_graph(const fcnn_config *config, const variant_source *source,
                                fcnn_graph **graph) {
-    const fcnn_section *net = &config->sections[0];
-    fcnn_optimizer optimizer = fcnn_optimizer_from_config(net, 1, 1);
-    fcnn_graph_options options = {.config = config,
-                                  .channels = source->channels,
-                                  .classes = source->classes,
-                                  .batch = (int)fcnn_section_int(net, "batch"),
-                                  .training = true,
-                                  .moments = fcnn_optimizer_moments(optimizer.rule)};
+    fcnn_graph_options options =
+        phases_graph_options(config, source->channels, source->classes,
+                             (int)fcnn_section_int(&config->sections[0], "batch"));
     return fcnn_graph_create(&options, source->device, graph);
 }
 

@@ -7,6 +7,11 @@
 
 #include "state.h"
 
+/* The options of a graph for training, with this many images at a time and the moments of the cfg's
+ * optimizer. */
+fcnn_graph_options phases_graph_options(const fcnn_config *config, int channels, int classes,
+                                        int batch);
+
 /* Prints a line for each phase of net.bands, and nothing for a single one; a phase whose graph
  * cannot be made is an error. `largest` is the last phase's graph. */
 fcnn_status phases_print(FILE *out, const fcnn_graph_options *options, fcnn_device *device,

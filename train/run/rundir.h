@@ -18,8 +18,15 @@ void rundir_default(const char *prefix, const char *cfg, char *folder);
 /* Writes the path of a file in the folder into `path` of PATH_MAX bytes. */
 void rundir_file(const char *folder, const char *name, char *path);
 
-/* Creates the folder of a fresh run, with its parents; an earlier run's is renamed to folder.old
- * (or .old.2, ...). Checks that a file can be written and that `bytes` are free. */
+/* FCNN_ERROR_IO: "path: cannot be <action>: " and the reason, by errno. */
+fcnn_status rundir_error(const char *path, const char *action);
+
+/* Renames a folder, if it is there, to folder.old (or .old.2, ...), and says so: "the earlier
+ * <what> is now in ...". */
+fcnn_status rundir_put_aside(const char *folder, const char *what);
+
+/* Creates the folder of a fresh run, with its parents, after putting an earlier run's aside. Checks
+ * that a file can be written and that `bytes` are free. */
 fcnn_status rundir_create(const char *folder, int64_t bytes);
 
 /* Removes the unfinished files that a killed run left behind. */
