@@ -189,7 +189,7 @@ START_TEST(progress_weighs_what_is_alike) {
     variant three[] = {{.activation = "a", .pool = "p", .domain = "space"},
                        {.activation = "a", .pool = "q", .domain = "space"},
                        {.activation = "b", .pool = "r", .domain = "frequency"}};
-    compare_run runs[] = {{0, 1, false, NULL, 0}, {1, 1, false, NULL, 0}, {2, 1, false, NULL, 0}};
+    compare_run runs[] = {{.seed = 1}, {.variant = 1, .seed = 1}, {.variant = 2, .seed = 1}};
     comparison c = {.variants = three, .variant_count = 3, .run_count = 3, .runs = runs};
     double left;
     ck_assert(comparison_progress(&c, &left) < 0 && left < 0);

@@ -1,4 +1,4 @@
-/* Quoting of fields (csv.h). */
+/* This file quotes the fields of a CSV file. */
 #include "csv.h"
 
 #include <stdbool.h>

@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "options.h"
 #include "train/bench/commands.h"
 
 static const struct {
     const char *name, *help;
-    fcnn_status (*run)(int argc, char **argv);
+    fcnn_status (*run)(int argc, char **argv, const volatile int *interrupted);
 } commands[] = {
     {"conv", "one convolution layer by each algorithm, in space and in frequency",
      bench_conv_command},
@@ -17,15 +18,14 @@ static const struct {
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
-volatile int bench_interrupted;
+static const program_info program = {.name = "fcnn-bench"};
 
-program_info bench_program(const char *synopsis, const char *summary, const char *options) {
-    return (program_info){"fcnn-bench", synopsis, summary, options};
-}
+/* Ctrl-C sets it: a command then ends after its current pass, with what it has. */
+static volatile int interrupted;
 
 /* The first signal asks for a clean stop, a second one kills. */
 static void request_stop(int signal_number) {
-    bench_interrupted = 1;
+    interrupted = 1;
     signal(signal_number, SIG_DFL);
 }
 
@@ -36,14 +36,15 @@ static void print_help(void) {
     puts("\n`fcnn-bench COMMAND --help` lists a command's options.");
 }
 
-static fcnn_status run_command(int argc, char **argv, const program_info *program) {
+static fcnn_status run_command(int argc, char **argv) {
     if (argc < 2)
         return fcnn_status_set(FCNN_ERROR_USAGE, "expected what to time: conv, train or infer; "
                                                  "see --help");
     if (!strcmp(argv[1], "--help")) return print_help(), FCNN_OK;
-    if (!strcmp(argv[1], "--version")) return program_print_version(program), FCNN_OK;
+    if (!strcmp(argv[1], "--version")) return program_print_version(&program), FCNN_OK;
     for (int i = 0; i < COMMANDS; i++)
-        if (!strcmp(argv[1], commands[i].name)) return commands[i].run(argc - 1, argv + 1);
+        if (!strcmp(argv[1], commands[i].name))
+            return commands[i].run(argc - 1, argv + 1, &interrupted);
     return fcnn_status_set(FCNN_ERROR_USAGE,
                            "'%s' cannot be timed: expected conv, train or infer first; see "
                            "--help",
@@ -56,8 +57,7 @@ int main(int argc, char **argv) {
     struct sigaction action = {.sa_handler = request_stop};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    const program_info program = bench_program("", "", "");
-    fcnn_status status = run_command(argc, argv, &program);
+    fcnn_status status = run_command(argc, argv);
     if (status) return program_fail(&program, status);
-    return bench_interrupted ? EXIT_INTERRUPTED : EXIT_SUCCESS;
+    return interrupted ? EXIT_INTERRUPTED : EXIT_SUCCESS;
 }

@@ -17,87 +17,61 @@
 #include "train/run/data.h"
 #include "train/run/rundir.h"
 
-static const program_info program = {
-    "fcnn-compare", "CFG [options]",
-    "Trains variants of a network from the same seeds on the same batches, and compares them.",
-    "  --pool LIST          of fourier, max, average: in place of every pooling section\n"
-    "  --activation LIST    in place of every activation before [ifft]\n"
-    "  --domain LIST        of frequency, space\n"
-    "  --repeats N          runs of each variant, with seeds in a row (default 1)\n"
-    "  --seed N             the first of them\n"
-    "  --list               print the variants and stop\n"
-    "  --fresh              start over; the old folder is renamed DIR.old\n"
-    "  --out DIR            default: runs/compare-<name of the cfg>\n"
-    "  --epochs N           passes over the training images\n"
-    "  --batch N            images a step\n"
-    "  --limit N            the first N training and at most N validation images\n"
-    "  --data NAME|DIR      the data set, in place of the cfg's\n"
-    "  --threads N          default: as many as there are processors\n"
-    "  --device auto|cpu|cuda\n"
-    "  --set SECTION.KEY=VALUE   any key of the cfg, before it is varied\n"
-    "A LIST has commas between its names. The variants are all combinations of the lists;\n"
-    "without a list they have what the cfg has. Ctrl-C saves the run under way, and the same\n"
-    "command goes on.\n"};
-
 typedef struct {
-    const char *cfg, *device;
+    const char *cfg, *device, *out;
     char folder[PATH_MAX];
     char train[PATH_MAX];       /* fcnn-train beside this program */
     char train_shown[PATH_MAX]; /* as the user would call it */
     variant_lists lists;
-    int64_t limit, threads, repeats, seed;
+    int64_t limit, seed;
+    int threads, repeats;
     bool list, fresh;
     run_setup setup;
     char numbers[2][24];        /* of its options */
     char command[2 * PATH_MAX]; /* this one, without --fresh */
 } compare_options;
 
-enum { OPTION_VALUE = 256 };
+#define FIELD(name) offsetof(compare_options, name)
+static const option_row rows[] = {
+    {"pool", "LIST", OPTION_TEXT, FIELD(lists.pools), 0, 0,
+     "of fourier, max, average: in place of every pooling section"},
+    {"activation", "LIST", OPTION_TEXT, FIELD(lists.activations), 0, 0,
+     "in place of every activation before [ifft]"},
+    {"domain", "LIST", OPTION_TEXT, FIELD(lists.domains), 0, 0, "of frequency, space"},
+    {"repeats", "N", OPTION_INT, FIELD(repeats), 1, 1000,
+     "runs of each variant, with seeds in a row (default 1)"},
+    {"seed", "N", OPTION_INT64, FIELD(seed), 0, (int64_t)1 << 52, "the first of them"},
+    {"list", NULL, OPTION_FLAG, FIELD(list), 0, 0, "print the variants and stop"},
+    {"fresh", NULL, OPTION_FLAG, FIELD(fresh), 0, 0,
+     "start over; the old folder is renamed DIR.old"},
+    {"out", "DIR", OPTION_TEXT, FIELD(out), 0, 0, "default: runs/compare-<name of the cfg>"},
+    {"epochs", "N", OPTION_KEY, 0, 0, 0, "passes over the training images"},
+    {"batch", "N", OPTION_KEY, 0, 0, 0, "images a step"},
+    {"limit", "N", OPTION_INT64, FIELD(limit), 1, INT64_MAX,
+     "the first N training and at most N validation images"},
+    {"data", "NAME|DIR", OPTION_DATA, 0, 0, 0, "the data set, in place of the cfg's"},
+    OPTION_THREADS(compare_options),
+    OPTION_DEVICE(compare_options),
+    {"set", "SECTION.KEY=VALUE", OPTION_SET, 0, 0, 0, "any key of the cfg, before it is varied"},
+    {0}};
 
-static const struct option long_options[] = {{"pool", required_argument, NULL, 'p'},
-                                             {"activation", required_argument, NULL, 'a'},
-                                             {"domain", required_argument, NULL, 'm'},
-                                             {"repeats", required_argument, NULL, 'n'},
-                                             {"seed", required_argument, NULL, 's'},
-                                             {"list", no_argument, NULL, 'L'},
-                                             {"fresh", no_argument, NULL, 'f'},
-                                             {"out", required_argument, NULL, 'o'},
-                                             {"epochs", required_argument, NULL, OPTION_VALUE},
-                                             {"batch", required_argument, NULL, OPTION_VALUE},
-                                             {"limit", required_argument, NULL, 'l'},
-                                             {"data", required_argument, NULL, 'd'},
-                                             {"threads", required_argument, NULL, 't'},
-                                             {"device", required_argument, NULL, 'D'},
-                                             {"set", required_argument, NULL, 'S'},
-                                             {"help", no_argument, NULL, 'h'},
-                                             {"version", no_argument, NULL, 'V'},
-                                             {NULL, 0, NULL, 0}};
+static const program_info program = {
+    .name = "fcnn-compare",
+    .synopsis = "CFG [options]",
+    .summary = "Trains variants of a network from the same seeds on the same batches, and compares "
+               "them.",
+    .operand = "cfg",
+    .rows = rows,
+    .notes =
+        "A LIST has commas between its names. The variants are all combinations of the lists;\n"
+        "without a list they have what the cfg has. Ctrl-C saves the run under way, and the "
+        "same\ncommand goes on.\n"};
 
 /* ---- Options ---- */
 
 static void pass(run_setup *setup, const char *option, const char *value) {
     setup->passed[setup->passed_count][0] = option;
     setup->passed[setup->passed_count++][1] = value;
-}
-
-static fcnn_status apply_option(compare_options *o, fcnn_config *config, int code, int index) {
-    switch (code) {
-    case 'p': o->lists.pools = optarg; return FCNN_OK;
-    case 'a': o->lists.activations = optarg; return FCNN_OK;
-    case 'm': o->lists.domains = optarg; return FCNN_OK;
-    case 'n': return option_int("repeats", optarg, 1, 1000, &o->repeats);
-    case 's': return option_int("seed", optarg, 0, (int64_t)1 << 52, &o->seed);
-    case 'L': o->list = true; return FCNN_OK;
-    case 'f': o->fresh = true; return FCNN_OK;
-    case 'o': snprintf(o->folder, sizeof o->folder, "%s", optarg); return FCNN_OK;
-    case OPTION_VALUE: return option_override(config, long_options[index].name, optarg);
-    case 'l': return option_int("limit", optarg, 1, INT64_MAX, &o->limit);
-    case 'd': return option_data(config, optarg);
-    case 't': return option_int("threads", optarg, 1, 1024, &o->threads);
-    case 'D': o->device = optarg; return FCNN_OK;
-    case 'S': return fcnn_config_override(config, optarg);
-    default: return FCNN_OK;
-    }
 }
 
 /* The cfgs of the variants lie in another folder than the cfg, so data= and cache= must be
@@ -122,7 +96,7 @@ static fcnn_status fix_data(fcnn_config *config) {
     return realpath(path, absolute) ? option_override(config, "data", absolute) : FCNN_OK;
 }
 
-/* fcnn-train, beside the file that this program is. */
+/* Finds fcnn-train beside the file that this program is. */
 static fcnn_status find_train(compare_options *o, const char *own_name) {
     ssize_t length = readlink("/proc/self/exe", o->train, sizeof o->train - 1);
     o->train[length > 0 ? length : 0] = '\0';
@@ -133,17 +107,19 @@ static fcnn_status find_train(compare_options *o, const char *own_name) {
     snprintf(o->train_shown, sizeof o->train_shown, "%.*sfcnn-train",
              slash ? (int)(slash - own_name) + 1 : 0, own_name);
     if (access(o->train, X_OK) == 0) return FCNN_OK;
-    return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be run: %s", o->train, strerror(errno));
+    return rundir_error(o->train, "run");
 }
 
 static fcnn_status finish_options(compare_options *o, fcnn_config *config, const char *own_name) {
     if (o->seed < 0) o->seed = fcnn_section_int(&config->sections[0], "seed");
     snprintf(o->numbers[0], sizeof o->numbers[0], "%lld", (long long)o->limit);
-    snprintf(o->numbers[1], sizeof o->numbers[1], "%lld", (long long)o->threads);
+    snprintf(o->numbers[1], sizeof o->numbers[1], "%d", o->threads);
     o->setup = (run_setup){.train = o->train, .train_shown = o->train_shown, .cfg = o->cfg};
     if (o->limit) pass(&o->setup, "--limit", o->numbers[0]);
     if (o->threads) pass(&o->setup, "--threads", o->numbers[1]);
     if (strcmp(o->device, "auto") != 0) pass(&o->setup, "--device", o->device);
+    rundir_default("compare-", o->cfg, o->folder);
+    if (o->out) snprintf(o->folder, sizeof o->folder, "%s", o->out);
     size_t length = strlen(o->folder);
     while (length > 1 && o->folder[length - 1] == '/') o->folder[--length] = '\0';
     if (length == 0 || length > PATH_MAX / 2)
@@ -154,43 +130,23 @@ static fcnn_status finish_options(compare_options *o, fcnn_config *config, const
     return find_train(o, own_name);
 }
 
+/* *config stays NULL where --help or its like was answered. */
 static fcnn_status parse(int argc, char **argv, compare_options *o, fcnn_config **config) {
-    int code, index = 0;
+    char **operands;
     for (int i = 0; i < argc; i++)
         if (strcmp(argv[i], "--fresh") != 0) command_append(o->command, sizeof o->command, argv[i]);
-    while ((code = getopt_long(argc, argv, ":", long_options, &index)) != -1) {
-        if (code == '?' || code == ':') return option_unknown(code, argv);
-        if (code == 'h') return program_print_help(&program), FCNN_OK;
-        if (code == 'V') return program_print_version(&program), FCNN_OK;
-    }
-    if (optind != argc - 1)
-        return fcnn_status_set(FCNN_ERROR_USAGE, "expected one cfg and got %d; see --help",
-                               argc - optind);
-    o->cfg = argv[optind];
-    rundir_default("compare-", o->cfg, o->folder);
+    FCNN_TRY(options_scan(&program, argc, argv, &operands));
+    if (!operands) return FCNN_OK;
+    o->cfg = operands[0];
     FCNN_TRY(fcnn_config_load(o->cfg, config));
-    optind = 0;
-    fcnn_status status = FCNN_OK;
-    while (!status && (code = getopt_long(argc, argv, ":", long_options, &index)) != -1)
-        status = apply_option(o, *config, code, index);
-    return status ? status : finish_options(o, *config, argv[0]);
+    FCNN_TRY(options_read(&program, argc, argv, *config, o));
+    return finish_options(o, *config, argv[0]);
 }
 
 /* ---- The folder ---- */
 
-static fcnn_status put_aside(const char *folder) {
-    char old[PATH_MAX];
-    snprintf(old, sizeof old, "%s.old", folder);
-    for (int i = 2; access(old, F_OK) == 0; i++) snprintf(old, sizeof old, "%s.old.%d", folder, i);
-    if (access(folder, F_OK)) return FCNN_OK;
-    if (rename(folder, old))
-        return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be renamed to %s: %s", folder, old,
-                               strerror(errno));
-    fprintf(stderr, "the earlier comparison is now in %s\n", old);
-    return FCNN_OK;
-}
-
-/* Held until the program ends: two comparisons in one folder would train the same runs. */
+/* The lock is held until the program ends: two comparisons in one folder would train the same
+ * runs. */
 static fcnn_status lock_folder(const char *folder) {
     int handle = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (handle >= 0 && flock(handle, LOCK_EX | LOCK_NB) == 0) return FCNN_OK;
@@ -252,7 +208,7 @@ static void list_commands(const run_setup *setup, const comparison *c) {
 
 static fcnn_status train(const compare_options *o, const run_setup *setup, comparison *c,
                          bool *interrupted) {
-    if (o->fresh) FCNN_TRY(put_aside(o->folder));
+    if (o->fresh) FCNN_TRY(rundir_put_aside(o->folder, "comparison"));
     FCNN_TRY(fcnn_folder_create(o->folder));
     FCNN_TRY(lock_folder(o->folder));
     FCNN_TRY(runs_save_configs(setup, c));
@@ -273,7 +229,7 @@ static fcnn_status compare(const compare_options *o, const fcnn_config *config, 
     const char *scored = "";
     int count = 0;
     FCNN_TRY(variants_create(config, &o->lists, &variants, &count));
-    fcnn_status status = fcnn_device_open(o->device, (int)o->threads, &device);
+    fcnn_status status = fcnn_device_open(o->device, o->threads, &device);
     if (!status) {
         status = build_variants(o, config, device, variants, count, &scored);
         fcnn_device_close(device); /* the runs have it to themselves */
@@ -285,7 +241,7 @@ static fcnn_status compare(const compare_options *o, const fcnn_config *config, 
                     .scored = scored,
                     .variants = variants,
                     .variant_count = count,
-                    .repeats = (int)o->repeats,
+                    .repeats = o->repeats,
                     .first_seed = o->seed,
                     .epochs = fcnn_section_int(&config->sections[0], "epochs")};
     if (!status && o->list) list_commands(&o->setup, &c);

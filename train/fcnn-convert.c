@@ -1,4 +1,5 @@
-/* fcnn-convert: a saved model in the other domain or in the other form. */
+/* fcnn-convert writes a saved model in the other domain or in the other form, and compares the
+ * two. */
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -7,86 +8,72 @@
 
 #include "options.h"
 
-static const program_info program = {
-    "fcnn-convert", "MODEL [options]",
-    "Writes a model's weights for the other domain, or as spectra for inference.",
-    "  --domain frequency|space   where the network computes (default: as it does)\n"
-    "  --form compact|spectral    compact: as trained; spectral: every bin of every kernel with\n"
-    "                             the norm folded in, for inference alone (default: compact)\n"
-    "  --type float|half          of the spectra: half precision takes half the memory and, for\n"
-    "                             a few images at a time, less of it to read (default: float)\n"
-    "  --out FILE           default: MODEL with -space, -frequency, -spectral or -half in its "
-    "name\n"
-    "The two networks are then run on random images, and the largest difference of their logits\n"
-    "is printed.\n"};
-
 typedef struct {
-    const char *model, *domain;
-    fcnn_form form;
-    bool formed; /* --form was given */
-    bool half;
+    const char *model, *to;
+    int domain, form, type; /* places of the words given, or -1 */
     char out[PATH_MAX];
 } convert_options;
 
-static const struct option long_options[] = {{"domain", required_argument, NULL, 'd'},
-                                             {"form", required_argument, NULL, 'f'},
-                                             {"type", required_argument, NULL, 't'},
-                                             {"out", required_argument, NULL, 'o'},
-                                             {"help", no_argument, NULL, 'h'},
-                                             {"version", no_argument, NULL, 'V'},
-                                             {NULL, 0, NULL, 0}};
+enum { FREQUENCY, SPACE };
 
-static fcnn_status apply_option(convert_options *o, int code) {
-    switch (code) {
-    case 'd':
-        o->domain = optarg;
-        if (!strcmp(optarg, "frequency") || !strcmp(optarg, "space")) return FCNN_OK;
-        return fcnn_status_set(FCNN_ERROR_USAGE, "--domain %s: expected frequency or space",
-                               optarg);
-    case 'f':
-        o->formed = true;
-        o->form = strcmp(optarg, "spectral") ? FCNN_FORM_TRAINABLE : FCNN_FORM_SPECTRAL;
-        if (o->form == FCNN_FORM_SPECTRAL || !strcmp(optarg, "compact")) return FCNN_OK;
-        return fcnn_status_set(FCNN_ERROR_USAGE, "--form %s: expected compact or spectral", optarg);
-    case 't':
-        o->half = strcmp(optarg, "float") != 0;
-        if (!o->half || !strcmp(optarg, "half")) return FCNN_OK;
-        return fcnn_status_set(FCNN_ERROR_USAGE, "--type %s: expected float or half", optarg);
-    case 'o': snprintf(o->out, sizeof o->out, "%s", optarg); return FCNN_OK;
-    default: return FCNN_OK;
-    }
+#define FIELD(name) offsetof(convert_options, name)
+static const option_row rows[] = {
+    {"domain", "frequency|space", OPTION_CHOICE, FIELD(domain), 0, 0,
+     "where the network computes (default: as it does)"},
+    {"form", "compact|spectral", OPTION_CHOICE, FIELD(form), 0, 0,
+     "compact: as trained; spectral: every bin of every kernel with the norm folded in, for "
+     "inference alone (default: compact)"},
+    {"type", "float|half", OPTION_CHOICE, FIELD(type), 0, 0,
+     "of the spectra: half precision takes half the memory and, for a few images at a time, less "
+     "of it to read (default: float)"},
+    {"out", "FILE", OPTION_TEXT, FIELD(to), 0, 0,
+     "default: MODEL with -space, -frequency, -spectral or -half in its name"},
+    {0}};
+
+static const program_info program = {
+    .name = "fcnn-convert",
+    .synopsis = "MODEL [options]",
+    .summary = "Writes a model's weights for the other domain, or as spectra for inference.",
+    .operand = "model",
+    .rows = rows,
+    .notes = "The two networks are then run on random images, and the largest difference of their "
+             "logits\nis printed.\n"};
+
+static bool spectral(const convert_options *o) { return o->form == FCNN_FORM_SPECTRAL; }
+
+static bool half(const convert_options *o) { return o->type == 1; }
+
+/* Returns the domain asked for, as the cfg's key names it, or NULL. */
+static const char *domain_name(const convert_options *o) {
+    return o->domain < 0 ? NULL : o->domain == SPACE ? "space" : "frequency";
 }
 
-/* MODEL less its ending, and what the new one is. */
+/* Names the new file: MODEL less its ending, and what the new one is. */
 static void default_name(convert_options *o) {
     static const char ending[] = ".safetensors";
     size_t length = strlen(o->model), cut = sizeof ending - 1;
     if (length > cut && !strcmp(o->model + length - cut, ending)) length -= cut;
-    const char *kind = o->half ? "half" : o->form == FCNN_FORM_SPECTRAL ? "spectral" : o->domain;
+    const char *kind = half(o) ? "half" : spectral(o) ? "spectral" : domain_name(o);
     snprintf(o->out, sizeof o->out, "%.*s-%s%s", (int)length, o->model, kind ? kind : "compact",
              ending);
 }
 
-static fcnn_status parse(int argc, char **argv, convert_options *o, bool *answered) {
-    int code;
-    while ((code = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
-        if (code == '?' || code == ':') return option_unknown(code, argv);
-        *answered = code == 'h' || code == 'V';
-        if (code == 'h') program_print_help(&program);
-        if (code == 'V') program_print_version(&program);
-        if (*answered) return FCNN_OK;
-        FCNN_TRY(apply_option(o, code));
-    }
-    if (optind != argc - 1)
-        return fcnn_status_set(FCNN_ERROR_USAGE, "expected one model and got %d; see --help",
-                               argc - optind);
-    if (!o->domain && !o->formed)
+/* o->model stays NULL where --help or its like was answered. */
+static fcnn_status parse(int argc, char **argv, convert_options *o) {
+    char **operands;
+    FCNN_TRY(options_scan(&program, argc, argv, &operands));
+    if (!operands) return FCNN_OK;
+    FCNN_TRY(options_read(&program, argc, argv, NULL, o));
+    if (o->domain < 0 && o->form < 0)
         return fcnn_status_set(FCNN_ERROR_USAGE,
                                "nothing to convert: --domain or --form says into what");
-    if (o->half && o->form != FCNN_FORM_SPECTRAL)
+    if (half(o) && !spectral(o))
         return fcnn_status_set(FCNN_ERROR_USAGE, "--type half is of spectra: add --form spectral");
-    o->model = argv[optind];
-    if (!o->out[0]) default_name(o);
+    o->model = operands[0];
+    if (o->to)
+        snprintf(o->out, sizeof o->out, "%s", o->to);
+    else
+        default_name(o);
     if (strcmp(o->out, o->model)) return FCNN_OK;
     return fcnn_status_set(FCNN_ERROR_USAGE, "--out %s: would overwrite the model it reads",
                            o->out);
@@ -96,7 +83,7 @@ static fcnn_status parse(int argc, char **argv, convert_options *o, bool *answer
 
 enum { IMAGES = 4, SIDE = 64 };
 
-/* The logits of random images, [IMAGES][classes]; the caller frees them. */
+/* Computes the logits of random images, [IMAGES][classes]; the caller frees them. */
 static fcnn_status run_random(fcnn_graph *graph, int channels, int classes, float **logits) {
     int64_t count = (int64_t)IMAGES * SIDE * SIDE * channels;
     uint8_t *pixels = malloc((size_t)count);
@@ -151,7 +138,7 @@ static fcnn_status compare(const convert_options *o, fcnn_device *device) {
         }
         printf("on %d random images the logits differ by at most %.1e; the largest is %.3g\n",
                IMAGES, difference, largest);
-        if (o->half)
+        if (half(o))
             puts("half precision rounds each number of the spectra to 11 bits");
         else if (!(difference <= 1e-3 * fmax(largest, 1e-3)))
             puts("so the two are not the same function: a fused activation with another grid than "
@@ -168,8 +155,9 @@ static fcnn_status save(const convert_options *o, const fcnn_model *model, fcnn_
     char *text = fcnn_config_text(model->config);
     if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg's text");
     const fcnn_save_options options = {.path = o->out,
-                                       .form = o->form,
-                                       .half = o->half,
+                                       .form =
+                                           spectral(o) ? FCNN_FORM_SPECTRAL : FCNN_FORM_TRAINABLE,
+                                       .half = half(o),
                                        .config_text = text,
                                        .classes = model->classes,
                                        .class_names = (const char *const *)model->class_names};
@@ -178,10 +166,11 @@ static fcnn_status save(const convert_options *o, const fcnn_model *model, fcnn_
     return status;
 }
 
-/* Sets the domain. What bands grew by is no part of the network in space, if they are whole. */
+/* Sets the domain. A network in space has no bands, so the phases by which they grew are left
+ * out. */
 static fcnn_status change_domain(const convert_options *o, const fcnn_model *model) {
     fcnn_section *net = &model->config->sections[0];
-    bool space = !strcmp(o->domain, "space");
+    bool space = o->domain == SPACE;
     if (space && model->band_fraction < 1.0)
         return fcnn_status_set(FCNN_ERROR_FORMAT,
                                "%s computes on %g of every radius, and a network in space has no "
@@ -189,7 +178,7 @@ static fcnn_status change_domain(const convert_options *o, const fcnn_model *mod
                                o->model, model->band_fraction);
     if (space && !fcnn_section_is(net, "bands", "1:"))
         FCNN_TRY(fcnn_config_set(model->config, net, "bands", "1:"));
-    return fcnn_config_set(model->config, net, "domain", o->domain);
+    return fcnn_config_set(model->config, net, "domain", domain_name(o));
 }
 
 static fcnn_status convert(const convert_options *o, fcnn_device *device, fcnn_model *model) {
@@ -201,19 +190,19 @@ static fcnn_status convert(const convert_options *o, fcnn_device *device, fcnn_m
                                o->model);
     const fcnn_section *net = &model->config->sections[0];
     bool space = fcnn_section_is(net, "domain", "space");
-    if (space && !o->domain && o->form == FCNN_FORM_SPECTRAL)
+    if (space && o->domain < 0 && spectral(o))
         return fcnn_status_set(FCNN_ERROR_USAGE,
                                "%s computes in space (domain=space), where there are no spectral "
                                "weights; add --domain frequency",
                                o->model);
-    if (space && o->domain && !strcmp(o->domain, "frequency") &&
-        fcnn_section_is(net, "border", "zero"))
+    if (space && o->domain == FREQUENCY && fcnn_section_is(net, "border", "zero"))
         return fcnn_status_set(FCNN_ERROR_FORMAT,
                                "%s was trained with border=zero, and a product per bin wraps "
                                "around: there is no such network in the frequency domain",
                                o->model);
-    if (o->domain) FCNN_TRY(change_domain(o, model));
-    FCNN_TRY(fcnn_form_check(model->config, o->form));
+    if (o->domain >= 0) FCNN_TRY(change_domain(o, model));
+    FCNN_TRY(
+        fcnn_form_check(model->config, spectral(o) ? FCNN_FORM_SPECTRAL : FCNN_FORM_TRAINABLE));
     FCNN_TRY(fcnn_model_graph(model, device, IMAGES, &graph));
     fcnn_status status = save(o, model, graph);
     fcnn_graph_destroy(graph);
@@ -235,9 +224,8 @@ static fcnn_status run(const convert_options *o) {
 
 int main(int argc, char **argv) {
     program_start(argv);
-    convert_options options = {.form = FCNN_FORM_TRAINABLE};
-    bool answered = false;
-    fcnn_status status = parse(argc, argv, &options, &answered);
-    if (!status && !answered) status = run(&options);
+    convert_options options = {.domain = -1, .form = -1, .type = -1};
+    fcnn_status status = parse(argc, argv, &options);
+    if (!status && options.model) status = run(&options);
     return status ? program_fail(&program, status) : EXIT_SUCCESS;
 }

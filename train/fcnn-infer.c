@@ -10,46 +10,45 @@
 #include "progress.h"
 #include "train/run/evaluation.h"
 
-static const program_info program = {
-    "fcnn-infer", "MODEL [IMAGE...] [options]",
-    "Classifies pictures with a saved model, or scores it on a data set's test images.",
-    "  --data NAME|DIR      score on this data set (its test or validation images)\n"
-    "  --top K              classes printed for a picture (default 1)\n"
-    "  --csv                pictures: one line a class: file,rank,class,probability\n"
-    "  --json               one JSON object\n"
-    "  --confusion FILE     with --data: images by label and predicted class, as CSV\n"
-    "  --band-fraction F    compute on the bins inside F of every radius, 0 < F <= 1\n"
-    "  --norm-data NAME|DIR running statistics of the norms anew, from this data set's training\n"
-    "                       images; wanted with --band-fraction\n"
-    "  --limit N            at most N images of each data set\n"
-    "  --threads N          default: as many as there are processors\n"
-    "  --device auto|cpu|cuda\n"};
-
 typedef struct {
     const char *model, *data, *norm_data, *confusion, *device;
     double band_fraction; /* 0: the model's */
-    int64_t top, limit, threads;
+    int64_t limit;
+    int top, threads;
     bool csv, json;
-    int image_count;
-    char **images;
+    char **images; /* the last one is NULL */
 } infer_options;
 
-static const struct option long_options[] = {{"data", required_argument, NULL, 'd'},
-                                             {"top", required_argument, NULL, 'k'},
-                                             {"csv", no_argument, NULL, 'c'},
-                                             {"json", no_argument, NULL, 'j'},
-                                             {"limit", required_argument, NULL, 'l'},
-                                             {"threads", required_argument, NULL, 't'},
-                                             {"norm-data", required_argument, NULL, 'n'},
-                                             {"band-fraction", required_argument, NULL, 'f'},
-                                             {"confusion", required_argument, NULL, 'C'},
-                                             {"device", required_argument, NULL, 'D'},
-                                             {"help", no_argument, NULL, 'h'},
-                                             {"version", no_argument, NULL, 'V'},
-                                             {NULL, 0, NULL, 0}};
+#define FIELD(name) offsetof(infer_options, name)
+static const option_row rows[] = {
+    {"data", "NAME|DIR", OPTION_TEXT, FIELD(data), 0, 0,
+     "score on this data set (its test or validation images)"},
+    {"top", "K", OPTION_INT, FIELD(top), 1, 1 << 20, "classes printed for a picture (default 1)"},
+    {"csv", NULL, OPTION_FLAG, FIELD(csv), 0, 0,
+     "pictures: one line a class: file,rank,class,probability"},
+    {"json", NULL, OPTION_FLAG, FIELD(json), 0, 0, "one JSON object"},
+    {"confusion", "FILE", OPTION_TEXT, FIELD(confusion), 0, 0,
+     "with --data: images by label and predicted class, as CSV"},
+    {"band-fraction", "F", OPTION_FRACTION, FIELD(band_fraction), 0, 0,
+     "compute on the bins inside F of every radius, 0 < F <= 1"},
+    {"norm-data", "NAME|DIR", OPTION_TEXT, FIELD(norm_data), 0, 0,
+     "running statistics of the norms anew, from this data set's training images; wanted with "
+     "--band-fraction"},
+    {"limit", "N", OPTION_INT64, FIELD(limit), 1, INT64_MAX, "at most N images of each data set"},
+    OPTION_THREADS(infer_options),
+    OPTION_DEVICE(infer_options),
+    {0}};
+
+static const program_info program = {
+    .name = "fcnn-infer",
+    .synopsis = "MODEL [IMAGE...] [options]",
+    .summary = "Classifies pictures with a saved model, or scores it on a data set's test images.",
+    .operand = "model",
+    .several = true,
+    .rows = rows};
 
 static fcnn_status check(const infer_options *o) {
-    if (!o->image_count == !o->data)
+    if (!o->images[0] == !o->data)
         return fcnn_status_set(FCNN_ERROR_USAGE,
                                "expected pictures to classify or --data to score on, and not "
                                "both; see --help");
@@ -60,38 +59,14 @@ static fcnn_status check(const infer_options *o) {
     return FCNN_OK;
 }
 
-static fcnn_status parse(int argc, char **argv, infer_options *o, bool *answered) {
-    int code;
-    *answered = false;
-    while ((code = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
-        fcnn_status status = FCNN_OK;
-        switch (code) {
-        case 'd': o->data = optarg; break;
-        case 'k': status = option_int("top", optarg, 1, 1 << 20, &o->top); break;
-        case 'c': o->csv = true; break;
-        case 'j': o->json = true; break;
-        case 'l': status = option_int("limit", optarg, 1, INT64_MAX, &o->limit); break;
-        case 't': status = option_int("threads", optarg, 1, 1024, &o->threads); break;
-        case 'D': o->device = optarg; break;
-        case 'n': o->norm_data = optarg; break;
-        case 'C': o->confusion = optarg; break;
-        case 'f': status = option_fraction("band-fraction", optarg, &o->band_fraction); break;
-        case 'h':
-            program_print_help(&program);
-            *answered = true;
-            return FCNN_OK;
-        case 'V':
-            program_print_version(&program);
-            *answered = true;
-            return FCNN_OK;
-        default: return option_unknown(code, argv);
-        }
-        FCNN_TRY(status);
-    }
-    if (optind >= argc) return fcnn_status_set(FCNN_ERROR_USAGE, "expected a model; see --help");
-    o->model = argv[optind++];
-    o->images = argv + optind;
-    o->image_count = argc - optind;
+/* o->model stays NULL where --help or its like was answered. */
+static fcnn_status parse(int argc, char **argv, infer_options *o) {
+    char **operands;
+    FCNN_TRY(options_scan(&program, argc, argv, &operands));
+    if (!operands) return FCNN_OK;
+    FCNN_TRY(options_read(&program, argc, argv, NULL, o));
+    o->model = operands[0];
+    o->images = operands + 1;
     return check(o);
 }
 
@@ -104,7 +79,7 @@ static int nodes_of_type(const fcnn_graph *graph, const char *type) {
     return count;
 }
 
-/* In a drawn order: a batch of one class would know nothing of how classes differ. */
+/* Images come in a drawn order: a batch of one class would know nothing of how classes differ. */
 static fcnn_status estimate_from(const run_data *s, const fcnn_section *net, int batch, int threads,
                                  fcnn_graph *graph) {
     fcnn_loader_options options = {.dataset = s->spectra,
@@ -146,7 +121,8 @@ static fcnn_status estimate_norms(const infer_options *o, const fcnn_model *mode
     return status;
 }
 
-/* Running statistics are of the bands that the model was saved at. */
+/* Estimates the norms' statistics anew or warns, because those saved are of the bands that the
+ * model was saved at. */
 static fcnn_status adapt_norms(const infer_options *o, const fcnn_model *model, fcnn_device *device,
                                int batch, fcnn_graph *graph) {
     int norms = nodes_of_type(graph, "norm"), folded = nodes_of_type(graph, "folded");
@@ -167,7 +143,7 @@ static fcnn_status adapt_norms(const infer_options *o, const fcnn_model *model, 
     return FCNN_OK;
 }
 
-/* Images that a step of training passes at a time. */
+/* Returns how many images a step of training passes at a time. */
 static int training_batch(const fcnn_model *model) {
     const fcnn_section *net = &model->config->sections[0];
     int64_t part = fcnn_section_int(net, "batch") / fcnn_section_int(net, "subdivisions");
@@ -201,7 +177,7 @@ static int by_probability(const void *a, const void *b) {
     return px != py ? (px < py ? 1 : -1) : x - y;
 }
 
-/* A file name need not be UTF-8, and JSON must be. */
+/* Makes a JSON string: a file name need not be UTF-8, and JSON must be. */
 static json_t *json_text(const char *text) {
     char printable[4096];
     json_t *value = json_string(text);
@@ -212,10 +188,10 @@ static json_t *json_text(const char *text) {
 
 static void print_picture(const infer_options *o, const fcnn_model *model, const char *file,
                           const int *order, const float *p, json_t *results) {
-    int64_t top = o->top < model->classes ? o->top : model->classes;
+    int top = o->top < model->classes ? o->top : model->classes;
     json_t *entry = json_object(), *list = json_array();
     if (!o->json && !o->csv) printf("%s\n", file);
-    for (int64_t i = 0; i < top; i++) {
+    for (int i = 0; i < top; i++) {
         const char *name = model->class_names[order[i]];
         double probability = p[order[i]];
         if (o->json) {
@@ -225,7 +201,7 @@ static void print_picture(const infer_options *o, const fcnn_model *model, const
             json_array_append_new(list, item);
         } else if (o->csv) {
             csv_write_text(stdout, file);
-            printf(",%lld,", (long long)i + 1);
+            printf(",%d,", i + 1);
             csv_write_text(stdout, name);
             printf(",%.6f\n", probability);
         } else {
@@ -268,8 +244,8 @@ static fcnn_status classify(const infer_options *o, const fcnn_model *model, fcn
     FCNN_TRY(open_graph(o, model, device, o->norm_data ? training_batch(model) : 1, &graph));
     json_t *object = json_object(), *results = json_array();
     if (o->csv) puts("file,rank,class,probability");
-    for (int i = 0; i < o->image_count; i++) {
-        fcnn_status status = classify_one(o, model, graph, o->images[i], results);
+    for (char **image = o->images; *image; image++) {
+        fcnn_status status = classify_one(o, model, graph, *image, results);
         if (!status) continue;
         program_fail(&program, status);
         (*failures)++;
@@ -325,9 +301,9 @@ static fcnn_status check_data(const fcnn_model *model, const fcnn_dataset *data)
 static fcnn_status score_set(const infer_options *o, run_data *s, const image_set *set, int batch,
                              fcnn_device *device, fcnn_graph *graph) {
     evaluation e;
-    double started = progress_now();
+    double started = fcnn_seconds();
     fcnn_status status = evaluation_run(graph, s, set, batch, device->threads, NULL, &e);
-    double seconds = progress_now() - started;
+    double seconds = fcnn_seconds() - started;
     run_data_name_problems(s);
     run_data_summarise(s);
     if (!status) print_score(o, fcnn_graph_band_fraction(graph), set, &e.score, seconds);
@@ -337,7 +313,7 @@ static fcnn_status score_set(const infer_options *o, run_data *s, const image_se
 }
 
 static fcnn_status score(const infer_options *o, const fcnn_model *model, fcnn_device *device) {
-    /* The batch of training, so that the sums are the same to the last bit. */
+    /* The batch is that of training, so that the sums are the same to the last bit. */
     int batch = training_batch(model);
     fcnn_graph *graph = NULL;
     run_data s = {0};
@@ -365,14 +341,13 @@ static fcnn_status score(const infer_options *o, const fcnn_model *model, fcnn_d
 int main(int argc, char **argv) {
     program_start(argv);
     infer_options options = {.device = "auto", .top = 1};
-    bool answered;
     int failures = 0;
     fcnn_model *model = NULL;
     fcnn_device *device = NULL;
-    fcnn_status status = parse(argc, argv, &options, &answered);
-    if (!status && answered) return 0;
+    fcnn_status status = parse(argc, argv, &options);
+    if (!status && !options.model) return EXIT_SUCCESS;
     if (!status) status = fcnn_model_load(options.model, &model);
-    if (!status) status = fcnn_device_open(options.device, (int)options.threads, &device);
+    if (!status) status = fcnn_device_open(options.device, options.threads, &device);
     if (!status)
         status = options.data ? score(&options, model, device)
                               : classify(&options, model, device, &failures);

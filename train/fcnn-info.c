@@ -8,56 +8,55 @@
 #include "train/bench/cost.h"
 #include "train/run/phases.h"
 
-static const program_info program = {
-    "fcnn-info", "CFG|MODEL [options]",
-    "Prints the layers, costs and memory of a network, and the tensors of a saved model.",
-    "  --data NAME|DIR      the data set, in place of the cfg's\n"
-    "  --channels N, --classes N   the data's, so that no data set is opened\n"
-    "  --batch N            images a step\n"
-    "  --band-fraction F    with every radius cut to F of it, 0 < F <= 1\n"
-    "  --set SECTION.KEY=VALUE   any key of the cfg\n"
-    "  --cost               each convolution in space by FFT: formulas and measured times\n"};
-
 typedef struct {
     const char *file;
-    int64_t channels, classes, batch;
+    int channels, classes, batch;
     double band_fraction; /* 0: the model's, or the cfg's last */
     bool cost;
 } info_options;
 
-static const struct option long_options[] = {{"data", required_argument, NULL, 'd'},
-                                             {"channels", required_argument, NULL, 'C'},
-                                             {"classes", required_argument, NULL, 'K'},
-                                             {"batch", required_argument, NULL, 'b'},
-                                             {"band-fraction", required_argument, NULL, 'f'},
-                                             {"set", required_argument, NULL, 's'},
-                                             {"cost", no_argument, NULL, 'c'},
-                                             {"help", no_argument, NULL, 'h'},
-                                             {"version", no_argument, NULL, 'V'},
-                                             {NULL, 0, NULL, 0}};
+#define FIELD(name) offsetof(info_options, name)
+static const option_row rows[] = {
+    {"data", "NAME|DIR", OPTION_DATA, 0, 0, 0, "the data set, in place of the cfg's"},
+    {"channels", "N", OPTION_INT, FIELD(channels), 1, FCNN_IMAGE_CHANNELS_MAX,
+     "the data's channels; with --classes no data set is opened"},
+    {"classes", "N", OPTION_INT, FIELD(classes), 1, 1 << 20,
+     "the data's classes; with --channels no data set is opened"},
+    {"batch", "N", OPTION_INT, FIELD(batch), 1, 65536, "images a step"},
+    {"band-fraction", "F", OPTION_FRACTION, FIELD(band_fraction), 0, 0,
+     "with every radius cut to F of it, 0 < F <= 1"},
+    {"set", "SECTION.KEY=VALUE", OPTION_SET, 0, 0, 0, "any key of the cfg"},
+    {"cost", NULL, OPTION_FLAG, FIELD(cost), 0, 0,
+     "each convolution in space by FFT: formulas and measured times"},
+    {0}};
 
-/* What fcnn-train would build, or a network for inference. */
+static const program_info program = {
+    .name = "fcnn-info",
+    .synopsis = "CFG|MODEL [options]",
+    .summary = "Prints the layers, costs and memory of a network, and the tensors of a saved "
+               "model.",
+    .operand = "cfg or model",
+    .rows = rows};
+
+/* Returns the options of the network that fcnn-train would build, or of one for inference. */
 static fcnn_graph_options graph_options(const fcnn_config *config, const info_options *o,
                                         bool training, fcnn_form form) {
     const fcnn_section *net = &config->sections[0];
-    fcnn_optimizer optimizer = fcnn_optimizer_from_config(net, 1, 1);
     int64_t parts = fcnn_section_int(net, "subdivisions");
-    int64_t batch = (o->batch ? o->batch : fcnn_section_int(net, "batch")) / parts;
-    return (fcnn_graph_options){.config = config,
-                                .channels = (int)o->channels,
-                                .classes = (int)o->classes,
-                                .batch = batch > 0 ? (int)batch : 1,
-                                .training = training,
-                                .moments = fcnn_optimizer_moments(optimizer.rule),
-                                .accumulate = training && parts > 1,
-                                .form = form,
-                                .band_fraction = o->band_fraction};
+    int64_t batch = (o->batch > 0 ? o->batch : fcnn_section_int(net, "batch")) / parts;
+    fcnn_graph_options options =
+        phases_graph_options(config, o->channels, o->classes, batch > 0 ? (int)batch : 1);
+    options.training = training;
+    options.accumulate = training && parts > 1;
+    options.form = form;
+    options.band_fraction = o->band_fraction;
+    return options;
 }
 
 static fcnn_status print_network(const info_options *o, const fcnn_graph_options *options,
                                  fcnn_device *device, fcnn_graph *graph) {
     double fraction = fcnn_graph_band_fraction(graph);
-    printf("%lld input channels, %lld classes, %s", (long long)o->channels, (long long)o->classes,
+    printf("%d input channels, %d classes, %s", o->channels, o->classes,
            options->training ? "for training" : "for inference");
     if (fraction < 1.0) printf(", every radius cut to %g of it", fraction);
     putchar('\n');
@@ -119,19 +118,6 @@ static fcnn_status info_config(info_options *o, fcnn_config *config) {
     return print_graph(config, o, true, FCNN_FORM_TRAINABLE);
 }
 
-static fcnn_status apply_option(info_options *o, fcnn_config *config, int code) {
-    switch (code) {
-    case 'C': return option_int("channels", optarg, 1, FCNN_IMAGE_CHANNELS_MAX, &o->channels);
-    case 'K': return option_int("classes", optarg, 1, 1 << 20, &o->classes);
-    case 'b': return option_int("batch", optarg, 1, 65536, &o->batch);
-    case 'f': return option_fraction("band-fraction", optarg, &o->band_fraction);
-    case 'd': return config ? option_data(config, optarg) : FCNN_OK;
-    case 's': return config ? fcnn_config_override(config, optarg) : FCNN_OK;
-    case 'c': o->cost = true; return FCNN_OK;
-    default: return FCNN_OK;
-    }
-}
-
 static bool is_model(const char *file) {
     static const char ending[] = ".safetensors";
     size_t length = strlen(file);
@@ -140,23 +126,14 @@ static bool is_model(const char *file) {
 
 static fcnn_status run(int argc, char **argv) {
     info_options o = {0};
-    int code;
-    while ((code = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
-        if (code == '?' || code == ':') return option_unknown(code, argv);
-        if (code == 'h') return program_print_help(&program), FCNN_OK;
-        if (code == 'V') return program_print_version(&program), FCNN_OK;
-    }
-    if (optind != argc - 1)
-        return fcnn_status_set(FCNN_ERROR_USAGE, "expected one cfg or model and got %d; see --help",
-                               argc - optind);
-    o.file = argv[optind];
+    char **operands;
     fcnn_config *config = NULL;
+    FCNN_TRY(options_scan(&program, argc, argv, &operands));
+    if (!operands) return FCNN_OK;
+    o.file = operands[0];
     bool model = is_model(o.file);
     if (!model) FCNN_TRY(fcnn_config_load(o.file, &config));
-    fcnn_status status = FCNN_OK;
-    optind = 0;
-    while (!status && (code = getopt_long(argc, argv, ":", long_options, NULL)) != -1)
-        status = apply_option(&o, config, code);
+    fcnn_status status = options_read(&program, argc, argv, config, &o);
     if (!status) status = model ? info_model(&o) : info_config(&o, config);
     fcnn_config_destroy(config);
     return status;

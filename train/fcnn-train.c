@@ -1,4 +1,5 @@
-/* fcnn-train: trains the network of a cfg and saves it. */
+/* fcnn-train trains the network of a cfg and saves it. It reads the options, opens data and device,
+ * and leaves the epochs to the trainer. */
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,34 +17,45 @@
 #include "train/run/rundir.h"
 #include "train/run/trainer.h"
 
-static const program_info program = {
-    "fcnn-train", "CFG [options]",
-    "Trains the network that a cfg describes and saves it in a folder.",
-    "  --data NAME|DIR      the data set, in place of the cfg's\n"
-    "  --epochs N           passes over the training images\n"
-    "  --batch N            images a step\n"
-    "  --limit N            the first N training and at most N validation images\n"
-    "  --seed N             of initial weights, order and dropout\n"
-    "  --val-fraction F     part of the training images to validate on\n"
-    "  --cache DIR|none     keep the images' spectra there for later epochs and runs\n"
-    "  --threads N          default: as many as there are processors\n"
-    "  --device auto|cpu|cuda\n"
-    "  --out DIR            default: runs/<name of the cfg>\n"
-    "  --resume             continue from DIR/checkpoint.safetensors\n"
-    "  --init MODEL         start from a saved model's weights\n"
-    "  --save compact|spectral   form of the saved model (default compact)\n"
-    "  --quiet              warnings and the final results alone\n"
-    "  --set SECTION.KEY=VALUE   any key of the cfg; conv[2].filters=64 for the second [conv]\n"
-    "  --help-cfg           the cfg language\n"};
-
 typedef struct {
-    const char *cfg, *device, *init;
+    const char *cfg, *device, *init, *out;
     char folder[PATH_MAX], title[PATH_MAX];
-    int64_t limit, threads;
+    int64_t limit;
+    int threads, form;
     bool resume, quiet;
-    fcnn_form form;
     char command[2 * PATH_MAX], resume_command[2 * PATH_MAX];
 } train_options;
+
+#define FIELD(name) offsetof(train_options, name)
+static const option_row rows[] = {
+    {"data", "NAME|DIR", OPTION_DATA, 0, 0, 0, "the data set, in place of the cfg's"},
+    {"epochs", "N", OPTION_KEY, 0, 0, 0, "passes over the training images"},
+    {"batch", "N", OPTION_KEY, 0, 0, 0, "images a step"},
+    {"limit", "N", OPTION_INT64, FIELD(limit), 1, INT64_MAX,
+     "the first N training and at most N validation images"},
+    {"seed", "N", OPTION_KEY, 0, 0, 0, "of initial weights, order and dropout"},
+    {"val-fraction", "F", OPTION_KEY, 0, 0, 0, "part of the training images to validate on"},
+    {"cache", "DIR|none", OPTION_CACHE, 0, 0, 0,
+     "keep the images' spectra there for later epochs and runs"},
+    OPTION_THREADS(train_options),
+    OPTION_DEVICE(train_options),
+    {"out", "DIR", OPTION_TEXT, FIELD(out), 0, 0, "default: runs/<name of the cfg>"},
+    {"resume", NULL, OPTION_FLAG, FIELD(resume), 0, 0, "continue from DIR/checkpoint.safetensors"},
+    {"init", "MODEL", OPTION_TEXT, FIELD(init), 0, 0, "start from a saved model's weights"},
+    {"save", "compact|spectral", OPTION_CHOICE, FIELD(form), 0, 0,
+     "form of the saved model (default: compact)"},
+    {"quiet", NULL, OPTION_FLAG, FIELD(quiet), 0, 0, "warnings and the final results alone"},
+    {"set", "SECTION.KEY=VALUE", OPTION_SET, 0, 0, 0,
+     "any key of the cfg; conv[2].filters=64 for the second [conv]"},
+    {"help-cfg", NULL, OPTION_MANUAL, 0, 0, 0, "the cfg language"},
+    {0}};
+
+static const program_info program = {
+    .name = "fcnn-train",
+    .synopsis = "CFG [options]",
+    .summary = "Trains the network that a cfg describes and saves it in a folder.",
+    .operand = "cfg",
+    .rows = rows};
 
 static volatile int stop_requested;
 
@@ -55,28 +67,6 @@ static void request_stop(int signal_number) {
     if (write(STDERR_FILENO, text, sizeof text - 1) < 0) return;
 }
 
-enum { OPTION_SET = 256, OPTION_VALUE };
-
-static const struct option long_options[] = {{"data", required_argument, NULL, 'd'},
-                                             {"epochs", required_argument, NULL, OPTION_VALUE},
-                                             {"batch", required_argument, NULL, OPTION_VALUE},
-                                             {"seed", required_argument, NULL, OPTION_VALUE},
-                                             {"val-fraction", required_argument, NULL, 'f'},
-                                             {"limit", required_argument, NULL, 'l'},
-                                             {"cache", required_argument, NULL, 'C'},
-                                             {"quiet", no_argument, NULL, 'q'},
-                                             {"threads", required_argument, NULL, 't'},
-                                             {"device", required_argument, NULL, 'D'},
-                                             {"out", required_argument, NULL, 'o'},
-                                             {"resume", no_argument, NULL, 'r'},
-                                             {"init", required_argument, NULL, 'i'},
-                                             {"save", required_argument, NULL, 's'},
-                                             {"set", required_argument, NULL, OPTION_SET},
-                                             {"help", no_argument, NULL, 'h'},
-                                             {"help-cfg", no_argument, NULL, 'c'},
-                                             {"version", no_argument, NULL, 'V'},
-                                             {NULL, 0, NULL, 0}};
-
 static void build_commands(train_options *o, int argc, char **argv) {
     for (int i = 0; i < argc; i++) {
         command_append(o->command, sizeof o->command, argv[i]);
@@ -86,57 +76,21 @@ static void build_commands(train_options *o, int argc, char **argv) {
     command_append(o->resume_command, sizeof o->resume_command, "--resume");
 }
 
-static fcnn_status apply_option(train_options *o, fcnn_config *config, int code, int index) {
-    switch (code) {
-    case 'd': return option_data(config, optarg);
-    case 'f': return option_override(config, "val_fraction", optarg);
-    case OPTION_VALUE: return option_override(config, long_options[index].name, optarg);
-    case OPTION_SET: return fcnn_config_override(config, optarg);
-    case 'C': return option_cache(config, optarg);
-    case 'q': o->quiet = true; return FCNN_OK;
-    case 'l': return option_int("limit", optarg, 1, INT64_MAX, &o->limit);
-    case 't': return option_int("threads", optarg, 1, 1024, &o->threads);
-    case 'D': o->device = optarg; return FCNN_OK;
-    case 'o': snprintf(o->folder, sizeof o->folder, "%s", optarg); return FCNN_OK;
-    case 'r': o->resume = true; return FCNN_OK;
-    case 'i': o->init = optarg; return FCNN_OK;
-    case 's':
-        o->form = strcmp(optarg, "spectral") ? FCNN_FORM_TRAINABLE : FCNN_FORM_SPECTRAL;
-        if (o->form == FCNN_FORM_SPECTRAL || !strcmp(optarg, "compact")) return FCNN_OK;
-        return fcnn_status_set(FCNN_ERROR_USAGE, "--save %s: expected compact or spectral", optarg);
-    default: return FCNN_OK;
-    }
-}
-
-/* Two passes: the first finds the cfg, which the second's options change. */
-static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **config,
-                         bool *answered) {
-    int code, index = 0;
-    *config = NULL;
-    *answered = false;
+/* *config stays NULL where --help or its like was answered. */
+static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **config) {
+    char **operands, checkpoint[PATH_MAX];
     build_commands(o, argc, argv);
-    while ((code = getopt_long(argc, argv, ":", long_options, &index)) != -1) {
-        if (code == '?' || code == ':') return option_unknown(code, argv);
-        *answered |= code == 'h' || code == 'c' || code == 'V';
-        if (code == 'h') program_print_help(&program);
-        if (code == 'c') fcnn_config_print_manual(stdout);
-        if (code == 'V') program_print_version(&program);
-        if (*answered) return FCNN_OK;
-    }
-    if (optind != argc - 1)
-        return fcnn_status_set(FCNN_ERROR_USAGE, "expected one cfg and got %d; see --help",
-                               argc - optind);
-    o->cfg = argv[optind];
+    FCNN_TRY(options_scan(&program, argc, argv, &operands));
+    if (!operands) return FCNN_OK;
+    o->cfg = operands[0];
+    FCNN_TRY(fcnn_config_load(o->cfg, config));
+    FCNN_TRY(options_read(&program, argc, argv, *config, o));
+    FCNN_TRY(fcnn_form_check(*config, (fcnn_form)o->form));
     rundir_default("", o->cfg, o->folder);
     snprintf(o->title, sizeof o->title, "%s", strrchr(o->folder, '/') + 1);
-    FCNN_TRY(fcnn_config_load(o->cfg, config));
-    optind = 0;
-    while ((code = getopt_long(argc, argv, ":", long_options, &index)) != -1)
-        FCNN_TRY(apply_option(o, *config, code, index));
-    FCNN_TRY(fcnn_form_check(*config, o->form));
+    if (o->out) snprintf(o->folder, sizeof o->folder, "%s", o->out);
     if (o->resume && o->init)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--resume and --init exclude each other");
-    char checkpoint[PATH_MAX];
     rundir_file(o->folder, RUNDIR_CHECKPOINT, checkpoint);
     if (o->resume && access(checkpoint, F_OK))
         return fcnn_status_set(FCNN_ERROR_IO, "--resume: there is no %s to resume from",
@@ -144,8 +98,8 @@ static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **
     return FCNN_OK;
 }
 
-/* Images a step, in equal parts; the batch of a data set smaller than the cfg's batch is the data
- * set, but for what the parts leave over. */
+/* Chooses how many images a step takes, in equal parts. Of a data set smaller than the cfg's batch
+ * it takes all, but for what the parts leave over. */
 static fcnn_status choose_batch(const fcnn_config *config, const run_data *s, int *batch,
                                 int *parts) {
     const fcnn_section *net = &config->sections[0];
@@ -238,7 +192,7 @@ static fcnn_status write_report(const trainer *t) {
     return report_write(&report);
 }
 
-/* A new run's parameters and folder, or an old one's. */
+/* Makes a new run's parameters and folder, or reads an old run's. */
 static fcnn_status begin(const train_options *o, trainer *t) {
     const fcnn_memory_plan *plan = fcnn_graph_memory(t->options.largest);
     int64_t saved = 2 * (plan->bytes[FCNN_MEMORY_PARAMETERS] * 2 +
@@ -287,7 +241,7 @@ static void warn_of_few_steps(const trainer *t) {
             (long long)steps, steps == 1 ? "" : "s", (long long)batch);
 }
 
-/* All that a cfg may ask in vain is checked before images are read. */
+/* All that can be wrong with a cfg is checked before images are read. */
 static fcnn_status train(const train_options *o, trainer_options *options, run_data *s,
                          bool *finished) {
     trainer t;
@@ -314,20 +268,15 @@ static fcnn_status build(const train_options *o, const fcnn_config *config, run_
                                .folder = o->folder,
                                .command = o->command,
                                .resume_command = o->resume_command,
-                               .form = o->form,
+                               .form = (fcnn_form)o->form,
                                .device = device,
                                .quiet = o->quiet,
                                .interrupted = &stop_requested,
                                .report = write_report};
     FCNN_TRY(choose_batch(config, s, &options.batch, &options.parts));
-    fcnn_optimizer optimizer = fcnn_optimizer_from_config(&config->sections[0], 1, 1);
-    options.graph = (fcnn_graph_options){.config = config,
-                                         .channels = s->dataset->channels,
-                                         .classes = s->dataset->classes,
-                                         .batch = options.batch / options.parts,
-                                         .training = true,
-                                         .moments = fcnn_optimizer_moments(optimizer.rule),
-                                         .accumulate = options.parts > 1};
+    options.graph = phases_graph_options(config, s->dataset->channels, s->dataset->classes,
+                                         options.batch / options.parts);
+    options.graph.accumulate = options.parts > 1;
     fcnn_graph *largest;
     FCNN_TRY(fcnn_graph_create(&options.graph, device, &largest));
     options.largest = largest;
@@ -339,7 +288,7 @@ static fcnn_status build(const train_options *o, const fcnn_config *config, run_
 static fcnn_status run(const train_options *o, const fcnn_config *config, bool *finished) {
     fcnn_device *device;
     run_data s;
-    FCNN_TRY(fcnn_device_open(o->device, (int)o->threads, &device));
+    FCNN_TRY(fcnn_device_open(o->device, o->threads, &device));
     fcnn_status status = run_data_open(config, o->limit, &s);
     if (!status) status = run_data_advise(&s, o->limit > 0);
     s.quiet = o->quiet;
@@ -352,9 +301,10 @@ static fcnn_status run(const train_options *o, const fcnn_config *config, bool *
 int main(int argc, char **argv) {
     program_start(argv);
     train_options options = {.device = "auto"};
-    fcnn_config *config;
-    bool answered, finished = false;
-    fcnn_status status = parse(argc, argv, &options, &config, &answered);
+    fcnn_config *config = NULL;
+    bool finished = false;
+    fcnn_status status = parse(argc, argv, &options, &config);
+    bool answered = !config;
     if (!status && config) {
         struct sigaction action = {.sa_handler = request_stop, .sa_flags = SA_RESTART};
         sigaction(SIGINT, &action, NULL);

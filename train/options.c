@@ -1,12 +1,17 @@
-/* Command-line helpers of the programs. */
+/* This file parses, checks and prints a program's table of options. */
 #include "options.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { OPTIONS_MAX = 32, HELP_COLUMN = 28, HELP_WIDTH = 100 };
+/* getopt_long returns these for a row of the table and for the options of every program. */
+enum { CODE_ROW = 256, CODE_HELP, CODE_VERSION };
 
 void program_start(char **argv) {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
@@ -18,13 +23,35 @@ void program_start(char **argv) {
     execv(path, argv);
 }
 
-void program_print_help(const program_info *program) {
-    printf("usage: %s %s\n\n%s\n\noptions:\n%s", program->name, program->synopsis, program->summary,
-           program->options);
-    fputs("  --help               this text\n"
-          "  --version            version, processors and backends\n",
-          stdout);
-    if (!strstr(program->options, "--data")) return;
+/* ---- What is printed ---- */
+
+/* Prints an option and what it does, in lines that break at spaces. */
+static void print_option(const char *name, const char *argument, const char *help) {
+    int column = printf("  --%s%s%s", name, argument ? " " : "", argument ? argument : "");
+    while (*help) {
+        int room = HELP_WIDTH - HELP_COLUMN, length = (int)strlen(help), end = length;
+        if (length > room)
+            for (end = room; end > 0 && help[end] != ' ';) end--;
+        if (column > HELP_COLUMN - 2) column = printf("\n") - 1;
+        printf("%*s%.*s", HELP_COLUMN - column, "", end, help);
+        column = HELP_COLUMN;
+        help += end + (help[end] == ' ');
+    }
+    putchar('\n');
+}
+
+/* The data sets that this build knows follow where there is an option that names one. */
+static void print_help(const program_info *program) {
+    bool data = false;
+    printf("usage: %s %s\n\n%s\n\noptions:\n", program->name, program->synopsis, program->summary);
+    for (const option_row *row = program->rows; row->name; row++) {
+        print_option(row->name, row->argument, row->help);
+        data |= !strcmp(row->name, "data");
+    }
+    print_option("help", NULL, "this text");
+    print_option("version", NULL, "version, processors and backends");
+    if (program->notes) printf("\n%s", program->notes);
+    if (!data) return;
     puts("\ndata sets:");
     for (int i = 0; fcnn_readers[i]; i++)
         printf("  %-18s %s\n", fcnn_readers[i]->name, fcnn_readers[i]->help);
@@ -46,21 +73,71 @@ int program_fail(const program_info *program, fcnn_status status) {
     return fcnn_status_exit_code(status);
 }
 
-fcnn_status option_int(const char *option, const char *text, int64_t low, int64_t high,
-                       int64_t *value) {
+/* ---- Values ---- */
+
+static fcnn_status read_whole(const option_row *row, const char *text, int64_t *value) {
     char *end;
     errno = 0;
     *value = strtoll(text, &end, 10);
-    if (end != text && !*end && !errno && *value >= low && *value <= high) return FCNN_OK;
+    if (end != text && !*end && !errno && *value >= row->low && *value <= row->high) return FCNN_OK;
     return fcnn_status_set(FCNN_ERROR_USAGE, "--%s %s: expected a whole number from %lld to %lld",
-                           option, text, (long long)low, (long long)high);
+                           row->name, text, (long long)row->low, (long long)row->high);
 }
 
-fcnn_status option_fraction(const char *option, const char *text, double *value) {
+static fcnn_status read_int(const option_row *row, const char *text, int *value) {
+    int64_t number;
+    FCNN_TRY(read_whole(row, text, &number));
+    *value = (int)number;
+    return FCNN_OK;
+}
+
+static fcnn_status read_real(const option_row *row, const char *text, double *value) {
+    char *end;
+    *value = strtod(text, &end);
+    if (end != text && !*end && *value > 0.0 && *value <= (double)row->high) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_USAGE, "--%s %s: expected a number above 0 and up to %lld",
+                           row->name, text, (long long)row->high);
+}
+
+static fcnn_status read_fraction(const option_row *row, const char *text, double *value) {
     if (fcnn_bands_read_fraction(text, '\0', value)) return FCNN_OK;
     return fcnn_status_set(FCNN_ERROR_USAGE,
-                           "--%s %s: expected a fraction above 0 and up to 1, such as 0.5", option,
-                           text);
+                           "--%s %s: expected a fraction above 0 and up to 1, such as 0.5",
+                           row->name, text);
+}
+
+/* Returns the place of a name among words with one character between them, or -1. */
+static int find_word(const char *words, const char *name, size_t length) {
+    for (int place = 0;; place++) {
+        size_t word = strcspn(words, "|,");
+        if (word == length && !memcmp(words, name, length)) return place;
+        if (!words[word]) return -1;
+        words += word + 1;
+    }
+}
+
+static fcnn_status read_choice(const option_row *row, const char *text, int *value) {
+    *value = find_word(row->argument, text, strlen(text));
+    if (*value >= 0) return FCNN_OK;
+    int first = (int)strcspn(row->argument, "|");
+    return fcnn_status_set(FCNN_ERROR_USAGE, "--%s %s: expected %.*s or %s", row->name, text, first,
+                           row->argument, row->argument + first + 1);
+}
+
+static fcnn_status read_list(const option_row *row, const char *text, bool *listed) {
+    int places = 1;
+    for (const char *at = row->argument; *at; at++) places += *at == ',';
+    memset(listed, 0, (size_t)places * sizeof *listed);
+    for (const char *name = text;;) {
+        size_t length = strcspn(name, ",");
+        int place = find_word(row->argument, name, length);
+        if (place < 0)
+            return fcnn_status_set(FCNN_ERROR_USAGE, "--%s %s: '%.*s' is none of %s", row->name,
+                                   text, (int)length, name, row->argument);
+        listed[place] = true;
+        if (!name[length]) return FCNN_OK;
+        name += length + 1;
+    }
 }
 
 fcnn_status option_override(fcnn_config *config, const char *key, const char *value) {
@@ -86,11 +163,92 @@ fcnn_status option_cache(fcnn_config *config, const char *value) {
     return option_override(config, "cache", absolute);
 }
 
-fcnn_status option_unknown(int code, char **argv) {
-    const char *option = argv[optind - 1];
-    if (code == ':')
-        return fcnn_status_set(FCNN_ERROR_USAGE, "%s needs a value; see --help", option);
-    return fcnn_status_set(FCNN_ERROR_USAGE, "unknown option %s; see --help", option);
+/* --val-fraction sets val_fraction. */
+static fcnn_status read_key(const option_row *row, const char *text, fcnn_config *config) {
+    char key[32];
+    snprintf(key, sizeof key, "%s", row->name);
+    for (char *dash; (dash = strchr(key, '-'));) *dash = '_';
+    return option_override(config, key, text);
+}
+
+static fcnn_status read_value(const option_row *row, const char *text, fcnn_config *config,
+                              void *field) {
+    if (row->kind >= OPTION_KEY && !config) return FCNN_OK;
+    switch (row->kind) {
+    case OPTION_FLAG: *(bool *)field = true; return FCNN_OK;
+    case OPTION_TEXT: *(const char **)field = text; return FCNN_OK;
+    case OPTION_INT: return read_int(row, text, field);
+    case OPTION_INT64: return read_whole(row, text, field);
+    case OPTION_REAL: return read_real(row, text, field);
+    case OPTION_FRACTION: return read_fraction(row, text, field);
+    case OPTION_CHOICE: return read_choice(row, text, field);
+    case OPTION_LIST: return read_list(row, text, field);
+    case OPTION_KEY: return read_key(row, text, config);
+    case OPTION_DATA: return option_data(config, text);
+    case OPTION_CACHE: return option_cache(config, text);
+    case OPTION_SET: return fcnn_config_override(config, text);
+    case OPTION_MANUAL: break;
+    }
+    return FCNN_OK;
+}
+
+/* ---- Command lines ---- */
+
+/* Writes the program's table in getopt's form; the places of the rows are the same. */
+static void make_options(const program_info *program, struct option options[OPTIONS_MAX]) {
+    int count = 0;
+    for (const option_row *row = program->rows; row->name; row++)
+        options[count++] = (struct option){
+            row->name, row->argument ? required_argument : no_argument, NULL, CODE_ROW};
+    options[count++] = (struct option){"help", no_argument, NULL, CODE_HELP};
+    options[count++] = (struct option){"version", no_argument, NULL, CODE_VERSION};
+    options[count] = (struct option){0};
+    optind = 0; /* from the first word on */
+}
+
+static fcnn_status check_operands(const program_info *program, char *const *operands, int count) {
+    if (!program->operand && count)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "unexpected argument '%s'; see --help",
+                               operands[0]);
+    if (!program->operand || count == 1 || (count && program->several)) return FCNN_OK;
+    if (!count)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "expected one %s and got 0; see --help",
+                               program->operand);
+    return fcnn_status_set(FCNN_ERROR_USAGE,
+                           "expected one %s: unexpected argument '%s'; see --help",
+                           program->operand, operands[1]);
+}
+
+fcnn_status options_scan(const program_info *program, int argc, char **argv, char ***operands) {
+    struct option options[OPTIONS_MAX];
+    int code, place;
+    *operands = NULL;
+    make_options(program, options);
+    while ((code = getopt_long(argc, argv, ":", options, &place)) != -1) {
+        if (code == '?' || code == ':')
+            return fcnn_status_set(FCNN_ERROR_USAGE, "%s%s%s; see --help",
+                                   code == '?' ? "unknown option " : "", argv[optind - 1],
+                                   code == ':' ? " needs a value" : "");
+        bool manual = code == CODE_ROW && program->rows[place].kind == OPTION_MANUAL;
+        if (code == CODE_HELP) print_help(program);
+        if (code == CODE_VERSION) program_print_version(program);
+        if (manual) fcnn_config_print_manual(stdout);
+        if (manual || code != CODE_ROW) return FCNN_OK;
+    }
+    *operands = argv + optind;
+    return check_operands(program, *operands, argc - optind);
+}
+
+fcnn_status options_read(const program_info *program, int argc, char **argv, fcnn_config *config,
+                         void *options) {
+    struct option table[OPTIONS_MAX];
+    int place;
+    make_options(program, table);
+    while (getopt_long(argc, argv, ":", table, &place) == CODE_ROW) {
+        const option_row *row = &program->rows[place];
+        FCNN_TRY(read_value(row, optarg, config, (char *)options + row->field));
+    }
+    return FCNN_OK;
 }
 
 void command_append(char *text, size_t bytes, const char *word) {

@@ -1,27 +1,22 @@
-/* The progress bar. */
+/* The progress bar is drawn on one line, again and again. */
 #include "progress.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
-double progress_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
+#include "fcnn.h"
 
 void progress_start(progress *bar, const char *title, int64_t first, int64_t total) {
     *bar = (progress){.terminal = isatty(STDERR_FILENO),
-                      .started = progress_now(),
+                      .started = fcnn_seconds(),
                       .first = first,
                       .total = total};
     snprintf(bar->title, sizeof bar->title, "%s", title);
 }
 
-/* Characters that a line may have; one that fills the terminal would wrap on some. */
+/* Returns how many characters a line may have; one that fills the terminal would wrap on some. */
 static int terminal_columns(void) {
     struct winsize size;
     bool known = !ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_col > 1;
@@ -47,7 +42,7 @@ void progress_line(const progress *bar, int64_t done, const char *text, int left
 }
 
 void progress_update(progress *bar, int64_t done, const char *text) {
-    double now = progress_now();
+    double now = fcnn_seconds();
     if (!bar->terminal || (now - bar->last_drawn < 0.1 && done < bar->total)) return;
     bar->last_drawn = now;
     double elapsed = now - bar->started;

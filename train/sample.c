@@ -1,4 +1,4 @@
-/* Figures of a sample (sample.h). */
+/* This file computes figures of a sample. */
 #include "sample.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
-/* The layer table: columns sized by hand for 100 characters. */
+/* This file prints the layer table and the memory plan. Columns are sized by hand for 100
+ * characters. */
 #include "table.h"
 
 #include <string.h>
@@ -36,7 +37,7 @@ static void print_row(FILE *out, const fcnn_graph *graph, int node, const fcnn_n
             cost->remark);
 }
 
-/* Batches in parts leave a norm a part's statistics. */
+/* A norm has the statistics of a part where batches pass in parts, and the user is told so. */
 static void print_parts(FILE *out, const fcnn_graph *graph) {
     const fcnn_graph_options *options = fcnn_graph_get_options(graph);
     if (!options->accumulate) return;

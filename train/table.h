@@ -1,4 +1,4 @@
-/* The layer table and the memory plan, as fcnn-train and fcnn-info print them. */
+/* The layer table and the memory plan are printed by fcnn-train and fcnn-info. */
 #ifndef FCNN_TRAIN_TABLE_H
 #define FCNN_TRAIN_TABLE_H
 
@@ -9,11 +9,12 @@
 /* What the parts of the memory plan are called. */
 extern const char *const table_memory_names[FCNN_MEMORY_KINDS];
 
-/* The layers' costs together; label and remark stay empty. */
+/* Adds up the layers' costs; label and remark stay empty. */
 fcnn_node_cost table_sum_costs(const fcnn_graph *graph);
-/* One row a layer, totals last, then the graph's notes and whether the network is resident. */
+/* Prints a row for each layer, totals last, then the graph's notes and whether the network is
+ * resident. */
 void table_print_layers(FILE *out, const fcnn_graph *graph);
-/* The arena's parts in bytes; they add up to what is allocated. */
+/* Prints the arena's parts in bytes; they add up to what is allocated. */
 void table_print_memory(FILE *out, const fcnn_graph *graph, int batch);
 
 #endif

@@ -27,6 +27,20 @@ for folder in layers data cpu cuda; do
 done
 ok "layers/, data/, cpu/ and cuda/ include nothing of each other or of train/"
 
+# Rooms of train/, each with those that it may not include.
+while read -r room others; do
+    ! includes train/"$room"/*.[ch] | grep -E "\"train/(${others// /|})/" ||
+        fail "train/$room/ includes one of: $others"
+done <<'ROOMS'
+run report compare bench
+report compare bench
+compare bench
+bench report compare
+ROOMS
+! includes train/{csv,options,progress,sample,table}.[ch] | grep -E '"train/' ||
+    fail "what the programs share includes one of the rooms of train/"
+ok "arrows between the rooms of train/ form no circle"
+
 ! grep -nE '^[[:space:]]*#[[:space:]]*(if|ifdef|ifndef|elif).*CUDA' \
     $(find framework layers data cpu train -name '*.[ch]' ! -path framework/backend.c) ||
     fail "CUDA is asked for outside cuda/ and framework/backend.c"

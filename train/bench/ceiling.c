@@ -1,6 +1,6 @@
-/* The ceiling that convolutions are measured against: the rate of a large product
- * through the backend's dense layer, forward (one product) or backward (two),
- * whichever is the faster. */
+/* This file measures the ceiling that convolutions are compared with. It is the rate of a large
+ * product through the backend's dense layer, forward (one product) or backward (two), whichever is
+ * the faster. */
 #include "ceiling.h"
 
 #include <stdlib.h>
@@ -38,24 +38,24 @@ static fcnn_status create(fcnn_device *device, operands *o) {
     return take(device, floats, 0.0f, &o->y.data);
 }
 
-/* Seconds of the forward and of the backward pass. */
+/* Sets the seconds of the forward and of the backward pass. */
 static fcnn_status pass(fcnn_device *device, operands *o, double seconds[2]) {
     const fcnn_backend *backend = device->backend;
-    double start = progress_now();
+    double start = fcnn_seconds();
     FCNN_TRY(backend->dense_forward(device, o->w, o->bias, &o->x, &o->y));
     FCNN_TRY(backend->synchronize(device));
-    seconds[0] = progress_now() - start;
-    start = progress_now();
+    seconds[0] = fcnn_seconds() - start;
+    start = fcnn_seconds();
     FCNN_TRY(backend->dense_backward(device, o->w, &o->x, &o->y, &o->dx, o->dw, o->dbias));
     FCNN_TRY(backend->synchronize(device));
-    seconds[1] = progress_now() - start;
+    seconds[1] = fcnn_seconds() - start;
     return FCNN_OK;
 }
 
 static fcnn_status measure(fcnn_device *device, double seconds, operands *o, double *gflops) {
-    const double flops = 2.0 * SIDE * SIDE * SIDE, started = progress_now();
+    const double flops = 2.0 * SIDE * SIDE * SIDE, started = fcnn_seconds();
     *gflops = 0.0;
-    for (int i = 0; i < MOST_ROUNDS && (i == 0 || progress_now() - started < seconds); i++) {
+    for (int i = 0; i < MOST_ROUNDS && (i == 0 || fcnn_seconds() - started < seconds); i++) {
         double times[2];
         FCNN_TRY(pass(device, o, times));
         for (int j = 0; j < 2; j++) {

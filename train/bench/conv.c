@@ -1,4 +1,5 @@
-/* Plans, checks and interleaved rounds of a layer's measurement. */
+/* The measurement of a layer: rows are planned, checked against direct, and then timed in
+ * interleaved rounds. */
 #include "conv.h"
 
 #include <math.h>
@@ -35,7 +36,7 @@ static void raise_bytes(fcnn_convolution_bytes *most, const fcnn_convolution_byt
     raise_to(&most->forward, bytes->backward);
 }
 
-/* Plans every chosen row and direct; those that cannot have a reason. */
+/* Plans every chosen row and direct. A row that cannot be planned gets a reason. */
 static fcnn_status plan_rows(bench *b, bench_result results[BENCH_ROWS],
                              fcnn_convolution_bytes *most) {
     const bench_shape *s = b->shape;
@@ -79,7 +80,7 @@ static void release_kernel(bench *b) {
     b->memory = (fcnn_convolution_memory){0};
 }
 
-/* Taps of deviation 1 / sqrt(C K K), so that y's is about 1. */
+/* Draws taps of deviation 1 / sqrt(C K K), so that y's deviation is about 1. */
 static fcnn_status take_kernel(bench *b, const fcnn_convolution_bytes *most) {
     int pairs = b->shape->channels * b->shape->filters, taps = b->size * b->size;
     int64_t bytes = (int64_t)pairs * taps * (int64_t)sizeof(float);
@@ -110,7 +111,8 @@ static void reject(bench_result *r) {
     snprintf(r->reason, sizeof r->reason, "%.255s", fcnn_status_message());
 }
 
-/* The first pass of every row, which is not timed: it touches the memory, and is compared. */
+/* Runs the first pass of every row, which is not timed: it touches the memory, and its result is
+ * compared. */
 static fcnn_status check_rows(bench *b, bench_result results[BENCH_ROWS]) {
     BENCH_CALL(b, convolution_kernel, &b->direct, b->w, &b->memory);
     BENCH_CALL(b, convolution_forward, &b->direct, b->w, &b->memory, &b->x, &b->reference);
@@ -142,13 +144,13 @@ typedef struct {
 
 static void time_row(bench *b, int row, row_times *times, bench_result *r) {
     bench_sample samples[BENCH_VARIANTS] = {{0}};
-    double started = progress_now();
+    double started = fcnn_seconds();
     if (bench_rows[row].round(b, row, samples)) {
         if (!stopped(b)) reject(r); /* a peer may end with an interruption */
         return;
     }
     for (int i = 0; i < BENCH_VARIANTS; i++) times->samples[i][r->rounds] = samples[i];
-    times->seconds += progress_now() - started;
+    times->seconds += fcnn_seconds() - started;
     r->rounds++;
     step(b, row);
 }

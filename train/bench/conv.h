@@ -12,7 +12,7 @@
 /* "direct" .. "oaa", "resident", "oneDNN" */
 extern const char *const bench_names[BENCH_ROWS];
 
-/* Bytes a row needs beside its operands while it trains. */
+/* Returns the bytes that a row needs beside its operands while it trains. */
 int64_t bench_memory(const bench_result *result);
 
 /* Checks and times every chosen row with taps of size x size. A row that cannot run has a reason;

@@ -51,7 +51,7 @@ static bool find_pairs(fcnn_graph *graph, int node, layer *l) {
     return false;
 }
 
-/* Whether the node is a convolution. */
+/* Returns whether the node is a convolution, and describes it. */
 static bool read_layer(fcnn_graph *graph, int node, layer *l) {
     *l = (layer){.name = fcnn_graph_node_name(graph, node)};
     const fcnn_section *section = fcnn_graph_node_section(graph, node);

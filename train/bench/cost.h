@@ -1,5 +1,5 @@
-/* fcnn-info --cost: what the FFT saves in each convolution of a network in space,
- * by the formulas of Mathieu, Henaff & LeCun (2013) and by measurement. */
+/* fcnn-info --cost prints what the FFT saves in each convolution of a network in space, by the
+ * formulas of Mathieu, Henaff & LeCun (2013) and by measurement. */
 #ifndef FCNN_TRAIN_BENCH_COST_H
 #define FCNN_TRAIN_BENCH_COST_H
 

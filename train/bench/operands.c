@@ -1,4 +1,5 @@
-/* Operands of a layer's measurement: made from random numbers, and compared. */
+/* The operands of a layer's measurement are made from random numbers here, and results are
+ * compared. */
 #include "operands.h"
 
 #include <math.h>
@@ -20,7 +21,7 @@ void bench_release(bench *b, fcnn_tensor *t) {
     t->data = NULL;
 }
 
-/* Rows of a tensor at a time that fit a host buffer of about a MiB. */
+/* Returns how many rows of a tensor fit a host buffer of about a MiB. */
 static int64_t block_rows(int64_t row_floats) {
     int64_t rows = (1 << 18) / row_floats;
     return rows > 0 ? rows : 1;

@@ -1,5 +1,5 @@
-/* A layer to be measured: its shape, and its operands on the device. Tensors of
- * maps serve the backend's convolutions, tensors of bands the resident layer. */
+/* This header describes a layer to be measured: its shape, and its operands on the device. Tensors
+ * of maps serve the backend's convolutions, tensors of bands the resident layer. */
 #ifndef FCNN_TRAIN_BENCH_OPERANDS_H
 #define FCNN_TRAIN_BENCH_OPERANDS_H
 
@@ -55,30 +55,30 @@ typedef struct {
     fcnn_convolution convolutions[FCNN_CONVOLUTION_COUNT];
 } bench;
 
-/* Random operands on the device, the same for every kernel size. The shape outlives it. */
+/* Makes random operands on the device, the same for every kernel size. The shape outlives them. */
 fcnn_status bench_create(bench_shape *shape, fcnn_device *device, bench **out);
 void bench_destroy(bench *b);
-/* Side of the band that stands for maps of this side: the next odd one. */
+/* Returns the side of the band that stands for maps of this side: the next odd one. */
 int bench_band_side(int side);
 
-/* Memory of the device for a tensor that is otherwise set. */
+/* Takes the device's memory for a tensor whose other fields are set. */
 fcnn_status bench_allocate(bench *b, fcnn_tensor *t);
 void bench_release(bench *b, fcnn_tensor *t);
 
-/* Normal numbers of this deviation for the active images, zeros for the others and for the
- * imaginary part of DC, which is real. */
+/* Writes normal numbers of this deviation for the active images, and zeros for the others and for
+ * the imaginary part of DC, which is real. */
 fcnn_status bench_fill(bench *b, fcnn_tensor *t, uint64_t seed, float deviation);
 
 /* Plans a convolution of maps for training. */
 fcnn_status bench_plan(fcnn_device *device, fcnn_convolution *convolution,
                        fcnn_convolution_bytes *bytes);
 
-/* a a, a b and b b, summed over the active images. */
+/* The sums of a a, a b and b b over the active images. */
 typedef struct {
     double aa, ab, bb;
 } bench_products;
 fcnn_status bench_inner(bench *b, const fcnn_tensor *x, const fcnn_tensor *y, bench_products *sum);
-/* The norm of the difference over b's; both sums are over the same numbers. */
+/* Returns the norm of the difference over b's norm. */
 double bench_difference(const bench_products *sum);
 
 /* Calls a slot of the backend, or fails naming the slot that is missing. */

@@ -1,4 +1,4 @@
-/* The peer process: one line is sent, one line comes back. */
+/* The peer is a process: one line is sent to it, and one line comes back. */
 #include "peer.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Debian's own: python3-torch is a package for this one. */
+/* The peer runs by Debian's Python, because its package python3-torch is for this one. */
 static const char python[] = "/usr/bin/python3";
 static const char script[] = FCNN_BENCH_PEER_SCRIPT;
 

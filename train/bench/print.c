@@ -1,4 +1,5 @@
-/* The table of fcnn-bench conv: columns sized by hand for 120 characters. */
+/* This file prints what fcnn-bench conv has measured. The columns of the table are sized by hand
+ * for 120 characters. */
 #include "print.h"
 
 #include <jansson.h>
@@ -6,7 +7,7 @@
 
 static double gflops(const bench_result *r) { return 1e-6 * r->flops / r->forward_ms; }
 
-/* How much faster than `other`, or 0 where that is not known. */
+/* Returns how much faster r is than `other`, or 0 where that is not known. */
 static double speedup(const bench_result *r, const bench_result *other, bool training) {
     if (!r->timed || !other->timed) return 0.0;
     return training ? other->training_ms / r->training_ms : other->forward_ms / r->forward_ms;
@@ -152,50 +153,43 @@ void bench_print_notes(FILE *out, const bench_report *report) {
 
 /* ---- JSON ---- */
 
-static void set_ratio(json_t *object, const char *key, double ratio) {
-    json_object_set_new(object, key, ratio > 0.0 ? json_real(ratio) : json_null());
-}
+static json_t *number(double value, bool known) { return known ? json_real(value) : json_null(); }
+
+static json_t *ratio(double value) { return number(value, value > 0.0); }
 
 static json_t *case_json(const bench_report *report, int kernel, int row) {
     const bench_result *results = report->results[kernel], *r = &results[row];
-    json_t *object = json_object();
-    json_object_set_new(object, "kernel", json_integer(report->kernels[kernel]));
-    json_object_set_new(object, "algorithm", json_string(bench_names[row]));
+    json_t *object =
+        json_pack("{s:i, s:s}", "kernel", report->kernels[kernel], "algorithm", bench_names[row]);
     if (!r->timed) {
         json_object_set_new(object, "reason", json_string(r->reason));
         return object;
     }
-    json_object_set_new(object, "forward_ms", json_real(r->forward_ms));
-    json_object_set_new(object, "training_ms", json_real(r->training_ms));
-    json_object_set_new(object, "gflops", json_real(gflops(r)));
-    json_object_set_new(object, "fraction", json_real(gflops(r) / report->ceiling));
     const bench_result *direct = &results[FCNN_CONVOLUTION_direct];
     const bench_result *gemm = &results[FCNN_CONVOLUTION_gemm];
-    set_ratio(object, "speedup_direct", speedup(r, direct, false));
-    set_ratio(object, "speedup_gemm", speedup(r, gemm, false));
-    set_ratio(object, "training_speedup_direct", speedup(r, direct, true));
-    set_ratio(object, "training_speedup_gemm", speedup(r, gemm, true));
-    bool peer = row == BENCH_PEER;
-    json_object_set_new(object, "memory_mib",
-                        peer ? json_null() : json_real((double)bench_memory(r) / 1048576.0));
-    json_object_set_new(object, "error", peer ? json_null() : json_real(r->error));
-    json_object_set_new(object, "tile", r->tile ? json_integer(r->tile) : json_null());
-    json_object_set_new(object, "rounds", json_integer(r->rounds));
+    bool own = row != BENCH_PEER;
+    json_t *figures = json_pack(
+        "{s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i}", "forward_ms", r->forward_ms,
+        "training_ms", r->training_ms, "gflops", gflops(r), "fraction", gflops(r) / report->ceiling,
+        "speedup_direct", ratio(speedup(r, direct, false)), "speedup_gemm",
+        ratio(speedup(r, gemm, false)), "training_speedup_direct", ratio(speedup(r, direct, true)),
+        "training_speedup_gemm", ratio(speedup(r, gemm, true)), "memory_mib",
+        number((double)bench_memory(r) / 1048576.0, own), "error", number(r->error, own), "tile",
+        r->tile ? json_integer(r->tile) : json_null(), "rounds", r->rounds);
+    json_object_update(object, figures);
+    json_decref(figures);
     if (*r->remark) json_object_set_new(object, "remark", json_string(r->remark));
     return object;
 }
 
 fcnn_status bench_print_json(FILE *out, const bench_report *report) {
     const bench_shape *s = report->shape;
-    json_t *object = json_object(), *cases = json_array(), *left_out = json_array();
-    json_object_set_new(object, "device", json_string(report->device->description));
-    json_object_set_new(object, "threads", json_integer(report->device->threads));
-    json_object_set_new(object, "size", json_integer(s->side));
-    json_object_set_new(object, "channels", json_integer(s->channels));
-    json_object_set_new(object, "filters", json_integer(s->filters));
-    json_object_set_new(object, "batch", json_integer(s->images));
-    json_object_set_new(object, "border", json_string(s->wrap ? "wrap" : "zero"));
-    json_object_set_new(object, "ceiling_gflops", json_real(report->ceiling));
+    json_t *cases = json_array(), *left_out = json_array();
+    json_t *object =
+        json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:s, s:f}", "device", report->device->description,
+                  "threads", report->device->threads, "size", s->side, "channels", s->channels,
+                  "filters", s->filters, "batch", s->images, "border", s->wrap ? "wrap" : "zero",
+                  "ceiling_gflops", report->ceiling);
     if (s->peer) json_object_set_new(object, "peer", json_string(bench_peer_description(s->peer)));
     for (int i = 0; i < report->kernel_count; i++)
         for (int j = 0; j < BENCH_ROWS; j++) {

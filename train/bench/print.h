@@ -1,4 +1,4 @@
-/* What fcnn-bench conv prints: the table, the notes below it, and JSON. */
+/* fcnn-bench conv prints a table, the notes below it, or JSON. */
 #ifndef FCNN_TRAIN_BENCH_PRINT_H
 #define FCNN_TRAIN_BENCH_PRINT_H
 
@@ -18,9 +18,10 @@ typedef struct {
 } bench_report;
 
 void bench_print_header(FILE *out, const bench_report *report);
-/* One line an algorithm. */
+/* Prints a line for each algorithm. */
 void bench_print_kernel(FILE *out, const bench_report *report, int kernel);
-/* What could not be timed and why, the peer against ours, and the paper's figure beside ours. */
+/* Prints what could not be timed and why, the peer against ours, and the paper's figure beside
+ * ours. */
 void bench_print_notes(FILE *out, const bench_report *report);
 fcnn_status bench_print_json(FILE *out, const bench_report *report);
 

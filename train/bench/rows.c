@@ -1,13 +1,13 @@
-/* What each row of a measurement runs: the backend's convolutions of maps, the
- * resident layer (a product per bin, Y_k = H_k X_k) and the peer. A training pass
- * is the taps made ready, the forward pass, and both backward passes; y serves as
- * its own gradient, so that <dx, x> = <dw, w> = <y, y> must come out. */
+/* This file holds what each row of a measurement runs: the backend's convolutions of maps, the
+ * resident layer (a product per bin, Y_k = H_k X_k) and the peer. A training pass is the taps made
+ * ready, the forward pass, and both backward passes; y serves as its own gradient, so that <dx, x>
+ * = <dw, w> = <y, y> must come out. */
 #include "rows.h"
 
 #include <math.h>
 #include <stdio.h>
 
-/* Scratch of a plan alone: of a device that has no other. */
+/* Finds the scratch that a row needs by planning it alone, on a device that has no other plans. */
 static fcnn_status scratch_alone(bench *b, int row,
                                  fcnn_status (*plan)(bench *, fcnn_device *, int), int64_t *bytes) {
     fcnn_device *device;
@@ -18,7 +18,7 @@ static fcnn_status scratch_alone(bench *b, int row,
     return status;
 }
 
-/* The backward passes of a linear layer are its adjoints. */
+/* Checks the gradients: the backward passes of a linear layer are its adjoints. */
 static fcnn_status check_adjoint(bench *b, const fcnn_tensor *x, const fcnn_tensor *dx, double yy) {
     int pairs = b->shape->channels * b->shape->filters, taps = b->size * b->size;
     fcnn_tensor w = {.layout = FCNN_VECTOR, .channels = taps, .images = pairs, .capacity = pairs};
@@ -56,16 +56,16 @@ static fcnn_status maps_plan(bench *b, int row, bench_result *result) {
 
 static fcnn_status maps_round(bench *b, int row, bench_sample *sample) {
     const fcnn_convolution *c = &b->convolutions[row];
-    double start = progress_now();
+    double start = fcnn_seconds();
     BENCH_CALL(b, convolution_kernel, c, b->w, &b->memory);
     FCNN_TRY(b->device->backend->synchronize(b->device));
-    double ready = progress_now();
+    double ready = fcnn_seconds();
     BENCH_CALL(b, convolution_forward, c, b->w, &b->memory, &b->x, &b->y);
     FCNN_TRY(b->device->backend->synchronize(b->device));
-    double forward = progress_now();
+    double forward = fcnn_seconds();
     BENCH_CALL(b, convolution_backward, c, b->w, &b->memory, &b->x, &b->reference, &b->dx, b->dw);
     FCNN_TRY(b->device->backend->synchronize(b->device));
-    double end = progress_now();
+    double end = fcnn_seconds();
     *sample = (bench_sample){1000.0 * (forward - ready), 1000.0 * (end - start)};
     return FCNN_OK;
 }
@@ -93,7 +93,7 @@ static fcnn_taps taps_of(const bench *b) {
         .kernel = kernel_shape(b), .channels = b->shape->channels, .filters = b->shape->filters};
 }
 
-/* Of a training pass: a workspace for compact taps, or the spectrum's gradient. */
+/* A training pass needs a workspace for compact taps, or memory for the spectrum's gradient. */
 static fcnn_status training_bytes(const bench *b, fcnn_device *device, int64_t *bytes) {
     fcnn_taps taps = taps_of(b);
     *bytes = fcnn_band_count(b->x_band.radius) * taps.kernel.pairs * (int64_t)sizeof(fcnn_complex);
@@ -124,7 +124,7 @@ static fcnn_status resident_plan(bench *b, int row, bench_result *result) {
     return bench_plan(b->device, &b->direct_band, &b->direct_band_bytes);
 }
 
-/* By a stored spectrum. */
+/* Runs both backward passes by a stored spectrum. */
 static fcnn_status spectrum_backward(bench *b, const fcnn_kernel_shape *shape) {
     fcnn_complex *h = b->memory.kernel, *dh = b->memory.work;
     BENCH_CALL(b, product_backward_weights, NULL, &b->x_band, &b->y_band, dh);
@@ -147,22 +147,23 @@ static fcnn_status resident_round(bench *b, int row, bench_sample *sample) {
     (void)row;
     bool stored = !b->device->backend->taps_plan;
     fcnn_kernel_shape shape = kernel_shape(b);
-    double start = progress_now();
+    double start = fcnn_seconds();
     BENCH_CALL(b, kernel_to_spectrum, &shape, b->w, b->memory.kernel);
     FCNN_TRY(b->device->backend->synchronize(b->device));
-    double ready = progress_now();
+    double ready = fcnn_seconds();
     BENCH_CALL(b, product_forward, NULL, b->memory.kernel, &b->x_band, &b->y_band);
     FCNN_TRY(b->device->backend->synchronize(b->device));
-    double forward = progress_now();
+    double forward = fcnn_seconds();
     FCNN_TRY(stored ? spectrum_backward(b, &shape) : taps_training(b));
     FCNN_TRY(b->device->backend->synchronize(b->device));
-    double end = progress_now();
+    double end = fcnn_seconds();
     *sample =
         (bench_sample){1000.0 * (forward - ready), 1000.0 * (end - (stored ? start : forward))};
     return FCNN_OK;
 }
 
-/* Direct's convolution of the bands' maps into y_map; x_map ends as the resident layer's. */
+/* Convolves the bands' maps by direct into y_map, and compares; x_map's memory takes the resident
+ * layer's result. */
 static fcnn_status compare_maps(bench *b, fcnn_tensor *x_map, fcnn_tensor *y_map, double *error) {
     BENCH_CALL(b, band_to_map, &b->x_band, 1.0f, x_map);
     BENCH_CALL(b, convolution_kernel, &b->direct_band, b->w, &b->memory);

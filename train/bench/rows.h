@@ -1,10 +1,10 @@
-/* What each row of a measurement runs. */
+/* A row of a measurement is planned, checked and timed by three functions. */
 #ifndef FCNN_TRAIN_BENCH_ROWS_H
 #define FCNN_TRAIN_BENCH_ROWS_H
 
 #include "operands.h"
 
-/* What a row's pass took, in ms. The peer has one for each of its layouts. */
+/* What a row's passes took, in ms. The peer has a sample for each of its layouts. */
 typedef struct {
     double forward, training;
 } bench_sample;
@@ -14,7 +14,8 @@ enum { BENCH_VARIANTS = BENCH_PEER_LAYOUTS };
 typedef struct {
     /* Makes plans and sets the result's bytes, scratch and tile. */
     fcnn_status (*plan)(bench *b, int row, bench_result *result);
-    /* One pass over everything, compared with the reference: sets result->error. NULL: none. */
+    /* Runs one pass over everything, compares it with the reference and sets result->error. NULL:
+     * there is no check. */
     fcnn_status (*check)(bench *b, int row, bench_result *result);
     fcnn_status (*round)(bench *b, int row, bench_sample samples[BENCH_VARIANTS]);
 } bench_row;

@@ -1,4 +1,5 @@
-/* Whole steps, of training or of inference, and the ceilings of the machine they run on. */
+/* Whole steps of training or of inference are timed here, and the ceilings of the machine that they
+ * run on. */
 #include "train.h"
 
 #include <math.h>
@@ -24,19 +25,20 @@ static fcnn_status copy_rate(fcnn_device *device, double seconds, fcnn_tensor *x
     FCNN_TRY(backend->allocate(device, (size_t)bytes / 2, &to));
     y->data = to;
     FCNN_TRY(backend->clear(device, from, (size_t)bytes / 2));
-    const double first = progress_now();
-    for (int i = 0; i <= COPY_ROUNDS || progress_now() - first < seconds; i++) {
+    const double first = fcnn_seconds();
+    for (int i = 0; i <= COPY_ROUNDS || fcnn_seconds() - first < seconds; i++) {
         FCNN_TRY(backend->synchronize(device));
-        double started = progress_now();
+        double started = fcnn_seconds();
         FCNN_TRY(backend->copy(device, x, y));
         FCNN_TRY(backend->synchronize(device));
-        double rate = 1e-9 * bytes / (progress_now() - started);
+        double rate = 1e-9 * bytes / (fcnn_seconds() - started);
         if (i && rate > *gbytes) *gbytes = rate; /* the first touches the pages */
     }
     return FCNN_OK;
 }
 
-/* For a part of the time that the steps took: others' work on the machine comes and goes. */
+/* The ceilings are measured for a part of the time that the steps took, because other work on the
+ * machine comes and goes. */
 static fcnn_status measure_ceilings(fcnn_device *device, bench_train_result *r) {
     const double seconds = fmin(fmax(0.25e-3 * r->step_ms * r->steps, 0.5), 3.0);
     fcnn_tensor x = {.layout = FCNN_VECTOR,
@@ -118,14 +120,14 @@ static fcnn_status train_step(run *t) {
 }
 
 static fcnn_status step(run *t, double *seconds) {
-    double started = progress_now();
+    double started = fcnn_seconds();
     if (t->options->config)
         FCNN_TRY(train_step(t));
     else
         FCNN_TRY(fcnn_graph_forward(t->graph, t->noise.images, t->options->batch, t->noise.labels,
                                     NULL));
     FCNN_TRY(t->device->backend->synchronize(t->device));
-    *seconds = progress_now() - started;
+    *seconds = fcnn_seconds() - started;
     return FCNN_OK;
 }
 
@@ -187,7 +189,7 @@ static fcnn_status time_phases(run *t, bench_train_result *r) {
     return status;
 }
 
-/* Numbers that are not finite take other times. */
+/* Refuses a loss that is not finite, because such numbers take other times. */
 static fcnn_status check_loss(run *t) {
     fcnn_score score = {0};
     FCNN_TRY(fcnn_graph_take_score(t->graph, &score));

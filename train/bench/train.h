@@ -1,6 +1,5 @@
-/* Times whole steps of a network, of training or of inference, on images made
- * from noise, whose spectra are ready as from a cache. Used by fcnn-bench train
- * and infer. */
+/* fcnn-bench train and infer time whole steps of a network, of training or of inference. Their
+ * images are made from noise, and the spectra are ready as from a cache. */
 #ifndef FCNN_TRAIN_BENCH_TRAIN_H
 #define FCNN_TRAIN_BENCH_TRAIN_H
 
@@ -34,13 +33,13 @@ typedef struct {
     bench_layer_time *layers; /* [layer_count], of a step; nodes of the graph */
 } bench_train_result;
 
-/* The graph is for this batch, allocated, and has its weights; for training where there is a cfg.
- */
+/* The graph is for this batch, is allocated and has its weights. It is for training where there is
+ * a cfg. */
 fcnn_status bench_train(const bench_train_options *options, fcnn_device *device, fcnn_graph *graph,
                         bench_train_result *result);
 void bench_train_clear(bench_train_result *result);
-/* Milliseconds that a layer's operations or bytes take at the machine's ceilings, whichever is the
- * more. */
+/* Returns the milliseconds that a layer's operations or bytes take at the machine's ceilings,
+ * whichever is more. */
 double bench_train_floor(const bench_train_result *result, const bench_layer_time *layer);
 
 #endif

@@ -1,90 +1,70 @@
-/* fcnn-bench train and infer: training steps of a cfg's network, or inference by
- * a saved model, by phase and by layer, beside what the machine reaches. */
+/* fcnn-bench train and infer time training steps of a cfg's network, or inference by a saved model,
+ * by phase and by layer, and print them beside what the machine reaches. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "commands.h"
 #include "train.h"
-
-static const char train_help[] =
-    "  --batch N            images a step (default: the cfg's)\n"
-    "  --size N             side of the images, which are noise (default: the input's)\n"
-    "  --channels N         of the images (default 3)\n"
-    "  --classes N          default 10\n"
-    "  --steps N            timed whole, and as many again by phase (default 5)\n"
-    "  --threads N          default: as many as there are processors\n"
-    "  --device auto|cpu|cuda\n"
-    "  --set SECTION.KEY=VALUE   any key of the cfg\n"
-    "  --json               one JSON object\n";
-
-static const char infer_help[] =
-    "  --batch N            images a step (default 1)\n"
-    "  --size N             side of the images, which are noise (default: the input's)\n"
-    "  --steps N            timed whole, and as many again by phase (default 5)\n"
-    "  --threads N          default: as many as there are processors\n"
-    "  --device auto|cpu|cuda\n"
-    "  --json               one JSON object\n";
-
-static const struct option train_long_options[] = {
-    {"batch", required_argument, NULL, 'b'},    {"size", required_argument, NULL, 'n'},
-    {"channels", required_argument, NULL, 'C'}, {"classes", required_argument, NULL, 'K'},
-    {"steps", required_argument, NULL, 'S'},    {"threads", required_argument, NULL, 't'},
-    {"device", required_argument, NULL, 'D'},   {"set", required_argument, NULL, 's'},
-    {"json", no_argument, NULL, 'j'},           {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},        {NULL, 0, NULL, 0}};
-
-static const struct option infer_long_options[] = {{"batch", required_argument, NULL, 'b'},
-                                                   {"size", required_argument, NULL, 'n'},
-                                                   {"steps", required_argument, NULL, 'S'},
-                                                   {"threads", required_argument, NULL, 't'},
-                                                   {"device", required_argument, NULL, 'D'},
-                                                   {"json", no_argument, NULL, 'j'},
-                                                   {"help", no_argument, NULL, 'h'},
-                                                   {"version", no_argument, NULL, 'V'},
-                                                   {NULL, 0, NULL, 0}};
+#include "train/options.h"
+#include "train/run/phases.h"
 
 typedef struct {
-    int64_t batch, size, channels, classes, steps, threads;
+    bench_train_options work;
+    int threads;
     const char *file, *device;
     bool infer, json;
 } train_options;
 
-/* The cfg's own keys are set in a second reading, when it is loaded. */
-static fcnn_status apply_option(train_options *o, fcnn_config *config, int code) {
-    switch (code) {
-    case 'b': return option_int("batch", optarg, 1, 65536, &o->batch);
-    case 'n': return option_int("size", optarg, 1, 16384, &o->size);
-    case 'C': return option_int("channels", optarg, 1, FCNN_IMAGE_CHANNELS_MAX, &o->channels);
-    case 'K': return option_int("classes", optarg, 2, 1 << 20, &o->classes);
-    case 'S': return option_int("steps", optarg, 1, 100000, &o->steps);
-    case 't': return option_int("threads", optarg, 1, 1024, &o->threads);
-    case 'D': o->device = optarg; return FCNN_OK;
-    case 's': return config ? fcnn_config_override(config, optarg) : FCNN_OK;
-    default: o->json = true; return FCNN_OK;
+#define FIELD(name) offsetof(train_options, name)
+#define SIZE_ROW                                                                                   \
+    {                                                                                              \
+        "size", "N", OPTION_INT, FIELD(work.size), 1, 16384,                                       \
+            "side of the images, which are noise (default: the input's)"                           \
     }
-}
+#define STEPS_ROW                                                                                  \
+    {                                                                                              \
+        "steps", "N", OPTION_INT, FIELD(work.steps), 1, 100000,                                    \
+            "timed whole, and as many again by phase (default 5)"                                  \
+    }
+#define JSON_ROW                                                                                   \
+    { "json", NULL, OPTION_FLAG, FIELD(json), 0, 0, "one JSON object" }
 
-static fcnn_status read_options(int argc, char **argv, const program_info *program,
-                                fcnn_config *config, train_options *o, bool *answered) {
-    int code;
-    const struct option *long_options = o->infer ? infer_long_options : train_long_options;
-    optind = 0;
-    while ((code = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
-        if (code == '?' || code == ':') return option_unknown(code, argv);
-        *answered = code == 'h' || code == 'V';
-        if (code == 'h') return program_print_help(program), FCNN_OK;
-        if (code == 'V') return program_print_version(program), FCNN_OK;
-        FCNN_TRY(apply_option(o, config, code));
-    }
-    if (optind == argc)
-        return fcnn_status_set(FCNN_ERROR_USAGE, "expected a %s; see --help",
-                               o->infer ? "model" : "cfg");
-    o->file = argv[optind];
-    if (optind + 1 == argc) return FCNN_OK;
-    return fcnn_status_set(FCNN_ERROR_USAGE, "unexpected argument '%s'; see --help",
-                           argv[optind + 1]);
-}
+static const option_row train_rows[] = {
+    {"batch", "N", OPTION_INT, FIELD(work.batch), 1, 65536, "images a step (default: the cfg's)"},
+    SIZE_ROW,
+    {"channels", "N", OPTION_INT, FIELD(work.channels), 1, FCNN_IMAGE_CHANNELS_MAX,
+     "of the images (default 3)"},
+    {"classes", "N", OPTION_INT, FIELD(work.classes), 2, 1 << 20, "default 10"},
+    STEPS_ROW,
+    OPTION_THREADS(train_options),
+    OPTION_DEVICE(train_options),
+    {"set", "SECTION.KEY=VALUE", OPTION_SET, 0, 0, 0, "any key of the cfg"},
+    JSON_ROW,
+    {0}};
+
+static const option_row infer_rows[] = {
+    {"batch", "N", OPTION_INT, FIELD(work.batch), 1, 65536, "images a step (default 1)"},
+    SIZE_ROW,
+    STEPS_ROW,
+    OPTION_THREADS(train_options),
+    OPTION_DEVICE(train_options),
+    JSON_ROW,
+    {0}};
+
+static const program_info train_program = {
+    .name = "fcnn-bench",
+    .synopsis = "train CFG [options]",
+    .summary = "Times training steps of a network, by phase and by layer.",
+    .operand = "cfg",
+    .rows = train_rows};
+
+static const program_info infer_program = {
+    .name = "fcnn-bench",
+    .synopsis = "infer MODEL [options]",
+    .summary = "Times inference by a saved model, by phase and by layer.",
+    .operand = "model",
+    .rows = infer_rows};
 
 /* ---- What is printed ---- */
 
@@ -125,10 +105,10 @@ static void print_layers(const fcnn_graph *graph, const bench_train_result *r) {
 
 static void print_text(const train_options *o, const fcnn_device *device, const fcnn_graph *graph,
                        const bench_train_result *r) {
-    printf("%s, batch %lld, images of %dx%dx%lld from noise\n%s\n", o->file, (long long)o->batch,
-           r->size, r->size, (long long)o->channels, device->description);
+    printf("%s, batch %d, images of %dx%dx%d from noise\n%s\n", o->file, o->work.batch, r->size,
+           r->size, o->work.channels, device->description);
     printf("%.2f ms an image, %.1f ms a step (fastest %.1f; median of %d), %.1f by phase\n",
-           r->step_ms / (double)o->batch, r->step_ms, r->fastest_ms, r->steps, r->timed_ms);
+           r->step_ms / o->work.batch, r->step_ms, r->fastest_ms, r->steps, r->timed_ms);
     printf("memory: %.1f MiB of tensors and scratch, the process at its peak %.1f MiB\n",
            r->device_mib, r->peak_mib);
     printf("this machine: %.1f GFLOP/s in a large product, %.1f GB/s in a large copy; percentages "
@@ -173,14 +153,14 @@ static double product_gflops(const bench_train_result *r) {
 
 static fcnn_status print_json(const train_options *o, const fcnn_device *device,
                               const fcnn_graph *graph, const bench_train_result *r) {
-    json_t *object = json_pack(
-        "{s:s, s:f, s:f, s:f, s:i, s:o, s:o, s:f, s:f, s:f, s:f, s:f, s:i, s:I, s:s}",
-        o->infer ? "model" : "cfg", o->file, "ms_per_image", r->step_ms / (double)o->batch,
-        "ms_per_step", r->step_ms, "ms_per_step_fastest", r->fastest_ms, "steps", r->steps,
-        "phases", phases_object(r), "layers", layers_object(graph, r), "gflops", product_gflops(r),
-        "matrix_gflops", r->matrix_gflops, "copy_gbytes", r->copy_gbytes, "peak_mib", r->peak_mib,
-        "device_mib", r->device_mib, "threads", device->threads, "batch", (json_int_t)o->batch,
-        "device", device->description);
+    json_t *object =
+        json_pack("{s:s, s:f, s:f, s:f, s:i, s:o, s:o, s:f, s:f, s:f, s:f, s:f, s:i, s:i, s:s}",
+                  o->infer ? "model" : "cfg", o->file, "ms_per_image", r->step_ms / o->work.batch,
+                  "ms_per_step", r->step_ms, "ms_per_step_fastest", r->fastest_ms, "steps",
+                  r->steps, "phases", phases_object(r), "layers", layers_object(graph, r), "gflops",
+                  product_gflops(r), "matrix_gflops", r->matrix_gflops, "copy_gbytes",
+                  r->copy_gbytes, "peak_mib", r->peak_mib, "device_mib", r->device_mib, "threads",
+                  device->threads, "batch", o->work.batch, "device", device->description);
     if (!object) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the results");
     json_dumpf(object, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     putchar('\n');
@@ -190,85 +170,68 @@ static fcnn_status print_json(const train_options *o, const fcnn_device *device,
 
 /* ---- The run ---- */
 
-static fcnn_status time_graph(const train_options *o, const fcnn_config *config,
-                              fcnn_device *device, fcnn_graph *graph) {
-    bench_train_options options = {.config = config,
-                                   .channels = (int)o->channels,
-                                   .classes = (int)o->classes,
-                                   .batch = (int)o->batch,
-                                   .size = (int)o->size,
-                                   .steps = (int)o->steps,
-                                   .interrupted = &bench_interrupted};
+static fcnn_status time_graph(const train_options *o, fcnn_device *device, fcnn_graph *graph) {
     bench_train_result result = {0};
-    fcnn_status status = bench_train(&options, device, graph, &result);
+    fcnn_status status = bench_train(&o->work, device, graph, &result);
     if (!status && result.steps && o->json) status = print_json(o, device, graph, &result);
     if (!status && result.steps && !o->json) print_text(o, device, graph, &result);
     bench_train_clear(&result);
     return status;
 }
 
-static fcnn_status time_config(train_options *o, const fcnn_config *config) {
-    const fcnn_section *net = &config->sections[0];
-    fcnn_optimizer optimizer = fcnn_optimizer_from_config(net, 1, 1);
-    if (!o->batch) o->batch = fcnn_section_int(net, "batch");
-    fcnn_graph_options options = {.config = config,
-                                  .channels = (int)o->channels,
-                                  .classes = (int)o->classes,
-                                  .batch = (int)o->batch,
-                                  .training = true,
-                                  .moments = fcnn_optimizer_moments(optimizer.rule)};
+static fcnn_status create_graph(const train_options *o, fcnn_device *device, fcnn_graph **graph) {
+    const fcnn_graph_options options =
+        phases_graph_options(o->work.config, o->work.channels, o->work.classes, o->work.batch);
+    FCNN_TRY(fcnn_graph_create(&options, device, graph));
+    FCNN_TRY(fcnn_graph_allocate(*graph));
+    return fcnn_graph_initialise(*graph, 1);
+}
+
+/* The graph is of the cfg, for training, or of the model. */
+static fcnn_status time_network(const train_options *o, const fcnn_model *model) {
     fcnn_device *device;
     fcnn_graph *graph = NULL;
-    FCNN_TRY(fcnn_device_open(o->device, (int)o->threads, &device));
-    fcnn_status status = fcnn_graph_create(&options, device, &graph);
-    if (!status) status = fcnn_graph_allocate(graph);
-    if (!status) status = fcnn_graph_initialise(graph, 1);
-    if (!status) status = time_graph(o, config, device, graph);
+    FCNN_TRY(fcnn_device_open(o->device, o->threads, &device));
+    fcnn_status status = model ? fcnn_model_graph(model, device, o->work.batch, &graph)
+                               : create_graph(o, device, &graph);
+    if (!status) status = time_graph(o, device, graph);
     fcnn_graph_destroy(graph);
     fcnn_device_close(device);
     return status;
 }
 
-static fcnn_status time_model(train_options *o, const fcnn_model *model) {
-    fcnn_device *device;
-    fcnn_graph *graph = NULL;
-    o->channels = model->channels;
-    o->classes = model->classes;
-    FCNN_TRY(fcnn_device_open(o->device, (int)o->threads, &device));
-    fcnn_status status = fcnn_model_graph(model, device, (int)o->batch, &graph);
-    if (!status) status = time_graph(o, NULL, device, graph);
-    fcnn_graph_destroy(graph);
-    fcnn_device_close(device);
-    return status;
-}
-
-fcnn_status bench_train_command(int argc, char **argv) {
-    const program_info program =
-        bench_program("train CFG [options]",
-                      "Times training steps of a network, by phase and by layer.", train_help);
-    train_options options = {.channels = 3, .classes = 10, .steps = 5, .device = "auto"};
-    bool answered = false;
+fcnn_status bench_train_command(int argc, char **argv, const volatile int *interrupted) {
+    train_options o = {
+        .work = {.channels = 3, .classes = 10, .steps = 5, .interrupted = interrupted},
+        .device = "auto"};
+    char **operands;
     fcnn_config *config;
-    FCNN_TRY(read_options(argc, argv, &program, NULL, &options, &answered));
-    if (answered) return FCNN_OK;
-    FCNN_TRY(fcnn_config_load(options.file, &config));
-    fcnn_status status = read_options(argc, argv, &program, config, &options, &answered);
-    if (!status) status = time_config(&options, config);
+    FCNN_TRY(options_scan(&train_program, argc, argv, &operands));
+    if (!operands) return FCNN_OK;
+    o.file = operands[0];
+    FCNN_TRY(fcnn_config_load(o.file, &config));
+    fcnn_status status = options_read(&train_program, argc, argv, config, &o);
+    o.work.config = config;
+    if (!o.work.batch) o.work.batch = (int)fcnn_section_int(&config->sections[0], "batch");
+    if (!status) status = time_network(&o, NULL);
     fcnn_config_destroy(config);
     return status;
 }
 
-fcnn_status bench_infer_command(int argc, char **argv) {
-    const program_info program =
-        bench_program("infer MODEL [options]",
-                      "Times inference by a saved model, by phase and by layer.", infer_help);
-    train_options options = {.batch = 1, .steps = 5, .device = "auto", .infer = true};
-    bool answered = false;
+fcnn_status bench_infer_command(int argc, char **argv, const volatile int *interrupted) {
+    train_options o = {.work = {.batch = 1, .steps = 5, .interrupted = interrupted},
+                       .device = "auto",
+                       .infer = true};
+    char **operands;
     fcnn_model *model;
-    FCNN_TRY(read_options(argc, argv, &program, NULL, &options, &answered));
-    if (answered) return FCNN_OK;
-    FCNN_TRY(fcnn_model_load(options.file, &model));
-    fcnn_status status = time_model(&options, model);
+    FCNN_TRY(options_scan(&infer_program, argc, argv, &operands));
+    if (!operands) return FCNN_OK;
+    FCNN_TRY(options_read(&infer_program, argc, argv, NULL, &o));
+    o.file = operands[0];
+    FCNN_TRY(fcnn_model_load(o.file, &model));
+    o.work.channels = model->channels;
+    o.work.classes = model->classes;
+    fcnn_status status = time_network(&o, model);
     fcnn_model_destroy(model);
     return status;
 }

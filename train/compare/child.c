@@ -1,7 +1,7 @@
-/* A child process in its own process group: a terminal's Ctrl-C reaches this
- * program alone, which passes it on once for each, so that the first lets the
- * child finish its step and write a checkpoint. Its standard error comes back
- * through a pseudo-terminal where there is a terminal to show it on. */
+/* A child is a process in its own process group: a terminal's Ctrl-C reaches this program alone,
+ * which passes it on once for each, so that the first lets the child finish its step and write a
+ * checkpoint. Its standard error comes back through a pseudo-terminal where there is a terminal to
+ * show it on. */
 #define _GNU_SOURCE /* pipe2, pseudo-terminals */
 #include "child.h"
 
@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
+
+#include "train/run/rundir.h"
 
 static volatile sig_atomic_t interrupted, running;
 
@@ -61,7 +63,7 @@ static sigset_t caught_signals(void) {
 
 /* ---- Standard error ---- */
 
-/* A pipe, or a pseudo-terminal that passes bytes as they are: read from ends[0]. */
+/* Opens a pipe, or a pseudo-terminal that passes bytes as they are; ends[0] is read. */
 static fcnn_status open_channel(bool terminal, int ends[2]) {
     if (!terminal) {
         if (pipe2(ends, O_CLOEXEC) == 0) return FCNN_OK;
@@ -84,7 +86,8 @@ static fcnn_status open_channel(bool terminal, int ends[2]) {
     return fcnn_status_set(FCNN_ERROR_IO, "no terminal for the child: %s", strerror(reason));
 }
 
-/* The line being read; what a carriage return takes back and escape sequences are dropped. */
+/* The line that is being read. What a carriage return takes back and escape sequences are
+ * dropped. */
 typedef struct {
     char text[1024];
     size_t length;
@@ -106,7 +109,7 @@ static void log_byte(line_filter *line, char byte, int log) {
     }
 }
 
-/* Until the child has closed its end. */
+/* Copies messages until the child has closed its end. */
 static void copy_messages(int from, int log, bool show) {
     line_filter line = {.length = 0};
     char bytes[4096];
@@ -122,7 +125,8 @@ static void copy_messages(int from, int log, bool show) {
 
 /* ---- The process ---- */
 
-/* In the child: never returns. It is asked to stop if this program dies before it. */
+/* Runs in the child and never returns. The child is asked to stop if this program dies before
+ * it. */
 static void become(const child_options *o, int log, int messages, const sigset_t *mask,
                    pid_t parent) {
     setpgid(0, 0);
@@ -173,8 +177,7 @@ static fcnn_status start_and_wait(const child_options *o, int log, const int end
 fcnn_status child_run(const child_options *o, int *code) {
     int ends[2], log = open(o->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     *code = 127;
-    if (log < 0)
-        return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be written: %s", o->log, strerror(errno));
+    if (log < 0) return rundir_error(o->log, "written");
     fcnn_status status = open_channel(o->terminal, ends);
     if (!status) {
         status = start_and_wait(o, log, ends, code);

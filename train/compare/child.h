@@ -1,4 +1,4 @@
-/* A training run in a process of its own, its output kept in a log. */
+/* A child is a training run in a process of its own, whose output is kept in a log. */
 #ifndef FCNN_TRAIN_COMPARE_CHILD_H
 #define FCNN_TRAIN_COMPARE_CHILD_H
 

@@ -1,5 +1,5 @@
-/* What the runs of a comparison come to. Everything is computed from their
- * log.csv; the files are written beside their names and then renamed. */
+/* This file tells what the runs of a comparison come to. Everything is computed from their log.csv;
+ * the files are written beside their names and then renamed. */
 #include "comparison.h"
 
 #include <limits.h>
@@ -43,53 +43,34 @@ fcnn_status comparison_create(comparison *c) {
 }
 
 void comparison_destroy(comparison *c) {
-    for (int i = 0; i < c->run_count; i++) free(c->runs[i].rows);
+    for (int i = 0; i < c->run_count; i++) run_log_clear(&c->runs[i].log);
     free(c->runs);
 }
 
-/* The rows of a log that has one, with its validation, for each of the epochs; NULL: out of
- * memory. *complete is false where one is missing. */
-static log_row *take_rows(const run_log *log, int64_t epochs, bool *complete) {
-    log_row *rows = calloc((size_t)epochs, sizeof *rows);
-    *complete = log->count >= epochs;
-    for (int64_t e = 0; rows && *complete && e < epochs; e++) {
-        double *const *columns = log->columns;
-        rows[e] = (log_row){.epoch = e + 1,
-                            .validated = true,
-                            .train_loss = columns[RUN_LOG_TRAIN_LOSS][e],
-                            .train_accuracy = columns[RUN_LOG_TRAIN_ACCURACY][e],
-                            .val_loss = columns[RUN_LOG_VAL_LOSS][e],
-                            .val_accuracy = columns[RUN_LOG_VAL_ACCURACY][e],
-                            .seconds = columns[RUN_LOG_SECONDS][e],
-                            .images_per_second = columns[RUN_LOG_RATE][e]};
-        *complete = columns[RUN_LOG_EPOCH][e] == (double)(e + 1) && isfinite(rows[e].val_loss) &&
-                    isfinite(rows[e].val_accuracy);
-    }
-    return rows;
+/* Returns whether the log has a row, with its validation, for each of the epochs. */
+static bool is_complete(const run_log *log, int64_t epochs) {
+    bool complete = log->count >= epochs;
+    for (int64_t e = 0; complete && e < epochs; e++)
+        complete = log->columns[RUN_LOG_EPOCH][e] == (double)(e + 1) &&
+                   isfinite(log->columns[RUN_LOG_VAL_LOSS][e]) &&
+                   isfinite(log->columns[RUN_LOG_VAL_ACCURACY][e]);
+    return complete;
 }
 
 fcnn_status comparison_read_run(const comparison *c, compare_run *run) {
     char path[PATH_MAX], folder[PATH_MAX];
-    run_log log;
     comparison_run_path(c, run, "", folder);
     rundir_file(folder, RUNDIR_MODEL, path);
-    if (access(path, F_OK) || run_log_read(folder, &log)) return FCNN_OK; /* not finished */
-    log_row *rows = take_rows(&log, c->epochs, &run->finished);
-    run_log_clear(&log);
-    if (!rows) return out_of_memory();
+    if (access(path, F_OK) || run_log_read(folder, &run->log)) return FCNN_OK; /* not finished */
+    run->finished = is_complete(&run->log, c->epochs);
     if (!run->finished) {
-        free(rows);
+        run_log_clear(&run->log);
         return FCNN_OK;
     }
     double seconds = 0;
-    for (int64_t e = 0; e < c->epochs; e++) seconds += rows[e].seconds;
-    run->rows = rows;
+    for (int64_t e = 0; e < c->epochs; e++) seconds += run->log.columns[RUN_LOG_SECONDS][e];
     run->seconds = fmax(run->seconds, seconds);
     return FCNN_OK;
-}
-
-static const log_row *last_row(const comparison *c, const compare_run *run) {
-    return &run->rows[c->epochs - 1];
 }
 
 /* ---- Progress ---- */
@@ -149,10 +130,11 @@ static fcnn_status fill_results(const comparison *c, int variant, table_row row)
     for (int i = variant; i < c->run_count; i += c->variant_count) {
         const compare_run *run = &c->runs[i];
         if (!run->finished) continue;
-        error[count] = 100 * (1 - last_row(c, run)->val_accuracy);
-        loss[count] = last_row(c, run)->val_loss;
-        train[count++] = last_row(c, run)->train_loss;
-        for (int64_t e = 0; e < c->epochs; e++) seconds[epochs++] = run->rows[e].seconds;
+        double *const *columns = run->log.columns;
+        error[count] = 100 * (1 - columns[RUN_LOG_VAL_ACCURACY][c->epochs - 1]);
+        loss[count] = columns[RUN_LOG_VAL_LOSS][c->epochs - 1];
+        train[count++] = columns[RUN_LOG_TRAIN_LOSS][c->epochs - 1];
+        for (int64_t e = 0; e < c->epochs; e++) seconds[epochs++] = columns[RUN_LOG_SECONDS][e];
     }
     for (int i = 5; i < 9; i++) strcpy(row[i], "-");
     snprintf(row[9], CELL_BYTES, "%d", count);
@@ -170,7 +152,7 @@ static fcnn_status fill_results(const comparison *c, int variant, table_row row)
     return FCNN_OK;
 }
 
-/* The heading and a row for each variant; the caller frees it. */
+/* Makes the heading and a row for each variant; the caller frees the table. */
 static table_row *make_table(const comparison *c) {
     table_row *rows = calloc((size_t)c->variant_count + 1, sizeof *rows);
     if (!rows) return NULL;
@@ -244,18 +226,21 @@ static fcnn_status write_csv(FILE *out, const comparison *c) {
         for (int j = i; j < c->run_count; j += c->variant_count)
             for (int64_t e = 0; c->runs[j].finished && e < c->epochs; e++) {
                 const variant *v = &c->variants[i];
-                const log_row *row = &c->runs[j].rows[e];
+                double *const *columns = c->runs[j].log.columns;
                 fprintf(out, "%s,%s,%s,%s,%lld,%lld,%.6f,%.6f,%.6f,%.6f,%.2f,%.1f\n", v->pool,
                         v->activation, v->domain, v->label, (long long)c->runs[j].seed,
-                        (long long)row->epoch, row->train_loss, row->train_accuracy, row->val_loss,
-                        row->val_accuracy, row->seconds, row->images_per_second);
+                        (long long)e + 1, columns[RUN_LOG_TRAIN_LOSS][e],
+                        columns[RUN_LOG_TRAIN_ACCURACY][e], columns[RUN_LOG_VAL_LOSS][e],
+                        columns[RUN_LOG_VAL_ACCURACY][e], columns[RUN_LOG_SECONDS][e],
+                        columns[RUN_LOG_RATE][e]);
             }
     return FCNN_OK;
 }
 
 /* ---- The picture ---- */
 
-/* Mean, least and greatest error of each epoch, and the mean time until its end. */
+/* A curve has the mean, the least and the greatest error of each epoch, and the mean time until its
+ * end. */
 enum { EPOCH, SECONDS, MEAN, LOW, HIGH, SERIES };
 
 static void fill_series(const comparison *c, int variant, double *series, int *count) {
@@ -267,8 +252,8 @@ static void fill_series(const comparison *c, int variant, double *series, int *c
         if (!run->finished) continue;
         double elapsed = 0;
         for (int64_t e = 0; e < c->epochs; e++) {
-            double error = 100 * (1 - run->rows[e].val_accuracy);
-            elapsed += run->rows[e].seconds;
+            double error = 100 * (1 - run->log.columns[RUN_LOG_VAL_ACCURACY][e]);
+            elapsed += run->log.columns[RUN_LOG_SECONDS][e];
             at[EPOCH][e] = (double)(e + 1);
             at[SECONDS][e] += elapsed;
             at[MEAN][e] += error;
@@ -284,7 +269,7 @@ static void fill_series(const comparison *c, int variant, double *series, int *c
     *count = runs ? (int)c->epochs : 0;
 }
 
-/* One colour for a pool with an activation, in the order of their first variant. */
+/* Variants with the same pool and activation get one colour, in the order of their first. */
 static int choose_colour(const comparison *c, const chart_curve *curves, int variant) {
     int next = 0;
     for (int i = 0; i < variant; i++) {

@@ -10,7 +10,7 @@ typedef struct {
     int variant;
     int64_t seed;
     bool finished;
-    log_row *rows;  /* one an epoch, where finished */
+    run_log log;    /* of the epochs, where finished */
     double seconds; /* it took, as far as known */
 } compare_run;
 
@@ -29,18 +29,19 @@ typedef struct {
 fcnn_status comparison_create(comparison *c);
 void comparison_destroy(comparison *c);
 
-/* "DIR/srelu-fourier-frequency" and that with an ending; into PATH_MAX bytes. */
+/* Writes "DIR/srelu-fourier-frequency" and an ending, into PATH_MAX bytes. */
 void comparison_variant_path(const comparison *c, int variant, const char *ending, char *path);
-/* Folder of a run, or with an ending the file beside it. */
+/* Writes the folder of a run, or with an ending the file beside it, into PATH_MAX bytes. */
 void comparison_run_path(const comparison *c, const compare_run *run, const char *ending,
                          char *path);
 
 /* Reads a run's log: it is finished if there is a model and a row for every epoch. */
 fcnn_status comparison_read_run(const comparison *c, compare_run *run);
 
-/* Share of the whole work that is done, 0 .. 1, and seconds for the rest; a negative number
- * where no run is finished yet. A run takes the mean time of its variant's finished runs, else
- * that of the others, ten times as much of those with each thing in common. */
+/* Returns the share of the whole work that is done, 0 .. 1, and sets the seconds for the rest; both
+ * are negative where no run is finished yet. A run is expected to take the mean time of its
+ * variant's finished runs, else a mean of the others, in which each thing in common weighs ten
+ * times as much. */
 double comparison_progress(const comparison *c, double *seconds_left);
 
 /* Writes compare.csv, compare.md and compare.svg of the finished runs. */

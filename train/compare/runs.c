@@ -4,7 +4,6 @@
 #include "runs.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -57,8 +56,8 @@ void runs_command(const run_setup *setup, const comparison *c, const compare_run
 
 /* ---- Cfgs ---- */
 
-/* A line on where the variant comes from, one on the options of its runs, and its cfg. The
- * caller frees it. */
+/* Returns the cfg's file: a line on where the variant comes from, one on the options of its runs,
+ * and its cfg. The caller frees it. */
 static char *config_file(const run_setup *setup, const variant *v) {
     char *text = NULL, *body = fcnn_config_text(v->config);
     size_t bytes = 0;
@@ -93,7 +92,7 @@ static char *read_text(const char *path) {
     return text;
 }
 
-/* Whether a variant's folder has a run, of whichever seed. */
+/* Returns whether a variant's folder has a run, of any seed. */
 static bool has_runs(const char *folder) {
     DIR *open_folder = opendir(folder);
     bool found = false;
@@ -162,7 +161,7 @@ fcnn_status runs_save_configs(const run_setup *setup, const comparison *c) {
 
 /* ---- Progress ---- */
 
-/* "; 41 % done, 23 min left", or "" where nothing is known. */
+/* Writes "; 41 % done, 23 min left", or nothing where nothing is known. */
 static const char *progress_text(const comparison *c, char *text, size_t bytes) {
     double left, done = comparison_progress(c, &left);
     text[0] = '\0';
@@ -189,16 +188,16 @@ static void announce(const run_setup *setup, const comparison *c, int index) {
 static void report(const comparison *c, int index, bool terminal) {
     char text[64];
     const compare_run *run = &c->runs[index];
-    const log_row *last = &run->rows[c->epochs - 1];
+    double accuracy = run->log.columns[RUN_LOG_VAL_ACCURACY][c->epochs - 1];
     if (terminal) return; /* the last epoch's line is still there to see */
     fprintf(stderr, "run %d of %d: %s seed %lld: %s error %.2f %%, %.1f s%s\n", index + 1,
             c->run_count, c->variants[run->variant].name, (long long)run->seed, c->scored,
-            100 * (1 - last->val_accuracy), run->seconds, progress_text(c, text, sizeof text));
+            100 * (1 - accuracy), run->seconds, progress_text(c, text, sizeof text));
 }
 
 /* ---- Training ---- */
 
-/* The log's first line is the command; that of a resumed run goes on. */
+/* Writes the command as the log's first line, or adds it to the log of a run that is resumed. */
 static fcnn_status start_log(const char *path, const run_command *command, bool resume) {
     char text[TEXT_BYTES];
     command_text(command, text, sizeof text);
@@ -206,10 +205,10 @@ static fcnn_status start_log(const char *path, const run_command *command, bool 
     bool good = file && fprintf(file, "$ %s\n", text) > 0;
     if (file && fclose(file)) good = false;
     if (good) return FCNN_OK;
-    return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be written: %s", path, strerror(errno));
+    return rundir_error(path, "written");
 }
 
-/* The last lines of a log, at most 500 bytes. */
+/* Reads the last lines of a log, as many as fit. */
 static void last_lines(const char *path, char *text, size_t bytes) {
     enum { LINES = 6 };
     FILE *file = fopen(path, "r");
@@ -227,7 +226,7 @@ static void last_lines(const char *path, char *text, size_t bytes) {
     memmove(text, text + at, count - at + 1);
 }
 
-/* Shows the end of its log. */
+/* Shows the end of the run's log and fails. */
 static fcnn_status failed(const comparison *c, const compare_run *run, const char *log, int code) {
     char lines[500], what[64];
     last_lines(log, lines, sizeof lines);
@@ -238,7 +237,7 @@ static fcnn_status failed(const comparison *c, const compare_run *run, const cha
         snprintf(what, sizeof what, "was killed by signal %d", code - 128);
     else
         snprintf(what, sizeof what, "ended with exit code %d", code);
-    /* Several lines, and a message is one. */
+    /* The log's lines are printed here, because a message has one line alone. */
     fprintf(stderr, "%s ends with:\n%s\n", log, lines);
     return fcnn_status_set(FCNN_ERROR_IO, "%s seed %lld: fcnn-train %s; its messages are in %s",
                            c->variants[run->variant].name, (long long)run->seed, what, log);
@@ -257,13 +256,13 @@ static fcnn_status train_run(const run_setup *setup, comparison *c, compare_run 
     FCNN_TRY(fcnn_folder_create(path));
     comparison_run_path(c, run, ".log", log);
     FCNN_TRY(start_log(log, &command, resume));
-    double started = progress_now();
+    double started = fcnn_seconds();
     child_options options = {
         .program = setup->train, .argv = command.words, .log = log, .terminal = terminal};
     FCNN_TRY(child_run(&options, &code));
     if (code == INTERRUPTED || (code && child_interrupted())) return FCNN_OK;
     if (code) return failed(c, run, log, code);
-    run->seconds = progress_now() - started;
+    run->seconds = fcnn_seconds() - started;
     FCNN_TRY(comparison_read_run(c, run));
     return run->finished ? FCNN_OK : failed(c, run, log, code);
 }

@@ -14,7 +14,7 @@ typedef struct {
     const char *passed[PASSED_MAX][2];
 } run_setup;
 
-/* The command that trains a run from the start. */
+/* Writes the command that trains a run from the start. */
 void runs_command(const run_setup *setup, const comparison *c, const compare_run *run, char *text,
                   size_t bytes);
 

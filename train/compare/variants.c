@@ -1,12 +1,14 @@
-/* Swapping the pools, activations and domain of a cfg. The new cfg is written as
- * text and parsed again, with the line numbers of the old one; from n to n' maps,
- * windows of 3 pixels at stride 2 make n = 2n'+1, and with a pad of 1 n = 2n'-1. */
+/* This file swaps the pools, activations and domain of a cfg. The new cfg is written as text and
+ * parsed again, with the line numbers of the old one; from n to n' maps, windows of 3 pixels at
+ * stride 2 make n = 2n'+1, and with a pad of 1 n = 2n'-1. */
 #include "variants.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "train/run/phases.h"
 
 static const struct {
     const char *name, *section;
@@ -19,7 +21,7 @@ static int pool_kind(const fcnn_section *section) {
     return -1;
 }
 
-/* The key of a section that names an activation before [ifft], or NULL. */
+/* Returns the key of a section that names an activation before [ifft], or NULL. */
 static const char *activation_key(const fcnn_section *section) {
     if (!strcmp(section->name, "conv")) return "activation";
     return strcmp(section->name, "activation") ? NULL : "function";
@@ -47,7 +49,7 @@ static void join(char *text, size_t bytes, const char *name) {
     snprintf(text + used, bytes - used, "%s%s", used ? "+" : "", name);
 }
 
-/* What the cfg has, without any swap. */
+/* Describes what the cfg has, without any swap. */
 static void describe(const fcnn_config *config, variant *v) {
     *v = (variant){.label = ""};
     for (int i = 1; i < config->section_count; i++) {
@@ -63,7 +65,7 @@ static void describe(const fcnn_config *config, variant *v) {
     snprintf(v->domain, sizeof v->domain, "%s", fcnn_section_text(&config->sections[0], "domain"));
 }
 
-/* Whether a name may stand in an option's list, by the words of the key table. */
+/* Checks that a name may stand in an option's list, by the words of the key table. */
 static fcnn_status check_name(const char *option, const char *name) {
     static const char text[] = "[net]\n[activation]\n";
     if (!strcmp(option, "pool")) {
@@ -89,7 +91,7 @@ typedef struct {
     const char *names[LIST_MAX];
 } name_list;
 
-/* Splits an option's list; without the option, one name that is NULL. */
+/* Splits an option's list; without the option it has one name that is NULL. */
 static fcnn_status split(const char *option, const char *given, name_list *list) {
     *list = (name_list){.count = given ? 0 : 1};
     if (!given) return FCNN_OK;
@@ -170,18 +172,14 @@ void variants_destroy(variant *variants, int count) {
 
 static fcnn_status build_graph(const fcnn_config *config, const variant_source *source,
                                fcnn_graph **graph) {
-    const fcnn_section *net = &config->sections[0];
-    fcnn_optimizer optimizer = fcnn_optimizer_from_config(net, 1, 1);
-    fcnn_graph_options options = {.config = config,
-                                  .channels = source->channels,
-                                  .classes = source->classes,
-                                  .batch = (int)fcnn_section_int(net, "batch"),
-                                  .training = true,
-                                  .moments = fcnn_optimizer_moments(optimizer.rule)};
+    fcnn_graph_options options =
+        phases_graph_options(config, source->channels, source->classes,
+                             (int)fcnn_section_int(&config->sections[0], "batch"));
     return fcnn_graph_create(&options, source->device, graph);
 }
 
-/* Sides of a pool's maps: of the node before the section's first and of its last. */
+/* Returns the sides of a pool's maps: that of the node before the section's first, and that of its
+ * last. */
 static struct pool_sizes find_sizes(const fcnn_graph *graph, const fcnn_section *section) {
     struct pool_sizes sizes = {0, 0};
     for (int i = 1; i < fcnn_graph_node_count(graph); i++) {
@@ -212,7 +210,7 @@ void variant_source_destroy(variant_source *source) {
 
 /* ---- The cfg of a variant ---- */
 
-/* Name of section i after the swap. */
+/* Returns the name of section i after the swap. */
 static const char *new_name(const variant *v, const fcnn_config *config, int i) {
     if (!v->swaps_pool || pool_kind(&config->sections[i]) < 0) return config->sections[i].name;
     for (int kind = 0;; kind++)
@@ -239,7 +237,7 @@ static fcnn_status write_pool(FILE *out, const variant *v, const variant_source 
                              low % 2 ? low : high);
 }
 
-/* Whether an activation reads a key as it was given for another one. */
+/* Returns whether an activation reads a key as it was given for another one. */
 static bool keeps(const char *activation, const fcnn_entry *entry) {
     const char *key = entry->row->key;
     bool srelu = !strcmp(activation, "srelu");
@@ -269,8 +267,8 @@ static void write_from(FILE *out, const variant *v, const fcnn_config *config, c
     fprintf(out, "from=%s\n", from);
 }
 
-/* Keys of [net] that a variant goes without: each of its epochs is trained and scored, and bands
- * do not grow in space. */
+/* Returns whether a variant goes without a key of [net]: each of its epochs is trained and scored,
+ * and bands do not grow in space. */
 static bool drops(const variant *v, const char *key) {
     if (!strcmp(key, "domain")) return v->swaps_domain;
     if (!strcmp(key, "bands")) return !strcmp(v->domain, "space");

@@ -1,6 +1,6 @@
-/* The SVG of a chart, 1000 units wide: everything is placed by hand, fonts are
- * generic, ticks fall on 1, 2 or 5 times a power of ten. Where the largest value
- * is more than five times the smallest, the vertical axis is logarithmic. */
+/* This file writes a chart as SVG, 1000 units wide: everything is placed by hand, fonts are
+ * generic, ticks fall on 1, 2 or 5 times a power of ten. Where the largest value is more than five
+ * times the smallest, the vertical axis is logarithmic. */
 #include "chart.h"
 
 #include <math.h>
@@ -165,7 +165,7 @@ static void write_stroke(FILE *out, const chart_curve *curve) {
             curve->dashed ? " stroke-dasharray=\"7 4\"" : "");
 }
 
-/* Full for a solid curve, hollow for a dashed one. */
+/* The marker of a solid curve is full, that of a dashed one is hollow. */
 static void write_marker(FILE *out, const chart_curve *curve, double x, double y) {
     fprintf(out,
             "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\" stroke=\"%s\" "
@@ -211,7 +211,7 @@ static legend legend_shape(const chart *c) {
     return l;
 }
 
-/* Column by column, so that neighbours in the list stay neighbours. */
+/* The legend is filled column by column, so that neighbours in the list stay neighbours. */
 static void write_legend(FILE *out, const chart *c, const legend *l) {
     double width = (chart_width(c) - panel_left[0] - 20.0) / l->columns;
     int shown = 0;
@@ -260,7 +260,8 @@ static void write_values(FILE *out, const chart *c, double x) {
         }
 }
 
-/* Strips without colour that tell the values at their middle; the first curve has every x. */
+/* Writes strips without colour that tell the values at their middle; the first curve has every
+ * x. */
 static void write_hover(FILE *out, const chart *c, const axis *a) {
     enum { STRIPS_MAX = 120 };
     int count = c->count ? c->curves[0].count : 0, step = (count + STRIPS_MAX - 1) / STRIPS_MAX;

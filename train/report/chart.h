@@ -1,5 +1,5 @@
-/* A picture of curves as SVG: two panels side by side that share their vertical
- * axis, a legend below them; or one panel, as a part of a page. */
+/* A chart is a picture of curves as SVG: two panels side by side that share their vertical axis,
+ * with a legend below them; or one panel, as a part of a page. */
 #ifndef FCNN_TRAIN_REPORT_CHART_H
 #define FCNN_TRAIN_REPORT_CHART_H
 
@@ -28,8 +28,9 @@ typedef struct {
     bool whole[CHART_PANELS]; /* the horizontal axis counts: no ticks between whole numbers */
     int count;
     const chart_curve *curves;
-    /* Inside an HTML page: the first panel alone, as wide as there is room; colours are attributes,
-     * which the page's style may change. Each point's values appear where the pointer rests. */
+    /* The chart stands inside an HTML page: it has the first panel alone and is as wide as there is
+     * room; colours are attributes, which the page's style may change. Each point's values appear
+     * where the pointer rests. */
     bool embedded;
     bool linear;    /* the vertical axis is not logarithmic */
     bool from_zero; /* and begins at 0 */
@@ -41,7 +42,7 @@ typedef struct {
 /* Writes the SVG; names and titles are escaped. y_title may be NULL. */
 void chart_write(FILE *out, const chart *c);
 
-/* The least of 1, 2, 5 times a power of ten that is `value` or more. */
+/* Returns the least of 1, 2, 5 times a power of ten that is `value` or more. */
 double chart_round_up(double value);
 
 #endif

@@ -1,4 +1,4 @@
-/* Curves over the epochs, and where the time went. */
+/* These sections of the report show curves over the epochs, and where the time went. */
 #include "sections.h"
 
 #include <math.h>
@@ -17,7 +17,7 @@ typedef struct {
     char names[MARKS_MAX][16];
 } phase_marks;
 
-/* A mark between the epochs where the band fraction changes. */
+/* Finds the marks: one between two epochs where the band fraction changes. */
 static void find_phases(const run_log *log, phase_marks *found) {
     const double *fraction = log->columns[RUN_LOG_BAND_FRACTION];
     const double *epoch = log->columns[RUN_LOG_EPOCH];
@@ -31,7 +31,8 @@ static void find_phases(const run_log *log, phase_marks *found) {
     }
 }
 
-/* The epochs that have a value, multiplied by `scale`; false: out of memory. */
+/* Makes a curve of the epochs that have a value, multiplied by `scale`; false where memory is
+ * out. */
 static bool make_curve(const run_log *log, run_log_column column, double scale,
                        chart_curve *curve) {
     double *x = malloc(2 * (size_t)log->count * sizeof *x), *y = x + log->count;
@@ -47,7 +48,7 @@ static bool make_curve(const run_log *log, run_log_column column, double scale,
     return true;
 }
 
-/* Training and validation of one quantity; `c` says how it is drawn. */
+/* Writes one quantity of training and of validation; `c` says how it is drawn. */
 static bool write_pair(FILE *out, const run_log *log, chart c, const run_log_column columns[2],
                        double scale, const char *validation_name) {
     chart_curve curves[2] = {{.name = "training"}, {.name = validation_name, .colour = 1}};

@@ -1,7 +1,7 @@
-/* The first convolution's kernels as pictures, and their spectra. Compact taps
- * w[p] give H_k = sum_p w[p] exp(+i t_k), t_k = 2 pi (ky py + kx px)/g; a spectrum
- * gives taps by the inverse, w[p] = 1/g^2 sum_k H_k exp(-i t_k) over the whole
- * plane, H_-k = conj H_k. Both sums run over one axis after the other. */
+/* This section shows the first convolution's kernels as pictures, and their spectra. Compact taps
+ * w[p] give H_k = sum_p w[p] exp(+i t_k), t_k = 2 pi (ky py + kx px)/g; a spectrum gives taps by
+ * the inverse, w[p] = 1/g^2 sum_k H_k exp(-i t_k) over the whole plane, H_-k = conj H_k. Both sums
+ * run over one axis after the other. */
 #include "sections.h"
 
 #include <complex.h>
@@ -29,7 +29,7 @@ static const fcnn_parameter *find_parameter(fcnn_graph *graph, const char *layer
     return NULL;
 }
 
-/* roots[j] = exp(2 pi i j / g), in host memory of g numbers. */
+/* Returns roots[j] = exp(2 pi i j / g), which the caller frees. */
 static complex double *make_roots(int g) {
     complex double *roots = malloc((size_t)g * sizeof *roots);
     for (int j = 0; roots && j < g; j++) {
@@ -39,7 +39,7 @@ static complex double *make_roots(int g) {
     return roots;
 }
 
-/* exp(2 pi i a b / g) */
+/* Returns exp(2 pi i a b / g). */
 static complex double turn(const complex double *roots, int g, int a, int b) {
     int64_t j = (int64_t)a * b % g;
     return roots[j < 0 ? j + g : j];
@@ -72,7 +72,7 @@ typedef struct {
     complex double *roots, *rows;
 } work;
 
-/* One channel of one filter, from taps [size*size][filters][channels]. */
+/* Reads one channel of one filter from taps [size*size][filters][channels]. */
 static void read_taps(const work *w, int filter, int channel, double *taps, double *plane) {
     const report_kernels *k = w->k;
     int pairs = k->all_filters * k->channels;
@@ -81,7 +81,7 @@ static void read_taps(const work *w, int filter, int channel, double *taps, doub
     add_gains(k, w->roots, taps, w->rows, plane);
 }
 
-/* A bin of the full plane, from a spectrum [F][filters][channels][2]. */
+/* Returns a bin of the full plane from a spectrum [F][filters][channels][2]. */
 static complex double bin_of(const work *w, int filter, int channel, int ky, int kx) {
     const report_kernels *k = w->k;
     bool conjugate;
@@ -143,7 +143,7 @@ static fcnn_status transform(report_kernels *k, const float *values, int radius)
     return good ? FCNN_OK : out_of_memory();
 }
 
-/* Sizes of what is shown; returns the radius of the bins there are. */
+/* Chooses the sizes of what is shown; returns the radius of the bins there are. */
 static int choose_sizes(report_kernels *k, const fcnn_tensor *input, const fcnn_tensor *output,
                         const fcnn_parameter *p) {
     /* A strided convolution of a band works on the grid of one more point. */
@@ -197,7 +197,7 @@ void report_kernels_clear(report_kernels *k) {
 
 static uint8_t level(double part) { return (uint8_t)(255 * fmin(fmax(part, 0), 1) + 0.5); }
 
-/* A tap's red, green and blue, or its mean over other numbers of channels. */
+/* Sets a tap's red, green and blue, or its mean where the channels are not three. */
 static void tap_colour(const report_kernels *k, const double *taps, int p, double colour[3]) {
     int points = k->size * k->size;
     double mean = 0;
@@ -222,7 +222,8 @@ static void draw_taps(const report_kernels *k, int filter, uint8_t *to, size_t s
     }
 }
 
-/* Decibels from black to white, white the filter's largest gain: down to its smallest one. */
+/* Decibels from black to white: white is the filter's largest gain, and black its smallest one
+ * within these limits. */
 static const double range_least = 6, range_most = 30;
 
 static void draw_gains(const report_kernels *k, int filter, uint8_t *to, size_t stride) {

@@ -1,4 +1,4 @@
-/* The layer table with measured times, and the memory plan. */
+/* This section shows the layer table with measured times, and the memory plan. */
 #include "sections.h"
 
 #include "markup.h"
@@ -14,7 +14,7 @@ static fcnn_node_time sum_times(const fcnn_graph *graph) {
     return sum;
 }
 
-/* A cell with a number, or with a dash for the 0 of what is not there. */
+/* Writes a cell with a number, or with a dash for the 0 of what is not there. */
 static void write_cell(FILE *out, double number, void (*write)(FILE *, double)) {
     fputs("<td>", out);
     if (number > 0)
@@ -27,7 +27,7 @@ static void write_parameters(FILE *out, double count) { markup_count(out, (int64
 
 static void write_mebi(FILE *out, double bytes) { fprintf(out, "%.1f", bytes / 1048576.0); }
 
-/* The columns from parameters to MiB. */
+/* Writes the columns from parameters to MiB. */
 static void write_cost(FILE *out, const fcnn_node_cost *cost) {
     write_cell(out, (double)cost->parameters, write_parameters);
     write_cell(out, (double)cost->multiply_adds, markup_large);

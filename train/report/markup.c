@@ -1,4 +1,4 @@
-/* Text and numbers for HTML and SVG. */
+/* This file writes text and numbers for HTML and SVG. */
 #include "markup.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* Text and numbers for HTML and SVG. Whatever the text holds, what is written is
+/* Text and numbers are written here for HTML and SVG. Whatever the text holds, what is written is
  * valid UTF-8 without a character that markup gives a meaning. */
 #ifndef FCNN_TRAIN_REPORT_MARKUP_H
 #define FCNN_TRAIN_REPORT_MARKUP_H
@@ -6,19 +6,19 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* One line: control characters, line ends among them, become spaces; every byte that is not
- * UTF-8 becomes U+FFFD. Good inside quoted attributes too. */
+/* Writes text as one line: control characters, line ends among them, become spaces, and every byte
+ * that is not UTF-8 becomes U+FFFD. It is good inside quoted attributes too. */
 void markup_text(FILE *out, const char *text);
-/* The same, with line ends and tabs kept. */
+/* Writes the same, with line ends and tabs kept. */
 void markup_lines(FILE *out, const char *text);
 
-/* 1234567 as 1,234,567. */
+/* Writes 1234567 as 1,234,567. */
 void markup_count(FILE *out, int64_t count);
-/* Three digits and a unit: 1.23&nbsp;G. */
+/* Writes three digits and a unit: 1.23&nbsp;G. */
 void markup_large(FILE *out, double number);
-/* A part of 1 as 12.3&nbsp;%; a dash where it is not a number. */
+/* Writes a part of 1 as 12.3&nbsp;%, and a dash where it is not a number. */
 void markup_percent(FILE *out, double part);
-/* As in <1 ms, 950 ms, 12.3 s, 45 min 7 s, 2 h 10 min, the spaces not breaking. */
+/* Writes <1 ms, 950 ms, 12.3 s, 45 min 7 s or 2 h 10 min, with spaces that do not break. */
 void markup_seconds(FILE *out, double seconds);
 
 #endif

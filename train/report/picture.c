@@ -1,5 +1,5 @@
-/* Small pictures: area averaging, PNG by stb_image_write with zlib's compression,
- * base64. */
+/* Small pictures are made by area averaging, and become PNG by stb_image_write with zlib's
+ * compression, then base64. */
 #include "picture.h"
 
 #include <math.h>
@@ -26,7 +26,7 @@ static unsigned char *compress_png(const unsigned char *data, int bytes, int *co
 #define STB_IMAGE_WRITE_STATIC
 #define STBI_WRITE_NO_STDIO
 #if defined(__GNUC__)
-/* Reported where the file ends, so not within the push and pop below. */
+/* gcc reports unused functions where the file ends, so not within the push and pop below. */
 #pragma GCC diagnostic ignored "-Wunused-function"
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
@@ -40,10 +40,10 @@ static fcnn_status out_of_memory(void) {
     return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a picture");
 }
 
-/* The part of pixel i that lies within low .. high. */
+/* Returns the part of pixel i that lies within low .. high. */
 static double overlap(int i, double low, double high) { return fmin(i + 1, high) - fmax(i, low); }
 
-/* Mean of a channel over a rectangle with sides between pixels. */
+/* Returns the mean of a channel over a rectangle with sides between pixels. */
 static double rectangle_mean(const fcnn_image *image, int channel, double top, double bottom,
                              double left, double right) {
     double sum = 0, weight = 0;

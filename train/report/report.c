@@ -1,6 +1,6 @@
-/* report.html: the page around the sections, the summary, and the
- * temporary file that becomes the report once it is whole. Nothing in it is
- * fetched from elsewhere, and it needs no script. */
+/* This file writes report.html: the page around the sections, the summary, and the temporary file
+ * that becomes the report once it is whole. Nothing in it is fetched from elsewhere, and it needs
+ * no script. */
 #include "report.h"
 
 #include <limits.h>
@@ -27,14 +27,15 @@ static int epoch_of(const run_log *log, int row) {
     return row < 0 ? 0 : (int)log->columns[RUN_LOG_EPOCH][row];
 }
 
-/* The last row with a validation, or -1. */
+/* Returns the last row with a validation, or -1. */
 static int last_validated(const run_log *log) {
     int row = log->count - 1;
     while (row >= 0 && !isfinite(log->columns[RUN_LOG_VAL_ACCURACY][row])) row--;
     return row;
 }
 
-/* The row with the best validation accuracy, of equal ones the lowest loss, or -1. */
+/* Returns the row with the best validation accuracy, among equal ones that of the lowest loss, or
+ * -1. */
 static int best_epoch(const run_log *log) {
     const double *accuracy = log->columns[RUN_LOG_VAL_ACCURACY];
     const double *loss = log->columns[RUN_LOG_VAL_LOSS];
@@ -46,7 +47,7 @@ static int best_epoch(const run_log *log) {
     return best;
 }
 
-/* Whether patience ended the run before its last epoch. */
+/* Returns whether patience ended the run before its last epoch. */
 static bool stopped_early(const report_options *o, const run_log *log) {
     int64_t patience = fcnn_section_int(net_of(o), "patience"), waited = 0;
     for (int i = best_epoch(log) + 1; i < log->count; i++)
@@ -57,7 +58,7 @@ static bool stopped_early(const report_options *o, const run_log *log) {
 
 /* ---- Lead ---- */
 
-/* "Validation accuracy 87.1 % (top-5 99.0 %), loss 0.412"; top5 may be NaN. */
+/* Writes "Validation accuracy 87.1 % (top-5 99.0 %), loss 0.412"; top5 may be NaN. */
 static void write_numbers(FILE *out, const char *name, double accuracy, double top5, double loss) {
     bool small = name[0] >= 'a' && name[0] <= 'z';
     fprintf(out, "%c%s accuracy <b>", small ? name[0] - 32 : name[0], name + 1);
@@ -71,7 +72,8 @@ static void write_numbers(FILE *out, const char *name, double accuracy, double t
     fprintf(out, ", loss %.3f", loss);
 }
 
-/* The evaluation's, or what the log says of a validation before the run was resumed. */
+/* Writes the evaluation's score, or what the log says of a validation before the run was
+ * resumed. */
 static void write_score(FILE *out, const report_options *o, const run_log *log) {
     int last = log->count - 1, validated = last_validated(log);
     if (o->evaluation && o->evaluation->score.images) {
@@ -94,7 +96,7 @@ static void write_score(FILE *out, const report_options *o, const run_log *log) 
     if (validated >= 0 && validated != last) fprintf(out, " in epoch %d", epoch_of(log, validated));
 }
 
-/* ", after 3 of 5 epochs on cpu", or that it stopped there. */
+/* Writes ", after 3 of 5 epochs on cpu", or that the run stopped there. */
 static void write_progress(FILE *out, const report_options *o, const run_log *log) {
     int done = epoch_of(log, log->count - 1);
     long long all = fcnn_section_int(net_of(o), "epochs");
@@ -120,14 +122,12 @@ static void write_best(FILE *out, const report_options *o, const run_log *log) {
 static void write_lead(FILE *out, const report_options *o, const run_log *log) {
     double seconds = 0;
     for (int i = 0; i < log->count; i++) seconds += log->columns[RUN_LOG_SECONDS][i];
-    fputs("<p class=\"lead\">", out);
     write_score(out, o, log);
     write_progress(out, o, log);
     fputs("; training time an epoch: ", out);
     markup_seconds(out, seconds / log->count);
     fputc('.', out);
     write_best(out, o, log);
-    fputs("</p>\n", out);
 }
 
 /* ---- Facts ---- */
@@ -155,12 +155,12 @@ static void write_augmentation(FILE *out, const fcnn_section *net) {
     }
 }
 
-/* How images enter the network: what is not so by default. */
+/* Writes how images enter the network, as far as it is not the default. */
 static void write_input(FILE *out, const report_options *o) {
     const fcnn_section *net = net_of(o);
     int size = fcnn_graph_node_output(o->graph, 0)->size;
     fcnn_spectra_usage usage;
-    fprintf(out, "\n<dt>Input<dd>%d&times;%d", size, size);
+    fprintf(out, "%d&times;%d", size, size);
     write_placement(out, fcnn_graph_placement(o->graph));
     write_augmentation(out, net);
     if (fcnn_section_has(net, "bands")) {
@@ -173,9 +173,8 @@ static void write_input(FILE *out, const report_options *o) {
     }
 }
 
-static void write_facts(FILE *out, const report_options *o) {
+static void write_data(FILE *out, const report_options *o) {
     const run_data *data = o->data;
-    fputs("<dl>\n<dt>Data<dd>", out);
     markup_text(out, fcnn_section_text(net_of(o), "data"));
     fputs(": ", out);
     markup_count(out, data->train.count);
@@ -188,23 +187,18 @@ static void write_facts(FILE *out, const report_options *o) {
     fprintf(out, " images, %d classes (chance: ", data->dataset->classes);
     markup_percent(out, 1.0 / data->dataset->classes);
     fprintf(out, "); batch %d", o->batch);
-    write_input(out, o);
-    fputs("\n<dt>Folder<dd>", out);
-    markup_text(out, o->folder);
-    fputs("\n<dt>Device<dd>", out);
-    markup_text(out, fcnn_graph_device(o->graph)->description);
+}
+
+static void write_version(FILE *out) {
 #if defined(__clang__)
     const char *compiler = "";
 #else
     const char *compiler = "GCC ";
 #endif
-    fprintf(out, "\n<dt>Version<dd>fcnn %s, compiled by %s%s\n</dl>\n", FCNN_VERSION, compiler,
-            __VERSION__);
+    fprintf(out, "%s, compiled by %s%s", FCNN_VERSION, compiler, __VERSION__);
 }
 
-/* ---- Head ---- */
-
-/* "alexnet on photos" */
+/* Writes "alexnet on photos". */
 static void write_title(FILE *out, const report_options *o) {
     const char *data = fcnn_section_text(net_of(o), "data");
     bool name = fcnn_dataset_is_name(data);
@@ -216,10 +210,9 @@ static void write_title(FILE *out, const report_options *o) {
     markup_text(out, shown);
 }
 
-/* As it was typed, in lines that break at its spaces alone. */
+/* Writes the command as it was typed, in lines that break at its spaces alone. */
 static void write_command(FILE *out, const char *command) {
     char word[512];
-    fputs("<pre class=\"command\">", out);
     while (*command) {
         size_t spaces = strspn(command, " "), length = strcspn(command + spaces, " ");
         fprintf(out, "%.*s<span>", (int)spaces, command);
@@ -233,45 +226,59 @@ static void write_command(FILE *out, const char *command) {
         }
         fputs("</span>", out);
     }
-    fputs("</pre>\n", out);
 }
 
-static void write_head(FILE *out, const report_options *o, const run_log *log) {
+static void write_date(FILE *out) {
     char date[64] = "";
     time_t now = time(NULL);
     struct tm local;
     if (localtime_r(&now, &local)) strftime(date, sizeof date, "%d %B %Y, %H:%M %Z", &local);
-    fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-          "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>",
-          out);
-    write_title(out, o);
-    fprintf(out, " &ndash; fcnn</title>\n<style>\n%s</style></head>\n<body>\n<h1>", report_style);
-    write_title(out, o);
-    fprintf(out, "</h1>\n<p class=\"date\">fcnn run, reported on %s</p>\n",
-            date[0] == '0' ? date + 1 : date);
-    write_lead(out, o, log);
-    write_facts(out, o);
-    fputs("<h3>Command</h3>\n", out);
-    write_command(out, o->command);
-    fputs("<details><summary>The cfg, options included</summary>\n<pre>", out);
-    markup_lines(out, o->config_text);
-    fputs("</pre></details>\n", out);
+    fputs(date[0] == '0' ? date + 1 : date, out);
 }
 
-/* ---- The file ---- */
+/* ---- The page ---- */
 
-static fcnn_status write_page(FILE *out, const report_options *o, const run_log *log) {
+static fcnn_status write_sections(FILE *out, const report_options *o, const run_log *log) {
     int scored = epoch_of(log, last_validated(log));
-    write_head(out, o, log);
     FCNN_TRY(report_write_curves(out, log, report_scored_name(o)));
     FCNN_TRY(report_write_speed(out, log, o));
     FCNN_TRY(report_write_confusion(out, o, scored));
     FCNN_TRY(report_write_kernels(out, o->graph));
     FCNN_TRY(report_write_mistakes(out, o, scored));
     report_write_layers(out, o->graph, o->batch);
-    fputs("</body></html>\n", out);
     return FCNN_OK;
 }
+
+/* Writes what stands in the place of {{name}}. */
+static fcnn_status write_part(FILE *out, const char *name, const report_options *o,
+                              const run_log *log) {
+    if (!strcmp(name, "title")) write_title(out, o);
+    if (!strcmp(name, "style")) fputs(report_style, out);
+    if (!strcmp(name, "date")) write_date(out);
+    if (!strcmp(name, "lead")) write_lead(out, o, log);
+    if (!strcmp(name, "data")) write_data(out, o);
+    if (!strcmp(name, "input")) write_input(out, o);
+    if (!strcmp(name, "folder")) markup_text(out, o->folder);
+    if (!strcmp(name, "device")) markup_text(out, fcnn_graph_device(o->graph)->description);
+    if (!strcmp(name, "version")) write_version(out);
+    if (!strcmp(name, "command")) write_command(out, o->command);
+    if (!strcmp(name, "config")) markup_lines(out, o->config_text);
+    return strcmp(name, "sections") ? FCNN_OK : write_sections(out, o, log);
+}
+
+static fcnn_status write_page(FILE *out, const report_options *o, const run_log *log) {
+    const char *at = report_page;
+    for (const char *mark; (mark = strstr(at, "{{")); at = strstr(mark, "}}") + 2) {
+        char name[16] = "";
+        fwrite(at, 1, (size_t)(mark - at), out);
+        sscanf(mark, "{{%15[a-z]", name);
+        FCNN_TRY(write_part(out, name, o, log));
+    }
+    fputs(at, out);
+    return FCNN_OK;
+}
+
+/* ---- The file ---- */
 
 static fcnn_status write_file(const report_options *o, const run_log *log) {
     char path[PATH_MAX];

@@ -1,4 +1,4 @@
-/* report.html: one self-contained file about a run. */
+/* report.html is one self-contained file about a run. */
 #ifndef FCNN_TRAIN_REPORT_REPORT_H
 #define FCNN_TRAIN_REPORT_REPORT_H
 

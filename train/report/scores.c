@@ -1,6 +1,5 @@
-/* The confusion matrix and the worst mistakes. A matrix of more than 40 classes
- * cannot be read: its most frequent confusions and the recall of each class stand
- * in its place. */
+/* These sections show the confusion matrix and the worst mistakes. A matrix of more than 40 classes
+ * cannot be read: its most frequent confusions and the recall of each class stand in its place. */
 #include "sections.h"
 
 #include <math.h>
@@ -23,7 +22,7 @@ static const char no_evaluation[] =
     "<p class=\"note\">Missing: nothing has been scored on held-out images, or not since the run "
     "was resumed.</p>";
 
-/* "The 600 validation images after epoch 12. " */
+/* Writes "The 600 validation images after epoch 12. ". */
 static void write_subject(FILE *out, const report_options *o, int epoch) {
     fputs("The ", out);
     markup_count(out, o->evaluation->score.images);
@@ -55,14 +54,14 @@ static int64_t column_sum(const evaluation *e, int predicted) {
     return sum;
 }
 
-/* NaN where there is no image. */
+/* Returns part / whole, and NaN where there is no image. */
 static double part_of(int64_t part, int64_t whole) {
     return whole ? (double)part / (double)whole : NAN;
 }
 
 /* ---- Heat map ---- */
 
-/* Whole ones: a row of many classes has room for no more. */
+/* Writes a whole percentage: a row of many classes has room for no more. */
 static void write_whole_percent(FILE *out, double part) {
     if (isfinite(part))
         fprintf(out, "<td>%.0f&nbsp;%%", 100 * part);
@@ -119,7 +118,7 @@ static int by_images(const void *a, const void *b) {
     return x->predicted < y->predicted ? -1 : x->predicted > y->predicted;
 }
 
-/* The most frequent pairs, sorted: each one found takes the place of the last. */
+/* Finds the most frequent pairs, sorted: each one found takes the place of the last. */
 static int find_pairs(const evaluation *e, confused_pair pairs[PAIRS_MAX]) {
     int count = 0;
     for (int i = 0; i < e->classes; i++)

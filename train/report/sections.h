@@ -1,5 +1,5 @@
-/* The parts of report.html, one file each. Every write_ function writes a whole
- * <section>; failures to write show at the end, on the stream itself. */
+/* The sections of report.html are one file each. Every write_ function writes whole <section>s;
+ * failures to write show at the end, on the stream itself. */
 #ifndef FCNN_TRAIN_REPORT_SECTIONS_H
 #define FCNN_TRAIN_REPORT_SECTIONS_H
 
@@ -39,9 +39,9 @@ fcnn_status report_kernels_read(fcnn_graph *graph, report_kernels *kernels);
 void report_kernels_clear(report_kernels *kernels);
 fcnn_status report_write_kernels(FILE *out, fcnn_graph *graph);
 
-/* ---- style.c ---- */
+/* ---- page.html and style.css, which embed.cmake makes into strings ---- */
 
-extern const char report_style[]; /* the CSS */
+extern const char report_page[], report_style[];
 
 /* ---- layers.c ---- */
 

@@ -1,4 +1,4 @@
-/* Names and figures that several sections tell. */
+/* This file holds names and figures that several sections tell. */
 #include "subject.h"
 
 #include <string.h>

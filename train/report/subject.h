@@ -1,4 +1,4 @@
-/* What a report is about: a run, as the trainer knows it. */
+/* A report is about a run, as the trainer knows it. */
 #ifndef FCNN_TRAIN_REPORT_SUBJECT_H
 #define FCNN_TRAIN_REPORT_SUBJECT_H
 
@@ -16,11 +16,11 @@ typedef struct {
     const run_phases *phases;     /* NULL: not measured */
 } report_options;
 
-/* "test", "validation": what the evaluation's images are called. */
+/* Returns what the evaluation's images are called: "test" or "validation". */
 const char *report_scored_name(const report_options *options);
-/* What the cache of spectra did; false where there is none. */
+/* Tells what the cache of spectra did; returns false where there is none. */
 bool report_cache_usage(const run_data *data, fcnn_spectra_usage *usage);
-/* What follows the last slash of a path; all of it where nothing does. */
+/* Returns what follows the last slash of a path; all of it where nothing does. */
 const char *report_last_part(const char *path);
 
 #endif

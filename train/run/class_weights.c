@@ -1,39 +1,33 @@
-/* Weights of the classes in training. */
+/* This file reads the weights that the classes have in training. */
 #include "class_weights.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static fcnn_status wrong(const fcnn_config *config, const char *text) {
-    return fcnn_config_error(config, &config->sections[0], "class_weights", "%s", text);
-}
-
-/* Numbers split at commas, one a class. */
+/* Reads numbers split at commas, one for each class. */
 static fcnn_status parse_list(const fcnn_config *config, const char *text, int classes,
                               double *weights) {
+    const fcnn_section *net = &config->sections[0];
     int count = 0;
-    char message[256];
     for (const char *at = text;; at++) {
         char *end;
         double value = strtod(at, &end);
         while (*end == ' ' || *end == '\t') end++;
-        if (end == at || (*end && *end != ',') || !isfinite(value) || value < 0) {
-            snprintf(message, sizeof message,
-                     "class_weights: expected none, balanced or numbers >= 0 split at commas, "
-                     "found '%.60s'",
-                     at);
-            return wrong(config, message);
-        }
+        if (end == at || (*end && *end != ',') || !isfinite(value) || value < 0)
+            return fcnn_config_error(config, net, "class_weights",
+                                     "class_weights: expected none, balanced or numbers >= 0 split "
+                                     "at commas, found '%.60s'",
+                                     at);
         if (count < classes) weights[count] = value;
         count++;
         at = end;
         if (!*at) break;
     }
     if (count == classes) return FCNN_OK;
-    snprintf(message, sizeof message, "class_weights has %d number%s and the data has %d classes",
-             count, count == 1 ? "" : "s", classes);
-    return wrong(config, message);
+    return fcnn_config_error(config, net, "class_weights",
+                             "class_weights has %d number%s and the data has %d classes", count,
+                             count == 1 ? "" : "s", classes);
 }
 
 static fcnn_status fill(const fcnn_config *config, const run_data *s, const char *text,
@@ -47,7 +41,8 @@ static fcnn_status fill(const fcnn_config *config, const run_data *s, const char
     double sum = 0.0;
     for (int c = 0; c < classes; c++) sum += (double)images[c] * weights[c];
     if (!(sum > 0.0))
-        return wrong(config, "class_weights: every class with training images has weight 0");
+        return fcnn_config_error(config, &config->sections[0], "class_weights",
+                                 "class_weights: every class with training images has weight 0");
     for (int c = 0; c < classes; c++) weights[c] *= (double)s->train.count / sum;
     return FCNN_OK;
 }

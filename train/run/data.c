@@ -1,5 +1,5 @@
-/* Opening and splitting a data set, its spectra and their cache, and what the
- * user is told of them. */
+/* This file opens and splits a data set, opens its spectra and their cache, and tells the user
+ * about them. */
 #include "data.h"
 
 #include <limits.h>
@@ -12,12 +12,12 @@
 
 enum { STATISTICS_IMAGES = 2048, LINES_MOST = 50 };
 
-/* A path of the cfg, relative to the cfg's folder; into PATH_MAX bytes. */
+/* Writes a path of the cfg, which is relative to the cfg's folder, into PATH_MAX bytes. */
 static void resolve(const fcnn_config *config, const char *text, char *path) {
     snprintf(path, PATH_MAX, "%s%s", text[0] == '/' ? "" : config->folder, text);
 }
 
-/* net.data as a name, or as a path from here; into PATH_MAX bytes. */
+/* Writes net.data, as a name or as a path from here, into PATH_MAX bytes. */
 static void data_spec(const fcnn_config *config, char *spec) {
     const char *text = fcnn_section_text(&config->sections[0], "data");
     if (fcnn_dataset_is_name(text))
@@ -66,7 +66,8 @@ static void split_by_class(const run_data *s, const int64_t *order, int64_t *quo
     }
 }
 
-/* Images of each class to its share; rounded so that the shares add up to that of all. */
+/* Turns the images of each class into its share, rounded so that the shares add up to that of
+ * all. */
 static void make_quotas(double fraction, int classes, int64_t *quota) {
     int64_t before = 0, held = 0;
     for (int c = 0; c < classes; c++) {
@@ -210,11 +211,11 @@ fcnn_status run_data_open_spectra(const fcnn_config *config, const fcnn_graph *g
 fcnn_status run_data_prepare(const fcnn_config *config, const fcnn_graph *graph,
                              fcnn_device *device, run_data *s) {
     FCNN_TRY(run_data_open_spectra(config, graph, device, s));
-    double started = progress_now();
+    double started = fcnn_seconds();
     FCNN_TRY(fcnn_dataset_statistics(s->spectra, s->train.split, s->train.indices, s->train.count,
                                      STATISTICS_IMAGES, thread_count(device), &s->statistics));
     /* With an empty cache much of the first epoch's work is done here. */
-    double seconds = progress_now() - started;
+    double seconds = fcnn_seconds() - started;
     if (seconds >= 1 && !s->quiet)
         fprintf(stderr, "read %lld images for their mean and deviation in %.1f s\n",
                 (long long)at_most(s->train.count, STATISTICS_IMAGES), seconds);
@@ -236,7 +237,7 @@ static int by_text(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Those from the first one on that is not yet named, each with the same ending. */
+/* Names the problems that are not yet named, each with the same ending. */
 static void name_some(run_data *s, const fcnn_problems *problems, int64_t *named,
                       const char *ending) {
     int64_t left = problems->count - *named;
@@ -249,7 +250,7 @@ static void name_some(run_data *s, const fcnn_problems *problems, int64_t *named
 void run_data_name_problems(run_data *s) {
     name_some(s, &s->dataset->problems, &s->named, "");
     if (!has_spectra(s)) return;
-    /* In the order in which threads met them. */
+    /* Problems lie in the order in which threads met them, which is not always the same. */
     fcnn_problems *found = &s->spectra->problems;
     if (found->count > s->spectra_named)
         qsort(found->messages + s->spectra_named, (size_t)(found->count - s->spectra_named),

@@ -1,5 +1,5 @@
-/* What a run works on: a data set, which of its images are trained on and which
- * are validated on, and their statistics. */
+/* A run works on a data set: this header says which of its images are trained on and which are
+ * validated on, and holds their statistics. */
 #ifndef FCNN_TRAIN_RUN_DATA_H
 #define FCNN_TRAIN_RUN_DATA_H
 
@@ -23,11 +23,11 @@ typedef struct {
     bool may_choose;      /* validation is not a test set: the best epoch may be kept */
     fcnn_input_statistics statistics;
     bool quiet; /* to be set after opening: tells of what is wrong alone */
-    /* How many of the data set's and of the spectra's problems are named, and in how many lines. */
+    /* So many of the data set's and of the spectra's problems are named, in so many lines. */
     int64_t named, spectra_named, lines;
 } run_data;
 
-/* Opens net.data and splits it. limit 0: all images. Names the problems it finds. */
+/* Opens net.data, splits it, and names the problems it finds. limit 0 takes all images. */
 fcnn_status run_data_open(const fcnn_config *config, int64_t limit, run_data *run_data);
 /* Tells standard error where training would learn less than expected: no validation images, a
  * single class, or classes without images, which may be for --limit. */
@@ -36,10 +36,10 @@ fcnn_status run_data_advise(const run_data *run_data, bool limited);
  * about the cache. The graph may be any of the run's, with the largest of its bands. */
 fcnn_status run_data_open_spectra(const fcnn_config *config, const fcnn_graph *graph,
                                   fcnn_device *device, run_data *run_data);
-/* The same, and takes the training images' statistics. */
+/* Does the same, and takes the training images' statistics. */
 fcnn_status run_data_prepare(const fcnn_config *config, const fcnn_graph *graph,
                              fcnn_device *device, run_data *run_data);
-/* Training images of each class, [classes]; the caller frees them. */
+/* Counts the training images of each class, [classes]; the caller frees them. */
 fcnn_status run_data_count_classes(const run_data *run_data, int64_t **images);
 void run_data_close(run_data *run_data);
 
@@ -47,9 +47,9 @@ void run_data_close(run_data *run_data);
 fcnn_status run_data_open_dataset(const fcnn_config *config, fcnn_dataset **dataset);
 
 /* Names on standard error each problem with a file that was found since the last call, in 50 lines
- * a run at most. Not while a loader reads: between epochs, or once it is destroyed. */
+ * a run at most. It is called while no loader reads: between epochs, or once it is destroyed. */
 void run_data_name_problems(run_data *run_data);
-/* And says at the end of a run how many there were, and what the cache did. */
+/* Says at the end of a run how many problems there were, and what the cache did. */
 void run_data_summarise(const run_data *run_data);
 
 #endif

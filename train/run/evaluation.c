@@ -1,4 +1,4 @@
-/* Scoring a network on a set of images. What was predicted is told from the logits, as the
+/* This file scores a network on a set of images. What was predicted is told from the logits, as the
  * score is, so that the confusion matrix adds up to it. */
 #include "evaluation.h"
 
@@ -7,7 +7,7 @@
 #include "files.h"
 #include "train/csv.h"
 
-/* The largest logit; of equal ones that of the lower class. */
+/* Returns the class with the largest logit, among equal ones the lower class. */
 static int32_t predicted_class(const float *logits, int classes) {
     int32_t best = 0;
     for (int32_t c = 1; c < classes; c++)
@@ -15,7 +15,7 @@ static int32_t predicted_class(const float *logits, int classes) {
     return best;
 }
 
-/* Keeps the worst ones, in order; of equal ones the earlier image comes first. */
+/* Keeps the worst mistakes, in order; among equal ones the earlier image comes first. */
 static void add_mistake(evaluation *e, const mistake *m) {
     int at = e->mistake_count;
     if (at == EVALUATION_MISTAKES) {

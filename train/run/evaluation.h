@@ -1,4 +1,4 @@
-/* A network scored on a set of images: the sums, the confusion matrix and the
+/* An evaluation is a network scored on a set of images: the sums, the confusion matrix and the
  * worst mistakes. */
 #ifndef FCNN_TRAIN_RUN_EVALUATION_H
 #define FCNN_TRAIN_RUN_EVALUATION_H
@@ -29,8 +29,8 @@ fcnn_status evaluation_run(fcnn_graph *graph, const run_data *data, const image_
                            int threads, const volatile int *interrupted, evaluation *evaluation);
 void evaluation_clear(evaluation *evaluation);
 
-/* Writes the confusion matrix as CSV: a header line of predicted classes, then a line a label.
- * It replaces an older file at once; FCNN_ERROR_IO names it. */
+/* Writes the confusion matrix as CSV: a header line of predicted classes, then a line for each
+ * label. It replaces an older file at once; FCNN_ERROR_IO names it. */
 fcnn_status evaluation_write_confusion(const evaluation *evaluation, const fcnn_dataset *dataset,
                                        const char *path);
 

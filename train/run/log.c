@@ -1,5 +1,5 @@
-/* log.csv: rows appended and cut; for the report and comparisons its columns are
- * found by their names, so that rows may gain others. */
+/* Rows of log.csv are appended and cut here; for the report and comparisons its columns are found
+ * by their names, so that rows may gain others. */
 #include "log.h"
 
 #include <errno.h>
@@ -15,19 +15,15 @@ static const char log_header[] =
     "epoch,step,train_loss,train_accuracy,val_loss,val_accuracy,seconds,images_per_second,"
     "val_top5,band_fraction,learning_rate\n";
 
-static fcnn_status log_error(const char *path, const char *action) {
-    return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be %s: %s", path, action, strerror(errno));
-}
-
 /* ---- Writing ---- */
 
 fcnn_status log_create(const char *folder) {
     char path[PATH_MAX];
     rundir_file(folder, RUNDIR_LOG, path);
     FILE *file = fopen(path, "w");
-    if (!file) return log_error(path, "created");
+    if (!file) return rundir_error(path, "created");
     bool good = fputs(log_header, file) >= 0;
-    if (fclose(file) || !good) return log_error(path, "written");
+    if (fclose(file) || !good) return rundir_error(path, "written");
     return FCNN_OK;
 }
 
@@ -39,13 +35,13 @@ fcnn_status log_append(const char *folder, const log_row *row) {
         snprintf(top5, sizeof top5, "%.6f", row->val_top5);
     }
     FILE *file = fopen(path, "a");
-    if (!file) return log_error(path, "opened");
+    if (!file) return rundir_error(path, "opened");
     bool good = fprintf(file, "%lld,%lld,%.6f,%.6f,%s,%.2f,%.1f,%s,%.9g,%.9g\n",
                         (long long)row->epoch, (long long)row->step, row->train_loss,
                         row->train_accuracy, validation, row->seconds, row->images_per_second, top5,
                         row->band_fraction, row->learning_rate) > 0;
     good = fflush(file) == 0 && fsync(fileno(file)) == 0 && good;
-    if (fclose(file) || !good) return log_error(path, "written");
+    if (fclose(file) || !good) return rundir_error(path, "written");
     return FCNN_OK;
 }
 
@@ -54,7 +50,7 @@ fcnn_status log_cut(const char *folder, int64_t epochs) {
     rundir_file(folder, RUNDIR_LOG, path);
     FILE *file = fopen(path, "r+");
     if (!file)
-        return epochs == 0 && errno == ENOENT ? log_create(folder) : log_error(path, "opened");
+        return epochs == 0 && errno == ENOENT ? log_create(folder) : rundir_error(path, "opened");
     int64_t kept = -1; /* the header */
     long end = 0;
     while (kept < epochs && fgets(line, sizeof line, file) && strchr(line, '\n')) {
@@ -155,7 +151,7 @@ static fcnn_status read_rows(reader *r, run_log *log) {
         FCNN_TRY(read_row(r, row));
         FCNN_TRY(append(log, row));
     }
-    if (ferror(r->file)) return log_error(r->path, "read");
+    if (ferror(r->file)) return rundir_error(r->path, "read");
     if (log->count) return FCNN_OK;
     return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: expected a row for each epoch, found none",
                            r->path);
@@ -166,7 +162,7 @@ fcnn_status run_log_read(const char *folder, run_log *log) {
     *log = (run_log){0};
     rundir_file(folder, RUNDIR_LOG, r.path);
     r.file = fopen(r.path, "r");
-    if (!r.file) return log_error(r.path, "read");
+    if (!r.file) return rundir_error(r.path, "read");
     fcnn_status status = read_rows(&r, log);
     fclose(r.file);
     free(r.line);

@@ -1,4 +1,4 @@
-/* log.csv of a run's folder: written a row an epoch, read by its columns' names. */
+/* log.csv of a run's folder gets a row after each epoch, and is read by its columns' names. */
 #ifndef FCNN_TRAIN_RUN_LOG_H
 #define FCNN_TRAIN_RUN_LOG_H
 

@@ -1,9 +1,21 @@
-/* The graphs of a run's phases. Two are there at once while one takes over from the other. */
+/* This file makes the graphs of a run's phases. Two are there at once while one takes over from the
+ * other. */
 #include "phases.h"
 
 #include "train/table.h"
 
-/* "bands 0.7, 1234 of 2345 input bins" */
+fcnn_graph_options phases_graph_options(const fcnn_config *config, int channels, int classes,
+                                        int batch) {
+    fcnn_optimizer optimizer = fcnn_optimizer_from_config(&config->sections[0], 1, 1);
+    return (fcnn_graph_options){.config = config,
+                                .channels = channels,
+                                .classes = classes,
+                                .batch = batch,
+                                .training = true,
+                                .moments = fcnn_optimizer_moments(optimizer.rule)};
+}
+
+/* Writes "bands 0.7, 1234 of 2345 input bins". */
 static void print_bands(FILE *out, double fraction, const fcnn_graph *graph,
                         const fcnn_graph *largest) {
     fprintf(out, "bands %g, %lld of %lld input bins", fraction,

@@ -1,5 +1,5 @@
-/* What a run writes into its folder and reads back: models, and checkpoints that
- * hold its position. */
+/* A run writes models into its folder, and checkpoints that hold its position, and reads them
+ * back. */
 #ifndef FCNN_TRAIN_RUN_POSITION_H
 #define FCNN_TRAIN_RUN_POSITION_H
 

@@ -1,4 +1,4 @@
-/* The run's folder. */
+/* This file makes and tests the run's folder. */
 #include "rundir.h"
 
 #include <dirent.h>
@@ -25,7 +25,7 @@ void rundir_file(const char *folder, const char *name, char *path) {
     snprintf(path, PATH_MAX, "%s/%s", folder, name);
 }
 
-static fcnn_status io_error(const char *path, const char *action) {
+fcnn_status rundir_error(const char *path, const char *action) {
     return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be %s: %s", path, action, strerror(errno));
 }
 
@@ -39,31 +39,32 @@ static bool holds_a_run(const char *folder) {
     return false;
 }
 
-static fcnn_status keep_old(const char *folder) {
+fcnn_status rundir_put_aside(const char *folder, const char *what) {
     char old[PATH_MAX], plain[PATH_MAX];
     snprintf(plain, sizeof plain, "%s", folder);
     size_t length = strlen(plain);
     while (length > 1 && plain[length - 1] == '/') plain[--length] = '\0';
+    if (access(plain, F_OK)) return FCNN_OK;
     for (int i = 1; i < 10000; i++) {
         if (i == 1)
             snprintf(old, sizeof old, "%.4000s.old", plain);
         else
             snprintf(old, sizeof old, "%.4000s.old.%d", plain, i);
         if (access(old, F_OK) == 0) continue;
-        if (rename(plain, old)) return io_error(plain, "renamed to keep the earlier run");
-        fprintf(stderr, "the earlier run is now in %s\n", old);
+        if (rename(plain, old)) return rundir_error(plain, "renamed to be kept");
+        fprintf(stderr, "the earlier %s is now in %s\n", what, old);
         return FCNN_OK;
     }
-    return fcnn_status_set(FCNN_ERROR_IO, "%s: too many earlier runs beside it", folder);
+    return fcnn_status_set(FCNN_ERROR_IO, "%s: too many earlier ones beside it", folder);
 }
 
 static fcnn_status test_writing(const char *folder, int64_t bytes) {
     char path[PATH_MAX];
     rundir_file(folder, "write-test.tmp", path);
     int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    if (file < 0) return io_error(path, "written");
+    if (file < 0) return rundir_error(path, "written");
     bool written = write(file, "fcnn\n", 5) == 5 && fsync(file) == 0;
-    fcnn_status status = written ? FCNN_OK : io_error(path, "written");
+    fcnn_status status = written ? FCNN_OK : rundir_error(path, "written");
     close(file);
     unlink(path);
     FCNN_TRY(status);
@@ -76,7 +77,7 @@ static fcnn_status test_writing(const char *folder, int64_t bytes) {
                            folder, (double)available / 1048576.0, (double)bytes / 1048576.0);
 }
 
-/* As fcnn_output names what it writes: NAME.tmp.NUMBER. */
+/* Returns whether a name is one that fcnn_output gives to what it writes: NAME.tmp.NUMBER. */
 static bool is_unfinished(const char *name) {
     const char *ending = strstr(name, ".tmp.");
     return ending && ending[5] && !ending[5 + strspn(ending + 5, "0123456789")];
@@ -91,7 +92,7 @@ void rundir_remove_leftovers(const char *folder) {
 }
 
 fcnn_status rundir_create(const char *folder, int64_t bytes) {
-    if (holds_a_run(folder)) FCNN_TRY(keep_old(folder));
+    if (holds_a_run(folder)) FCNN_TRY(rundir_put_aside(folder, "run"));
     FCNN_TRY(fcnn_folder_create(folder));
     return test_writing(folder, bytes);
 }

@@ -1,5 +1,5 @@
-/* The folder of a run: made and tested before the first step; an old run's is
- * kept under another name. */
+/* The folder of a run is made and tested before the first step; an old run's is kept under another
+ * name. */
 #ifndef FCNN_TRAIN_RUN_RUNDIR_H
 #define FCNN_TRAIN_RUN_RUNDIR_H
 
@@ -11,14 +11,22 @@
 #define RUNDIR_LOG        "log.csv"
 #define RUNDIR_CONFUSION  "confusion.csv"
 
-/* "runs/<prefix><name of the cfg>", the name without its folder and ending; into PATH_MAX bytes. */
+/* Writes "runs/<prefix><name of the cfg>", the name without its folder and ending, into PATH_MAX
+ * bytes. */
 void rundir_default(const char *prefix, const char *cfg, char *folder);
 
-/* Path of a file in the folder; into `path` of PATH_MAX bytes. */
+/* Writes the path of a file in the folder into `path` of PATH_MAX bytes. */
 void rundir_file(const char *folder, const char *name, char *path);
 
-/* A fresh run: creates the folder, with its parents; an earlier run's is renamed to
- * folder.old (or .old.2, ...). Checks that a file can be written and that `bytes` are free. */
+/* FCNN_ERROR_IO: "path: cannot be <action>: " and the reason, by errno. */
+fcnn_status rundir_error(const char *path, const char *action);
+
+/* Renames a folder, if it is there, to folder.old (or .old.2, ...), and says so: "the earlier
+ * <what> is now in ...". */
+fcnn_status rundir_put_aside(const char *folder, const char *what);
+
+/* Creates the folder of a fresh run, with its parents, after putting an earlier run's aside. Checks
+ * that a file can be written and that `bytes` are free. */
 fcnn_status rundir_create(const char *folder, int64_t bytes);
 
 /* Removes the unfinished files that a killed run left behind. */

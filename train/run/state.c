@@ -1,4 +1,4 @@
-/* Where a run stands with its patience. */
+/* This file tells where a run stands with its patience. */
 #include "state.h"
 
 #include <inttypes.h>

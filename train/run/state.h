@@ -1,11 +1,11 @@
-/* The state of a training run: what it was asked for, its graph, and how far it
- * has come. The trainer changes it; phases and position make and keep parts of it. */
+/* The state of a training run is what it was asked for, its graph, and how far it has come. The
+ * trainer changes it; phases and position make and keep parts of it. */
 #ifndef FCNN_TRAIN_RUN_STATE_H
 #define FCNN_TRAIN_RUN_STATE_H
 
 #include "evaluation.h"
 
-/* Seconds of the run so far, by what they went to; resumed runs count from the resumption. */
+/* Seconds of the run so far, by what they went to. Resumed runs count from the resumption. */
 typedef struct {
     double input;  /* waiting for the loader */
     double train;  /* forward and backward */
@@ -42,7 +42,7 @@ typedef struct trainer {
     fcnn_graph *graph;    /* of the current phase */
     fcnn_optimizer optimizer;
     int64_t epochs, steps_per_epoch;
-    /* Position: complete epochs, steps of the current one, and its sums so far. */
+    /* The position: complete epochs, steps of the current one, and its sums so far. */
     int64_t epoch, epoch_step;
     fcnn_score score;
     double seconds;
@@ -50,17 +50,17 @@ typedef struct trainer {
     double best_loss;     /* of that epoch: among equal accuracies the lower loss is better */
     int64_t best_epoch;
     int64_t since_best; /* validations since then */
-    /* Of this process alone: */
+    /* A resumed run begins without these: */
     evaluation validation; /* the last one; without images before it */
     run_phases phases;
 } trainer;
 
-/* The cfg's [net]. */
+/* Returns the cfg's [net]. */
 const fcnn_section *trainer_net(const trainer *t);
 
-/* Whether patience ended the run. */
+/* Returns whether patience ended the run. */
 bool trainer_stopped(const trainer *t);
-/* "stopped after epoch 7 of 20: 3 validations without ...": where and why it did. */
+/* Writes "stopped after epoch 7 of 20: 3 validations without ...": where and why it did. */
 void trainer_describe_stop(const trainer *t, char *text, size_t bytes);
 
 #endif

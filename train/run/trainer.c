@@ -1,6 +1,5 @@
-/* The training loop. At the end of an epoch: validate, save the model, log the
- * row, write the checkpoint; a run killed in between repeats the epoch and gets
- * the same bits. */
+/* This is the training loop. At the end of an epoch it validates, saves the model, logs the row and
+ * writes the checkpoint; a run killed in between repeats the epoch and gets the same bits. */
 #include "trainer.h"
 
 #include <inttypes.h>
@@ -23,7 +22,7 @@ static fcnn_status check_patience(const trainer *t) {
                              "--val-fraction");
 }
 
-/* What leaves on one side enters on the other: more than once around is a mistake. */
+/* Refuses shifts of more than a whole map: what leaves on one side enters on the other. */
 static fcnn_status check_shift(const trainer *t) {
     int side = fcnn_graph_node_output(t->options.largest, 0)->size;
     double shift = fcnn_section_real(trainer_net(t), "augment_shift");
@@ -84,12 +83,12 @@ fcnn_status trainer_resume(trainer *t) {
 
 /* Adds the time since *started to a phase's; the next one starts now. */
 static void count_time(double *phase, double *started) {
-    double now = progress_now();
+    double now = fcnn_seconds();
     *phase += now - *started;
     *started = now;
 }
 
-/* Asking an asynchronous device for the score makes it wait: every so many steps. */
+/* An asynchronous device is asked for the score every so many steps, because it then waits. */
 enum { SCORE_STEPS = 16 };
 
 static bool score_is_due(const trainer *t) {
@@ -98,7 +97,7 @@ static bool score_is_due(const trainer *t) {
            step == t->steps_per_epoch;
 }
 
-/* Adds what was scored since the last time; *finite: whether its loss is. */
+/* Adds what was scored since the last time, and tells whether its loss is finite. */
 static fcnn_status take_score(trainer *t, bool *finite) {
     fcnn_score score = {0};
     FCNN_TRY(fcnn_graph_take_score(t->graph, &score));
@@ -107,7 +106,7 @@ static fcnn_status take_score(trainer *t, bool *finite) {
     return FCNN_OK;
 }
 
-/* Every gradient of a batch. */
+/* Computes every gradient of a batch, part after part. */
 static fcnn_status train_parts(trainer *t, const fcnn_batch *batch, uint64_t seed, int64_t step) {
     int images = batch->count / t->options.parts;
     for (int part = 0; part < t->options.parts; part++) {
@@ -122,7 +121,7 @@ static fcnn_status train_parts(trainer *t, const fcnn_batch *batch, uint64_t see
     return FCNN_OK;
 }
 
-/* After an interruption: the scores of the steps since they were last asked for. */
+/* Takes the scores of the steps since they were last asked for, after an interruption. */
 static fcnn_status settle_score(trainer *t) {
     bool finite;
     FCNN_TRY(take_score(t, &finite));
@@ -136,7 +135,7 @@ static fcnn_status settle_score(trainer *t) {
 static fcnn_status train_batch(trainer *t, const fcnn_batch *batch) {
     uint64_t seed = (uint64_t)fcnn_section_int(trainer_net(t), "seed");
     int64_t step = t->epoch * t->steps_per_epoch + t->epoch_step;
-    double started = progress_now();
+    double started = fcnn_seconds();
     fcnn_status status = train_parts(t, batch, seed, step);
     count_time(&t->phases.train, &started);
     if (!status) status = fcnn_optimizer_step(&t->optimizer, t->graph, step, NULL);
@@ -148,7 +147,7 @@ static fcnn_status train_batch(trainer *t, const fcnn_batch *batch) {
 }
 
 static void describe(const trainer *t, double started, double before, char *text, size_t bytes) {
-    double seconds = before + progress_now() - started;
+    double seconds = before + fcnn_seconds() - started;
     double images = (double)t->score.images;
     if (images == 0) { /* not asked for yet */
         *text = '\0';
@@ -168,7 +167,7 @@ static fcnn_status train_epoch(trainer *t, fcnn_loader *loader) {
     fcnn_status status = fcnn_loader_start(loader, t->epoch, t->epoch_step);
     while (!status && !*t->options.interrupted) {
         const fcnn_batch *batch;
-        double waited = progress_now();
+        double waited = fcnn_seconds();
         status = fcnn_loader_next(loader, &batch);
         count_time(&t->phases.input, &waited);
         if (status || !batch) break;
@@ -181,7 +180,7 @@ static fcnn_status train_epoch(trainer *t, fcnn_loader *loader) {
         }
     }
     if (!status && *t->options.interrupted) status = settle_score(t);
-    t->seconds = before + progress_now() - started;
+    t->seconds = before + fcnn_seconds() - started;
     progress_clear(&bar);
     return status;
 }
@@ -240,7 +239,7 @@ static log_row make_row(const trainer *t, bool validated) {
                                       fcnn_schedule_factor(&t->optimizer.schedule, step - 1)};
 }
 
-/* Where the validation may choose: the best epoch so far, and how long ago it was. */
+/* Keeps the best epoch so far where the validation may choose, and counts how long ago it was. */
 static fcnn_status keep_best(trainer *t, double accuracy, double loss) {
     if (!t->run_data->may_choose) return FCNN_OK;
     bool tied = accuracy == t->best_accuracy;
@@ -268,7 +267,7 @@ static fcnn_status save_epoch(trainer *t, const log_row *row) {
 }
 
 void trainer_report(trainer *t) {
-    double started = progress_now();
+    double started = fcnn_seconds();
     if (t->options.report(t))
         fprintf(stderr, "warning: the report could not be written: %s\n", fcnn_status_message());
     count_time(&t->phases.saving, &started);
@@ -277,7 +276,7 @@ void trainer_report(trainer *t) {
 /* Validates and saves; the position then is the start of the next epoch. */
 static fcnn_status end_epoch(trainer *t) {
     bool validated;
-    double started = progress_now();
+    double started = fcnn_seconds();
     fcnn_status status = validate(t, &validated);
     count_time(&t->phases.validation, &started);
     if (status || *t->options.interrupted) return status;
@@ -320,7 +319,7 @@ static fcnn_status run_epochs(trainer *t, fcnn_loader *loader, bool *finished) {
     return FCNN_OK;
 }
 
-/* What training images are augmented by; false where nothing is asked for. */
+/* Sets what training images are augmented by; returns false where nothing is asked for. */
 static bool augmentation(const trainer *t, fcnn_augmentation_ranges *ranges) {
     const fcnn_section *net = trainer_net(t);
     const fcnn_graph *largest = t->options.largest;

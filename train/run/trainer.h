@@ -1,5 +1,5 @@
-/* The training loop: steps, epochs, validation, early stopping, phases of growing
- * bands, checkpoints, resume. */
+/* The trainer runs the training loop: steps, epochs, validation, early stopping, phases of growing
+ * bands, checkpoints, and what a resumed run needs. */
 #ifndef FCNN_TRAIN_RUN_TRAINER_H
 #define FCNN_TRAIN_RUN_TRAINER_H
 
@@ -12,14 +12,14 @@ void trainer_destroy(trainer *t);
 
 /* Makes the first phase's graph, with its initial parameters. */
 fcnn_status trainer_start(trainer *t);
-/* Or continues from folder/checkpoint.safetensors: parameters, moments, position, log. */
+/* Continues from folder/checkpoint.safetensors instead: parameters, moments, position, log. */
 fcnn_status trainer_resume(trainer *t);
 
 /* Trains to the last epoch, or until patience ends it. *finished is false where it was
  * interrupted: a checkpoint has been written then. */
 fcnn_status trainer_run(trainer *t, bool *finished);
 
-/* The report with what is known by now; a failure is a warning. */
+/* Writes the report with what is known by now; a failure is a warning. */
 void trainer_report(trainer *t);
 
 #endif
