@@ -122,7 +122,7 @@ static fcnn_status check_sides(const char *path, int64_t width, int64_t height) 
 }
 
 static fcnn_status check_header(source *s, const char *path, shape *found) {
-    /* Of a PNG that is too large, stb says no more than that it is none. */
+    /* stb says of a PNG that is too large no more than that it is none. */
     bool png = get_number(s->file, 4) == 0x89504e47;
     bool header = png && !fseek(s->file, 12, SEEK_SET) && get_number(s->file, 4) == 0x49484452;
     int64_t width = get_number(s->file, 4), height = get_number(s->file, 4);

@@ -21,7 +21,7 @@ extern "C" {
 
 typedef struct fcnn_backend fcnn_backend;
 
-/* Of products on a GPU; the CPU always computes in float32. */
+/* How products on a GPU round; the CPU always computes in float32. */
 typedef enum {
     FCNN_PRECISION_FP32,
     FCNN_PRECISION_TF32 /* operands rounded to 10 bits of mantissa, sums in float32 */

@@ -87,7 +87,7 @@ static fcnn_status finish(fcnn_graph *graph, fcnn_status status, fcnn_phase phas
     fcnn_profile *profile = graph->profile;
     if (profile && !status) status = device->backend->synchronize(device);
     work->seconds = fcnn_seconds() - work->seconds;
-    /* Of an operation that only queues work, the time of its call tells nothing. */
+    /* The time of a call tells nothing where the call only queues work. */
     if (graph->clock && (profile || !device->backend->asynchronous)) *graph->clock += work->seconds;
     if (!profile) return status;
     count(&profile->phases[phase], work);

@@ -78,8 +78,8 @@ fcnn_status fcnn_dataset_check_image(fcnn_dataset *dataset, fcnn_split split, in
                            dataset->channels, image->channels);
 }
 
-/* Of one image, from what the data set keeps of it or from its pixels. One that cannot be
- * decoded has no pixels here: the loader will replace it. */
+/* Takes the sums of one image from what the data set keeps of it, or from its pixels. One that
+ * cannot be decoded has no pixels here: the loader will replace it. */
 static fcnn_status sums_of(fcnn_dataset *dataset, fcnn_split split, int64_t index,
                            fcnn_image_sums *sums) {
     fcnn_status status = FCNN_ERROR_UNSUPPORTED;

@@ -110,7 +110,7 @@ FCNN_INLINE float fcnn_logits_largest(const float *logits, int64_t step, int cla
     return most;
 }
 
-/* Of a batch, before anything is computed. */
+/* Checks the labels of a batch before anything is computed. */
 static inline fcnn_status fcnn_labels_check(const int32_t *labels, int images, int classes) {
     for (int n = 0; n < images; n++)
         if (labels[n] < 0 || labels[n] >= classes)

@@ -64,7 +64,7 @@ typedef struct {
     void *storage; /* freed with free() by fcnn_image_clear; NULL where borrowed */
 } fcnn_image;
 
-/* Of pixel / 255, per channel, over the training images. */
+/* The mean and deviation of pixel / 255, per channel, over the training images. */
 typedef struct {
     int channels;
     float mean[FCNN_IMAGE_CHANNELS_MAX];

@@ -2,7 +2,7 @@
  * inline functions that a backend's kernels call in their loops, listed in two
  * tables (X-macros) from which enums, names, kernels and tests are made.
  * To add an activation, write its two functions and its row: see "Write your
- * own activation" in the README. */
+ * own activation" in DESIGN.md. */
 #ifndef FCNN_RULES_H
 #define FCNN_RULES_H
 

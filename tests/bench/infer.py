@@ -3,7 +3,7 @@
 
 Usage: infer.py MODEL|CFG[,SECTION.KEY=VALUE...] [--batch N,...] [options]; --help lists them. Of a
 CFG a spectral model is made first, by a step of fcnn-train on synthetic images. The figures of the
-README, for which the folder of --work needs 4 GB:
+RESULTS.md, for which the folder of --work needs 4 GB:
 
     tests/bench/infer.py models/alexnet-512.cfg --batch 32,1
 

@@ -2,7 +2,7 @@
 """Measures training steps of cfgs against the same spatial networks in PyTorch; a Markdown table.
 
 Usage: step.py CFG[,SECTION.KEY=VALUE...]... [--batch N,...] [options]; --help lists them. An
-override of section[*] is one of every section of the name. The figures of the README:
+override of section[*] is one of every section of the name. The figures of RESULTS.md:
 
     tests/bench/step.py models/alexnet-512.cfg models/alexnet-512-lean.cfg --batch 32,128 \\
         "models/alexnet-512.cfg,conv[*].activation=relu,conv[*].grid=auto" \\
