@@ -18,9 +18,9 @@ struct fcnn_archive {
     fcnn_stream member; /* the current file; first, as read_member casts it to this struct */
     fcnn_stream file;   /* the archive itself */
     struct archive *reader;
-    const char *name;   /* of the current file; NULL before the first and behind the last */
-    locale_t utf8;      /* 0 where the system has none */
-    fcnn_status status; /* of reading `file`; its message is this thread's */
+    const char *name;   /* the current file's; NULL before the first and behind the last */
+    locale_t utf8;      /* 0 where the system has no such locale */
+    fcnn_status status; /* what became of reading `file`; this thread has its message */
     unsigned char block[BLOCK_BYTES];
 };
 
@@ -28,17 +28,18 @@ struct fcnn_archive {
 
 static la_ssize_t read_block(struct archive *reader, void *user, const void **block) {
     fcnn_archive *archive = user;
-    size_t found;
+    size_t found = 0;
     (void)reader;
     *block = archive->block;
-    archive->status = fcnn_stream_read(&archive->file, archive->block, BLOCK_BYTES, &found);
+    if (!archive->status)
+        archive->status = fcnn_stream_read(&archive->file, archive->block, BLOCK_BYTES, &found);
     if (!archive->status && !found && archive->file.end)
         archive->status = fcnn_status_set(FCNN_ERROR_FORMAT, "%s: truncated: %s",
                                           archive->file.path, archive->file.end);
     return archive->status ? ARCHIVE_FATAL : (la_ssize_t)found;
 }
 
-/* A zip has its table of contents at its end. */
+/* libarchive seeks in a zip, which has its table of contents at its end. */
 static la_int64_t seek(struct archive *reader, void *user, la_int64_t offset, int whence) {
     fcnn_archive *archive = user;
     struct stat info = {.st_size = 0};
@@ -90,22 +91,19 @@ static bool is_usable(struct archive *reader, int result) {
     return result == ARCHIVE_OK || (result == ARCHIVE_WARN && archive_errno(reader) == EILSEQ);
 }
 
-static bool is_regular(struct archive_entry *entry) {
-    return archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry);
-}
-
 fcnn_status fcnn_archive_next(fcnn_archive *archive, const char **name, uint64_t *size) {
     struct archive_entry *entry;
     int result;
     *name = NULL;
     do {
         FCNN_TRY(finish_member(archive));
-        locale_t before = archive->utf8 ? uselocale(archive->utf8) : (locale_t)0;
+        locale_t before = uselocale(archive->utf8);
         result = archive_read_next_header(archive->reader, &entry);
         bool usable = is_usable(archive->reader, result);
         archive->name = usable ? archive_entry_pathname(entry) : NULL;
-        if (before) uselocale(before);
-    } while (archive->name && !is_regular(entry));
+        uselocale(before);
+    } while (archive->name &&
+             (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry)));
     if (archive->status || (!archive->name && result != ARCHIVE_EOF)) return failure(archive);
     *name = archive->name;
     if (*name) *size = (uint64_t)archive_entry_size(entry);
@@ -116,7 +114,8 @@ fcnn_stream *fcnn_archive_file(fcnn_archive *archive) { return &archive->member;
 
 /* ---- Opening ---- */
 
-/* Formats and filters that would run another program or open other files are left out. */
+/* libarchive has formats and filters that would run other programs or open other files: only
+ * these are allowed. */
 static fcnn_status start(fcnn_archive *archive) {
     struct archive *reader = archive->reader = archive_read_new();
     if (!reader) return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", archive->file.path);
@@ -149,7 +148,7 @@ fcnn_status fcnn_archive_open(const char *path, fcnn_archive **out) {
 }
 
 void fcnn_archive_close(fcnn_archive *archive) {
-    if (archive->reader) archive_read_free(archive->reader);
+    archive_read_free(archive->reader);
     if (archive->utf8) freelocale(archive->utf8);
     fcnn_stream_close(&archive->file);
     free(archive);

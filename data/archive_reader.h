@@ -8,15 +8,16 @@
 
 typedef struct fcnn_archive fcnn_archive;
 
-/* FCNN_ERROR_FORMAT, here and below, where it is no such archive or is damaged. */
+/* Opens an archive. What is no such archive, or is damaged, gives FCNN_ERROR_FORMAT here or below.
+ */
 fcnn_status fcnn_archive_open(const char *path, fcnn_archive **archive);
 void fcnn_archive_close(fcnn_archive *archive);
 
-/* Goes to the next regular file. `name` is its path inside the archive, valid until the next call;
- * NULL behind the last file, and checksums of what was read have then been compared. */
+/* Goes to the next regular file. `name` is its path inside the archive, valid until the next call.
+ * Behind the last file it is NULL, and all checksums that the archive has have been compared. */
 fcnn_status fcnn_archive_next(fcnn_archive *archive, const char **name, uint64_t *size);
 
-/* The current file's bytes. */
+/* Gives the current file's bytes. */
 fcnn_stream *fcnn_archive_file(fcnn_archive *archive);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "archive_reader.h"
 #include "names.h"
@@ -28,8 +29,8 @@ enum {
 
 typedef struct {
     const char *title, *folder, *names_file;
-    int labels, classes; /* label bytes a record, the class last */
-    const char *names;   /* where the names' file is missing; NULL: "class 0", ... */
+    int labels, classes; /* a record has so many label bytes, the class last */
+    const char *names;   /* used where the file is missing; NULL: "class 0", ... */
 } kind;
 
 static const kind kinds[] = {
@@ -38,7 +39,7 @@ static const kind kinds[] = {
     {"CIFAR-100", "cifar-100-binary", "fine_label_names.txt", 2, 100, NULL},
 };
 
-/* The files of both, a split's in the order of its images. */
+/* The table lists a split's files in the order of its images. */
 static const struct {
     const char *name;
     const kind *kind;
@@ -96,7 +97,7 @@ static fcnn_status check_size(const kind *k, const char *path, const char *name,
     return FCNN_OK;
 }
 
-/* The records of a file of `bytes` bytes, in memory that doubles as they arrive. */
+/* Reads a file of `bytes` bytes into memory that doubles as the records arrive. */
 static fcnn_status read_batch(fcnn_stream *stream, const kind *k, const char *name, uint64_t bytes,
                               batch *b) {
     uint8_t record[LABELS_MAX + IMAGE_BYTES];
@@ -162,15 +163,10 @@ static fcnn_status read_file(cifar_set *set, fcnn_stream *stream, const char *na
 
 /* ---- A folder, or an archive ---- */
 
-static bool has_file(const char *folder, const char *sub, int i) {
-    char path[FCNN_PATH_BYTES];
-    struct stat info;
-    return !fcnn_path_join(path, folder, sub, known[i].name) && !stat(path, &info);
-}
-
 static bool has_files(const char *folder, const char *sub) {
+    char path[FCNN_PATH_BYTES];
     for (int i = 0; i < FILES; i++)
-        if (has_file(folder, sub, i)) return true;
+        if (!fcnn_path_join(path, folder, sub, known[i].name) && !access(path, F_OK)) return true;
     return false;
 }
 
@@ -313,9 +309,9 @@ static void close_set(fcnn_dataset *dataset) {
 
 static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **dataset) {
     (void)seed;
-    *dataset = NULL;
     cifar_set *set = calloc(1, sizeof *set);
     if (!set) return no_memory(spec);
+    *dataset = &set->base;
     set->base = (fcnn_dataset){.channels = 3,
                                .class_names = (const char *const *)set->names.names,
                                .held_out_is_test = true,
@@ -323,12 +319,7 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
                                .read = read_image,
                                .describe = fcnn_describe_number,
                                .close = close_set};
-    fcnn_status status = load_set(set, spec);
-    if (status)
-        close_set(&set->base);
-    else
-        *dataset = &set->base;
-    return status;
+    return load_set(set, spec);
 }
 
 static bool is_archive(const char *path) {

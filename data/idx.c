@@ -53,7 +53,7 @@ static uint32_t big_endian(const uint8_t *b) {
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-/* "4294967295 x 28 x 28" */
+/* Writes the sizes as "4294967295 x 28 x 28". */
 static const char *sizes_text(const idx_file *file, char text[64]) {
     size_t used = 0;
     for (int i = 0; i < file->dimensions; i++)
@@ -101,7 +101,7 @@ static fcnn_status check_sizes(idx_file *file) {
     return FCNN_OK;
 }
 
-/* The bytes behind the header, in memory that doubles as they arrive. */
+/* Reads the bytes behind the header into memory that doubles as they arrive. */
 static fcnn_status read_body(idx_file *file, uint8_t **data) {
     size_t found = 0, room = 0;
     while (found < file->bytes) {
@@ -149,7 +149,6 @@ static bool find_file(const char *folder, const char *prefix, bool images,
 
 static fcnn_status load_file(const char *folder, const char *prefix, bool images, idx_file *file,
                              uint8_t **data) {
-    *data = NULL;
     if (!find_file(folder, prefix, images, file->path))
         return fcnn_status_set(
             FCNN_ERROR_IO, "%s: expected the file %s-%s, plain or .gz; it is missing", folder,
@@ -161,10 +160,6 @@ static fcnn_status load_file(const char *folder, const char *prefix, bool images
     if (!status) status = check_sizes(file);
     if (!status) status = read_body(file, data);
     fcnn_stream_close(&file->stream);
-    if (status) {
-        free(*data);
-        *data = NULL;
-    }
     return status;
 }
 
@@ -182,19 +177,17 @@ static fcnn_status load_labels(const char *folder, const char *prefix, idx_file 
                                idx_split *split) {
     char images_path[FCNN_PATH_BYTES];
     memcpy(images_path, file->path, sizeof images_path);
-    uint8_t *labels;
+    uint8_t *labels = NULL;
     fcnn_status status = load_file(folder, prefix, false, file, &labels);
-    if (status) return status;
-    if ((int64_t)file->sizes[0] != split->count)
+    if (!status && (int64_t)file->sizes[0] != split->count)
         status = fcnn_status_set(FCNN_ERROR_FORMAT, "%s: %u labels for the %lld images of %s",
                                  file->path, file->sizes[0], (long long)split->count, images_path);
-    else if (!(split->labels = malloc(file->bytes * sizeof *split->labels)))
+    if (!status && !(split->labels = malloc(file->bytes * sizeof *split->labels)))
         status = no_memory(file->path);
-    else
-        for (size_t i = 0; i < file->bytes; i++) {
-            split->labels[i] = labels[i];
-            if (labels[i] > split->largest_label) split->largest_label = labels[i];
-        }
+    for (size_t i = 0; !status && i < file->bytes; i++) {
+        split->labels[i] = labels[i];
+        if (labels[i] > split->largest_label) split->largest_label = labels[i];
+    }
     free(labels);
     return status;
 }
@@ -210,7 +203,7 @@ static fcnn_status load_split(const char *folder, const char *prefix, idx_split 
 
 /* ---- Class names ---- */
 
-/* classes.txt where there is one, else "0", "1", ... up to the largest label. */
+/* Takes the names from classes.txt where there is one; else they are the labels, "0", "1", ... */
 static fcnn_status folder_names(idx_set *set, const char *folder) {
     char path[FCNN_PATH_BYTES];
     FCNN_TRY(fcnn_path_join(path, folder, "classes.txt", ""));
@@ -285,7 +278,6 @@ static fcnn_status load_set(idx_set *set, const char *folder, bool fashion) {
 
 static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **dataset) {
     (void)seed;
-    *dataset = NULL;
     bool fashion = !strcmp(spec, "fashion-mnist");
     const char *folder = spec, *given = getenv("FCNN_FASHION_MNIST");
     if (fashion) folder = given && *given ? given : "/usr/share/datasets/fashion-mnist";
@@ -297,18 +289,14 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
                                folder);
     idx_set *set = calloc(1, sizeof *set);
     if (!set) return no_memory(folder);
+    *dataset = &set->base;
     set->base = (fcnn_dataset){.class_names = (const char *const *)set->names.names,
                                .held_out_is_test = true,
                                .fingerprint = FCNN_FINGERPRINT,
                                .read = read_image,
                                .describe = fcnn_describe_number,
                                .close = close_set};
-    fcnn_status status = load_set(set, folder, fashion);
-    if (status)
-        close_set(&set->base);
-    else
-        *dataset = &set->base;
-    return status;
+    return load_set(set, folder, fashion);
 }
 
 /* Any of the four files tells an idx folder; what is missing is then said by name. */

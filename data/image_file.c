@@ -23,7 +23,7 @@
 #define STBI_NO_LINEAR
 #define STBI_FAILURE_USERMSG
 #if defined(__GNUC__)
-/* Reported where the file ends, so not within the push and pop below. */
+/* gcc reports unused functions where the file ends, so not within the push and pop below. */
 #pragma GCC diagnostic ignored "-Wunused-function"
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-but-set-variable"
@@ -63,7 +63,7 @@ static int source_at_end(void *user) {
     return c == EOF;
 }
 
-/* The big-endian number in the next two or four bytes; 0 behind the end. */
+/* Reads the big-endian number in the next two or four bytes; behind the end it is 0. */
 static uint32_t get_number(FILE *file, int bytes) {
     uint32_t number = 0;
     for (int i = 0; i < bytes; i++) {
@@ -96,7 +96,7 @@ static fcnn_status truncated(const char *path) {
                            path);
 }
 
-/* Why stb gave up, the file's own errors first. */
+/* Says why stb gave up: errors of the file come before what stb thinks of its bytes. */
 static fcnn_status source_failure(const source *s, const char *path) {
     if (s->error)
         return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be read: %s", path, strerror(s->error));
@@ -122,7 +122,7 @@ static fcnn_status check_sides(const char *path, int64_t width, int64_t height) 
 }
 
 static fcnn_status check_header(source *s, const char *path, shape *found) {
-    /* stb says of a PNG that is too large no more than that it is none. */
+    /* stb calls a PNG that is too large no PNG, so its sides are checked before. */
     bool png = get_number(s->file, 4) == 0x89504e47;
     bool header = png && !fseek(s->file, 12, SEEK_SET) && get_number(s->file, 4) == 0x49484452;
     int64_t width = get_number(s->file, 4), height = get_number(s->file, 4);
@@ -136,7 +136,7 @@ static fcnn_status check_header(source *s, const char *path, shape *found) {
 
 /* ---- JPEG ---- */
 
-/* The next marker, whether among segments or at the end of a scan, or EOF. */
+/* Finds the next marker, whether among segments or at the end of a scan, or EOF. */
 static int next_marker(FILE *file) {
     for (;;) {
         int c;
@@ -148,7 +148,7 @@ static int next_marker(FILE *file) {
     }
 }
 
-/* The tables of one DHT segment: a class byte, 16 counts, as many codes each. */
+/* Reads the tables of one DHT segment: each is a class byte, 16 counts and as many codes. */
 static bool tables_fit(FILE *file, int left) {
     while (left > 0) {
         int codes = 0;

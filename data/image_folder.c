@@ -34,7 +34,7 @@ typedef struct {
     folder_split splits[FCNN_SPLIT_COUNT];
     char **classes;
     int64_t image_files, bad_files;
-    int64_t class_folders; /* of the split that is being scanned */
+    int64_t class_folders; /* how many the split being scanned has */
 } folder_set;
 
 static fcnn_status no_memory(const folder_set *set) {
@@ -98,8 +98,13 @@ static fcnn_status add_image(folder_set *set, folder_split *split, const char *p
 
 /* Notes a file or folder that is left out; this thread's message says why. */
 static fcnn_status leave_out(folder_set *set) {
-    fcnn_status_set(FCNN_ERROR_FORMAT, "%s (left out)", fcnn_status_message());
+    fcnn_status_record("%s (left out)", fcnn_status_message());
     return fcnn_problems_add(&set->base.problems);
+}
+
+static fcnn_status leave_out_as(folder_set *set, const char *path, const char *what) {
+    fcnn_status_record("%s: %s", path, what);
+    return leave_out(set);
 }
 
 static const char *first_problem(const folder_set *set) {
@@ -119,14 +124,9 @@ static fcnn_status scan_file(folder_set *set, folder_split *split, const char *b
     char path[FCNN_PATH_BYTES], relative[FCNN_PATH_BYTES];
     FCNN_TRY(fcnn_path_join(path, set->root, below, name));
     FCNN_TRY(fcnn_path_join(relative, below, name, ""));
-    if (fcnn_path_is_folder(path)) {
-        fcnn_status_set(FCNN_ERROR_FORMAT, "%s: a folder inside a class folder", path);
-        return leave_out(set);
-    }
-    if (!has_image_extension(name)) {
-        fcnn_status_set(FCNN_ERROR_FORMAT, "%s: not named .jpg, .jpeg, .png, .bmp or .gif", path);
-        return leave_out(set);
-    }
+    if (fcnn_path_is_folder(path)) return leave_out_as(set, path, "a folder inside a class folder");
+    if (!has_image_extension(name))
+        return leave_out_as(set, path, "not named .jpg, .jpeg, .png, .bmp or .gif");
     set->image_files++;
     int height, width;
     fcnn_status status = fcnn_image_probe(path, &height, &width);
@@ -136,15 +136,14 @@ static fcnn_status scan_file(folder_set *set, folder_split *split, const char *b
         return leave_out(set);
     }
     if (height == 1 && width == 1) {
-        fcnn_status_set(FCNN_ERROR_FORMAT,
-                        "%s: 1x1 pixels: used, though only its mean colour enters", path);
+        fcnn_status_record("%s: 1x1 pixels: used, though only its mean colour enters", path);
         FCNN_TRY(fcnn_problems_add(&set->base.problems));
     }
     set->base.fingerprint = fcnn_fingerprint_file(set->base.fingerprint, relative, path);
     return add_image(set, split, relative, label);
 }
 
-/* The files of a class folder; one without a usable image is a problem. */
+/* Adds the files of a class folder. A folder without a usable image is a problem. */
 static fcnn_status scan_class(folder_set *set, folder_split *split, const char *below,
                               int32_t label) {
     char path[FCNN_PATH_BYTES];
@@ -155,10 +154,8 @@ static fcnn_status scan_class(folder_set *set, folder_split *split, const char *
     fcnn_status status = FCNN_OK;
     for (int i = 0; i < list.count && !status; i++)
         status = scan_file(set, split, below, list.entries[i]->d_name, label);
-    if (!status && split->count == before) {
-        fcnn_status_set(FCNN_ERROR_FORMAT, "%s: a class folder without a usable image", path);
-        status = leave_out(set);
-    }
+    if (!status && split->count == before)
+        status = leave_out_as(set, path, "a class folder without a usable image");
     list_free(&list);
     return status;
 }
@@ -167,13 +164,9 @@ static fcnn_status add_class(folder_set *set, const char *name, int32_t *label) 
     if (set->base.classes == CLASSES_MAX)
         return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: more than %d classes", set->root,
                                CLASSES_MAX);
-    if ((set->base.classes & (set->base.classes - 1)) == 0) {
-        size_t room = set->base.classes ? 2 * (size_t)set->base.classes : 1;
-        char **grown = realloc(set->classes, room * sizeof *grown);
-        if (!grown) return no_memory(set);
-        set->classes = grown;
-    }
-    char *copy = strdup(name);
+    char **grown = realloc(set->classes, ((size_t)set->base.classes + 1) * sizeof *grown);
+    if (grown) set->classes = grown;
+    char *copy = grown ? strdup(name) : NULL;
     if (!copy) return no_memory(set);
     *label = set->base.classes;
     set->classes[set->base.classes++] = copy;
@@ -182,7 +175,7 @@ static fcnn_status add_class(folder_set *set, const char *name, int32_t *label) 
 
 static int by_name(const void *key, const void *item) { return strcmp(key, *(char *const *)item); }
 
-/* The folder of a class in the training set, which ends without the class if it has no image. */
+/* Adds a class of the training set; a class without a usable image is taken away again. */
 static fcnn_status scan_training_class(folder_set *set, const char *below, const char *name) {
     folder_split *split = &set->splits[FCNN_SPLIT_TRAIN];
     int64_t before = split->count;
@@ -199,31 +192,28 @@ static fcnn_status scan_held_out_class(folder_set *set, const char *below, const
                                                sizeof *found, by_name)
                                      : NULL;
     if (!found) {
-        fcnn_status_set(FCNN_ERROR_FORMAT,
-                        "%s: the class '%s' is not among the %d of the training set", path, name,
-                        set->base.classes);
+        fcnn_status_record("%s: the class '%s' is not among the %d of the training set", path, name,
+                           set->base.classes);
         return leave_out(set);
     }
     return scan_class(set, &set->splits[FCNN_SPLIT_HELD_OUT], below,
                       (int32_t)(found - set->classes));
 }
 
-/* One entry of DIR, DIR/train or DIR/val: a class, or a stray file. */
+/* Adds one entry of DIR, DIR/train or DIR/val, which is a class or a stray file. */
 static fcnn_status scan_entry(folder_set *set, fcnn_split split, const char *below,
                               const char *name) {
     char path[FCNN_PATH_BYTES], relative[FCNN_PATH_BYTES];
     FCNN_TRY(fcnn_path_join(path, set->root, below, name));
     FCNN_TRY(fcnn_path_join(relative, below, name, ""));
-    if (!fcnn_path_is_folder(path)) {
-        fcnn_status_set(FCNN_ERROR_FORMAT, "%s: a file outside the class folders", path);
-        return leave_out(set);
-    }
+    if (!fcnn_path_is_folder(path))
+        return leave_out_as(set, path, "a file outside the class folders");
     set->class_folders++;
     return split == FCNN_SPLIT_TRAIN ? scan_training_class(set, relative, name)
                                      : scan_held_out_class(set, relative, name, path);
 }
 
-/* Why a split is empty. */
+/* Says why a split is empty. */
 static fcnn_status nothing_usable(const folder_set *set, const char *path, int64_t files) {
     if (!set->class_folders)
         return fcnn_status_set(FCNN_ERROR_FORMAT,
@@ -250,8 +240,7 @@ static fcnn_status scan_split(folder_set *set, fcnn_split split, const char *bel
     list_free(&list);
     if (status || set->splits[split].count) return status;
     if (split == FCNN_SPLIT_TRAIN) return nothing_usable(set, path, set->image_files - files);
-    fcnn_status_set(FCNN_ERROR_FORMAT, "%s: a folder without a usable image", path);
-    return leave_out(set);
+    return leave_out_as(set, path, "a folder without a usable image");
 }
 
 static bool has_folder(const folder_set *set, const char *name) {
@@ -329,31 +318,28 @@ static fcnn_status make_names_printable(folder_set *set) {
 
 static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **dataset) {
     (void)seed;
-    *dataset = NULL;
     folder_set *set = calloc(1, sizeof *set);
-    if (set) set->root = strdup(spec);
-    if (!set || !set->root) {
+    char *root = strdup(spec);
+    if (!set || !root) {
         free(set);
+        free(root);
         return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", spec);
     }
-    for (size_t n = strlen(set->root); n > 1 && set->root[n - 1] == '/';) set->root[--n] = '\0';
+    *dataset = &set->base;
+    set->root = root;
     set->base = (fcnn_dataset){.channels = 3,
                                .fingerprint = FCNN_FINGERPRINT,
                                .read = read_image,
                                .describe = describe_image,
                                .close = close_set};
-    fcnn_status status = scan_set(set);
-    if (!status) status = make_names_printable(set);
-    if (status) {
-        close_set(&set->base);
-        return status;
-    }
+    for (size_t n = strlen(set->root); n > 1 && set->root[n - 1] == '/';) set->root[--n] = '\0';
+    FCNN_TRY(scan_set(set));
+    FCNN_TRY(make_names_printable(set));
     set->base.class_names = (const char *const *)set->classes;
     for (int s = 0; s < FCNN_SPLIT_COUNT; s++) {
         set->base.count[s] = set->splits[s].count;
         set->base.labels[s] = set->splits[s].labels;
     }
-    *dataset = &set->base;
     return FCNN_OK;
 }
 

@@ -31,7 +31,7 @@ fcnn_status fcnn_path_join(char path[FCNN_PATH_BYTES], const char *a, const char
 
 uint64_t fcnn_fingerprint_file(uint64_t before, const char *name, const char *path) {
     struct stat info;
-    int64_t numbers[3] = {-1}; /* where the file is gone, and reading it will fail */
+    int64_t numbers[3] = {-1}; /* stays where the file is gone, which reading will tell */
     if (!stat(path, &info)) {
         numbers[0] = info.st_size;
         numbers[1] = info.st_mtim.tv_sec;

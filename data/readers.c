@@ -62,5 +62,10 @@ fcnn_status fcnn_dataset_open(const char *spec, uint64_t seed, fcnn_dataset **da
     const fcnn_reader *reader = find_reader(spec);
     *dataset = NULL;
     if (!reader) return fcnn_dataset_check(spec);
-    return reader->open(spec, seed, dataset);
+    fcnn_status status = reader->open(spec, seed, dataset);
+    if (status) {
+        fcnn_dataset_close(*dataset);
+        *dataset = NULL;
+    }
+    return status;
 }

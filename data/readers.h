@@ -15,7 +15,8 @@ typedef struct {
     bool by_path;     /* the name stands for a path, and is none itself */
     /* Whether this reader is meant by `spec`, a name or a path. */
     bool (*accepts)(const char *spec);
-    /* Opens it; `seed` matters to generated data alone. */
+    /* Opens it; `seed` matters to generated data alone. *dataset, NULL before, is then to be
+     * closed, after a failure too. */
     fcnn_status (*open)(const char *spec, uint64_t seed, fcnn_dataset **dataset);
 } fcnn_reader;
 

@@ -17,7 +17,7 @@ typedef struct {
     fcnn_dataset *source;
     fcnn_device *device;
     fcnn_placement placement;
-    int radius; /* of the bins given */
+    int radius; /* the bins given have this radius */
     fcnn_number type;
     size_t record_bytes;
     fcnn_cache *cache; /* NULL: none */
@@ -80,7 +80,7 @@ static fcnn_status transform(const spectra_set *set, const fcnn_image *image,
     return status;
 }
 
-/* The record of an image that the cache has not, and now it has. The caller frees it. */
+/* Makes the record of an image that the cache lacks, and stores it there. The caller frees it. */
 static fcnn_status make_record(spectra_set *set, fcnn_split split, int64_t index,
                                fcnn_cache_record **made) {
     fcnn_image image;

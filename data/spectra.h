@@ -17,17 +17,17 @@ typedef struct {
     fcnn_device *device;  /* its image_to_spectrum is called from any thread */
     fcnn_placement placement;
     const char *cache; /* folder, created where missing; NULL: none */
-    int radius;        /* of the bins needed; a cache may hold, and give, more */
-    fcnn_number type;  /* of the bins where a cache is asked for, whether it can be had or not */
+    int radius;        /* bins are needed up to this one; a cache may hold, and give, more */
+    fcnn_number type;  /* how bins are written if a cache is asked for, even if none can be had */
 } fcnn_spectra_options;
 
 typedef struct {
     char path[4096]; /* "" without a cache */
-    int64_t bytes;   /* of the file */
-    int64_t images;  /* it has room for */
-    int64_t stored;  /* of them are there now */
-    /* Images given since it was opened, as spectra or as sums: from the cache, and from the
-     * source. */
+    int64_t bytes;   /* the file's size */
+    int64_t images;  /* how many it has room for */
+    int64_t stored;  /* how many it holds now */
+    /* Images given since it was opened, as spectra or as sums: `hits` came from the cache,
+     * `misses` from the source. */
     int64_t hits, misses;
     char stopped[256]; /* why the cache is not used any more, or not written; "" while it is */
 } fcnn_spectra_usage;

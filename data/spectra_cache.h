@@ -21,21 +21,21 @@ typedef struct {
     int64_t count[FCNN_SPLIT_COUNT];
 } fcnn_cache_key;
 
-/* An image: its sums and, after this head, its bins [channels][F(radius)]. */
+/* A record holds an image's sums and, after this head, its bins [channels][F(radius)]. */
 typedef struct {
     int32_t height, width, top, left, inside_height, inside_width;
     fcnn_image_sums sums;
     uint8_t unused[24];
 } fcnn_cache_record;
 
-/* What the user should know, a line each. */
+/* The notes tell what the user should know, one a line. */
 typedef struct {
     char text[4 * FCNN_CACHE_PATH_BYTES];
 } fcnn_cache_notes;
 
 void fcnn_cache_note(fcnn_cache_notes *notes, const char *format, ...) FCNN_PRINTF(2, 3);
 
-/* Bytes of a record, its bins included. */
+/* Gives the bytes of a record, its bins included. */
 size_t fcnn_cache_record_bytes(int channels, int radius, fcnn_number type);
 
 /* ---- The file: spectra_file.c ---- */
@@ -44,7 +44,7 @@ typedef struct {
     char path[FCNN_CACHE_PATH_BYTES];
     int descriptor;
     bool read_only;
-    int radius; /* of the records */
+    int radius; /* the radius of the records */
     size_t record_bytes, records_at, bytes;
 } fcnn_cache_file;
 
@@ -57,19 +57,19 @@ bool fcnn_cache_file_open(const fcnn_cache_key *key, fcnn_cache_file *file,
 
 typedef struct fcnn_cache fcnn_cache;
 
-/* NULL, and a note why, where no cache can be had. */
+/* Opens a cache; NULL, and a note why, where none can be had. */
 fcnn_cache *fcnn_cache_open(const fcnn_cache_key *key, fcnn_cache_notes *notes);
 void fcnn_cache_close(fcnn_cache *cache);
-/* Radius of its records. */
+/* Gives the radius of its records. */
 int fcnn_cache_radius(const fcnn_cache *cache);
-/* Whether what is stored would be kept. */
+/* Whether fcnn_cache_store would keep a record. */
 bool fcnn_cache_writable(const fcnn_cache *cache);
-/* An image's record, in the mapped file, until the cache is closed; NULL where it has none. */
+/* Gives an image's record in the mapped file, until the cache is closed; NULL where it has none. */
 const fcnn_cache_record *fcnn_cache_find(fcnn_cache *cache, fcnn_split split, int64_t index);
 /* Keeps a record of fcnn_cache_record_bytes; after a failure, no more are written. */
 void fcnn_cache_store(fcnn_cache *cache, fcnn_split split, int64_t index,
                       const fcnn_cache_record *record);
-/* All but the reads. */
+/* Fills in all but the hits and misses. */
 void fcnn_cache_used(fcnn_cache *cache, fcnn_spectra_usage *usage);
 
 #endif

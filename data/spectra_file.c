@@ -31,7 +31,7 @@ typedef struct {
     uint64_t settings_hash, fingerprint;
     int64_t count[FCNN_SPLIT_COUNT], record_bytes;
     int32_t channels, radius, type;
-    uint32_t crc; /* of the header with 0 here */
+    uint32_t crc; /* the header's, taken with 0 here */
     char settings[FCNN_CACHE_HEADER_BYTES - 72];
 } cache_header;
 
@@ -59,7 +59,7 @@ void fcnn_cache_note(fcnn_cache_notes *notes, const char *format, ...) {
 
 /* ---- What a file is made of ---- */
 
-/* All that decides what a spectrum is, but for the radius. */
+/* Writes down all that decides what a spectrum is, but for the radius. */
 static void describe_settings(const fcnn_cache_key *key, char *text, size_t bytes) {
     static const char *const paddings[] = {"none", "zero", "reflect"};
     const fcnn_placement *p = &key->placement;
@@ -112,7 +112,7 @@ static bool lay_out(const cache_header *header, fcnn_cache_file *file) {
            file->bytes <= INT64_MAX;
 }
 
-/* Data's readable name for the file: the last part of a path, without what a shell would mind. */
+/* The file's name begins with the last part of the data's, without what a shell would mind. */
 static void fill_path(const fcnn_cache_key *key, uint64_t hash, fcnn_cache_file *file) {
     const char *slash = strrchr(key->data, '/');
     char name[NAME_MOST + 1];
@@ -179,11 +179,11 @@ static existing open_existing(const cache_header *wanted, fcnn_cache_file *file,
 
 /* ---- A new file ---- */
 
-/* Takes the room; 0 or an errno. */
+/* Takes the file's room on the disk; returns 0 or an errno. */
 static int take_room(const fcnn_cache_file *file, const char *folder) {
     struct rlimit limit;
     struct statvfs space;
-    /* Beyond the limit a signal would end the program. */
+    /* A write beyond the limit would raise a signal that ends the program. */
     if (!getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur != RLIM_INFINITY &&
         limit.rlim_cur < file->bytes)
         return EFBIG;
@@ -195,7 +195,7 @@ static bool create(const fcnn_cache_key *key, const cache_header *header, fcnn_c
                    fcnn_cache_notes *notes) {
     char fresh[FCNN_CACHE_PATH_BYTES + 8];
     snprintf(fresh, sizeof fresh, "%s.new", file->path);
-    unlink(fresh); /* of a process that was killed: the lock is ours */
+    unlink(fresh); /* a killed process left it: the lock is ours */
     if (!lay_out(header, file)) {
         fcnn_cache_note(notes, "no cache: %s would be larger than any file", file->path);
         return false;

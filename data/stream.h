@@ -24,7 +24,7 @@ void fcnn_stream_close(fcnn_stream *stream);
 fcnn_status fcnn_stream_read(fcnn_stream *stream, void *data, size_t bytes, size_t *found);
 /* Reads `bytes` or fails, naming `what` was expected. */
 fcnn_status fcnn_stream_read_all(fcnn_stream *stream, void *data, size_t bytes, const char *what);
-/* The error of a file that ends too early. */
+/* Gives the error of a file that ends too early. */
 fcnn_status fcnn_stream_truncated(const fcnn_stream *stream, const char *what, uint64_t expected,
                                   uint64_t found);
 

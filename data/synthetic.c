@@ -110,7 +110,7 @@ static double class_angle(const synthetic *set, int label) {
     return FCNN_PI * (label % set->orientations) / set->orientations;
 }
 
-/* About normal: a sum of four bytes has mean 510 and deviation 147.8. */
+/* Noise is about normal with deviation 30: a sum of four bytes has mean 510, deviation 147.8. */
 static float noise(uint32_t bits) {
     int sum = (int)((bits & 255) + (bits >> 8 & 255) + (bits >> 16 & 255) + (bits >> 24));
     return (float)(sum - 510) * (30.0f / 147.8f);
@@ -202,18 +202,17 @@ static void fill_names(synthetic *set) {
 
 static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **dataset) {
     options o;
-    *dataset = NULL;
     FCNN_TRY(parse_options(spec, &o));
     synthetic *set = calloc(1, sizeof *set);
     if (!set) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for %s", spec);
+    *dataset = &set->base;
+    set->base.close = close_set;
     int64_t most = o.train > o.val ? o.train : o.val;
     set->names = calloc((size_t)o.classes, sizeof *set->names);
     set->name_list = calloc((size_t)o.classes, sizeof *set->name_list);
     set->labels = malloc((size_t)most * sizeof *set->labels);
-    if (!set->names || !set->name_list || !set->labels) {
-        close_set(&set->base);
+    if (!set->names || !set->name_list || !set->labels)
         return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for %s", spec);
-    }
     for (int64_t i = 0; i < most; i++) set->labels[i] = (int32_t)(i % o.classes);
     set->seed = seed;
     uint64_t fingerprint = fcnn_fingerprint(FCNN_FINGERPRINT, &seed, sizeof seed);
@@ -230,7 +229,6 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
                                .describe = fcnn_describe_number,
                                .close = close_set};
     fill_names(set);
-    *dataset = &set->base;
     return FCNN_OK;
 }
 

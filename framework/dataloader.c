@@ -41,7 +41,7 @@ typedef struct {
 struct fcnn_loader {
     fcnn_loader_options options;
     fcnn_augmentation_ranges augmentation;
-    int64_t *indices; /* of the split, as given */
+    int64_t *indices; /* the images used, as given */
     int64_t epoch;
     int64_t *order; /* this epoch's */
     int64_t batches;
@@ -53,7 +53,7 @@ struct fcnn_loader {
     int thread_count;
     /* Under the mutex: */
     bool quit, paused;
-    int busy;           /* threads that decode */
+    int busy;           /* threads decoding now */
     int64_t fill_batch; /* next work: this batch, from this position */
     int fill_at;
     int64_t head; /* the batch in use, or the next */
@@ -66,7 +66,7 @@ struct fcnn_loader {
 
 /* ---- Augmentation ---- */
 
-/* Numbers of a draw, by what they are for; gain and offset have one for each channel. */
+/* A draw takes a random number for each of these; gain and offset take one for each channel. */
 enum {
     LANE_MIRROR,
     LANE_SHIFT_Y,
@@ -89,7 +89,8 @@ void fcnn_augmentation_draw(const fcnn_augmentation_ranges *ranges, uint64_t see
                                         .shift_y = within(&random, LANE_SHIFT_Y, ranges->shift),
                                         .shift_x = within(&random, LANE_SHIFT_X, ranges->shift)};
     if (ranges->truncate > 0.0) {
-        /* At least 1, because 0 is no cut; whole where the product is so but for rounding. */
+        /* A cut at 0 would be none, so it is at 1 or more; 1e-9 takes the product's rounding off.
+         */
         int least = (int)ceil(fmax(ranges->truncate * ranges->radius - 1e-9, 1.0));
         double range = ranges->radius - least + 1;
         int drawn = (int)(range * (double)fcnn_random_uniform(&random, LANE_TRUNCATE));
@@ -127,7 +128,7 @@ static void copy_message(char to[MESSAGE_BYTES]) {
     to[MESSAGE_BYTES - 1] = '\0';
 }
 
-/* The image at `at` of the order, or the next after it that can be decoded. */
+/* Reads the image at `at` of the order, or the next after it that can be decoded. */
 static fcnn_status read_position(const fcnn_loader *loader, int64_t at, fcnn_image *image,
                                  int64_t *index, report *r, int position) {
     const fcnn_loader_options *o = &loader->options;

@@ -14,19 +14,19 @@ typedef struct {
     int count;
     fcnn_image *images; /* [count] */
     int32_t *labels;    /* [count] */
-    int64_t *indices;   /* [count] of the data set's split */
+    int64_t *indices;   /* [count] their places in the data set's split */
 } fcnn_batch;
 
 /* Ranges that augmentations are drawn from, one draw an image and epoch, from the seed. */
 typedef struct {
-    bool mirror;     /* every second image */
-    double shift;    /* each axis, uniform within +- this fraction of the side */
+    bool mirror;     /* half of the images are mirrored */
+    double shift;    /* uniform on each axis within +- this fraction of the side */
     double truncate; /* the radius kept is uniform from this fraction of it to all; 0: no cut */
-    double jitter;   /* gain and offset of each channel, uniform within +- this */
-    int radius;      /* that truncate is a fraction of */
+    double jitter;   /* gain and offset of each channel are uniform within +- this */
+    int radius;      /* the radius that truncate is a fraction of */
 } fcnn_augmentation_ranges;
 
-/* The draw for image `index` of the data in an epoch; channels: the image's. */
+/* Draws for image `index` of the data, which has so many channels, in an epoch. */
 void fcnn_augmentation_draw(const fcnn_augmentation_ranges *ranges, uint64_t seed, int64_t epoch,
                             int64_t index, int channels, fcnn_augmentation *augmentation);
 
@@ -54,13 +54,13 @@ int64_t fcnn_loader_batches(const fcnn_loader *loader);
 /* Starts an epoch at one of its batches (0 for the first). */
 fcnn_status fcnn_loader_start(fcnn_loader *loader, int64_t epoch, int64_t first_batch);
 
-/* The next batch, valid until the next call on this loader; *batch is NULL after the
+/* Gives the next batch, valid until the next call on this loader; *batch is NULL after the
  * epoch's last. An image that cannot be decoded is replaced by the next one in the order
  * that can, and counted. More than one in ten (and more than ten) of the images tried is an
  * error that names one. */
 fcnn_status fcnn_loader_next(fcnn_loader *loader, const fcnn_batch **batch);
 
-/* Images replaced since creation, and the message of the first; "" if none. */
+/* Counts the images replaced since creation; `example` is the first one's message, "" if none. */
 int64_t fcnn_loader_replaced(const fcnn_loader *loader, const char **example);
 
 #ifdef __cplusplus

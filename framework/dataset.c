@@ -78,8 +78,8 @@ fcnn_status fcnn_dataset_check_image(fcnn_dataset *dataset, fcnn_split split, in
                            dataset->channels, image->channels);
 }
 
-/* Takes the sums of one image from what the data set keeps of it, or from its pixels. One that
- * cannot be decoded has no pixels here: the loader will replace it. */
+/* Takes one image's sums from what the data set keeps of it, or from its pixels. An image that
+ * cannot be decoded has no pixels here, because the loader will replace it. */
 static fcnn_status sums_of(fcnn_dataset *dataset, fcnn_split split, int64_t index,
                            fcnn_image_sums *sums) {
     fcnn_status status = FCNN_ERROR_UNSUPPORTED;
@@ -113,7 +113,7 @@ static fcnn_status check_indices(const fcnn_dataset *dataset, fcnn_split split,
     return FCNN_OK;
 }
 
-/* The sums of each image, and the first failure with its message. */
+/* Computes the sums of each image; the first image that fails decides the message. */
 static fcnn_status sum_images(fcnn_dataset *dataset, fcnn_split split, const int64_t *indices,
                               int64_t count, int64_t used, int threads, fcnn_image_sums *sums) {
     int64_t failed = used;
@@ -123,7 +123,7 @@ static fcnn_status sum_images(fcnn_dataset *dataset, fcnn_split split, const int
 #pragma omp critical(fcnn_statistics)
         failed = i < failed ? i : failed;
     }
-    /* Once more, as messages belong to the thread that meets the failure. */
+    /* The failed image is read once more, as messages belong to the thread that meets a failure. */
     return failed == used
                ? FCNN_OK
                : sums_of(dataset, split, spaced(indices, count, used, failed), &sums[failed]);
@@ -146,7 +146,7 @@ fcnn_status fcnn_dataset_statistics(fcnn_dataset *dataset, fcnn_split split, con
     memset(total.low, 255, sizeof total.low);
     for (int64_t i = 0; i < used && !status; i++)
         if (sums[i].pixels) add_sums(&sums[i], dataset->channels, &total);
-    /* For this thread's message of it. */
+    /* Another thread may have the message of the first image: read here, it is this thread's. */
     if (!status && total.pixels == 0)
         status = sums_of(dataset, split, spaced(indices, count, used, 0), &sums[0]);
     free(sums);

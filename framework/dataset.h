@@ -41,8 +41,8 @@ struct fcnn_dataset {
     /* Image `index` of a split; thread-safe. The caller clears it. A file that cannot be
      * decoded is FCNN_ERROR_FORMAT and names the file. */
     fcnn_status (*read)(fcnn_dataset *dataset, fcnn_split split, int64_t index, fcnn_image *image);
-    /* The sums of an image that need no reading of it; NULL, or FCNN_ERROR_UNSUPPORTED, where
-     * it must be read. */
+    /* Gives the sums of an image without reading it; NULL, or FCNN_ERROR_UNSUPPORTED, where it
+     * must be read. */
     fcnn_status (*sums)(fcnn_dataset *dataset, fcnn_split split, int64_t index,
                         fcnn_image_sums *sums);
     /* A name for an image in messages and tables ("val/cat/7.jpg", "test 12"). */
@@ -51,10 +51,10 @@ struct fcnn_dataset {
     void (*close)(fcnn_dataset *dataset);
 };
 
-/* NULL is none. */
+/* Closes a data set; NULL is none. */
 void fcnn_dataset_close(fcnn_dataset *dataset);
 
-/* FCNN_ERROR_FORMAT, naming it, where an image has not the data set's channels. */
+/* Fails with FCNN_ERROR_FORMAT, naming the image, where it has not the data set's channels. */
 fcnn_status fcnn_dataset_check_image(fcnn_dataset *dataset, fcnn_split split, int64_t index,
                                      const fcnn_image *image);
 /* Continues a fingerprint by some bytes (FNV-1a, 64 bits); it starts from FCNN_FINGERPRINT. */

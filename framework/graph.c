@@ -207,6 +207,12 @@ const fcnn_section *fcnn_graph_node_section(const fcnn_graph *graph, int node) {
     return graph->nodes[node]->section;
 }
 
+int fcnn_graph_norms(const fcnn_graph *graph) {
+    int count = 0;
+    for (int i = 0; i < graph->node_count; i++) count += graph->nodes[i]->type->affine != NULL;
+    return count;
+}
+
 const fcnn_tensor *fcnn_graph_node_output(const fcnn_graph *graph, int node) {
     return &graph->nodes[node]->output;
 }

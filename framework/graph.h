@@ -108,6 +108,8 @@ const char *fcnn_graph_node_name(const fcnn_graph *graph, int node);
 const char *fcnn_graph_node_type(const fcnn_graph *graph, int node);
 /* The section that it came from; of a pair, the second's. */
 const fcnn_section *fcnn_graph_node_section(const fcnn_graph *graph, int node);
+/* Number of layers with running statistics; norms that a spectral model has folded are none. */
+int fcnn_graph_norms(const fcnn_graph *graph);
 const fcnn_tensor *fcnn_graph_node_output(const fcnn_graph *graph, int node);
 void fcnn_graph_node_cost(const fcnn_graph *graph, int node, fcnn_node_cost *cost);
 

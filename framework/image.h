@@ -26,9 +26,9 @@ typedef enum {
 /* How an image of any shape becomes a square. */
 typedef struct {
     bool crop;            /* the centred square of the short side; else all of it, stretched */
-    double crop_fraction; /* of that square's side, (0, 1] */
+    double crop_fraction; /* how much of that square's side is kept, (0, 1] */
     fcnn_padding padding;
-    double margin; /* of the placed image's side added on each side, [0, 0.5] */
+    double margin; /* this fraction of the placed image's side is added on each side, [0, 0.5] */
 } fcnn_placement;
 
 /* The bins of a placed source, height x width pixels with its padding: coordinates of pixel/255,
@@ -61,24 +61,25 @@ typedef struct {
     const uint8_t *pixels;  /* [height][width][channels], row 0 at the top; NULL: by its spectrum */
     fcnn_spectrum spectrum; /* bins NULL: by its pixels */
     fcnn_augmentation augmentation;
-    void *storage; /* freed with free() by fcnn_image_clear; NULL where borrowed */
+    void *storage; /* fcnn_image_clear frees it with free(); NULL where borrowed */
 } fcnn_image;
 
-/* The mean and deviation of pixel / 255, per channel, over the training images. */
+/* Mean and deviation of pixel / 255, per channel, over the training images. */
 typedef struct {
     int channels;
     float mean[FCNN_IMAGE_CHANNELS_MAX];
     float deviation[FCNN_IMAGE_CHANNELS_MAX]; /* > 0 */
 } fcnn_input_statistics;
 
-/* An image's part in those statistics, exactly. */
+/* What an image adds to those statistics, exactly. */
 typedef struct {
     uint64_t pixels, sum[FCNN_IMAGE_CHANNELS_MAX], squares[FCNN_IMAGE_CHANNELS_MAX];
     uint8_t low[FCNN_IMAGE_CHANNELS_MAX], high[FCNN_IMAGE_CHANNELS_MAX];
 } fcnn_image_sums;
 
+/* Frees an image's storage; all zero is an image without any. */
 void fcnn_image_clear(fcnn_image *image);
-/* The sums of an image's pixels. */
+/* Sums an image's pixels. */
 void fcnn_image_sum(const fcnn_image *image, fcnn_image_sums *sums);
 
 #ifdef __cplusplus

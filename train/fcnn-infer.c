@@ -125,7 +125,7 @@ static fcnn_status estimate_norms(const infer_options *o, const fcnn_model *mode
  * model was saved at. */
 static fcnn_status adapt_norms(const infer_options *o, const fcnn_model *model, fcnn_device *device,
                                int batch, fcnn_graph *graph) {
-    int norms = nodes_of_type(graph, "norm"), folded = nodes_of_type(graph, "folded");
+    int norms = fcnn_graph_norms(graph), folded = nodes_of_type(graph, "folded");
     bool stale = fcnn_graph_band_fraction(graph) != model->band_fraction;
     if (folded && (stale || o->norm_data))
         fprintf(stderr,

@@ -41,11 +41,8 @@ static void print_row(FILE *out, const fcnn_graph *graph, int node, const fcnn_n
 static void print_parts(FILE *out, const fcnn_graph *graph) {
     const fcnn_graph_options *options = fcnn_graph_get_options(graph);
     if (!options->accumulate) return;
-    for (int i = 0; i < fcnn_graph_node_count(graph); i++) {
-        if (strcmp(fcnn_graph_node_type(graph, i), "norm") != 0) continue;
+    if (fcnn_graph_norms(graph))
         fprintf(out, "norm statistics are of a part of %d images\n", options->batch);
-        return;
-    }
 }
 
 fcnn_node_cost table_sum_costs(const fcnn_graph *graph) {

@@ -72,7 +72,7 @@ cp "$bad/images/text.png" nothing/train/dog
 while read -r name words; do
     refuse 1 "$work/$name" "$words" "$train" "$small" --data "$name" --out never
 done <<'DATA'
-text.tar.gz  truncated header
+text.tar.gz  not tar zip archive
 other.tar.gz CIFAR-10 CIFAR-100 neither
 nothing      /train: none of 1 image files in 2 class folders
 DATA
