@@ -90,7 +90,7 @@ void CPU(grid_store_half)(const cpu_grid *grid, const float *half, const grid_ta
     int m = grid->size, images = fcnn_cpu_grid_images(like, t->first);
     float dc = t->scale / ((float)m * (float)m), rest = (float)FCNN_SQRT2 * dc;
     for (int64_t k = 0; k < fcnn_band_count(t->radius); k++) {
-        const float *cell = half + (int64_t)grid->slot[k] * GRID_TILE * 2;
+        const float *cell = half + (int64_t)grid->place[k] * GRID_TILE * 2;
         float *row = &(t->out + (k * like->channels + t->channel) * like->capacity + t->first)->re;
         float factor = k ? rest : dc;
         for (int i = 0; i < 2 * images; i++) row[i] = cell[i] * factor;

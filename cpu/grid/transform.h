@@ -1,10 +1,11 @@
 /* Transforms between bands and pixel grids (grid.c), of a channel of GRID_TILE
  * images at a time. Between its two axes a transform by products is a sheet:
  * rows of points with coefficients along x, [m/4][columns][4 rows][images]. */
-#ifndef FCNN_CPU_GRID_H
-#define FCNN_CPU_GRID_H
+#ifndef FCNN_CPU_GRID_TRANSFORM_H
+#define FCNN_CPU_GRID_TRANSFORM_H
 
 #include "cpu/lanes.h"
+#include "plans.h"
 
 /* Sums of the classes of an orbit (transform.c) to its points, and points to sums; the count is a
  * constant where it is called. */

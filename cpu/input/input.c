@@ -71,7 +71,7 @@ static fcnn_status weave_tile(const input_batch *batch, int tile, fcnn_complex *
         FCNN_TRY(
             load_image(batch, first + i, memory + (size_t)i * source_numbers(batch), &loaded[i]));
     cpu_input_block block = block_of(batch, loaded, first, count);
-    for (; block.first < fcnn_band_count(batch->band->radius); block.first += CPU_INPUT_BINS)
+    for (; block.first < fcnn_band_count(batch->band->radius); block.first += WEAVE_BINS)
         batch->weave(&block);
     return FCNN_OK;
 }
@@ -106,7 +106,7 @@ static void weave_spectra(const input_batch *batch, cpu_input_image *loaded, fcn
             load_image(batch, n, memory + (size_t)n * source_numbers(batch), &loaded[n]);
         cpu_input_block block = block_of(batch, loaded, 0, band->images);
 #pragma omp for schedule(dynamic)
-        for (int64_t first = 0; first < bins; first += CPU_INPUT_BINS) {
+        for (int64_t first = 0; first < bins; first += WEAVE_BINS) {
             block.first = first;
             batch->weave(&block);
         }

@@ -51,8 +51,8 @@ ALWAYS_INLINE void store_line(const numbers line[GROUPS], int images, bool past,
 }
 
 /* `row` complex numbers from a bin's row to the next. */
-ALWAYS_INLINE void turn_pieces(const fcnn_complex pieces[TILE][CPU_INPUT_BINS], int count,
-                               int images, bool past, fcnn_complex *to, int64_t row) {
+ALWAYS_INLINE void turn_pieces(const fcnn_complex pieces[TILE][WEAVE_BINS], int count, int images,
+                               bool past, fcnn_complex *to, int64_t row) {
     for (int k = 0; k < count; k += ROWS) {
         numbers rows[GROUPS][ROWS];
         for (int g = 0; g < GROUPS; g++) {
@@ -73,13 +73,13 @@ ALWAYS_INLINE void turn_pieces(const fcnn_complex pieces[TILE][CPU_INPUT_BINS], 
 typedef struct {
     int count;
     bool listed; /* the following are made */
-    int16_t ky[CPU_INPUT_BINS], kx[CPU_INPUT_BINS];
-    int32_t mirror[CPU_INPUT_BINS]; /* fcnn_mirror_index */
+    int16_t ky[WEAVE_BINS], kx[WEAVE_BINS];
+    int32_t mirror[WEAVE_BINS]; /* fcnn_mirror_index */
 } block_bins;
 
 static void list_bins(const cpu_input_block *block, block_bins *bins) {
     int64_t left = fcnn_band_count(block->band->radius) - block->first;
-    bins->count = left < CPU_INPUT_BINS ? (int)left : CPU_INPUT_BINS;
+    bins->count = left < WEAVE_BINS ? (int)left : WEAVE_BINS;
     bins->listed = false;
     for (int i = 0; i < block->image_count && !bins->listed; i++)
         bins->listed = block->images[i].source.turned || block->images[i].source.framed;
@@ -105,7 +105,7 @@ static int kept_bins(const cpu_input_block *block, const block_bins *bins,
 
 /* An image's factors of a block's bins, the same for all channels. */
 typedef struct {
-    fcnn_complex phase[CPU_INPUT_BINS], inside[CPU_INPUT_BINS];
+    fcnn_complex phase[WEAVE_BINS], inside[WEAVE_BINS];
 } block_factors;
 
 static void make_factors(const cpu_input_image *image, const block_bins *bins, int count,
@@ -136,7 +136,7 @@ static const fcnn_complex *fetch(const cpu_input_image *image, const block_bins 
         return piece;
     }
     if (half) {
-        uint16_t turned[CPU_INPUT_BINS][2];
+        uint16_t turned[WEAVE_BINS][2];
         for (int k = 0; k < count; k++)
             memcpy(turned[k], halves + 2 * (int64_t)bins->mirror[k], sizeof turned[k]);
         widen(turned[0], 2 * count, &piece->re);
@@ -183,7 +183,7 @@ void CPU(weave)(const cpu_input_block *block) {
     bool past = streams(band);
     block_bins bins;
     block_factors factors[TILE];
-    fcnn_complex pieces[TILE][CPU_INPUT_BINS] = {{{0.0f, 0.0f}}};
+    fcnn_complex pieces[TILE][WEAVE_BINS] = {{{0.0f, 0.0f}}};
     list_bins(block, &bins);
     for (int from = 0; from < block->image_count; from += TILE) {
         int images = block->image_count - from < TILE ? block->image_count - from : TILE;

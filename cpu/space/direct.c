@@ -162,12 +162,12 @@ static void add_taps(const map_pass *p, const map_tile *t, const map_scratch *s,
 /* ---- Slots ---- */
 
 static const map_method direct = {
-    .tile_floats = 2048, /* of 64 filters: stays in the second cache, ... */
+    .tile_floats = DIRECT_TILE_FLOATS,
     .row_tiles = 4,
     .align = LANES,
-    .packed_floats = 160 * 1024, /* ... beside this */
+    .packed_floats = MAP_PACKED_FLOATS,
     .depth = INT32_MAX / 2,
-    .dw_depth = 64, /* products of a number of dy: enough to be worth its copy */
+    .dw_depth = DIRECT_DW_DEPTH,
     .block = FILTERS,
     .blocks = 64 / FILTERS,
     .units = 16,

@@ -63,12 +63,12 @@ static void add_taps(const map_pass *p, const map_tile *t, const map_scratch *s,
 }
 
 static const map_method gemm = {
-    .tile_floats = 1024,
+    .tile_floats = GEMM_TILE_FLOATS,
     .row_tiles = 2,
     .align = 1,
-    .packed_floats = 160 * 1024,
-    .depth = 96, /* columns of a tile, and the product's own copy of them, in the second cache */
-    .dw_depth = 576,
+    .packed_floats = MAP_PACKED_FLOATS,
+    .depth = GEMM_DEPTH,
+    .dw_depth = GEMM_DW_DEPTH,
     .block = BLOCK,
     .blocks = 4,
     .columns = true,

@@ -8,6 +8,7 @@
 #ifndef FCNN_MAP_PASS_H
 #define FCNN_MAP_PASS_H
 
+#include "cpu/caches.h"
 #include "cpu/lanes.h"
 
 enum { DW_UNITS = 32 }; /* about so many units of the taps' gradients */

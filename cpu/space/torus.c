@@ -3,14 +3,13 @@
  * a time so that lines next to each other are written together. */
 #include "torus.h"
 
-/* A thread transforms the channels of a four together, unless their tori take more than this. */
-enum { GROUP_BYTES = 16 << 20 };
+#include "cpu/caches.h"
 
 static int64_t torus_floats(const cpu_torus *torus) {
     return (int64_t)torus->size * torus->row * TILE;
 }
 static int group_of(const cpu_torus *torus) {
-    int64_t fits = GROUP_BYTES / (torus_floats(torus) * (int64_t)sizeof(float));
+    int64_t fits = TORI_BYTES / (torus_floats(torus) * (int64_t)sizeof(float));
     return fits >= GROUP ? GROUP : fits >= 2 ? 2 : 1;
 }
 

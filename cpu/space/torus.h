@@ -15,6 +15,7 @@
 
 #include "convolution_internal.h"
 #include "cpu/lanes.h"
+#include "plans.h"
 
 enum { LINE_BYTES = 2 * TILE * (int)sizeof(float), GROUP = 4 };
 

@@ -4,9 +4,8 @@
  *   oaa  tiles of n - size + 1 pixels whose results overlap and are added (Highlander & Rodriguez
  *        2016), in blocks of tiles with bounded workspace.
  * On an n x n torus, with e^-: Y_k = conj(W_k) X_k, dX_k = W_k dY_k, dW_k = conj(dY_k) X_k. */
+#include "cpu/caches.h"
 #include "torus.h"
-
-enum { BLOCK_BYTES = 72 << 20 };
 
 /* ---- What a size costs: nanoseconds on one AVX-512 core at 3 GHz, as measured ---- */
 
@@ -154,7 +153,7 @@ static block block_of(const fcnn_convolution *c, const cpu_torus *torus) {
     int64_t all = (int64_t)eights(c->capacity) * across * across;
     int64_t x = spectra_bytes(torus->bins, 1, c->channels);
     int64_t y = spectra_bytes(torus->bins, 1, c->filters);
-    int64_t panels = BLOCK_BYTES / (x + y);
+    int64_t panels = OAA_SPECTRA_BYTES / (x + y);
     if (panels < 2) panels = 2;
     if (panels > all) panels = all;
     return (block){(int)panels, panels * x, panels * y};
@@ -222,9 +221,8 @@ fcnn_status CPU(oaa_backward)(fcnn_device *base, const fcnn_convolution *c, cons
         CPU(map_to_spectra)(device, torus, &tile, dy, first, &dys);
         if (dx) {
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic, 4)
-            for (int64_t k = 0; k < torus->bins; k++)
-                CPU(bin_backward_data)
-                (k, memory->kernel, &dys, fcnn_cpu_thread_scratch(device), &xs);
+            for (int64_t k = 0; k < torus->bins; k++) CPU(bin_backward_data)
+            (k, memory->kernel, &dys, fcnn_cpu_thread_scratch(device), &xs);
             CPU(spectra_to_map)(device, torus, &input, &xs, first, dx);
         }
         if (!dw) continue;

@@ -10,7 +10,7 @@
  * transposed; and
  *   dw = G^T [sum over tiles of (A dy A^T) (B^T d B)^T] G. */
 #include "cpu/blas.h"
-
+#include "cpu/caches.h"
 #include "cpu/lanes.h"
 
 #define WINOGRAD_TYPE lanes
@@ -20,8 +20,7 @@
 enum {
     PAD = 16, /* floats between planes: keeps them in different cache sets, and takes what
                * the last register of a row has too much */
-    BLOCK_BYTES = 4 << 20, /* the planes of both operands that are at work, */
-    COLUMNS_LEAST = 256,   /* and their columns, one for each tile and image */
+    COLUMNS_LEAST = 256, /* columns of the planes at work, one for each tile and image */
     COLUMNS_MOST = 1024,
     UNIT_COLUMNS = 128, /* work units */
     UNIT_ROWS = 128,
@@ -39,7 +38,8 @@ static int tiles_across(const fcnn_convolution *c) { return (c->side + STEP - 1)
 
 /* Columns there is room for: a multiple of any LANES, as the capacity is. */
 static int span_of(const fcnn_convolution *c) {
-    int64_t columns = BLOCK_BYTES / (PLANES * (int64_t)sizeof(float)) / (c->channels + c->filters);
+    int64_t columns =
+        WINOGRAD_PLANES_BYTES / (PLANES * (int64_t)sizeof(float)) / (c->channels + c->filters);
     int64_t all = (int64_t)tiles_across(c) * tiles_across(c) * c->capacity;
     if (columns < COLUMNS_LEAST) columns = COLUMNS_LEAST;
     if (columns > COLUMNS_MOST) columns = COLUMNS_MOST;
