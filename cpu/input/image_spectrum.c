@@ -78,7 +78,7 @@ static fcnn_status place(const fcnn_image *image, const fcnn_placement *placemen
     return FCNN_OK;
 }
 
-/* Where position `at` of a line of `count` points lands that is mirrored at its ends. */
+/* Returns where position `at` lands in a line of `count` points that is mirrored at its ends. */
 static int reflected(int at, int count) {
     int period = 2 * (count - 1);
     if (period == 0) return 0;

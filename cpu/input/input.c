@@ -1,7 +1,7 @@
 /* Images to the network's first band. Spectra are taken as they are: units of
  * work are some bins of all images, so that whole rows are written. Where some
  * are given by their pixels, a tile of images at a time is transformed first
- * (spectrum.c), and all of its bins are woven in (weave.c). */
+ * (image_spectrum.c), and all of its bins are woven in (weave.c). */
 #include "input.h"
 
 #include <omp.h>

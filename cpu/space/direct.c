@@ -63,7 +63,7 @@ static void output_sums_of(int filters, int vectors, const output_block *b) {
     }
 }
 
-/* A run of columns of x serves all filters while it is in the first cache. */
+/* A stretch of columns of x serves all filters while it is in the first cache. */
 static void add_outputs(const map_pass *p, const map_tile *t, const map_scratch *s, const float *w,
                         int b0, int b1, int filters, int c0, int count, int channels) {
     int taps = p->taps_y * p->taps_x, filter = t->rows * t->line;
@@ -159,7 +159,7 @@ static void add_taps(const map_pass *p, const map_tile *t, const map_scratch *s,
     }
 }
 
-/* ---- Slots ---- */
+/* ---- The operations ---- */
 
 static const map_method direct = {
     .tile_floats = DIRECT_TILE_FLOATS,
@@ -180,7 +180,7 @@ fcnn_status CPU(direct_plan)(fcnn_device *device, fcnn_convolution *c, fcnn_conv
     return FCNN_OK;
 }
 
-/* Filters of block b, of taps [tap][filter][channel]; to [block][channel][tap][filter]. */
+/* Packs the filters of block b of taps [tap][filter][channel] as [channel][tap][filter]. */
 static void pack_forward(const fcnn_convolution *c, const float *w, int b, int blocks, float *to) {
     int f0 = map_part(b, blocks, c->filters), f1 = map_part(b + 1, blocks, c->filters);
     int taps = c->size * c->size;
@@ -191,7 +191,7 @@ static void pack_forward(const fcnn_convolution *c, const float *w, int b, int b
                 *to++ = w[((int64_t)t * c->filters + f) * c->channels + channel];
 }
 
-/* The same of a residue of the backward pass, whose outputs are the channels. */
+/* Packs block b of a residue of the backward pass, whose outputs are the channels. */
 static void pack_backward(const fcnn_convolution *c, const float *w, int r, int b, int blocks,
                           float *to) {
     map_pass p = map_backward_pass(c, r);

@@ -10,10 +10,10 @@
 
 enum { BLOCK = 64 }; /* filters: fewer, and copies outweigh the product */
 
-/* From row to row of columns: no power of two, whose rows would share their place in a cache. */
+/* Floats from row to row of columns: no power of two, whose rows would share cache sets. */
 static int column_stride(int pixels) { return (pixels + 15) / 32 * 32 + 16; }
 
-/* Without memcpy, whose start costs more than a line of a small map. */
+/* Copies a line without memcpy, whose start costs more than a line of a small map. */
 static void copy_line(const float *from, float *to, int count) {
     if (count < LANES) {
         for (int i = 0; i < count; i++) to[i] = from[i];
@@ -23,7 +23,7 @@ static void copy_line(const float *from, float *to, int count) {
     lanes_store(to + count - LANES, lanes_load(from + count - LANES));
 }
 
-/* Rows of `count` channels x taps. */
+/* Makes the rows of `count` channels x taps. */
 static void make_columns(const map_pass *p, const map_tile *t, const map_scratch *s, int count) {
     int taps = p->taps_y * p->taps_x, stride = column_stride(t->rows * t->line);
     float *to = s->columns;
@@ -82,7 +82,7 @@ fcnn_status CPU(gemm_plan)(fcnn_device *device, fcnn_convolution *c, fcnn_convol
     return FCNN_OK;
 }
 
-/* Forward taps [filter][channel][tap], then those of each residue, [channel][filter][tap]. */
+/* Packs forward taps [filter][channel][tap], then those of each residue, [channel][filter][tap]. */
 fcnn_status CPU(gemm_kernel)(fcnn_device *device, const fcnn_convolution *c, const float *w,
                              const fcnn_convolution_memory *m) {
     float *kernel = m->kernel;
