@@ -1,7 +1,7 @@
-/* How much memory a loop works on before it goes on to the next, by the cache that this is to stay
- * in, as measured. The first cache is taken for 32 KiB a core; the second for 1 MiB where registers
- * have 512 bits, for half of it elsewhere; the third for a few MiB a core. Where sums are cut
- * depends on some of these numbers, so that a change of them changes bits, not speed alone. */
+/* How much memory a loop works on before it goes on to the next, by the cache where this is to
+ * stay. The first cache is taken for 32 KiB a core; the second for 1 MiB where registers have 512
+ * bits, for half of it elsewhere; the third for a few MiB a core. Where sums are cut depends on
+ * some of these numbers, which were tuned: a change of them changes bits, not speed alone. */
 #ifndef FCNN_CPU_CACHES_H
 #define FCNN_CPU_CACHES_H
 
@@ -18,7 +18,7 @@ enum {
     TAPS_FINISH_BLOCK = 4096, /* numbers of a slot: a sum of 16 KiB stays in the first cache */
     /* Registers of pairs of channels that taps become spectra of at a time: a bin's stretch of them
      * is two kilobytes in a row, and u, v and the taps of small kernels stay in the caches. With
-     * more than 32 taps across, one register's taps fill the second cache. */
+     * more than 32 taps across, 16 registers of all taps do not: one is taken. */
     KERNEL_REGISTERS = 16,
     KERNEL_LARGE = 32,
 
@@ -44,7 +44,7 @@ enum {
     /* ---- Input ---- */
     DFT_ROWS = 64,             /* rows of the partial DFT, and pixels of a row, whose factors are */
     DFT_COLUMNS = 512,         /* made at a time and stay in the second cache */
-    DFT_PIXELS_MOST = 1 << 22, /* beyond so many FFTW's planes leave every cache */
+    DFT_PIXELS_MOST = 1 << 22, /* of FFTW: a larger plane and its spectrum fill any cache */
     WEAVE_BINS = 64,           /* of TILE images: 4 KiB that are turned in the first cache */
 
     /* ---- Convolution of maps ---- */
@@ -53,12 +53,12 @@ enum {
     DIRECT_TILE_FLOATS = 2048, /* ... the outputs of 64 filters, */
     GEMM_TILE_FLOATS = 1024,   /* or columns of GEMM_DEPTH channels x taps and the product's copy */
     GEMM_DEPTH = 96,
-    GEMM_DW_DEPTH = 576,             /* channels x taps of dw: the product's copies pay off */
+    GEMM_DW_DEPTH = 576,             /* channels x taps of dw, whose columns are made at once */
     DIRECT_DW_DEPTH = 64,            /* products of a number of dy: enough to be worth its copy */
     WINOGRAD_PLANES_BYTES = 4 << 20, /* the planes of both operands at work, in the third cache */
     /* Tori of some channels that a thread transforms together, in the third cache. */
     TORI_BYTES = 16 << 20,
-    OAA_SPECTRA_BYTES = 72 << 20 /* a block's spectra: larger ones only take memory */
+    OAA_SPECTRA_BYTES = 72 << 20 /* a block's spectra, which bound the workspace */
 };
 
 #endif

@@ -31,7 +31,7 @@ static inline int64_t left_floats(int depth) {
 }
 static inline int64_t right_lanes(int depth) { return (int64_t)depth * 3; }
 
-/* The same as parts of a thread's scratch, in bytes: one left panel, and a whole right operand. */
+/* Bytes of a thread's scratch that one left panel, and a whole right operand, take. */
 static inline size_t left_bytes(int depth) {
     return fcnn_cpu_align((size_t)left_floats(depth) * sizeof(float));
 }
@@ -56,7 +56,8 @@ static inline void right_put(lanes *at, lanes re, lanes im) {
 
 /* ---- Memory that is read next ---- */
 
-/* Fetched into the second cache, some lines at a time, while the arithmetic units are busy. */
+/* A stretch is fetched into the second cache, some lines at a time, while the arithmetic units are
+ * busy. */
 typedef struct {
     const char *at;
     int64_t bytes;
@@ -106,7 +107,7 @@ typedef struct {
     lanes part[ROWS][3];
 } panel_sums;
 
-/* One step of the depth: the rows' numbers of each part, `row_step` apart. */
+/* Takes one step of the depth: the rows' numbers of each part lie `row_step` apart. */
 ALWAYS_INLINE void panel_step(panel_sums *sums, const float *const left[3], int64_t row_step,
                               const lanes *right) {
 #pragma GCC unroll 3
@@ -180,7 +181,7 @@ static inline void panel_row_load(const panel_row *row, int first, int count, la
     *im *= row->im;
 }
 
-/* Alias `a` of output bin k: its row of channel c as an input of k's product, read or written.
+/* The row of channel c of alias `a` of output bin k, as an input of k's product, read or written.
  * What enters DC's bin is real. */
 static inline panel_row alias_row(const fcnn_fold *fold, int64_t k, int64_t a, const fcnn_tensor *x,
                                   int c) {

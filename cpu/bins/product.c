@@ -74,7 +74,7 @@ static panel_row output_row(const bin_product *p, const fcnn_tensor *y, int o) {
     return row;
 }
 
-/* Row o of h at the product's bin; with a fold, its pieces at the aliases, copied. */
+/* Finds row o of h at the product's bin; with a fold, copies its pieces at the aliases. */
 static const fcnn_complex *kernel_row(const bin_product *p, const fcnn_complex *h, int o,
                                       fcnn_complex *copy) {
     int64_t pairs = (int64_t)p->filters * p->channels, at = (int64_t)o * p->channels;

@@ -4,7 +4,7 @@
  * and its mirrored bin (-ky, kx) where a product takes them, in the first cache,
  * and reduces the spectrum's gradient to those of u and v panel by panel. Units
  * lie in slots, whatever the number of threads; a slot has its own sum of dw.
- * Here: without a fold; taps_folded.c takes the operations where there is one. */
+ * taps_folded.c takes the operations where there is a fold. */
 #include "taps_units.h"
 
 enum {
@@ -29,7 +29,7 @@ static slot_work take_slots(const fcnn_taps *t, unsigned char **at) {
     return work;
 }
 
-/* A thread's scratch: for each row at work those of (ky, kx) and (-ky, kx) in turn. */
+/* A thread's scratch, which has for each row at work a part for (ky, kx) and one for (-ky, kx). */
 typedef struct {
     float *uv, *duv;             /* [rows][2][stride]: see taps_sums.h */
     lanes *right[2 * ROWS_MOST]; /* input channels or filters deep, or, turned, images */
@@ -38,8 +38,8 @@ typedef struct {
     panel_stretch *stretches; /* what is read next */
 } taps_scratch;
 
-/* Rows +-ky at a time: together, as all their spectra are made of u and v, which are larger than
- * the second cache. */
+/* How many rows +-ky are worked on together: all their spectra are made of u and v, which are
+ * larger than the second cache and so are read once for all. */
 static int rows_together(int deep, int capacity) {
     size_t most = TAPS_OPERAND_BYTES / (2 * right_bytes(deep, capacity));
     return most < 1 ? 1 : most < ROWS_MOST ? (int)most : ROWS_MOST;
@@ -112,8 +112,8 @@ static row_block rows_at(const taps_unit *u, int ky, int most) {
     return b;
 }
 
-/* Rows of bins that are read next, during products of b's, beside its packed operands: if both have
- * room in the second cache. */
+/* Lists the rows of bins that are read next. They are fetched during products of b's, if they have
+ * room in the second cache beside its packed operands. */
 static panel_ahead ahead_of(const taps_unit *u, const fcnn_tensor *t, const row_block *next,
                             const row_block *b, int rows, int columns, int depth) {
     panel_ahead ahead = {.stretches = u->s.stretches};
@@ -231,7 +231,7 @@ static void reduce_panel(const taps_unit *u, const row_block *b, int first, int 
     OF_SIZE(u->taps->kernel.size, reduce_panel_of, u, b, first, rows);
 }
 
-/* dh_k = dy_k x_k^H, turned. */
+/* Makes dh_k = dy_k x_k^H, turned, and reduces it. */
 static void reduce_rows(const taps_unit *u, const row_block *b, const fcnn_tensor *x,
                         const fcnn_tensor *dy, const row_block *next) {
     int images = x->images;

@@ -31,7 +31,7 @@ static folded_work take_columns(const fcnn_taps *t, unsigned char **at) {
                          .sums = take(at, column_floats(t))};
 }
 
-/* A thread's scratch, each for the output bins (ky, kx) and (-ky, kx). */
+/* A thread's scratch, which has a part for output bin (ky, kx) and one for (-ky, kx). */
 typedef struct {
     lanes *right[2]; /* inputs of all aliases or filters deep, or, turned, images */
     float *left[2];  /* h by columns, or a panel */
@@ -40,10 +40,10 @@ typedef struct {
     panel_stretch *stretches; /* what is read next */
 } folded_scratch;
 
-/* Filters of h by columns, where panels may reach beyond the last. */
+/* Floats of a column of h, since panels may reach beyond the last filter. */
 static int folded_wide(const fcnn_taps *t) { return whole_lanes(t->filters) + ROWS; }
 
-/* Floats that so many bytes take, whole ones. */
+/* Floats that so many bytes fill. */
 static int64_t floats_of(size_t bytes) {
     return (int64_t)((bytes + sizeof(float) - 1) / sizeof(float));
 }
@@ -205,7 +205,7 @@ static panel_row folded_output(const folded_row *row, int i, const fcnn_tensor *
     return out;
 }
 
-/* What the next row reads: x at its aliases and, with dy, its bins of dy. */
+/* Lists what the next row reads: x at its aliases and, with dy, its bins of dy. */
 static panel_ahead folded_ahead(const folded_unit *u, int ky, const fcnn_tensor *x,
                                 const fcnn_tensor *dy) {
     panel_ahead ahead = {.stretches = u->s.stretches};
@@ -237,7 +237,7 @@ ALWAYS_INLINE void put_folded(int size, const folded_row *row) {
     }
 }
 
-/* y = h x of the aliases. */
+/* Makes y = h x over the aliases. */
 static void multiply_folded(const folded_unit *u, int ky, const fcnn_tensor *x,
                             const fcnn_tensor *y) {
     folded_row row = folded_row_of(u, ky);
@@ -259,7 +259,7 @@ static void multiply_folded(const folded_unit *u, int ky, const fcnn_tensor *x,
     }
 }
 
-/* The aliases' dx = h^H dy. */
+/* Makes the aliases' dx = h^H dy. */
 static void multiply_unfolded(const folded_unit *u, int ky, const fcnn_tensor *dy,
                               const fcnn_tensor *dx) {
     folded_row row = folded_row_of(u, ky);

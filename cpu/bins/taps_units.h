@@ -123,7 +123,7 @@ static inline int unit_in_turn(const fcnn_taps *t, int i) {
     return (columns - 1 - i % columns) * chunks_of(t) + i / columns;
 }
 
-/* A unit's [filters] of energy, cleared; and their sums in the units' order. */
+/* Clear a unit's [filters] of energy; and add all units' up in their order. */
 static inline wide *unit_energy(const fcnn_taps *t, const taps_work *work, int index) {
     wide *energy = work->energy + (int64_t)index * t->filters;
     memset(energy, 0, (size_t)t->filters * sizeof *energy);
@@ -139,7 +139,7 @@ static inline void sum_energy(const fcnn_taps *t, const taps_work *work, double 
 
 /* ---- Operands and results ---- */
 
-/* Bytes of a right operand that holds x or dy by rows, or dy turned. */
+/* Floats of a right operand that holds x or dy by rows, or dy turned. */
 static inline int64_t right_floats(int deep, int capacity, int filters) {
     size_t rows = right_bytes(deep, capacity), turned = right_bytes(capacity, filters);
     return (int64_t)((rows > turned ? rows : turned) / sizeof(float));
@@ -164,7 +164,7 @@ static inline void put_turned_bin(const fcnn_tensor *t, int64_t k, lanes *right)
     }
 }
 
-/* Makes ROWS rows of turned dh: of each the real parts, then the imaginary ones. */
+/* Makes ROWS rows of turned dh: a row's real parts lie before its imaginary ones. */
 static inline void multiply_turned(int filters, int images, const float *left, const lanes *right,
                                    float *dh, panel_ahead *ahead) {
     int wide = whole_lanes(filters);

@@ -1,6 +1,7 @@
-/* Batch norm: of bands by Parseval, a unit of work being a block of neighbouring
- * channels, which reads whole stretches of the [F][C][N] band; of maps over
- * pixels and images, a unit being a channel. Sums run in index order. */
+/* Batch norm. Statistics of bands follow by Parseval, and a unit of work is a block
+ * of neighbouring channels, which reads whole stretches of the [F][C][N] band;
+ * those of maps are over pixels and images, and a unit is a channel. Sums run in
+ * index order. */
 #include "norm_blocks.h"
 
 /* ---- Both layouts ---- */

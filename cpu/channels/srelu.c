@@ -4,8 +4,8 @@
  *   forward   Z_k = sum_q c_q c_(k-q)        k in the window, each pair once
  *   backward  Z_k = sum_q g_q c_(k-q)        q in the window, k in the band
  * Rows of c pass through a ring that stays in the second cache: x is read once,
- * and y and dx are written once. Or, with a grid, by the transforms of fused.c.
- * Here: forward; backward is srelu_backward.c. */
+ * and y and dx are written once. With a grid the sums are made by the transforms
+ * of grid/fused.c. The backward pass is srelu_backward.c. */
 #include "srelu_rows.h"
 
 /* Registers hold the sums of so many lags. */

@@ -2,10 +2,10 @@
  * srelu_rows.h or on a grid, with da and db; the formulas are srelu.c's. Each image has its s and
  * its pull, which is what s takes part in: <[x^2], g> / s^3.
  *
- * Of a norm whose output z is not stored, the backward pass too. It needs sums over the whole
- * gradient dz of z before it can write any, and has them: of a dy + 2 b / s [z g] they are sums of
- * dy, which often has few of z's bins, as <w, [z g]> = <[w z], g> for any w; of z's own part, sums
- * of [z^2]'s DC and z's. */
+ * The backward pass of a norm whose output z is not stored is here too. It needs sums over the
+ * whole gradient dz of z before it can write any, and has them: of a dy + 2 b / s [z g] they are
+ * sums of dy, which often has few of z's bins, as <w, [z g]> = <[w z], g> for any w; of z's own
+ * part, sums of [z^2]'s DC and z's. */
 #include "norm_blocks.h"
 #include "srelu_rows.h"
 

@@ -82,7 +82,7 @@ static fcnn_tensor window_band(const fcnn_tensor *x, const fcnn_complex *square,
     return band;
 }
 
-/* Between a bin's places, of which some are missing or apart, and whole registers. */
+/* Move a bin's places, of which some are missing or apart, to whole registers and back. */
 static __attribute__((noinline)) void load_places(const tile *t, int64_t k, fcnn_complex *some) {
     const fcnn_complex *from = t->data + k * t->step;
     int place = 0;
@@ -144,7 +144,7 @@ static inline lanes inverse_rms(lanes energy) {
 
 /* ---- The ring ---- */
 
-/* Index of (ky, kx), ky and kx >= 0, and of (-ky, kx). */
+/* The index of (ky, kx), ky and kx >= 0, and that of (-ky, kx). */
 static inline int64_t column_bins(int ky, int kx, int64_t *opposite) {
     int64_t s = ky > kx ? ky : kx, start = s ? 1 + 2 * s * (s - 1) : 0;
     *opposite = start + (kx < ky ? 4 * s - kx : 2 * s + ky);
@@ -158,7 +158,7 @@ static inline int ring_rows(int window) {
     return rows;
 }
 
-/* Cells of a tile: its ring and, behind it, a window. */
+/* Cells of a tile, which are its ring and, behind it, a window. */
 static inline int64_t tile_cells(int radius, int window) {
     int64_t row = 2 * (int64_t)(radius + window + SRELU_ZEROS) + 1;
     return ring_rows(window) * row + (2 * (int64_t)window + 1) * (window + 1);

@@ -43,7 +43,7 @@ cpu_grid_buffers fcnn_cpu_grid_buffers(void *at, int m) {
 
 bool fcnn_cpu_grid_by_products(int size) { return size <= 512 || !fcnn_is_smooth(size); }
 
-/* In the order of an orbit's points: y, -y, m/2 + y, m/2 - y. */
+/* Classes are listed in the order of an orbit's points: y, -y, m/2 + y, m/2 - y. */
 static void list_classes(cpu_grid *grid) {
     int m = grid->size, half = m / 2, quarter = m / 4;
     if (m % 4) {

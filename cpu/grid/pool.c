@@ -40,7 +40,7 @@ static inline pack window_maximum(const plane *x, const fcnn_window *w, int imag
     for (int row = w->top; row < w->bottom; row++) {
         for (int column = w->left; column < w->right; column++) {
             pack v = pack_load(pixel_at(x, row, column) + image);
-            /* Greater or NaN, unless a NaN is there already. */
+            /* What is greater is taken, or NaN, unless a NaN is there already. */
             pack_index take = ~(v <= best) & (best <= INFINITY);
             best = (pack)((take & (pack_index)v) | (~take & (pack_index)best));
             *where = (take & (row * x->side + column)) | (~take & *where);
@@ -101,7 +101,8 @@ static void clear_rows(const plane *p, int from, int to, int images) {
                 pack_store(pixel_at(p, row, column) + i, (pack){0});
 }
 
-/* dx = P^T dy, windows in reading order; rows are cleared just before the first window there. */
+/* Makes dx = P^T dy, windows in reading order; rows are cleared just before the first window there.
+ */
 static void pool_plane_backward(const fcnn_pool_shape *s, const plane *x, const plane *dy,
                                 int images, const plane *dx) {
     int cleared = 0;

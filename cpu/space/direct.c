@@ -1,6 +1,7 @@
 /* Direct convolution of maps: loops over channels and taps, vectors along the rows of columns x
  * images, several filters and several vectors in registers, so that a load of x serves several
- * filters and a weight several vectors. Tiles, borders and the order of the passes: map_pass.h. */
+ * filters and a weight several vectors. map_pass.h has tiles, borders and the order of the passes.
+ */
 #include "map_pass.h"
 
 enum {
@@ -43,7 +44,7 @@ ALWAYS_INLINE void output_sums(int filters, int vectors, const output_block *b) 
             lanes_store(b->sums + f * b->stride + v * LANES, sum[f][v]);
 }
 
-/* Every size of block, for the remainders. */
+/* Remainders need every size of block. */
 #define OUTPUT_CASE(f, v)                                                                          \
     case (f)*4 + (v):                                                                              \
         if ((f) <= FILTERS && (v) <= VECTORS) output_sums(f, v, b);                                \

@@ -3,7 +3,7 @@
  * product adds all of them,
  *   y[f][pixel] += w[f][channel x tap] columns,   dw[channel x tap][f] += columns dy[f][pixel]^T.
  * The gradient of the input is a product of columns of dy, too, so that no two blocks write the
- * same pixel. Tiles, borders and passes: map_pass.h. */
+ * same pixel. map_pass.h has tiles, borders and passes. */
 #include "cpu/blas.h"
 
 #include "map_pass.h"
@@ -56,7 +56,7 @@ static void add_taps(const map_pass *p, const map_tile *t, const map_scratch *s,
                      int channels) {
     int all = channels * p->taps_y * p->taps_x, pixels = t->rows * t->line;
     make_columns(p, t, s, channels);
-    /* This way round, since the product is faster with the larger side first. */
+    /* The product is taken this way round, as it is faster with the larger side first. */
     fcnn_cpu_blas.sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, all, filters, pixels, 1.0f,
                         s->columns, column_stride(pixels), s->lines, pixels, 1.0f, s->sums,
                         filters);

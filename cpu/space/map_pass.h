@@ -52,7 +52,7 @@ typedef struct {
     int units;         /* at least, if that takes fewer filters to each */
     bool columns;      /* whether it needs them */
     /* lines += taps of channels [c0, c0 + count), which are packed; lines begin at c0 = 0. Filters
-     * are those of blocks [b0, b1), counted as in map_block; w is the pass's. */
+     * are those of blocks [b0, b1), counted as by map_part; w is the pass's. */
     void (*add_outputs)(const map_pass *, const map_tile *, const map_scratch *, const float *w,
                         int b0, int b1, int filters, int c0, int count, int channels);
     /* sums += lines x packed. */
@@ -251,7 +251,7 @@ static inline map_scratch map_scratch_of(const cpu_device *device, const map_siz
     return s;
 }
 
-/* Channels packed at a time. */
+/* Channels that are packed together. */
 static inline int map_channels(const map_method *m, const map_pass *p, int depth, int channels) {
     int taps = most(p->taps_y * p->taps_x, 1);
     map_tile t = map_tile_at(p, 0);

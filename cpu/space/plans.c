@@ -2,7 +2,7 @@
  * and freed with the device. */
 #include "plans.h"
 
-/* With the plan lock held. */
+/* The caller holds the plan lock. */
 static void free_torus(cpu_torus *torus) {
     fftwf_plan plans[] = {torus->row_forward, torus->row_backward, torus->columns_forward,
                           torus->columns_backward};

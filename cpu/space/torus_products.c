@@ -9,15 +9,15 @@
 
 typedef enum { PLAIN, CONJUGATE_A, CONJUGATE_B } product_form;
 
-/* c[patch][m] (+)= sum over k of a(m, k) b[patch][k], with a(m, k) at m*row + (k / stretch)*jump +
- * (k % stretch)*step. */
+/* c[patch][m] (+)= sum over k of a(m, k) b[patch][k], with a(m, k) at m*row + (k / length)*jump +
+ * (k % length)*step. */
 typedef struct {
     product_form form;
     bool add;
-    int stretch, stretches;
+    int length, stretches;
     const fcnn_complex *a;
     int64_t row, step, jump;
-    const fcnn_complex *b; /* [patches][stretches * stretch] lines */
+    const fcnn_complex *b; /* [patches][stretches * length] lines */
     const cpu_spectra *c;
     int64_t bin;
     int first, patches;        /* of c */
@@ -48,7 +48,7 @@ static const float signs[][2][2 * TILE] = {[PLAIN] = {SIGNS(1, 1), SIGNS(-1, 1)}
  * inlined. */
 ALWAYS_INLINE void product_block(line_product *o, int rows, int patches, int m, int q) {
     int registers = patches * LINE_REGISTERS;
-    int64_t inner = (int64_t)o->stretch * o->stretches;
+    int64_t inner = (int64_t)o->length * o->stretches;
     for (int l = 0; l < o->ahead_lines; l++, o->ahead += TILE) __builtin_prefetch(o->ahead, 0, 2);
     lanes re[ROWS_MAX][REGISTERS_MAX], im[ROWS_MAX][REGISTERS_MAX];
     for (int i = 0; i < rows; i++)
@@ -57,7 +57,7 @@ ALWAYS_INLINE void product_block(line_product *o, int rows, int patches, int m, 
     const fcnn_complex *from = o->a + m * o->row;
     for (int s = 0; s < o->stretches; s++, from += o->jump) {
         const fcnn_complex *a = from;
-        for (int k = 0; k < o->stretch; k++, a += o->step, b += 2 * TILE) {
+        for (int k = 0; k < o->length; k++, a += o->step, b += 2 * TILE) {
             lanes line[REGISTERS_MAX];
             for (int v = 0; v < registers; v++)
                 line[v] = lanes_load(b + v / LINE_REGISTERS * inner * 2 * TILE +
@@ -104,7 +104,7 @@ static void multiply(line_product *o) {
     }
 }
 
-/* So many patches are collected for a product at once. */
+/* So many patches are collected for a product together. */
 enum { PATCHES = 2, BLOCK_LINES = 8 };
 
 /* Collects bin k of patches q .. as [patches][channels] lines, and fetches those of the next bin.
@@ -140,7 +140,7 @@ static void multiply_patches(line_product o, const cpu_spectra *b, void *scratch
 void CPU(bin_forward)(int64_t k, const fcnn_complex *h, const cpu_spectra *x, void *scratch,
                       const cpu_spectra *y) {
     line_product o = {.form = PLAIN,
-                      .stretch = x->channels,
+                      .length = x->channels,
                       .stretches = 1,
                       .a = h + k * x->channels * y->channels,
                       .row = x->channels,
@@ -153,7 +153,7 @@ void CPU(bin_forward)(int64_t k, const fcnn_complex *h, const cpu_spectra *x, vo
 void CPU(bin_backward_data)(int64_t k, const fcnn_complex *h, const cpu_spectra *dy, void *scratch,
                             const cpu_spectra *dx) {
     line_product o = {.form = CONJUGATE_A,
-                      .stretch = dy->channels,
+                      .length = dy->channels,
                       .stretches = 1,
                       .a = h + k * dx->channels * dy->channels,
                       .row = 1,
@@ -197,7 +197,7 @@ void CPU(bin_backward_weights)(int64_t k, const cpu_spectra *x, const cpu_spectr
     transpose(x, k, b);
     multiply(&(line_product){.form = CONJUGATE_B,
                              .add = add,
-                             .stretch = TILE,
+                             .length = TILE,
                              .stretches = x->patches,
                              .a = a,
                              .row = TILE,

@@ -17,7 +17,8 @@ static int largest_factor(int n) {
     return largest;
 }
 
-/* A transform, by the real point: FFTW is fast at powers of two, at 20, and slow elsewhere. */
+/* The cost of a transform by the real point: FFTW is fast at powers of two, at 20, and slow
+ * elsewhere. */
 static double point_cost(int n) {
     int factor = largest_factor(n);
     if (factor <= 2 || n == 20) return n <= 128 ? 0.5 : 1.9;
@@ -26,9 +27,9 @@ static double point_cost(int n) {
     return n % 4 || factor == 5 ? 4.2 : 2.6;
 }
 
-/* A torus of n x n points for each of `patches` patches: transforms of all channels with their
- * copies (0.7), half a complex product (4 operations at 130 GFLOP/s), and in training both again
- * for two gradients, and the taps to their spectra and back. */
+/* The cost of a torus of n x n points for each of `patches` patches: transforms of all channels
+ * with their copies (0.7), half a complex product (4 operations at 130 GFLOP/s), and in training
+ * both again for two gradients, and the taps to their spectra and back. */
 static double torus_cost(const fcnn_convolution *c, int n, double patches) {
     double images = patches * c->capacity, pairs = (double)c->channels * c->filters;
     double maps = images * (c->channels + c->filters) * (point_cost(n) + 0.7);
