@@ -1,8 +1,8 @@
 /* A register of half-precision numbers widened to floats, which is exact: by the processor's
  * instruction where the set has one, else as framework/half.h does it. Intrinsics, because
  * otherwise widening takes longer than reading from memory. */
-#ifndef FCNN_CPU_HALF_H
-#define FCNN_CPU_HALF_H
+#ifndef FCNN_CPU_HALF_LANES_H
+#define FCNN_CPU_HALF_LANES_H
 
 #include "half.h"
 #include "lanes.h"
@@ -23,7 +23,7 @@ static inline lanes lanes_load_half(const uint16_t *at) {
     return wide;
 }
 
-/* EIGHT numbers, floats or halves, to floats. */
+/* Copies EIGHT numbers, floats or halves, as floats. */
 enum { EIGHT = 8 };
 static inline void copy_eight(const void *from, bool half, float *to) {
     if (!half) {

@@ -11,7 +11,8 @@
     fcnn_status CPU(name)(fcnn_device * device, FCNN_LIST parameters);
 #include "operations.def"
 
-/* The algorithms of convolution.c's table: the slots of the same names, each checked there. */
+/* The algorithms of convolution.c's table: each has the operations of the same names, whose
+ * arguments are checked there. */
 #define CPU_CONVOLUTION(name)                                                                      \
     fcnn_status CPU(name##_plan)(fcnn_device *, fcnn_convolution *, fcnn_convolution_bytes *);     \
     fcnn_status CPU(name##_kernel)(fcnn_device *, const fcnn_convolution *, const float *,         \
@@ -24,13 +25,25 @@
                                      const fcnn_tensor *, fcnn_tensor *, float *);
 FCNN_CONVOLUTION_ALGORITHMS(CPU_CONVOLUTION)
 
-/* product_forward of at most STREAM_IMAGES images (stream.c), or of any number with H in halves:
- * faster where reading H is what takes the time. */
-enum { STREAM_IMAGES = 8 };
-fcnn_status CPU(product_stream)(fcnn_device *, const fcnn_fold *, const void *h, bool half,
-                                const fcnn_tensor *x, fcnn_tensor *y);
+/* product_forward of at most FEW_IMAGES images, or of any number with H in halves (product_few.c):
+ * faster where reading H is what takes the time. The scratch is in bytes, a thread's. */
+enum { FEW_IMAGES = 8 };
+fcnn_status CPU(product_few)(fcnn_device *, const fcnn_fold *, const void *h, bool half,
+                             const fcnn_tensor *x, fcnn_tensor *y);
+size_t CPU(product_few_scratch)(int aliases, int channels, int filters);
 
-/* srelu on a pixel grid (fused.c): [x^2] of the window's bins, and dx = 2 b [x g]. */
+/* The operations on taps where there is a fold (taps_folded.c). */
+fcnn_status CPU(taps_folded_plan)(fcnn_device *, const fcnn_taps *, int capacity, int64_t *bytes);
+fcnn_status CPU(taps_folded_forward)(fcnn_device *, const fcnn_taps *, const float *w, void *memory,
+                                     const fcnn_tensor *x, fcnn_tensor *y, double *energy);
+fcnn_status CPU(taps_folded_backward)(fcnn_device *, const fcnn_taps *, const float *w,
+                                      void *memory, const fcnn_tensor *x, const fcnn_tensor *dy,
+                                      fcnn_tensor *dx, float *dw);
+
+/* A thread's scratch of srelu by sums (srelu_backward.c), in bytes. */
+size_t CPU(srelu_scratch)(int radius, int window, int channels);
+
+/* srelu on a pixel grid (fused.c): the window's bins of [x^2], and dx = 2 b [x g]. */
 void CPU(grid_square)(cpu_device *, int, const fcnn_tensor *, int, fcnn_complex *);
 void CPU(grid_square_backward)(cpu_device *, int, const float *, const fcnn_tensor *,
                                const fcnn_tensor *, int, fcnn_tensor *);

@@ -10,7 +10,7 @@
 
 enum { LANES = FCNN_LANES };
 
-/* Of functions whose arguments are constants where they are called. */
+/* For functions whose arguments are constants where they are called, so that loops unroll. */
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 typedef float lanes __attribute__((vector_size(FCNN_LANES * 4)));
@@ -22,8 +22,8 @@ static inline lanes lanes_load(const float *at) {
 }
 static inline void lanes_store(float *at, lanes v) { memcpy(at, &v, sizeof v); }
 
-/* Of two registers, in order: numbers at even places, at odd ones; and of both in turn, the
- * first half and the second. */
+/* Four ways to pick from two registers: all numbers at even places, or at odd ones; and numbers of
+ * both in turn, from their first halves or from their second ones. */
 #if FCNN_LANES == 4
 #define EVEN_PLACES  0, 2, 4, 6
 #define ODD_PLACES   1, 3, 5, 7
@@ -53,8 +53,8 @@ static inline lanes lanes_second_turns(lanes a, lanes b) {
     return __builtin_shufflevector(a, b, SECOND_TURNS);
 }
 
-/* Rows to columns, in place: each round of turns moves the highest bit of a row's number to the
- * lowest of a place. */
+/* Makes columns of rows, in place: each round of turns moves the highest bit of a row's number to
+ * the lowest of a place. */
 static inline void lanes_transpose(lanes rows[LANES]) {
     for (int round = 1; round < LANES; round *= 2) {
         lanes turned[LANES];
@@ -66,7 +66,7 @@ static inline void lanes_transpose(lanes rows[LANES]) {
     }
 }
 
-/* `count` numbers of a row, the rest 0. */
+/* Loads `count` numbers of a row; the rest is 0. */
 static inline lanes lanes_load_some(const float *at, int count) {
     if (count >= LANES) return lanes_load(at);
     float some[LANES] = {0};
@@ -84,8 +84,8 @@ static inline void lanes_store_some(float *at, lanes v, int count) {
     memcpy(at, some, (size_t)count * sizeof *some);
 }
 
-/* The first `count` numbers of a register of real and one of imaginary parts to complex numbers,
- * and back with zeros behind them. */
+/* Stores the first `count` numbers of a register of real and one of imaginary parts as complex
+ * numbers; and loads them back, with zeros behind. */
 static inline void lanes_store_complex(fcnn_complex *at, lanes re, lanes im, int count) {
     float *to = &at->re;
     lanes first = lanes_first_turns(re, im), second = lanes_second_turns(re, im);
@@ -107,7 +107,7 @@ static inline void lanes_load_complex(const fcnn_complex *at, int count, lanes *
     *im = lanes_odd(first, second);
 }
 
-/* Half a register of floats in double. */
+/* Half a register of floats, widened to double. */
 typedef double wide __attribute__((vector_size(FCNN_LANES / 2 * 8)));
 
 static inline wide wide_load(const float *at) {
@@ -115,21 +115,21 @@ static inline wide wide_load(const float *at) {
     memcpy(&half, at, sizeof half);
     return __builtin_convertvector(half, wide);
 }
-/* Sum of a vector's numbers, in index order. */
+/* Sums a vector's numbers in index order. */
 static inline double wide_sum(wide v) {
     double sum = 0.0;
     for (int l = 0; l < LANES / 2; l++) sum += v[l];
     return sum;
 }
 
-/* Both halves of a register, added. */
+/* Adds both halves of a register. */
 static inline wide wide_halves(lanes v) {
     float parts[LANES];
     lanes_store(parts, v);
     return wide_load(parts) + wide_load(parts + LANES / 2);
 }
 
-/* Sum of the products of two rows, in a fixed order. */
+/* Sums the products of two rows, in a fixed order. */
 static inline double row_dot(const float *a, const float *b, int count) {
     lanes even = {0}, odd = {0};
     int i = 0;
@@ -143,7 +143,7 @@ static inline double row_dot(const float *a, const float *b, int count) {
     return sum;
 }
 
-/* The same in the numbers of a vector, for sums over many rows. */
+/* Adds the products of two rows to the numbers of a vector, for sums over many rows. */
 static inline void wide_add_dot(wide *sum, const float *a, const float *b, int count) {
     lanes even = {0}, odd = {0};
     int i = 0;
@@ -163,7 +163,7 @@ static inline void wide_add_dot(wide *sum, const float *a, const float *b, int c
     *sum += wide_halves(even + odd);
 }
 
-/* Sum of a band's DC over images. */
+/* Sums a band's DC over images. */
 static inline double dc_sum(const fcnn_tensor *t, int c) {
     const fcnn_complex *row = fcnn_cpu_row(t, 0, c);
     double sum = 0.0;
@@ -171,14 +171,14 @@ static inline double dc_sum(const fcnn_tensor *t, int c) {
     return sum;
 }
 
-/* Row `index` of any layout: floats a row holds, and where it starts. */
+/* The floats that a row of any layout holds, and where row `index` starts. */
 static inline int row_floats(const fcnn_tensor *t) {
     return t->images * (t->layout == FCNN_BAND ? 2 : 1);
 }
 static inline float *row_at(const fcnn_tensor *t, int64_t index) {
     return t->data + index * t->capacity * (t->layout == FCNN_BAND ? 2 : 1);
 }
-/* Channel of row `index`. */
+/* The channel of row `index`. */
 static inline int row_channel(const fcnn_tensor *t, int64_t index) {
     if (t->layout == FCNN_BAND) return (int)(index % t->channels);
     return t->layout == FCNN_MAP ? (int)(index / ((int64_t)t->size * t->size)) : (int)index;

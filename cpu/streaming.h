@@ -4,6 +4,7 @@
 #ifndef FCNN_STREAMING_H
 #define FCNN_STREAMING_H
 
+#include "caches.h"
 #include "lanes.h"
 
 #ifdef __SSE2__
@@ -28,20 +29,19 @@ static inline void stream_end(void) {
 #endif
 }
 
-/* Into the second cache. A call that is not always inlined has no effect that GCC sees, and is
- * dropped. */
+/* Fetches lines into the second cache. It is always inlined, because GCC sees no effect of a call
+ * and drops it. */
 ALWAYS_INLINE void prefetch_lines(const void *from, size_t bytes) {
     for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch((const char *)from + i, 0, 2);
 }
 
-/* Whether a tensor's rows are to be streamed: larger than most third caches' share of it. */
+/* Whether a tensor's rows are to be streamed. */
 static inline bool streams(const fcnn_tensor *t) {
-    enum { LEAST_BYTES = 16 << 20 };
-    return fcnn_tensor_floats(t) * (int64_t)sizeof(float) >= LEAST_BYTES &&
+    return fcnn_tensor_floats(t) * (int64_t)sizeof(float) >= STREAM_BYTES &&
            (uintptr_t)t->data % sizeof(lanes) == 0;
 }
 
-/* As lanes_store_complex of a whole register. */
+/* Streams what lanes_store_complex stores of whole registers. */
 static inline void lanes_stream_complex(fcnn_complex *at, lanes re, lanes im) {
     lanes_stream(&at->re, lanes_first_turns(re, im));
     lanes_stream(&at->re + LANES, lanes_second_turns(re, im));

@@ -7,19 +7,23 @@
  *   left   [rows / ROWS][depth / LANES][ROWS][a + b, a, b][LANES along the depth]
  *          or [depth][a + b, a, b][rows] where the rows lie in registers as they are made
  *   right  [columns / LANES][depth][c, d - c, c + d][LANES columns]
- * A tile is ROWS x LANES results; its 3 ROWS sums stay in registers. */
+ * A product is made ROWS x LANES results at a time, whose 3 ROWS sums stay in registers. */
 #ifndef FCNN_PANELS_H
 #define FCNN_PANELS_H
 
 #include "cpu/streaming.h"
 #include "formulas.h"
 
-enum { ROWS = LANES == 16 ? CPU_PANEL_ROWS : 3 };
+enum { ROWS = LANES == 16 ? 8 : 3 };
 
 static inline int panel_blocks(int count, int of) { return (count + of - 1) / of; }
 static inline int panel_part(int first, int end, int most) {
     return end - first < most ? end - first : most;
 }
+
+static inline int larger(int a, int b) { return a > b ? a : b; }
+/* `count` numbers in whole registers. */
+static inline int whole_lanes(int count) { return panel_blocks(count, LANES) * LANES; }
 
 /* Floats of a left panel of ROWS rows, and registers of a right one of LANES columns. */
 static inline int64_t left_floats(int depth) {
@@ -27,7 +31,16 @@ static inline int64_t left_floats(int depth) {
 }
 static inline int64_t right_lanes(int depth) { return (int64_t)depth * 3; }
 
-/* LANES numbers of row `row`, from depth block * LANES on. */
+/* Bytes of a thread's scratch that one left panel, and a whole right operand, take. */
+static inline size_t left_bytes(int depth) {
+    return fcnn_cpu_align((size_t)left_floats(depth) * sizeof(float));
+}
+static inline size_t right_bytes(int depth, int columns) {
+    int64_t registers = right_lanes(depth) * panel_blocks(columns, LANES);
+    return fcnn_cpu_align((size_t)registers * sizeof(lanes));
+}
+
+/* Puts LANES numbers of row `row` into a left panel, from depth block * LANES on. */
 static inline void left_put(float *panel, int row, int block, lanes re, lanes im) {
     float *at = panel + ((int64_t)block * ROWS + row) * 3 * LANES;
     lanes_store(at, re + im);
@@ -43,27 +56,28 @@ static inline void right_put(lanes *at, lanes re, lanes im) {
 
 /* ---- Memory that is read next ---- */
 
-/* Fetched into the second cache, some lines at a time, while the arithmetic units are busy. */
+/* A stretch is fetched into the second cache, some lines at a time, while the arithmetic units are
+ * busy. */
 typedef struct {
     const char *at;
     int64_t bytes;
-} panel_block;
+} panel_stretch;
 
 typedef struct {
-    panel_block *blocks;
+    panel_stretch *stretches;
     int count, next;
-    int64_t total, done; /* bytes: of all blocks, and of the next one */
-    int64_t pace;        /* of LANES steps of a tile's depth */
+    int64_t total, done; /* bytes of all stretches, and of the next one */
+    int64_t pace;        /* bytes that LANES steps of the depth fetch */
 } panel_ahead;
 
-/* A bin's rows. */
+/* Adds a bin's rows, which are one stretch of memory. */
 static inline void ahead_add(panel_ahead *a, const fcnn_tensor *t, int64_t bin) {
     int64_t bytes = (int64_t)t->channels * t->capacity * (int64_t)sizeof(fcnn_complex);
-    a->blocks[a->count++] = (panel_block){(const char *)fcnn_cpu_row(t, bin, 0), bytes};
+    a->stretches[a->count++] = (panel_stretch){(const char *)fcnn_cpu_row(t, bin, 0), bytes};
     a->total += bytes;
 }
 
-/* During so many products. */
+/* Spreads what is fetched over so many products. */
 static inline void ahead_pace(panel_ahead *a, int products, int rows, int columns, int depth) {
     int64_t times = (int64_t)products * panel_blocks(rows, ROWS) * panel_blocks(columns, LANES) *
                     panel_blocks(depth, LANES);
@@ -72,28 +86,28 @@ static inline void ahead_pace(panel_ahead *a, int products, int rows, int column
 
 ALWAYS_INLINE void ahead_fetch(panel_ahead *a) {
     for (int64_t bytes = 0; bytes < a->pace && a->next < a->count; bytes += 64) {
-        const panel_block *block = &a->blocks[a->next];
-        __builtin_prefetch(block->at + a->done, 0, 2);
+        const panel_stretch *stretch = &a->stretches[a->next];
+        __builtin_prefetch(stretch->at + a->done, 0, 2);
         a->done += 64;
-        if (a->done >= block->bytes) {
+        if (a->done >= stretch->bytes) {
             a->done = 0;
             a->next++;
         }
     }
 }
 
-/* ---- A tile ---- */
+/* ---- Products of one panel with one other ---- */
 
-/* A tile's results, a register a row. */
+/* ROWS x LANES results, a register a row. */
 typedef struct {
     lanes re[ROWS], im[ROWS];
-} panel_tile;
+} panel_results;
 
 typedef struct {
     lanes part[ROWS][3];
 } panel_sums;
 
-/* One step of the depth: the rows' numbers of each part, `row_step` apart. */
+/* Takes one step of the depth: the rows' numbers of each part lie `row_step` apart. */
 ALWAYS_INLINE void panel_step(panel_sums *sums, const float *const left[3], int64_t row_step,
                               const lanes *right) {
 #pragma GCC unroll 3
@@ -104,16 +118,16 @@ ALWAYS_INLINE void panel_step(panel_sums *sums, const float *const left[3], int6
     }
 }
 
-ALWAYS_INLINE void panel_result(const panel_sums *sums, panel_tile *tile) {
+ALWAYS_INLINE void panel_finish(const panel_sums *sums, panel_results *out) {
     for (int r = 0; r < ROWS; r++) {
-        tile->re[r] = sums->part[r][0] - sums->part[r][2];
-        tile->im[r] = sums->part[r][0] + sums->part[r][1];
+        out->re[r] = sums->part[r][0] - sums->part[r][2];
+        out->im[r] = sums->part[r][0] + sums->part[r][1];
     }
 }
 
-/* ahead: what is read next, or NULL. */
+/* Multiplies a left panel by a right one. ahead: what is read next, or NULL. */
 static inline void panel_multiply(int depth, const float *left, const lanes *right,
-                                  panel_tile *tile, panel_ahead *ahead) {
+                                  panel_results *out, panel_ahead *ahead) {
     panel_sums sums = {{{{0}}}};
     for (int block = 0; block < depth; block += LANES, left += (3 * ROWS - 1) * LANES) {
         int count = panel_part(block, depth, LANES);
@@ -124,12 +138,12 @@ static inline void panel_multiply(int depth, const float *left, const lanes *rig
                        right);
         left += LANES - count;
     }
-    panel_result(&sums, tile);
+    panel_finish(&sums, out);
 }
 
-/* The same of a left operand by columns, [depth][a + b, a, b][across], from one of its rows on. */
+/* Multiplies ROWS rows of a left operand that lies by columns, [depth][a + b, a, b][across]. */
 static inline void columns_multiply(int depth, const float *left, int across, const lanes *right,
-                                    panel_tile *tile, panel_ahead *ahead) {
+                                    panel_results *out, panel_ahead *ahead) {
     panel_sums sums = {{{{0}}}};
     const float *part[3] = {left, left + across, left + 2 * across};
     for (int block = 0; block < depth; block += LANES) {
@@ -141,7 +155,7 @@ static inline void columns_multiply(int depth, const float *left, int across, co
             for (int i = 0; i < 3; i++) part[i] += 3 * across;
         }
     }
-    panel_result(&sums, tile);
+    panel_finish(&sums, out);
 }
 
 /* ---- Packing ---- */
@@ -167,7 +181,7 @@ static inline void panel_row_load(const panel_row *row, int first, int count, la
     *im *= row->im;
 }
 
-/* Alias `a` of output bin k: its row of channel c as an input of k's product, read or written.
+/* The row of channel c of alias `a` of output bin k, as an input of k's product, read or written.
  * What enters DC's bin is real. */
 static inline panel_row alias_row(const fcnn_fold *fold, int64_t k, int64_t a, const fcnn_tensor *x,
                                   int c) {
@@ -178,7 +192,7 @@ static inline panel_row alias_row(const fcnn_fold *fold, int64_t k, int64_t a, c
     return row;
 }
 
-/* Along the depth of a left panel. */
+/* Packs a row along the depth of a left panel. */
 static inline void left_put_row(float *panel, int row, int depth, const panel_row *from) {
     for (int k = 0; k < depth; k += LANES) {
         lanes re, im;
@@ -187,14 +201,14 @@ static inline void left_put_row(float *panel, int row, int depth, const panel_ro
     }
 }
 
-/* Rows beyond the matrix. */
+/* Clears the panel's rows beyond the matrix, which are multiplied too. */
 static inline void left_put_zeros(float *panel, int first_row, int depth) {
     for (int row = first_row; row < ROWS; row++)
         for (int block = 0; block < panel_blocks(depth, LANES); block++)
             left_put(panel, row, block, (lanes){0}, (lanes){0});
 }
 
-/* Along the columns of a right operand, at depth k. */
+/* Packs a row along the columns of a right operand, at depth k. */
 static inline void right_put_row(lanes *right, int k, int depth, int columns,
                                  const panel_row *from) {
     lanes *at = right + k * 3;
@@ -205,8 +219,8 @@ static inline void right_put_row(lanes *right, int k, int depth, int columns,
     }
 }
 
-/* LANES columns of a right operand, of which `count` are rows in memory: turned as they lie there,
- * real and imaginary parts come apart. */
+/* Packs LANES columns of a right operand, of which `count` are rows in memory. They are turned as
+ * they lie there, which takes real and imaginary parts apart. */
 static inline void right_put_columns(lanes *panel, int depth, const panel_row *from, int count) {
     float re[LANES] = {0}, im[LANES] = {0};
     for (int c = 0; c < count; c++) {
@@ -225,7 +239,7 @@ static inline void right_put_columns(lanes *panel, int depth, const panel_row *f
     }
 }
 
-/* Bins of dx that no product writes. */
+/* Clears the bins of dx that no product writes. */
 static inline void clear_unused(const fcnn_fold *fold, const fcnn_tensor *dy,
                                 const fcnn_tensor *dx) {
     int64_t given = fcnn_band_count(dy->radius), all = fcnn_band_count(dx->radius);
@@ -244,11 +258,12 @@ typedef struct {
     wide *energy; /* [rows] that their squares are added to, or NULL */
 } panel_target;
 
-/* A tile's `count` columns from n on; columns beyond the matrix are zeros. */
-static inline void panel_store(const panel_tile *tile, int n, int count, const panel_target *to,
+/* Stores the first `count` columns of results, from column n on; columns beyond the matrix are
+ * zeros, so that they add nothing to the energy. */
+static inline void panel_store(const panel_results *out, int n, int count, const panel_target *to,
                                lanes *energy) {
     for (int r = 0; r < to->rows; r++) {
-        lanes re = tile->re[r] * to->row[r].re, im = tile->im[r] * to->row[r].im;
+        lanes re = out->re[r] * to->row[r].re, im = out->im[r] * to->row[r].im;
         if (to->energy) energy[r] += re * re + im * im;
         if (to->stream && count == LANES)
             lanes_stream_complex(to->row[r].at + n, re, im);
@@ -257,17 +272,18 @@ static inline void panel_store(const panel_tile *tile, int n, int count, const p
     }
 }
 
-/* across: rows of a left operand by columns, else 0; ahead: what is read next, or NULL. */
+/* Multiplies a left panel by all columns of a right operand. across: the rows of a left operand
+ * that lies by columns, else 0; ahead: what is read next, or NULL. */
 static inline void panel_product(int depth, const float *left, int across, const lanes *right,
                                  int columns, const panel_target *to, panel_ahead *ahead) {
     lanes energy[ROWS] = {{0}};
     for (int n = 0; n < columns; n += LANES, right += right_lanes(depth)) {
-        panel_tile tile;
+        panel_results out;
         if (across)
-            columns_multiply(depth, left, across, right, &tile, ahead);
+            columns_multiply(depth, left, across, right, &out, ahead);
         else
-            panel_multiply(depth, left, right, &tile, ahead);
-        panel_store(&tile, n, panel_part(n, columns, LANES), to, energy);
+            panel_multiply(depth, left, right, &out, ahead);
+        panel_store(&out, n, panel_part(n, columns, LANES), to, energy);
     }
     for (int r = 0; to->energy && r < to->rows; r++) to->energy[r] += wide_halves(energy[r]);
 }

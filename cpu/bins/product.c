@@ -1,8 +1,8 @@
 /* Convolution as a product per bin, parallel over bins:
  *   y_k = h_k x_k        dx_k = h_k^H dy_k        dh_k = dy_k x_k^H
  * With a fold, the aliases of an output bin are further input channels, so that
- * each output bin is one product again. Products: panels.h; forward, of a few
- * images, by rows of h as they lie. */
+ * each output bin is one product again. The products are those of panels.h; a
+ * forward one of few images takes rows of h as they lie. */
 #include "formulas.h"
 #include "panels.h"
 
@@ -10,6 +10,30 @@ enum {
     FEW_COLUMNS = 3, /* registers of images, for which packing h costs more than it saves */
     FOLD_CHUNK = 8   /* output bins that a thread takes in order */
 };
+
+/* A thread's scratch for a product of `inner` input channels, aliases included: bytes of parts that
+ * lie one behind the other. Each pass packs one operand whole and a panel of the other. */
+typedef struct {
+    size_t right, left, row;
+} scratch_parts;
+
+static scratch_parts scratch_of(int inner, int filters, int capacity) {
+    int deepest = larger(inner, filters);
+    size_t turned = right_bytes(capacity, inner), right = right_bytes(deepest, capacity);
+    return (scratch_parts){.right = right > turned ? right : turned,
+                           .left = left_bytes(larger(deepest, capacity)),
+                           .row = (size_t)inner * ROWS * sizeof(fcnn_complex)};
+}
+
+fcnn_status CPU(product_plan)(fcnn_device *base, const fcnn_fold *fold, int channels, int filters,
+                              int capacity) {
+    cpu_device *device = (cpu_device *)base;
+    int aliases = fold ? fold->most : 1;
+    scratch_parts parts = scratch_of(aliases * channels, filters, capacity);
+    fcnn_cpu_need_scratch(device, parts.right + parts.left + parts.row);
+    fcnn_cpu_need_scratch(device, CPU(product_few_scratch)(aliases, channels, filters));
+    return FCNN_OK;
+}
 
 /* One output bin's product: its input channels, aliases included, are `inner`. */
 typedef struct {
@@ -29,8 +53,7 @@ static bin_product product_of(const cpu_device *device, const fcnn_fold *fold, i
     p.inner = (fold ? (int)(fold->start[k + 1] - p.first) : 1) * p.channels;
     if (fold) p.next = p.last = fold->start[k + 1];
     if (fold && k + 1 < fcnn_band_count(y->radius)) p.last = fold->start[k + 2];
-    fcnn_cpu_product_parts parts =
-        fcnn_cpu_product_scratch((fold ? fold->most : 1) * p.channels, p.filters, x->capacity);
+    scratch_parts parts = scratch_of((fold ? fold->most : 1) * p.channels, p.filters, x->capacity);
     unsigned char *at = fcnn_cpu_thread_scratch(device);
     p.right = (lanes *)(void *)at;
     p.left = (float *)(void *)(at + parts.right);
@@ -38,20 +61,20 @@ static bin_product product_of(const cpu_device *device, const fcnn_fold *fold, i
     return p;
 }
 
-/* Input channel j of the product. */
+/* Where input channel j of the product lies. */
 static panel_row input_row(const bin_product *p, const fcnn_tensor *x, int j) {
     if (!p->fold) return panel_row_of(fcnn_cpu_row(x, p->k, j), 1.0f, false);
     return alias_row(p->fold, p->k, p->first + j / p->channels, x, j % p->channels);
 }
 
-/* Output channel o. An output bin DC is the real part of its aliases' sum. */
+/* Where output channel o lies. An output bin DC is the real part of its aliases' sum. */
 static panel_row output_row(const bin_product *p, const fcnn_tensor *y, int o) {
     panel_row row = panel_row_of(fcnn_cpu_row(y, p->k, o), 1.0f, false);
     if (p->fold && p->k == 0) row.im = 0.0f;
     return row;
 }
 
-/* Row o of h at the product's bin; with a fold, its pieces at the aliases, copied. */
+/* Finds row o of h at the product's bin; with a fold, copies its pieces at the aliases. */
 static const fcnn_complex *kernel_row(const bin_product *p, const fcnn_complex *h, int o,
                                       fcnn_complex *copy) {
     int64_t pairs = (int64_t)p->filters * p->channels, at = (int64_t)o * p->channels;
@@ -68,7 +91,7 @@ static const fcnn_complex *kernel_row(const bin_product *p, const fcnn_complex *
     return copy;
 }
 
-/* Column j of h, conjugated, along the depth of a left panel. */
+/* Packs column j of h, conjugated, along the depth of a left panel. */
 static void put_kernel_column(const bin_product *p, const fcnn_complex *h, int row, int j) {
     int64_t pairs = (int64_t)p->filters * p->channels, a = p->first + j / p->channels;
     const fcnn_complex *from = h + (p->fold ? p->fold->bin[a] : p->k) * pairs + j % p->channels;
@@ -83,7 +106,7 @@ static void put_kernel_column(const bin_product *p, const fcnn_complex *h, int r
     }
 }
 
-/* x of the bin; with a fold, that of the bin behind is fetched. */
+/* Packs x of the bin; with a fold, that of the bin behind is fetched. */
 static void put_input(const bin_product *p, const fcnn_tensor *x) {
     for (int j = 0; j < p->inner; j++) {
         panel_row row = input_row(p, x, j);
@@ -105,9 +128,10 @@ static inline lanes spread(float number) {
     return all;
 }
 
-/* As panel_multiply, with the same bits, of rows as they lie. Those behind are fetched. */
+/* Does what panel_multiply does, with the same bits, but takes rows as they lie. Those behind are
+ * fetched. */
 static inline void rows_multiply(int depth, const fcnn_complex *const row[ROWS], const lanes *right,
-                                 const fcnn_complex *behind, panel_tile *tile) {
+                                 const fcnn_complex *behind, panel_results *out) {
     panel_sums sums = {{{{0}}}};
     for (int k = 0; k < depth; k++, right += 3) {
         __builtin_prefetch(behind + k * ROWS, 0, 2);
@@ -119,16 +143,16 @@ static inline void rows_multiply(int depth, const fcnn_complex *const row[ROWS],
             sums.part[r][2] += im * right[2];
         }
     }
-    panel_result(&sums, tile);
+    panel_finish(&sums, out);
 }
 
 static void rows_product(const bin_product *p, const fcnn_complex *const row[ROWS], int images,
                          const panel_target *to) {
     for (int n = 0; n < images; n += LANES) {
-        panel_tile tile;
+        panel_results out;
         rows_multiply(p->inner, row, p->right + n / LANES * right_lanes(p->inner),
-                      n ? row[0] : row[0] + (int64_t)ROWS * p->inner, &tile);
-        panel_store(&tile, n, panel_part(n, images, LANES), to, NULL);
+                      n ? row[0] : row[0] + (int64_t)ROWS * p->inner, &out);
+        panel_store(&out, n, panel_part(n, images, LANES), to, NULL);
     }
 }
 
@@ -158,7 +182,7 @@ static void bin_forward(const bin_product *p, const fcnn_complex *h, const fcnn_
 fcnn_status CPU(product_forward)(fcnn_device *base, const fcnn_fold *fold, const fcnn_complex *h,
                                  const fcnn_tensor *x, fcnn_tensor *y) {
     int64_t bins = fcnn_band_count(y->radius);
-    if (x->images <= STREAM_IMAGES) return CPU(product_stream)(base, fold, h, false, x, y);
+    if (x->images <= FEW_IMAGES) return CPU(product_few)(base, fold, h, false, x, y);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic, fold ? FOLD_CHUNK : 1)
     for (int64_t k = 0; k < bins; k++) {
         bin_product p = product_of((const cpu_device *)base, fold, k, x, y);
@@ -198,7 +222,7 @@ fcnn_status CPU(product_backward_data)(fcnn_device *base, const fcnn_fold *fold,
     return FCNN_OK;
 }
 
-/* Rows o .. o + rows - 1 of dh, of pieces gathered in p->row, to the aliases. */
+/* Stores rows o .. o + rows - 1 of dh, which were gathered in p->row, at the aliases. */
 static void scatter_kernel_rows(const bin_product *p, int o, int rows, fcnn_complex *dh) {
     int64_t pairs = (int64_t)p->filters * p->channels;
     const fcnn_complex *from = p->row;
@@ -292,15 +316,5 @@ fcnn_status CPU(bias_backward)(fcnn_device *base, const fcnn_tensor *dy, float *
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int c = 0; c < dy->channels; c++)
         dbias[c] = (float)(dy->layout == FCNN_BAND ? dc_sum(dy, c) : pixel_sum(dy, c));
-    return FCNN_OK;
-}
-
-fcnn_status CPU(product_plan)(fcnn_device *base, const fcnn_fold *fold, int channels, int filters,
-                              int capacity) {
-    cpu_device *device = (cpu_device *)base;
-    int aliases = fold ? fold->most : 1;
-    fcnn_cpu_product_parts parts = fcnn_cpu_product_scratch(aliases * channels, filters, capacity);
-    fcnn_cpu_need_scratch(device, parts.right + parts.left + parts.rows);
-    fcnn_cpu_need_scratch(device, fcnn_cpu_stream_scratch(aliases, channels, filters));
     return FCNN_OK;
 }

@@ -1,7 +1,7 @@
-/* Parts of kernel.c and taps.c: taps along an axis. What is summed along x are, for the taps at 0
- * and +-i along y, the sums u = sum over j of c_kx(j) w,   v = sum over j of s_kx(j) w of kernel.c,
- * kept as their even and odd parts, u(i) + u(-i) and u(i) - u(-i): of them cosines along y take the
- * even one, sines the odd one. Rows [of 0, even of 1, odd of 1, even of 2, ..] [u, v][stride]; a
+/* Sums of taps along an axis, which tap_spectrum.c, taps.c and taps_folded.c are made of. Along x
+ * they are u and v of tap_spectrum.c, for the taps at 0 and +-i along y, and are kept as their even
+ * and odd parts, u(i) + u(-i) and u(i) - u(-i): cosines along y take the even one, sines the odd
+ * one. Rows [of 0, even of 1, odd of 1, even of 2, ..] [u, v][stride]; a
  * kernel of even size has no tap at its last -i. */
 #ifndef FCNN_TAPS_SUMS_H
 #define FCNN_TAPS_SUMS_H
@@ -17,7 +17,7 @@
     default: function(size, __VA_ARGS__);                                                          \
     }
 
-/* Where the taps of an axis lie, and its rows of u and v. */
+/* The tap at 0 of an axis, and how many rows of u and v there are. */
 static inline int centre_of(int size) { return (size - 1) / 2; }
 static inline int rows_of(int size) { return size | 1; }
 
@@ -33,9 +33,9 @@ static inline void uv_store(float *uv, int64_t row, int64_t stride, lanes u, lan
     lanes_store(uv + (2 * row + 1) * stride, v);
 }
 
-/* ---- Across: of `count` pairs, at most LANES ---- */
+/* ---- Sums across, for `count` pairs, at most LANES ---- */
 
-/* A row of taps, `pairs` apart. */
+/* Sums a row of taps, which lie `pairs` apart. */
 ALWAYS_INLINE uv_lanes sum_row(int size, const float *across, const float *tap, int64_t pairs,
                                int count) {
     uv_lanes sum = {{0}, {0}};
@@ -47,7 +47,7 @@ ALWAYS_INLINE uv_lanes sum_row(int size, const float *across, const float *tap, 
     return sum;
 }
 
-/* The rows of taps +-i. */
+/* Sums the rows of taps +-i. */
 ALWAYS_INLINE void sum_rows(int size, int i, const float *across, const float *w, int64_t pairs,
                             int count, float *uv, int64_t stride) {
     int64_t row = size * pairs;
@@ -72,13 +72,13 @@ ALWAYS_INLINE void sum_across_of(int size, const float *across, const float *w, 
     }
 }
 
-/* u and v of `count` pairs of taps that lie `pairs` apart. */
+/* Makes u and v of `count` pairs of taps that lie `pairs` apart. */
 static inline void sum_across(int size, const float *across, const float *w, int64_t pairs,
                               int64_t count, float *uv, int64_t stride) {
     OF_SIZE(size, sum_across_of, across, w, pairs, count, uv, stride);
 }
 
-/* The adjoints: added to the taps' gradients. */
+/* The adjoints add to the taps' gradients. */
 ALWAYS_INLINE void spread_row(int size, const float *across, lanes u, lanes v, float *tap,
                               int64_t pairs, int count) {
     for (int j = 0; j < size; j++, tap += pairs)
@@ -113,7 +113,7 @@ static inline void spread_across(int size, const float *across, const float *duv
     OF_SIZE(size, spread_across_of, across, duv, stride, dw, pairs, count);
 }
 
-/* ---- Down ---- */
+/* ---- Sums down ---- */
 
 /* The four sums that a bin and its mirrored one are made of. */
 typedef struct {
@@ -134,7 +134,7 @@ ALWAYS_INLINE down_sums sum_down(int size, const float *down, const float *uv, i
     return d;
 }
 
-/* u and v's gradients from those of the four sums of `count` ky. */
+/* Adds to the gradients of u and v what those of the four sums of `count` ky make of them. */
 ALWAYS_INLINE void spread_down(int size, int count, const float *const *down, const down_sums *d,
                                float *duv, int64_t stride) {
     int centre = centre_of(size);

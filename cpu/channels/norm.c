@@ -1,6 +1,7 @@
-/* Batch norm: of bands by Parseval, a unit of work being a block of neighbouring
- * channels, which reads whole stretches of the [F][C][N] band; of maps over
- * pixels and images, a unit being a channel. Sums run in index order. */
+/* Batch norm. Statistics of bands follow by Parseval, and a unit of work is a block
+ * of neighbouring channels, which reads whole stretches of the [F][C][N] band;
+ * those of maps are over pixels and images, and a unit is a channel. Sums run in
+ * index order. */
 #include "norm_blocks.h"
 
 /* ---- Both layouts ---- */
@@ -10,7 +11,7 @@ typedef struct {
     float *running_mean, *running_variance, *mean, *inverse;
 } statistics;
 
-/* Of channel c; returns the inverse deviation. */
+/* Keeps the statistics of channel c and returns the inverse deviation. */
 static double keep_statistics(const fcnn_norm_constants *constants, int c, double mu,
                               double variance, const statistics *kept) {
     double inverse = fcnn_norm_inverse(variance, constants->epsilon);
@@ -24,7 +25,7 @@ static double keep_statistics(const fcnn_norm_constants *constants, int c, doubl
 
 /* ---- Bands ---- */
 
-/* Energy beyond DC of each channel of a block: sum over images and bins k > 0. */
+/* Sums the energy beyond DC of each channel of a block, over images and bins k > 0. */
 static void block_energy(const fcnn_tensor *x, block b, const double *known, double *energy) {
     if (known) {
         memcpy(energy, known + b.first, (size_t)(b.end - b.first) * sizeof *energy);
@@ -173,7 +174,7 @@ static float *map_row(const fcnn_tensor *t, int c, int64_t pixel) {
 
 static int64_t pixels_of(const fcnn_tensor *t) { return (int64_t)t->size * t->size; }
 
-/* Sums over channel c, with d = x - center: of d and d^2 or, given dy, of dy and dy d. */
+/* Sums over channel c, with d = x - center, d and d^2 or, given dy, dy and dy d. */
 static void map_sums(const fcnn_tensor *x, const fcnn_tensor *dy, int c, double center, double *sum,
                      double *product) {
     wide sums[2] = {{0}}, products[2] = {{0}};
@@ -200,7 +201,8 @@ static void map_sums(const fcnn_tensor *x, const fcnn_tensor *dy, int c, double 
     *product = wide_sum(products[0] + products[1]) + product_rest;
 }
 
-/* Mean and variance; sums about one of the values, so that a large mean costs no digits. */
+/* Returns the mean, and gives the variance. Sums are about one of the values, so that a large mean
+ * costs no digits. */
 static double map_statistics(const fcnn_tensor *x, int c, double *variance) {
     double center = map_row(x, c, 0)[0], sum, squares;
     double count = (double)pixels_of(x) * x->images;

@@ -6,11 +6,10 @@
 #include "cpu/streaming.h"
 #include "formulas.h"
 
-/* A bin's stretch of a block is two kilobytes and is fetched some bins ahead. */
-enum { CHANNEL_BLOCK = 8, BLOCK_IMAGES = 256, BINS_AHEAD = 2 };
+enum { CHANNEL_BLOCK = 8, BINS_AHEAD = 2 }; /* the most channels of a block; bins fetched early */
 
 static inline int block_channels(const fcnn_tensor *t) {
-    int channels = BLOCK_IMAGES / t->capacity;
+    int channels = NORM_BLOCK_IMAGES / t->capacity;
     return channels < 1 ? 1 : channels < CHANNEL_BLOCK ? channels : CHANNEL_BLOCK;
 }
 
@@ -35,7 +34,8 @@ ALWAYS_INLINE void prefetch_stretch(const fcnn_tensor *t, int64_t k, int64_t bin
                        (size_t)(b.end - b.first) * (size_t)t->capacity * sizeof(fcnn_complex));
 }
 
-/* Sums that both parameter gradients and dx need: sum of Re(conj(x - mean) dy), and of dy's DC. */
+/* Makes the sums that both parameter gradients and dx need: of Re(conj(x - mean) dy), and of dy's
+ * DC. */
 static inline void block_sums(const fcnn_tensor *x, const fcnn_tensor *dy, block b,
                               const float *mean, double *product, double *dc) {
     wide sums[CHANNEL_BLOCK] = {{0}};
@@ -87,7 +87,7 @@ static inline void slope_block(const fcnn_tensor *x, const fcnn_tensor *dy, bloc
     if (stream) stream_end();
 }
 
-/* The parameters' gradients of a block's channels and, where it is asked for, dx. */
+/* Makes the parameters' gradients of a block's channels and, where it is asked for, dx. */
 static inline void backward_block(const fcnn_tensor *x, block b, const float *gamma,
                                   const float *mean, const float *inverse, const fcnn_tensor *dy,
                                   fcnn_tensor *dx, float *dgamma, float *dbeta) {

@@ -4,11 +4,11 @@
  *   forward   Z_k = sum_q c_q c_(k-q)        k in the window, each pair once
  *   backward  Z_k = sum_q g_q c_(k-q)        q in the window, k in the band
  * Rows of c pass through a ring that stays in the second cache: x is read once,
- * and y and dx are written once. Or, with a grid, by the transforms of fused.c.
- * Here: forward; backward is srelu_backward.c. */
+ * and y and dx are written once. With a grid the sums are made by the transforms
+ * of grid/fused.c. The backward pass is srelu_backward.c. */
 #include "srelu_rows.h"
 
-/* Lags whose sums registers hold. */
+/* Registers hold the sums of so many lags. */
 #if FCNN_LANES == 8
 #define SRELU_LAGS 2
 #else
@@ -47,7 +47,8 @@ ALWAYS_INLINE void correlate(const cell *a, const cell *b, int radius, int lag, 
     }
 }
 
-/* Any number of lags, by loops of known length; between them, some columns of the row to come. */
+/* Takes any number of lags by loops of known length and, between them, loads some columns of the
+ * row to come. */
 static void correlate_rows(ring *p, const cell *a, const cell *b, int row, int columns, int lag,
                            int lags, float weight, cell *sums) {
     for (; lags > 0; lags -= SRELU_LAGS, lag += SRELU_LAGS, sums += SRELU_LAGS) {
@@ -63,8 +64,8 @@ static void correlate_rows(ring *p, const cell *a, const cell *b, int row, int c
     }
 }
 
-/* The windows' sums [ky][-window .. window], ky = 0 .. window: of 2 c_q c_(k-q), rows qy >= ky / 2
- * meeting ky - qy, as row qy - ky conjugated. */
+/* Makes the windows' sums [ky][-window .. window], ky = 0 .. window, of 2 c_q c_(k-q): row qy >= ky
+ * / 2 meets row ky - qy, which is row qy - ky conjugated. */
 static void sum_pairs(ring *p) {
     int window = p->window, lags = 2 * window + 1, cells = (window + 1) * lags;
     int calls = (window + 1) * ((lags + SRELU_LAGS - 1) / SRELU_LAGS) * p->count;
@@ -77,7 +78,7 @@ static void sum_pairs(ring *p) {
         for (int i = 0; i < p->count; i++) {
             for (int ky = 0; ky <= window && ky <= 2 * qy; ky++) {
                 float weight = ky == 2 * qy ? 1.0f : 2.0f;
-                /* Of row 0, (0, -kx) repeats (0, kx). */
+                /* In row 0, (0, -kx) repeats (0, kx). */
                 int first = ky ? -window : 0;
                 correlate_rows(p, ring_row(p, i, qy), ring_row(p, i, qy - ky), next, columns, first,
                                window - first + 1, weight,
@@ -87,8 +88,8 @@ static void sum_pairs(ring *p) {
     }
 }
 
-/* From a window's sums, of 2 Z, to coordinates: DC is real, the others count sqrt 2. y takes b / s
- * times that, too. */
+/* Turns a window's sums, of 2 Z, to coordinates: DC is real, the others count sqrt 2. They are kept
+ * and, times b / s, added to y. */
 static void add_squares(const ring *p, const cell *sums, lanes b, const tile *square,
                         const tile *y) {
     int64_t bins = fcnn_band_count(p->window);
@@ -127,7 +128,7 @@ static void square_tiles(const float *affine, const float *a, const float *b, co
     if (p.stream) stream_end();
 }
 
-/* y of a tile, the square from a grid. */
+/* Makes y of a tile whose square comes from a grid. */
 static void combine_tile(const float *a, const float *b, const fcnn_tensor *x,
                          const fcnn_tensor *square, const fcnn_tensor *y, int unit) {
     tile from = tile_of(x, unit), squares = tile_of(square, unit), to = tile_of(y, unit);
@@ -146,11 +147,11 @@ fcnn_status CPU(norm_srelu_forward)(fcnn_device *base, int window, const float *
                                     const float *a, const float *b, const fcnn_tensor *x,
                                     fcnn_complex *square, fcnn_tensor *y) {
     fcnn_tensor squares = window_band(x, square, smaller(window, y->radius));
-    int at_once = tiles_at_once(base, x, squares.radius);
+    int tiles = tiles_of_run(base, x, squares.radius);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int unit = 0; unit < runs_of(x, at_once); unit++)
+    for (int unit = 0; unit < runs_of(x, tiles); unit++)
         square_tiles(affine, a, b, x, fcnn_cpu_thread_scratch((const cpu_device *)base), &squares,
-                     y, run_at(x, at_once, unit));
+                     y, run_at(x, tiles, unit));
     return FCNN_OK;
 }
 
@@ -169,6 +170,6 @@ fcnn_status CPU(srelu_forward)(fcnn_device *base, int window, int grid, const fl
 fcnn_status CPU(srelu_plan)(fcnn_device *base, int window, int grid, int radius, int channels,
                             int capacity) {
     if (grid) return CPU(grid_plan)(base, grid, channels, capacity);
-    fcnn_cpu_need_scratch((cpu_device *)base, fcnn_cpu_srelu_scratch(radius, window, channels));
+    fcnn_cpu_need_scratch((cpu_device *)base, CPU(srelu_scratch)(radius, window, channels));
     return FCNN_OK;
 }

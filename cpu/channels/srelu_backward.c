@@ -2,12 +2,24 @@
  * srelu_rows.h or on a grid, with da and db; the formulas are srelu.c's. Each image has its s and
  * its pull, which is what s takes part in: <[x^2], g> / s^3.
  *
- * Of a norm whose output z is not stored, the backward pass too. It needs sums over the whole
- * gradient dz of z before it can write any, and has them: of a dy + 2 b / s [z g] they are sums of
- * dy, which often has few of z's bins, as <w, [z g]> = <[w z], g> for any w; of z's own part, sums
- * of [z^2]'s DC and z's. */
+ * The backward pass of a norm whose output z is not stored is here too. It needs sums over the
+ * whole gradient dz of z before it can write any, and has them: of a dy + 2 b / s [z g] they are
+ * sums of dy, which often has few of z's bins, as <w, [z g]> = <[w z], g> for any w; of z's own
+ * part, sums of [z^2]'s DC and z's. */
 #include "norm_blocks.h"
 #include "srelu_rows.h"
+
+/* What dx of a channel takes. */
+typedef struct {
+    float a, b;         /* factors of dy and of 2 [x g], with the norm's factor */
+    float along, shift; /* times the norm's output, subtracted; added at DC */
+    bool unsummed;      /* dx is still the gradient in the norm's output */
+} srelu_factors;
+
+/* The channels' factors lie in the first thread's scratch, behind its rings. */
+size_t CPU(srelu_scratch)(int radius, int window, int channels) {
+    return rings_bytes(radius, window) + (size_t)channels * sizeof(srelu_factors);
+}
 
 enum {
     SRELU_SPAN = FCNN_LANES == 16 ? 4 : 2, /* neighbouring outputs that registers hold */
@@ -47,7 +59,7 @@ static inline int64_t full_index(int ky, int kx) {
     return kx < 0 ? fcnn_band_index(-ky, -kx) : fcnn_band_index(ky, kx);
 }
 
-/* Of dy, the bins of the outputs at (ky, kx ..) or as far into the next row. */
+/* Fetches the bins of dy of the outputs at (ky, kx ..), or as far into the next row. */
 ALWAYS_INLINE void prefetch_outputs(const tile *dy, int radius, int ky, int kx) {
     if (kx > radius) {
         kx -= 2 * radius + 1;
@@ -58,7 +70,7 @@ ALWAYS_INLINE void prefetch_outputs(const tile *dy, int radius, int ky, int kx) 
         if (i >= -dy->radius && i <= dy->radius) prefetch_bin(dy, full_index(ky, i));
 }
 
-/* Of a tile's images: 1 / s, <[x^2], g>, and pull. */
+/* 1 / s, <[x^2], g>, and pull of a tile's images. */
 typedef struct {
     lanes inverse, square, pull;
 } image_factors;
@@ -83,7 +95,7 @@ typedef struct {
     bool stream;
 } gradients;
 
-/* dx at columns kx .. kx+count-1 of row ky, all negative or none. */
+/* Stores dx at columns kx .. kx+count-1 of row ky, which are all negative or none. */
 static inline void store_outputs(const gradients *s, const cell *out, int ky, int kx, int count) {
     float sign = kx < 0 ? -1.0f : 1.0f;
     for (int i = 0; i < count; i++) {
@@ -99,7 +111,7 @@ static inline void store_outputs(const gradients *s, const cell *out, int ky, in
     }
 }
 
-/* A tile's dx of columns from .. to of row ky >= 0. */
+/* Makes a tile's dx of columns from .. to of row ky >= 0. */
 static inline void backward_columns(const ring *p, int tile, const gradients *s, int ky, int from,
                                     int to) {
     int window = p->window, across = 2 * window + 1;
@@ -118,8 +130,9 @@ static inline void backward_columns(const ring *p, int tile, const gradients *s,
     }
 }
 
-/* The same of all tiles, each for so many columns that its cells are worth fetching, and of the
- * rows to come what keeps the pace: of row 0 half the columns count. */
+/* Makes dx of all tiles, each for so many columns that its cells are worth fetching, and loads of
+ * the rows to come what keeps the pace. Row 0 has half the columns, so that it loads twice as many.
+ */
 static void backward_row(ring *p, const gradients *s, int ky, int from, int to) {
     int columns = (ky ? SRELU_STRETCH / 2 : SRELU_STRETCH) / p->count + 1;
     for (int kx = from; kx <= to; kx += SRELU_STRETCH) {
@@ -130,7 +143,7 @@ static void backward_row(ring *p, const gradients *s, int ky, int from, int to) 
     }
 }
 
-/* 2 b / s g of rows 0 .. window, less what dx loses along x. */
+/* Makes 2 b / s g of rows 0 .. window, less what dx loses along x. */
 static void load_window(lanes b, lanes along, const tile *square, const tile *dy, cell *g) {
     int window = square->radius;
     int64_t bins = fcnn_band_count(window);
@@ -153,10 +166,10 @@ static void load_window(lanes b, lanes along, const tile *square, const tile *dy
     g->re -= along;
 }
 
-/* dx on some tiles; factors of all channels. */
-static void backward_tiles(const cpu_srelu_factors *factors, const float *affine,
-                           const fcnn_tensor *x, const fcnn_tensor *square, const fcnn_tensor *dy,
-                           unsigned char *scratch, const fcnn_tensor *dx, tile_run run) {
+/* Makes dx of a run; the factors are those of all channels. */
+static void backward_tiles(const srelu_factors *factors, const float *affine, const fcnn_tensor *x,
+                           const fcnn_tensor *square, const fcnn_tensor *dy, unsigned char *scratch,
+                           const fcnn_tensor *dx, tile_run run) {
     enum { STRIDE = sizeof *factors / sizeof(float) };
     ring p = make_ring(scratch, x, affine, run, square->radius);
     gradients s[SRELU_TILES];
@@ -182,7 +195,7 @@ static void backward_tiles(const cpu_srelu_factors *factors, const float *affine
     if (streams(dx)) stream_end();
 }
 
-/* dx of a tile, which has 2 b [x g] from a grid. */
+/* Finishes dx of a tile, which has 2 b [x g] from a grid. */
 static void finish_tile(const float *a, const float *b, const fcnn_tensor *x,
                         const fcnn_tensor *square, const fcnn_tensor *dy, const fcnn_tensor *dx,
                         int unit) {
@@ -208,7 +221,7 @@ typedef struct {
     double pull, pulled_dc, pulled_energy; /* pull by itself, times x's DC, times [x^2]'s */
 } dy_sums;
 
-/* Of channel c alone, images n0 .. */
+/* A tile of channel c alone, images n0 .. */
 static tile channel_tile(const fcnn_tensor *band, int c, int n0) {
     tile t = tile_of(band, 0);
     t.data = fcnn_cpu_row(band, 0, c) + n0;
@@ -218,7 +231,7 @@ static tile channel_tile(const fcnn_tensor *band, int c, int n0) {
     return t;
 }
 
-/* Those whose terms have an image's own factor, of channel c. */
+/* Adds the sums whose terms have an image's own factor, of channel c. */
 static void add_image_sums(const fcnn_tensor *x, const fcnn_tensor *square, const fcnn_tensor *dy,
                            int c, dy_sums *sums) {
     int64_t inside = fcnn_band_count(square->radius);
@@ -263,16 +276,16 @@ static void block_dy_sums(const fcnn_tensor *x, const fcnn_tensor *square, const
     }
 }
 
-/* The norm's gradients of channel c, from those of its output z = scale x + shift, by centred
+/* Makes the norm's gradients of channel c from those of its output z = scale x + shift, by centred
  * sums: z less its mean is scale (x - mean), and the window's sums of z^2 less mean z, divided by
  * the scale, are those of (x - mean) z. That quotient has no digits where a norm makes all but
  * constants: there dx is first the gradient in z. */
-static cpu_srelu_factors norm_gradients(const fcnn_inner_norm *norm, float a, float b,
-                                        const dy_sums *sums, double shift, int images, int c) {
+static srelu_factors norm_gradients(const fcnn_inner_norm *norm, float a, float b,
+                                    const dy_sums *sums, double shift, int images, int c) {
     double scale = norm->affine[c], mean = norm->mean[c], center = shift + scale * mean;
     double gamma = norm->gamma[c];
     if (!(fabs(center) <= 16.0 * fabs(gamma)) || fabs(scale) < 1e-12)
-        return (cpu_srelu_factors){.a = a, .b = b, .unsummed = true};
+        return (srelu_factors){.a = a, .b = b, .unsummed = true};
     double window = scale * sums->window + shift * sums->window_dc;
     double pulled = scale * sums->pulled_dc + shift * sums->pull;
     double sum = a * sums->dc + b * (2.0 * window - pulled);
@@ -283,17 +296,17 @@ static cpu_srelu_factors norm_gradients(const fcnn_inner_norm *norm, float a, fl
         fcnn_norm_slopes_of(product, sum, images, norm->gamma[c], norm->mean[c], norm->inverse[c]);
     norm->dgamma[c] = (float)(product * norm->inverse[c]);
     norm->dbeta[c] = (float)sum;
-    return (cpu_srelu_factors){.a = s.scale * a,
-                               .b = s.scale * b,
-                               .along = s.along,
-                               .shift = (float)(s.along * center - (double)s.scale * s.average)};
+    return (srelu_factors){.a = s.scale * a,
+                           .b = s.scale * b,
+                           .along = s.along,
+                           .shift = (float)(s.along * center - (double)s.scale * s.average)};
 }
 
-/* da, db and, unless NULL, what dx takes. */
+/* Makes da, db and, unless factors is NULL, what dx takes. */
 static void parameter_gradients(fcnn_device *base, const fcnn_inner_norm *norm, const float *a,
                                 const float *b, const fcnn_tensor *x, const fcnn_tensor *square,
                                 const fcnn_tensor *dy, float *da, float *db,
-                                cpu_srelu_factors *factors) {
+                                srelu_factors *factors) {
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < blocks_of(x); unit++) {
         block channels = block_at(x, unit);
@@ -307,25 +320,25 @@ static void parameter_gradients(fcnn_device *base, const fcnn_inner_norm *norm, 
             if (norm)
                 factors[c] = norm_gradients(norm, a[c], b[c], s, shift, x->images, c);
             else if (factors)
-                factors[c] = (cpu_srelu_factors){.a = a[c], .b = b[c]};
+                factors[c] = (srelu_factors){.a = a[c], .b = b[c]};
         }
     }
 }
 
-/* Both passes; without a norm, srelu's alone. */
+/* Makes all gradients; without a norm, srelu's alone. */
 static void sums_backward(fcnn_device *base, const fcnn_inner_norm *norm, const float *a,
                           const float *b, const fcnn_tensor *x, const fcnn_tensor *square,
                           const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
     cpu_device *device = (cpu_device *)base;
     int window = square->radius;
-    cpu_srelu_factors *factors =
-        (cpu_srelu_factors *)(void *)(device->scratch + fcnn_cpu_srelu_rings(x->radius, window));
-    int at_once = tiles_at_once(base, x, window);
+    srelu_factors *factors =
+        (srelu_factors *)(void *)(device->scratch + rings_bytes(x->radius, window));
+    int tiles = tiles_of_run(base, x, window);
     parameter_gradients(base, norm, a, b, x, square, dy, da, db, factors);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int unit = 0; unit < runs_of(x, at_once); unit++)
+    for (int unit = 0; unit < runs_of(x, tiles); unit++)
         backward_tiles(factors, norm ? norm->affine : NULL, x, square, dy,
-                       fcnn_cpu_thread_scratch(device), dx, run_at(x, at_once, unit));
+                       fcnn_cpu_thread_scratch(device), dx, run_at(x, tiles, unit));
     if (!norm) return;
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int c = 0; c < x->channels; c++)

@@ -9,7 +9,11 @@
 #include "cpu/streaming.h"
 #include "formulas.h"
 
-enum { SRELU_AHEAD = 8 }; /* columns prefetched before they are loaded */
+enum {
+    SRELU_AHEAD = 8, /* columns prefetched before they are loaded */
+    SRELU_ZEROS = 4, /* cells beyond the window, on both sides of a row */
+    SRELU_TILES = 8  /* the most tiles of a run */
+};
 
 typedef struct {
     lanes re, im;
@@ -52,7 +56,7 @@ static tile tile_of(const fcnn_tensor *band, int unit) {
                   .scale = (lanes){0} + 1.0f};
 }
 
-/* Of numbers of all channels, `stride` apart, those of a tile's. */
+/* Spreads numbers of all channels, `stride` apart, to the places of a tile's. */
 static lanes of_channels(const tile *t, const float *values, int stride) {
     float some[LANES] = {0};
     for (int i = 0; i < t->channels * t->images; i++)
@@ -60,7 +64,7 @@ static lanes of_channels(const tile *t, const float *values, int stride) {
     return lanes_load(some);
 }
 
-/* Of a band that a norm's affine was to be applied to, if it is not NULL. */
+/* A tile of a band that a norm's affine was to be applied to, if it is not NULL. */
 static tile normed_tile(const fcnn_tensor *x, const float *affine, int unit) {
     tile t = tile_of(x, unit);
     if (affine) {
@@ -70,7 +74,7 @@ static tile normed_tile(const fcnn_tensor *x, const float *affine, int unit) {
     return t;
 }
 
-/* The window's squares as a band. */
+/* The squares of the window's bins as a band. */
 static fcnn_tensor window_band(const fcnn_tensor *x, const fcnn_complex *square, int window) {
     fcnn_tensor band = *x;
     band.radius = window;
@@ -78,7 +82,7 @@ static fcnn_tensor window_band(const fcnn_tensor *x, const fcnn_complex *square,
     return band;
 }
 
-/* Between a bin's places, of which some are missing or apart, and whole registers. */
+/* Move a bin's places, of which some are missing or apart, to whole registers and back. */
 static __attribute__((noinline)) void load_places(const tile *t, int64_t k, fcnn_complex *some) {
     const fcnn_complex *from = t->data + k * t->step;
     int place = 0;
@@ -140,31 +144,54 @@ static inline lanes inverse_rms(lanes energy) {
 
 /* ---- The ring ---- */
 
-/* Index of (ky, kx), ky and kx >= 0, and of (-ky, kx). */
+/* The index of (ky, kx), ky and kx >= 0, and that of (-ky, kx). */
 static inline int64_t column_bins(int ky, int kx, int64_t *opposite) {
     int64_t s = ky > kx ? ky : kx, start = s ? 1 + 2 * s * (s - 1) : 0;
     *opposite = start + (kx < ky ? 4 * s - kx : 2 * s + ky);
     return start + (kx < ky ? kx : 2 * s - ky);
 }
 
-/* Neighbouring tiles that a thread works on in turn, since a bin's tiles lie beside each other and
- * bins pages apart. */
+/* Rows of a tile's ring: a power of two, so that a mask finds them. */
+static inline int ring_rows(int window) {
+    int rows = 2;
+    while (rows < 2 * window + 2) rows *= 2;
+    return rows;
+}
+
+/* Cells of a tile, which are its ring and, behind it, a window. */
+static inline int64_t tile_cells(int radius, int window) {
+    int64_t row = 2 * (int64_t)(radius + window + SRELU_ZEROS) + 1;
+    return ring_rows(window) * row + (2 * (int64_t)window + 1) * (window + 1);
+}
+
+/* Bytes of the rings of every run of this radius and window, and of smaller ones. */
+static inline size_t rings_bytes(int radius, int window) {
+    size_t tile = (size_t)tile_cells(radius, window) * sizeof(cell), all = SRELU_TILES * tile;
+    size_t most = SRELU_REGISTERS * sizeof(lanes);
+    if (all < most) most = all;
+    return tile > most ? tile : most;
+}
+
+/* A run is of neighbouring tiles, since a bin's tiles lie beside each other and bins pages apart.
+ */
 typedef struct {
     int first, count;
 } tile_run;
 
-static inline int tiles_at_once(const fcnn_device *device, const fcnn_tensor *x, int window) {
-    int fair = tiles_of(x) / (4 * device->threads), most = fcnn_cpu_srelu_tiles(x->radius, window);
-    return fair < 1 ? 1 : smaller(fair, most);
+static inline int tiles_of_run(const fcnn_device *device, const fcnn_tensor *x, int window) {
+    int64_t most = SRELU_REGISTERS / (2 * tile_cells(x->radius, window));
+    int fair = tiles_of(x) / (4 * device->threads);
+    if (most > SRELU_TILES) most = SRELU_TILES;
+    return fair < 1 || most < 1 ? 1 : smaller(fair, (int)most);
 }
 
-static inline int runs_of(const fcnn_tensor *x, int at_once) {
-    return (tiles_of(x) + at_once - 1) / at_once;
+static inline int runs_of(const fcnn_tensor *x, int tiles) {
+    return (tiles_of(x) + tiles - 1) / tiles;
 }
 
-static inline tile_run run_at(const fcnn_tensor *x, int at_once, int index) {
-    int first = index * at_once;
-    return (tile_run){first, smaller(tiles_of(x) - first, at_once)};
+static inline tile_run run_at(const fcnn_tensor *x, int tiles, int index) {
+    int first = index * tiles;
+    return (tile_run){first, smaller(tiles_of(x) - first, tiles)};
 }
 
 /* A tile's rows ky - window .. ky + window of sqrt 2 c, of all bins but DC the coordinates
@@ -208,15 +235,15 @@ ALWAYS_INLINE void prefetch_column(const ring *p, int ky, int kx) {
     for (int i = 0; i < p->count && ky && kx; i++) prefetch_bin(&p->tile[i].x, opposite);
 }
 
-/* Of the tiles of a band that a norm's affine was to be applied to, if it is not NULL. */
+/* Makes the rings of a run's tiles: see normed_tile for affine. */
 static ring make_ring(unsigned char *scratch, const fcnn_tensor *x, const float *affine,
                       tile_run run, int window) {
-    int rows = fcnn_cpu_srelu_rows(window), zeros = window + SRELU_ZEROS;
+    int rows = ring_rows(window), zeros = window + SRELU_ZEROS;
     ring p = {
         .radius = x->radius, .window = window, .mask = rows - 1, .count = run.count, .whole = true};
     p.row = 2 * (p.radius + zeros) + 1;
-    for (int i = 0; i < p.count; i++, scratch += fcnn_cpu_srelu_cells(x->radius, window)) {
-        cell *cells = (cell *)(void *)scratch;
+    for (int i = 0; i < p.count; i++) {
+        cell *cells = (cell *)(void *)scratch + i * tile_cells(x->radius, window);
         p.tile[i].x = normed_tile(x, affine, run.first + i);
         p.whole = p.whole && p.tile[i].x.images == LANES;
         p.tile[i].middle = cells + zeros + p.radius;
@@ -246,7 +273,7 @@ ALWAYS_INLINE cell load_bin(const ring *p, const ring_tile *t, int64_t k, const 
     return v;
 }
 
-/* Of a tile, into the ring. Rows beyond the radius are zero. */
+/* Loads a column of a tile into its ring. Rows beyond the radius are zero. */
 ALWAYS_INLINE void load_column(const ring *p, int tile, int ky, int kx, int64_t k, int64_t opposite,
                                const bool whole) {
     cell *row = ring_row(p, tile, ky), right = {{0}, {0}}, left = right;
@@ -278,7 +305,7 @@ ALWAYS_INLINE void load_columns_of(ring *p, int row, int columns, const bool who
     p->ahead_kx = ahead_kx;
 }
 
-/* At most `columns`, and none beyond the row. */
+/* Loads the next columns, at most so many and none beyond the row. */
 static void load_columns(ring *p, int row, int columns) {
     if (p->whole)
         load_columns_of(p, row, columns, true);

@@ -1,26 +1,19 @@
-/* Dense layers, softmax and cross-entropy. The products of a dense layer are own loops: they read
- * a weight once for all images, where a BLAS copies it first. Images, or features, make registers;
- * blocks have fixed sizes, so that threads do not change a sum. Of very many images the copy is a
- * small part and the BLAS is faster. */
+/* Dense layers. Their products are own loops: they read a weight once for all images, where a BLAS
+ * copies it first. Images, or features, make registers; blocks have fixed sizes, so that threads do
+ * not change a sum. With very many images the copy is a small part, and the BLAS is faster. */
 #include "cpu/blas.h"
-
+#include "cpu/caches.h"
 #include "cpu/lanes.h"
-#include "formulas.h"
 
-/* A tile of sums is ROWS x VECTORS registers, of the 32 or 16 that there are. */
+/* Sums are ROWS x VECTORS registers, of the 32 or 16 that there are. */
 enum { ROWS = LANES == 16 ? 12 : 6, VECTORS = 2, WIDTH = VECTORS * LANES };
-/* Units of a piece of work forward, features of one backward; and how many terms of a sum are
- * taken at a time. */
 enum {
-    MANY_IMAGES = 512,
-    MANY_UNITS = 64,
-    MANY_FEATURES = 512,
-    UNITS = 16 * ROWS,
-    FEW_UNITS = 2 * ROWS, /* of layers so small that threads would go without */
-    PIECES = 8,
-    TERMS = 256,
-    FEATURES = 96,
-    PACKED_UNITS = 128
+    MANY_IMAGES = 512,    /* from here on the BLAS takes over, */
+    MANY_UNITS = 64,      /* in blocks of so many units forward, */
+    MANY_FEATURES = 512,  /* and features backward */
+    UNITS = 16 * ROWS,    /* of a block of ours forward, ... */
+    FEW_UNITS = 2 * ROWS, /* ... or, in layers so small that threads would go without, so many: */
+    BLOCKS_LEAST = 8      /* those with fewer blocks than this */
 };
 
 /* C (+)= A B, over `terms`: A(row, term) = a[row * row_step + term * term_step], B's rows are
@@ -33,9 +26,10 @@ typedef struct {
     float *c;
 } product;
 
-/* rows x vectors registers of C. ahead: A's numbers that will be wanted next, or NULL. */
-ALWAYS_INLINE void tile(const product *p, const float *a, const float *b, const float *ahead,
-                        int rows, int vectors, float *c, int64_t c_step) {
+/* Makes rows x vectors registers of C. ahead: A's numbers that will be wanted next, or NULL. */
+ALWAYS_INLINE void multiply_registers(const product *p, const float *a, const float *b,
+                                      const float *ahead, int rows, int vectors, float *c,
+                                      int64_t c_step) {
     lanes sum[ROWS][VECTORS];
 #pragma GCC unroll 12
     for (int r = 0; r < rows; r++)
@@ -60,24 +54,25 @@ ALWAYS_INLINE void tile(const product *p, const float *a, const float *b, const 
         for (int v = 0; v < vectors; v++) lanes_store(c + r * c_step + v * LANES, sum[r][v]);
 }
 
-/* `columns` of C, at most WIDTH, of which a part of a register is stored by way of a copy. */
-ALWAYS_INLINE void columns_of(const product *p, const float *ahead, int rows, int columns,
-                              const float *a, const float *b, float *c) {
+/* Makes `columns` of C, at most WIDTH; a part of a register is stored by way of a copy. */
+ALWAYS_INLINE void multiply_columns(const product *p, const float *ahead, int rows, int columns,
+                                    const float *a, const float *b, float *c) {
     if (columns == WIDTH) {
-        tile(p, a, b, ahead, rows, VECTORS, c, p->c_step);
+        multiply_registers(p, a, b, ahead, rows, VECTORS, c, p->c_step);
     } else if (columns == LANES) {
-        tile(p, a, b, ahead, rows, 1, c, p->c_step);
+        multiply_registers(p, a, b, ahead, rows, 1, c, p->c_step);
     } else {
         float copy[ROWS * WIDTH] = {0};
         for (int r = 0; p->adds && r < rows; r++)
             memcpy(copy + r * WIDTH, c + r * p->c_step, (size_t)columns * sizeof *c);
-        tile(p, a, b, NULL, rows, VECTORS, copy, WIDTH);
+        multiply_registers(p, a, b, NULL, rows, VECTORS, copy, WIDTH);
         for (int r = 0; r < rows; r++)
             memcpy(c + r * p->c_step, copy + r * WIDTH, (size_t)columns * sizeof *c);
     }
 }
 
-/* `rows` x `columns` of C; B's rows have whole tiles. next: as ahead, of the rows behind. */
+/* Makes `rows` x `columns` of C; B's rows are whole registers. The rows of A behind are fetched if
+ * it prefetches. */
 ALWAYS_INLINE void multiply(const product *p, int rows, int columns, bool prefetches) {
     for (int r = 0; r < rows;) {
         int count = rows - r >= ROWS ? ROWS : rows - r >= 4 ? 4 : 1;
@@ -88,16 +83,17 @@ ALWAYS_INLINE void multiply(const product *p, int rows, int columns, bool prefet
             const float *b = p->b + column;
             float *c = p->c + r * p->c_step + column;
             if (count == ROWS)
-                columns_of(p, next, ROWS, some, a, b, c);
+                multiply_columns(p, next, ROWS, some, a, b, c);
             else if (count == 4)
-                columns_of(p, NULL, 4, some, a, b, c);
+                multiply_columns(p, NULL, 4, some, a, b, c);
             else
-                columns_of(p, NULL, 1, some, a, b, c);
+                multiply_columns(p, NULL, 1, some, a, b, c);
         }
         r += count;
     }
 }
 
+/* Numbers from first on, before `end`, but not more than a block has. */
 static int block_of(int64_t first, int64_t end, int most) {
     return end - first < most ? (int)(end - first) : most;
 }
@@ -107,10 +103,10 @@ static int whole_images(const fcnn_tensor *t) { return (t->images + LANES - 1) /
 
 /* ---- Forward ---- */
 
-/* y of one image: dot products, four at a time, of features gathered TERMS at a time. */
+/* Makes y of one image by dot products, four at a time, with features that are gathered. */
 static void forward_one(const float *w, int64_t features, const fcnn_tensor *x, int count, float *y,
                         int64_t y_step) {
-    enum { AT_ONCE = 4, GATHERED = 8 * TERMS };
+    enum { AT_ONCE = 4, GATHERED = 8 * DENSE_TERMS };
     float column[GATHERED];
     for (int64_t first = 0; first < features; first += GATHERED) {
         int terms = block_of(first, features, GATHERED);
@@ -138,13 +134,13 @@ static void forward_one(const float *w, int64_t features, const fcnn_tensor *x, 
 fcnn_status CPU(dense_forward)(fcnn_device *base, const float *w, const float *bias,
                                const fcnn_tensor *x, fcnn_tensor *y) {
     bool many = x->images >= MANY_IMAGES;
-    int units = y->channels, piece = units < PIECES * UNITS ? FEW_UNITS : UNITS;
-    if (many) piece = MANY_UNITS;
-    int blocks = (units + piece - 1) / piece;
+    int units = y->channels, most = units < BLOCKS_LEAST * UNITS ? FEW_UNITS : UNITS;
+    if (many) most = MANY_UNITS;
+    int blocks = (units + most - 1) / most;
     int64_t features = fcnn_tensor_rows(x);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int block = 0; block < blocks; block++) {
-        int first = block * piece, count = block_of(first, units, piece);
+        int first = block * most, count = block_of(first, units, most);
         const float *rows = w + first * features;
         for (int u = first; u < first + count; u++)
             for (int n = 0; n < x->images; n++) row_at(y, u)[n] = bias[u];
@@ -158,14 +154,14 @@ fcnn_status CPU(dense_forward)(fcnn_device *base, const float *w, const float *b
             forward_one(rows, features, x, count, row_at(y, first), y->capacity);
             continue;
         }
-        for (int64_t at = 0; at < features; at += TERMS) {
+        for (int64_t at = 0; at < features; at += DENSE_TERMS) {
             const product p = {.a = rows + at,
                                .b = row_at(x, at),
                                .row_step = features,
                                .term_step = 1,
                                .b_step = x->capacity,
                                .c_step = y->capacity,
-                               .terms = block_of(at, features, TERMS),
+                               .terms = block_of(at, features, DENSE_TERMS),
                                .adds = true,
                                .c = row_at(y, first)};
             multiply(&p, count, whole_images(x), true);
@@ -176,21 +172,21 @@ fcnn_status CPU(dense_forward)(fcnn_device *base, const float *w, const float *b
 
 /* ---- Backward, for some features at a time ---- */
 
-/* dw of features first ..: sums over images, of which x is turned so that features are inner. */
+/* Makes dw of features first .., sums over images; x of them is turned so that features are inner.
+ */
 static void backward_weights(const fcnn_tensor *x, const fcnn_tensor *dy, int64_t first, int count,
                              float *dw) {
-    enum { IMAGES = 128 };
-    float turned[IMAGES * FEATURES];
-    for (int image = 0; image < x->images; image += IMAGES) {
-        int images = block_of(image, x->images, IMAGES);
-        for (int f = 0; f < FEATURES; f++)
+    float turned[DENSE_IMAGES * DENSE_FEATURES];
+    for (int image = 0; image < x->images; image += DENSE_IMAGES) {
+        int images = block_of(image, x->images, DENSE_IMAGES);
+        for (int f = 0; f < DENSE_FEATURES; f++)
             for (int n = 0; n < images; n++)
-                turned[n * FEATURES + f] = f < count ? row_at(x, first + f)[image + n] : 0.0f;
+                turned[n * DENSE_FEATURES + f] = f < count ? row_at(x, first + f)[image + n] : 0.0f;
         const product p = {.a = dy->data + image,
                            .b = turned,
                            .row_step = dy->capacity,
                            .term_step = 1,
-                           .b_step = FEATURES,
+                           .b_step = DENSE_FEATURES,
                            .c_step = fcnn_tensor_rows(x),
                            .terms = images,
                            .adds = image > 0,
@@ -199,24 +195,24 @@ static void backward_weights(const fcnn_tensor *x, const fcnn_tensor *dy, int64_
     }
 }
 
-/* dx of features first ..: sums over units, of which weights are packed, as rows far apart would
+/* Makes dx of features first .., sums over units, whose weights are packed, as rows far apart would
  * share few cache sets. */
 static void backward_data(const float *w, const fcnn_tensor *dy, int64_t first, int count,
                           const fcnn_tensor *dx) {
-    float packed[PACKED_UNITS * FEATURES];
+    float packed[DENSE_UNITS * DENSE_FEATURES];
     int64_t features = fcnn_tensor_rows(dx);
-    for (int at = 0; at < dy->channels; at += PACKED_UNITS) {
-        int units = block_of(at, dy->channels, PACKED_UNITS);
+    for (int at = 0; at < dy->channels; at += DENSE_UNITS) {
+        int units = block_of(at, dy->channels, DENSE_UNITS);
         const float *from = w + at * features + first;
         for (int u = 0; u < units; u++, from += features) {
-            memcpy(packed + u * FEATURES, from, (size_t)count * sizeof *from);
-            for (int f = 0; f < count && at + u + PACKED_UNITS < dy->channels; f += 16)
-                __builtin_prefetch(from + PACKED_UNITS * features + f, 0, 2);
+            memcpy(packed + u * DENSE_FEATURES, from, (size_t)count * sizeof *from);
+            for (int f = 0; f < count && at + u + DENSE_UNITS < dy->channels; f += 16)
+                __builtin_prefetch(from + DENSE_UNITS * features + f, 0, 2);
         }
         const product p = {.a = packed,
                            .b = row_at(dy, at),
                            .row_step = 1,
-                           .term_step = FEATURES,
+                           .term_step = DENSE_FEATURES,
                            .b_step = dy->capacity,
                            .c_step = dx->capacity,
                            .terms = units,
@@ -241,12 +237,12 @@ static void backward_many(const float *w, const fcnn_tensor *x, const fcnn_tenso
 fcnn_status CPU(dense_backward)(fcnn_device *base, const float *w, const fcnn_tensor *x,
                                 const fcnn_tensor *dy, fcnn_tensor *dx, float *dw, float *dbias) {
     bool many = x->images >= MANY_IMAGES;
-    int piece = many ? MANY_FEATURES : FEATURES;
-    int64_t features = fcnn_tensor_rows(x), blocks = (features + piece - 1) / piece;
+    int most = many ? MANY_FEATURES : DENSE_FEATURES;
+    int64_t features = fcnn_tensor_rows(x), blocks = (features + most - 1) / most;
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int64_t block = 0; block < blocks; block++) {
-        int64_t first = block * piece;
-        int count = block_of(first, features, piece);
+        int64_t first = block * most;
+        int count = block_of(first, features, most);
         if (many) {
             backward_many(w, x, dy, first, count, dx, dw);
             continue;
@@ -258,46 +254,6 @@ fcnn_status CPU(dense_backward)(fcnn_device *base, const float *w, const fcnn_te
         double sum = 0.0;
         for (int n = 0; n < x->images; n++) sum += row_at(dy, u)[n];
         dbias[u] = (float)sum;
-    }
-    return FCNN_OK;
-}
-
-fcnn_status CPU(softmax)(fcnn_device *base, const fcnn_tensor *logits, fcnn_tensor *p) {
-    (void)base;
-    for (int n = 0; n < logits->images; n++) {
-        float most = fcnn_logits_largest(logits->data + n, logits->capacity, logits->channels);
-        double sum = 0.0;
-        for (int c = 0; c < logits->channels; c++) {
-            float e = expf(row_at(logits, c)[n] - most);
-            row_at(p, c)[n] = e;
-            sum += e;
-        }
-        float scale = (float)(1.0 / sum);
-        for (int c = 0; c < logits->channels; c++) row_at(p, c)[n] *= scale;
-    }
-    return FCNN_OK;
-}
-
-fcnn_status CPU(cross_entropy)(fcnn_device *base, const fcnn_loss_constants *constants,
-                               const fcnn_tensor *logits, const fcnn_tensor *p,
-                               const int32_t *labels, fcnn_tensor *gradient, fcnn_score *score) {
-    int classes = logits->channels;
-    float mean = constants->scale / (float)logits->images;
-    FCNN_TRY(fcnn_labels_check(labels, logits->images, classes));
-    if (!score) score = &((cpu_device *)base)->score;
-    for (int n = 0; n < logits->images; n++) {
-        int label = labels[n];
-        const float *column = logits->data + n;
-        int rank = fcnn_label_rank(column, logits->capacity, classes, label);
-        score->loss +=
-            fcnn_image_loss(column, logits->capacity, classes, label, (double)constants->smoothing);
-        score->correct += rank < 1;
-        score->correct_top5 += rank < 5;
-        score->images++;
-        float scale = constants->class_weights ? mean * constants->class_weights[label] : mean;
-        for (int c = 0; gradient && c < classes; c++)
-            row_at(gradient, c)[n] =
-                fcnn_loss_slope(row_at(p, c)[n], c, label, classes, constants->smoothing, scale);
     }
     return FCNN_OK;
 }

@@ -20,7 +20,7 @@ static int bit_words(int m) {
     return (orbits * classes + 31) / 32;
 }
 
-/* Rows of an orbit's points, one behind the other where there are fewer than four. */
+/* Rows of an orbit's points; those beyond its count are not used. */
 typedef struct {
     float *restrict a, *restrict b, *restrict c, *restrict d;
 } orbit_rows;
@@ -31,7 +31,7 @@ static inline orbit_rows rows_at(const cpu_grid *grid, int orbit, float *sums) {
                         sums + at[2] * GRID_BLOCK, sums + at[3] * GRID_BLOCK};
 }
 
-/* Number i of each row, to and from an array of which `count`, a constant, are used. */
+/* Load and store number i of each row; `count`, a constant, of the array's numbers are used. */
 #define LOAD_ORBIT(count, r, i)                                                                    \
     {                                                                                              \
         (r).a[i], (count) > 1 ? (r).b[i] : 0.0f, (count) > 2 ? (r).c[i] : 0.0f,                    \
@@ -158,7 +158,7 @@ typedef struct {
     uint32_t *bits; /* of the tile, or NULL */
 } fused_tile;
 
-/* The bins of phi(x). */
+/* Makes the bins of phi(x). */
 static void value_tile(const fused_tile *t, const fcnn_tensor *x, const grid_target *target) {
     const cpu_grid *grid = t->grid;
     const cpu_grid_buffers *s = &t->s;
@@ -174,8 +174,8 @@ static void value_tile(const fused_tile *t, const fcnn_tensor *x, const grid_tar
         return;
     }
     CPU(grid_open)(grid, x, x->radius, t->c, t->n0, columns, s->work, s->map);
-    for (int group = 0; group < grid_groups(grid); group++) {
-        float *rows = s->map + (int64_t)group * columns * GRID_BLOCK;
+    for (int block = 0; block < grid_blocks(grid); block++) {
+        float *rows = s->map + (int64_t)block * columns * GRID_BLOCK;
         CPU(grid_to_sums)(grid, in, rows, s->work, NULL);
         if (bits) memset(bits, 0, bit_numbers * sizeof *bits);
         t->rule->value_rows(grid, s->work, t->parameter, bits);
@@ -185,7 +185,7 @@ static void value_tile(const fused_tile *t, const fcnn_tensor *x, const grid_tar
     CPU(grid_close)(grid, s->map, columns, s->work, target);
 }
 
-/* The bins of phi'(x) times dy's of radius <= radius. */
+/* Makes the bins of phi'(x) dy, where dy has bins of radius <= radius. */
 static void slope_tile(const fused_tile *t, const fcnn_tensor *x, const fcnn_tensor *dy, int radius,
                        const grid_target *target) {
     const cpu_grid *grid = t->grid;
@@ -203,9 +203,9 @@ static void slope_tile(const fused_tile *t, const fcnn_tensor *x, const fcnn_ten
     float *x_rows = s->work + (int64_t)m * GRID_BLOCK;
     CPU(grid_open)(grid, x, x->radius, t->c, t->n0, nx, s->work, s->map);
     CPU(grid_open)(grid, dy, radius, t->c, t->n0, columns, s->work, s->other);
-    for (int group = 0; group < grid_groups(grid); group++) {
-        float *rows = s->other + (int64_t)group * columns * GRID_BLOCK;
-        CPU(grid_to_sums)(grid, nx, s->map + (int64_t)group * nx * GRID_BLOCK, x_rows, NULL);
+    for (int block = 0; block < grid_blocks(grid); block++) {
+        float *rows = s->other + (int64_t)block * columns * GRID_BLOCK;
+        CPU(grid_to_sums)(grid, nx, s->map + (int64_t)block * nx * GRID_BLOCK, x_rows, NULL);
         CPU(grid_to_sums)(grid, ndy, rows, s->work, NULL);
         t->rule->slope_rows(grid, x_rows, s->work, t->parameter);
         CPU(grid_to_coefficients)(grid, out, s->work, rows, NULL);
@@ -213,7 +213,7 @@ static void slope_tile(const fused_tile *t, const fcnn_tensor *x, const fcnn_ten
     CPU(grid_close)(grid, s->other, columns, s->work, target);
 }
 
-/* The same from the bits that value_tile kept. */
+/* Makes the bins of phi'(x) dy from the bits that value_tile kept. */
 static void kept_tile(const fused_tile *t, const fcnn_tensor *dy, const grid_target *target) {
     const cpu_grid *grid = t->grid;
     const cpu_grid_buffers *s = &t->s;
@@ -222,8 +222,8 @@ static void kept_tile(const fused_tile *t, const fcnn_tensor *dy, const grid_tar
     for (int i = 0; i < 2; i++) t->rule->slopes(&signs[i], t->parameter, 1, &slopes[i]);
     const uint32_t *bits = t->bits;
     CPU(grid_open)(grid, dy, dy->radius, t->c, t->n0, columns, s->work, s->map);
-    for (int group = 0; group < grid_groups(grid); group++) {
-        float *rows = s->map + (int64_t)group * columns * GRID_BLOCK;
+    for (int block = 0; block < grid_blocks(grid); block++) {
+        float *rows = s->map + (int64_t)block * columns * GRID_BLOCK;
         CPU(grid_to_sums)(grid, in, rows, s->work, NULL);
         kept_rows(grid, s->work, bits, slopes[0], slopes[1]);
         bits += bit_words(grid->size) * GRID_BLOCK;
@@ -262,7 +262,7 @@ fcnn_status CPU(fused_plan)(fcnn_device *device, fcnn_pointwise rule, int m, int
     return CPU(grid_plan)(device, m, channels, capacity);
 }
 
-/* Of a unit: tiles lie as those of the capacity. */
+/* The bits of a unit: tiles lie as if the batch had as many images as the capacity. */
 static uint32_t *bits_of(void *kept, int m, const fcnn_tensor *like, const fused_tile *t) {
     int64_t tile = (int64_t)t->c * (like->capacity / GRID_TILE) + t->n0 / GRID_TILE;
     return kept ? (uint32_t *)kept + tile * tile_bits(m) : NULL;

@@ -1,11 +1,12 @@
-/* Band <-> whole maps of pixels: by grid.c, some rows at a time, or by FFTW. */
+/* Bands to whole maps of pixels and back: by the products of transform.c, a block
+ * of rows at a time, or by FFTW. */
 #include "transform.h"
 
 #include "formulas.h"
 
-/* A tile's row of pixels and those of a block have different distances. */
+/* A block's rows of pixels, which lie apart as a tensor's or a tile's do. */
 typedef struct {
-    float *at; /* of the group's first row */
+    float *at; /* of the block's first row */
     int64_t row, pixel;
     int rows, images;
     float scale;
@@ -47,11 +48,11 @@ ALWAYS_INLINE void read_orbit(const pixel_rows *p, float *sums, const int *at, i
     }
 }
 
-static pixel_rows rows_of_group(const cpu_grid *grid, const grid_pixels *pixels, int group,
+static pixel_rows rows_of_block(const cpu_grid *grid, const grid_pixels *pixels, int block,
                                 float scale) {
     int64_t row = grid->size * pixels->step;
-    int left = grid->size - group * GRID_ROWS;
-    return (pixel_rows){.at = pixels->at + group * GRID_ROWS * row,
+    int left = grid->size - block * GRID_ROWS;
+    return (pixel_rows){.at = pixels->at + block * GRID_ROWS * row,
                         .row = row,
                         .pixel = pixels->step,
                         .rows = left < GRID_ROWS ? left : GRID_ROWS,
@@ -77,9 +78,9 @@ void CPU(grid_inverse)(const cpu_grid *grid, const cpu_grid_buffers *s, const fc
     }
     float *work = s->work, *sheet = work + 2 * (int64_t)m * GRID_BLOCK;
     CPU(grid_open)(grid, band, radius, c, n0, columns, work, sheet);
-    for (int group = 0; group < grid_groups(grid); group++) {
-        pixel_rows p = rows_of_group(grid, pixels, group, scale);
-        CPU(grid_to_sums)(grid, columns, sheet + (int64_t)group * columns * GRID_BLOCK, work, NULL);
+    for (int block = 0; block < grid_blocks(grid); block++) {
+        pixel_rows p = rows_of_block(grid, pixels, block, scale);
+        CPU(grid_to_sums)(grid, columns, sheet + (int64_t)block * columns * GRID_BLOCK, work, NULL);
 #define WRITE(count) write_orbit(&p, work, at, count)
         FOR_ORBITS(grid, WRITE)
     }
@@ -90,7 +91,7 @@ void CPU(grid_store_half)(const cpu_grid *grid, const float *half, const grid_ta
     int m = grid->size, images = fcnn_cpu_grid_images(like, t->first);
     float dc = t->scale / ((float)m * (float)m), rest = (float)FCNN_SQRT2 * dc;
     for (int64_t k = 0; k < fcnn_band_count(t->radius); k++) {
-        const float *cell = half + (int64_t)grid->slot[k] * GRID_TILE * 2;
+        const float *cell = half + (int64_t)grid->place[k] * GRID_TILE * 2;
         float *row = &(t->out + (k * like->channels + t->channel) * like->capacity + t->first)->re;
         float factor = k ? rest : dc;
         for (int i = 0; i < 2 * images; i++) row[i] = cell[i] * factor;
@@ -109,12 +110,12 @@ void CPU(grid_forward)(const cpu_grid *grid, const cpu_grid_buffers *s, const gr
     }
     float *work = s->work, *sheet = work + 2 * (int64_t)m * GRID_BLOCK;
     memset(work, 0, (size_t)m * GRID_BLOCK * sizeof *work);
-    for (int group = 0; group < grid_groups(grid); group++) {
-        pixel_rows p = rows_of_group(grid, pixels, group, 1.0f);
+    for (int block = 0; block < grid_blocks(grid); block++) {
+        pixel_rows p = rows_of_block(grid, pixels, block, 1.0f);
 #define READ(count) read_orbit(&p, work, at, count)
         FOR_ORBITS(grid, READ)
         CPU(grid_to_coefficients)
-        (grid, columns, work, sheet + (int64_t)group * columns * GRID_BLOCK, NULL);
+        (grid, columns, work, sheet + (int64_t)block * columns * GRID_BLOCK, NULL);
     }
     CPU(grid_close)(grid, sheet, columns, work, target);
 }

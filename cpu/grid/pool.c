@@ -5,7 +5,7 @@
 #include "formulas.h"
 #include "transform.h"
 
-/* A register of images, within a tile of a grid too; their pixels' indices. */
+/* A pack is a register of images, also within a tile of a grid, or their pixels' indices. */
 enum { PACK = FCNN_LANES < TILE ? FCNN_LANES : TILE };
 _Static_assert(GRID_TILE % PACK == 0 && FCNN_IMAGE_MULTIPLE % PACK == 0, "packs fill rows");
 
@@ -30,9 +30,9 @@ static inline float *pixel_at(const plane *p, int row, int column) {
     return p->at + ((int64_t)row * p->side + column) * p->step;
 }
 
-/* ---- A window, for a pack of images from `image` on ---- */
+/* ---- A window's pixels, of a pack of images from `image` on ---- */
 
-/* The largest value, or the first NaN, and the index of the pixel that first has it. */
+/* Finds the largest value, or the first NaN, and the index of the pixel that first has it. */
 static inline pack window_maximum(const plane *x, const fcnn_window *w, int image,
                                   pack_index *where) {
     pack best = pack_load(pixel_at(x, w->top, w->left) + image);
@@ -40,7 +40,7 @@ static inline pack window_maximum(const plane *x, const fcnn_window *w, int imag
     for (int row = w->top; row < w->bottom; row++) {
         for (int column = w->left; column < w->right; column++) {
             pack v = pack_load(pixel_at(x, row, column) + image);
-            /* Greater or NaN, unless a NaN is there already. */
+            /* What is greater is taken, or NaN, unless a NaN is there already. */
             pack_index take = ~(v <= best) & (best <= INFINITY);
             best = (pack)((take & (pack_index)v) | (~take & (pack_index)best));
             *where = (take & (row * x->side + column)) | (~take & *where);
@@ -79,7 +79,7 @@ static inline void scatter_average(const plane *dx, const fcnn_window *w, int im
     }
 }
 
-/* ---- Planes; whole packs, so that the padding behind the last image may be computed too ---- */
+/* ---- Planes; packs are whole, so that what pads the last images is computed too ---- */
 
 static void pool_row(const fcnn_pool_shape *s, const plane *x, int row, int images,
                      const plane *y) {
@@ -101,7 +101,8 @@ static void clear_rows(const plane *p, int from, int to, int images) {
                 pack_store(pixel_at(p, row, column) + i, (pack){0});
 }
 
-/* dx = P^T dy, windows in reading order; rows are cleared just before the first window there. */
+/* Makes dx = P^T dy, windows in reading order; rows are cleared just before the first window there.
+ */
 static void pool_plane_backward(const fcnn_pool_shape *s, const plane *x, const plane *dy,
                                 int images, const plane *dx) {
     int cleared = 0;
@@ -128,7 +129,7 @@ static void pool_plane_backward(const fcnn_pool_shape *s, const plane *x, const 
 
 /* ---- Maps ---- */
 
-enum { CHUNK = 64 }; /* images that one unit of the backward pass takes */
+enum { MAP_TILE = 64 }; /* images that one unit of the backward pass takes */
 
 static plane plane_of(const fcnn_tensor *map, int c, int image) {
     return (plane){.at = row_at(map, (int64_t)c * map->size * map->size) + image,
@@ -148,12 +149,12 @@ static void map_forward(fcnn_device *base, const fcnn_pool_shape *s, const fcnn_
 
 static void map_backward(fcnn_device *base, const fcnn_pool_shape *s, const fcnn_tensor *x,
                          const fcnn_tensor *dy, const fcnn_tensor *dx) {
-    int chunks = (x->images + CHUNK - 1) / CHUNK;
+    int tiles = (x->images + MAP_TILE - 1) / MAP_TILE;
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int unit = 0; unit < x->channels * chunks; unit++) {
-        int c = unit / chunks, n0 = unit % chunks * CHUNK, left = x->images - n0;
+    for (int unit = 0; unit < x->channels * tiles; unit++) {
+        int c = unit / tiles, n0 = unit % tiles * MAP_TILE, left = x->images - n0;
         plane in = plane_of(x, c, n0), from = plane_of(dy, c, n0), to = plane_of(dx, c, n0);
-        pool_plane_backward(s, &in, &from, left < CHUNK ? left : CHUNK, &to);
+        pool_plane_backward(s, &in, &from, left < MAP_TILE ? left : MAP_TILE, &to);
     }
 }
 

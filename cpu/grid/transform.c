@@ -1,17 +1,17 @@
-/* Band <-> pixels of a grid, one axis after the other as small products with the
- * classes of transform.c, four columns or rows of a tile of images at once. A
- * pair of bins A = X(ky, kx), B = X(-ky, kx) has, but for sqrt 2, the coefficients
+/* Bands to pixels of a grid and back, one axis after the other, as small products
+ * with the classes of plans.c, a block of four columns or rows at once. A pair of
+ * bins A = X(ky, kx), B = X(-ky, kx) has, but for sqrt 2, the coefficients
  *   cos cos = Re A + Re B,          sin(y) sin(x) = Re B - Re A,
  *   sin(y) cos(x) = Im B - Im A,    cos(y) sin(x) = -Im A - Im B. */
 #include "transform.h"
 
 #include "formulas.h"
 
-/* Registers of a block that a product takes at once, and its most outputs. */
+/* A product takes so many registers of a block at once, and makes OUTPUTS at most. */
 enum {
     VECTORS = LANES == 16 ? 4 : 2,
     OUTPUTS = 6,
-    AHEAD = 10, /* rows that are fetched early with each product */
+    AHEAD = 10, /* rows of bins that each product fetches */
     STRIP = VECTORS * LANES
 };
 
@@ -71,7 +71,8 @@ static void fetch_ahead(grid_ahead *ahead, int rows) {
     }
 }
 
-/* out [outputs] = table^T in [inner], in strips of a block and near equal parts of the outputs. */
+/* Makes out [outputs] = table^T in [inner], in strips of a block and near equal parts of the
+ * outputs. */
 static void product_block(class_product p, int outputs, grid_ahead *ahead) {
     int parts = (outputs + OUTPUTS - 1) / OUTPUTS;
     const float *table = p.table, *in = p.in;
@@ -158,7 +159,7 @@ static const int32_t *column_bins(const cpu_grid *grid, int kx) {
     return grid->bins + (int64_t)kx * (2 * ((grid->size - 1) / 2) + 1);
 }
 
-/* Those of columns kx and kx + 1. */
+/* The rows of columns kx and kx + 1, to be fetched. */
 static grid_ahead rows_ahead(const cpu_grid *grid, const bin_rows *rows, int kx) {
     grid_ahead ahead = {.base = rows->base, .step = rows->step};
     for (int i = 0; i < 2; i++) {
@@ -173,7 +174,7 @@ static inline float *coefficient_at(float *block, int k, int column, int part) {
     return block + ((int64_t)k * GRID_ROWS + column) * GRID_TILE + part * LANES;
 }
 
-/* Column kx of bins to the block's columns `sine` and sine + 1. */
+/* Turns column kx of bins into the block's columns `sine` and sine + 1. */
 static void load_column(const cpu_grid *grid, const bin_rows *rows, int kx, float *block,
                         int sine) {
     const int32_t *bins = column_bins(grid, kx);
@@ -205,7 +206,8 @@ static inline void store_row(fcnn_complex *row, int images, const lanes *re, con
     }
 }
 
-/* The block's columns `sine` and sine + 1 to the bins of column kx; scale is of sums. */
+/* Turns the block's columns `sine` and sine + 1 into the bins of column kx, which are scale times
+ * sums. */
 static void store_column(const cpu_grid *grid, const bin_rows *rows, float scale, int kx,
                          float *block, int sine) {
     const int32_t *bins = column_bins(grid, kx);
@@ -302,9 +304,9 @@ void CPU(grid_open)(const cpu_grid *grid, const fcnn_tensor *band, int radius, i
                     int columns, float *work, float *sheet) {
     int m = grid->size, n = 2 * radius + 1;
     float *block = work, *sums = work + (int64_t)m * GRID_BLOCK;
-    if (m % GRID_ROWS) { /* rows that nobody needs, but that are computed with */
-        int64_t group = (int64_t)columns * GRID_BLOCK;
-        memset(sheet + (m / GRID_ROWS) * group, 0, (size_t)group * sizeof *sheet);
+    if (m % GRID_ROWS) { /* the last block has rows that nobody needs, but that are computed with */
+        int64_t floats = (int64_t)columns * GRID_BLOCK;
+        memset(sheet + (m / GRID_ROWS) * floats, 0, (size_t)floats * sizeof *sheet);
     }
     bin_rows rows = rows_of(fcnn_tensor_band(band), band, radius, c, n0);
     for (int kx = 0; kx <= radius; kx += 2) {

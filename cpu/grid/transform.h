@@ -1,13 +1,14 @@
-/* Transforms between bands and pixel grids (grid.c), of a channel of GRID_TILE
+/* Transforms between bands and pixel grids (plans.h), of a channel of GRID_TILE
  * images at a time. Between its two axes a transform by products is a sheet:
  * rows of points with coefficients along x, [m/4][columns][4 rows][images]. */
-#ifndef FCNN_CPU_GRID_H
-#define FCNN_CPU_GRID_H
+#ifndef FCNN_CPU_GRID_TRANSFORM_H
+#define FCNN_CPU_GRID_TRANSFORM_H
 
 #include "cpu/lanes.h"
+#include "plans.h"
 
-/* Sums of the classes of an orbit (transform.c) to its points, and points to sums; the count is a
- * constant where it is called. */
+/* GRID_UNFOLD turns the sums of the classes of an orbit (plans.c) into its points, GRID_FOLD points
+ * into sums; the count is a constant where they are called. */
 #define GRID_UNFOLD(type, count, v)                                                                \
     do {                                                                                           \
         if ((count) == 2) {                                                                        \
@@ -41,7 +42,7 @@
 
 enum { PARTS = GRID_TILE / LANES }; /* registers of a tile */
 
-/* An inline function of an orbit, for each with its count as a constant. */
+/* Calls an inline function for each orbit, with the orbit's count as a constant. */
 #define FOR_ORBITS(grid, call)                                                                     \
     for (int o = 0; o < (grid)->orbit_count; o++) {                                                \
         const int *at = (grid)->orbits[o].at;                                                      \
@@ -52,7 +53,8 @@ enum { PARTS = GRID_TILE / LANES }; /* registers of a tile */
         }                                                                                          \
     }
 
-static inline int grid_groups(const cpu_grid *grid) {
+/* Blocks of GRID_ROWS rows that a grid has. */
+static inline int grid_blocks(const cpu_grid *grid) {
     return (grid->size + GRID_ROWS - 1) / GRID_ROWS;
 }
 
@@ -65,7 +67,7 @@ typedef struct {
     float scale;
 } grid_target;
 
-/* Channel c of a band, images n0 .., of all its bins. */
+/* All bins of channel c of a band, images n0 .. */
 static inline grid_target grid_band_target(const fcnn_tensor *band, int c, int n0, float scale) {
     return (grid_target){.out = fcnn_tensor_band(band),
                          .like = band,
@@ -75,7 +77,7 @@ static inline grid_target grid_band_target(const fcnn_tensor *band, int c, int n
                          .scale = scale};
 }
 
-/* Pixels of a tile in reading order, `step` floats apart. */
+/* A tile's pixels in reading order, `step` floats apart. */
 typedef struct {
     float *at;
     int64_t step;
@@ -91,26 +93,27 @@ typedef struct {
     int counts[2];
 } grid_ahead;
 
-/* A block's n coefficients [n][GRID_BLOCK] to the classes' sums [m][GRID_BLOCK], and back; `ahead`
- * may be NULL. */
+/* Turn a block's n coefficients [n][GRID_BLOCK] into the classes' sums [m][GRID_BLOCK], and back;
+ * `ahead` may be NULL. */
 void CPU(grid_to_sums)(const cpu_grid *, int n, const float *coefficients, float *sums,
                        grid_ahead *ahead);
 void CPU(grid_to_coefficients)(const cpu_grid *, int n, const float *sums, float *coefficients,
                                grid_ahead *ahead);
 
-/* Bins of radius <= radius of channel c, images n0 .., to a sheet of so many columns, and a sheet's
- * first columns to bins; `work` holds two blocks of m points. */
+/* Turn bins of radius <= radius of channel c, images n0 .., into a sheet of so many columns, and a
+ * sheet's first columns into bins; `work` holds two blocks of m points. */
 void CPU(grid_open)(const cpu_grid *, const fcnn_tensor *band, int radius, int c, int n0,
                     int columns, float *work, float *sheet);
 void CPU(grid_close)(const cpu_grid *, const float *sheet, int columns, float *work,
                      const grid_target *target);
 
-/* Either kind of grid: bins to scale times pixels, and back; buffers are the grid's. */
+/* Turn bins into scale times pixels, and back, on either kind of grid (maps.c); buffers are the
+ * grid's. */
 void CPU(grid_inverse)(const cpu_grid *, const cpu_grid_buffers *, const fcnn_tensor *band, int c,
                        int n0, float scale, const grid_pixels *);
 void CPU(grid_forward)(const cpu_grid *, const cpu_grid_buffers *, const grid_pixels *,
                        const grid_target *);
-/* The bins that FFTW left in its half spectrum. */
+/* Stores the bins that FFTW left in its half spectrum (maps.c). */
 void CPU(grid_store_half)(const cpu_grid *, const float *half, const grid_target *);
 
 #endif

@@ -4,22 +4,22 @@
  * sizes use FFTW; other sizes, and huge ones, a partial DFT as two matrix
  * products over blocks of rows, which needs neither a plan nor a full spectrum.
  * Which of the two depends on the size alone, so that the bits do as well. */
+#include "image_spectrum.h"
+
 #include <math.h>
 #include <string.h>
 
 #include "cpu/blas.h"
-#include "cpu/cpu.h"
+#include "cpu/caches.h"
+#include "cpu/roots.h"
 #include "formulas.h"
 
 enum {
-    ROW_BLOCK = 64,     /* rows of the partial DFT at a time */
-    COLUMN_BLOCK = 512, /* pixels of a row at a time */
     /* The partial DFT makes kx and ky in multiples of these numbers, the last few kx for nothing.
      */
     KX_STEP = 32,
     KX_SPARE = 4,
-    KY_STEP = 48,
-    PLAN_PIXELS = 1 << 22
+    KY_STEP = 48
 };
 
 /* ---- Placement ---- */
@@ -78,7 +78,7 @@ static fcnn_status place(const fcnn_image *image, const fcnn_placement *placemen
     return FCNN_OK;
 }
 
-/* Where position `at` of a line of `count` points lands that is mirrored at its ends. */
+/* Returns where position `at` lands in a line of `count` points that is mirrored at its ends. */
 static int reflected(int at, int count) {
     int period = 2 * (count - 1);
     if (period == 0) return 0;
@@ -106,7 +106,32 @@ static void load_row(const placed_image *placed, int channel, int y, float *row)
 
 /* ---- Plans: the last few used, and those in use ---- */
 
-/* A plan's scratch is aligned as that of every other caller. */
+enum { PLANS_KEPT = 32 }; /* beside those in use */
+
+/* The plan of a size, in a list whose first was used last. */
+struct cpu_input_plan {
+    int height, width;
+    int users; /* threads that use it now */
+    fftwf_plan plan;
+    cpu_input_plan *next;
+};
+
+static void free_plan(cpu_input_plan *plan) {
+    fftwf_destroy_plan(plan->plan);
+    free(plan);
+}
+
+void fcnn_cpu_free_input_plans(cpu_device *device) {
+    fcnn_cpu_plan_lock();
+    while (device->input_plans) {
+        cpu_input_plan *plan = device->input_plans;
+        device->input_plans = plan->next;
+        free_plan(plan);
+    }
+    fcnn_cpu_plan_unlock();
+}
+
+/* The plan serves every caller, as their planes and spectra are all aligned alike. */
 static cpu_input_plan *make_plan(int height, int width, float *plane, float *spectrum) {
     cpu_input_plan *made = malloc(sizeof *made);
     if (!made) return NULL;
@@ -126,11 +151,10 @@ static void drop_plan(cpu_device *device) {
         count++;
         if (!(*at)->users) oldest = at;
     }
-    if (count <= INPUT_PLANS || !oldest) return;
+    if (count <= PLANS_KEPT || !oldest) return;
     cpu_input_plan *dropped = *oldest;
     *oldest = dropped->next;
-    fftwf_destroy_plan(dropped->plan);
-    free(dropped);
+    free_plan(dropped);
 }
 
 static cpu_input_plan *take_plan(cpu_device *device, int height, int width, float *plane,
@@ -169,8 +193,8 @@ typedef struct {
     int ky_count, kx_count;          /* rows and columns of the spectrum */
     float *plane;                    /* a channel's pixels, or of all channels a block of rows */
     float *spectrum;      /* [ky_count][kx_count] complex, of a channel, or of all of them */
-    float *across, *down; /* twiddles of a block: [COLUMN_BLOCK][kx], [ky][ROW_BLOCK] */
-    float *partial;       /* [channels][ROW_BLOCK][kx] */
+    float *across, *down; /* twiddles of a block: [DFT_COLUMNS][kx], [ky][DFT_ROWS] */
+    float *partial;       /* [channels][DFT_ROWS][kx] */
     unsigned char *memory;
 } spectrum_job;
 
@@ -180,11 +204,11 @@ static fcnn_status allocate(spectrum_job *job) {
     size_t kx = (size_t)job->kx_count, ky = (size_t)job->ky_count;
     size_t floats[5] = {h * w, ky * kx * 2, 0, 0, 0};
     if (!job->planned) {
-        floats[0] = channels * ROW_BLOCK * w;
+        floats[0] = channels * DFT_ROWS * w;
         floats[1] = channels * ky * kx * 2;
-        floats[2] = COLUMN_BLOCK * kx * 2;
-        floats[3] = ky * ROW_BLOCK * 2;
-        floats[4] = channels * ROW_BLOCK * kx * 2;
+        floats[2] = DFT_COLUMNS * kx * 2;
+        floats[3] = ky * DFT_ROWS * 2;
+        floats[4] = channels * DFT_ROWS * kx * 2;
     }
     float **parts[5] = {&job->plane, &job->spectrum, &job->across, &job->down, &job->partial};
     size_t bytes = 0;
@@ -205,7 +229,7 @@ static fcnn_status prepare(cpu_device *device, int radius, spectrum_job *job) {
     int h = job->placed.height, w = job->placed.width;
     job->ry = smaller(radius, h / 2);
     job->rx = smaller(radius, w / 2);
-    job->planned = fcnn_is_smooth(h) && fcnn_is_smooth(w) && (int64_t)h * w <= PLAN_PIXELS;
+    job->planned = fcnn_is_smooth(h) && fcnn_is_smooth(w) && (int64_t)h * w <= DFT_PIXELS_MOST;
     job->ky_count = h;
     job->kx_count = w / 2 + 1;
     if (!job->planned) {
@@ -255,9 +279,9 @@ static void turn_rows(const spectrum_job *job, int y0, int rows) {
  * channels. */
 static void transform_rows(const spectrum_job *job, int rows, bool first) {
     int w = job->placed.width, wide = 2 * job->kx_count;
-    for (int x0 = 0; x0 < w; x0 += COLUMN_BLOCK) {
-        int count = smaller(COLUMN_BLOCK, w - x0);
-        if (first || w > COLUMN_BLOCK) turn_columns(job, x0, count);
+    for (int x0 = 0; x0 < w; x0 += DFT_COLUMNS) {
+        int count = smaller(DFT_COLUMNS, w - x0);
+        if (first || w > DFT_COLUMNS) turn_columns(job, x0, count);
         fcnn_cpu_blas.sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, wide, count, 1.0f,
                             job->plane + x0, w, job->across, wide, x0 ? 1.0f : 0.0f, job->partial,
                             wide);
@@ -268,8 +292,8 @@ static void partial_transform(const spectrum_job *job) {
     static const float one[2] = {1.0f, 0.0f}, zero[2] = {0.0f, 0.0f};
     const placed_image *placed = &job->placed;
     int ky_count = job->ky_count, kx_count = job->kx_count, channels = placed->channels;
-    for (int y0 = 0; y0 < placed->height; y0 += ROW_BLOCK) {
-        int rows = smaller(ROW_BLOCK, placed->height - y0);
+    for (int y0 = 0; y0 < placed->height; y0 += DFT_ROWS) {
+        int rows = smaller(DFT_ROWS, placed->height - y0);
         for (int c = 0; c < channels; c++)
             for (int y = 0; y < rows; y++)
                 load_row(placed, c, y0 + y,
@@ -286,7 +310,7 @@ static void partial_transform(const spectrum_job *job) {
 
 /* ---- From DFT values to coordinates ---- */
 
-/* Of one channel. */
+/* The bins of one channel. */
 static void store_bins(const spectrum_job *job, const float *spectrum, int radius,
                        fcnn_complex *bins) {
     int h = job->placed.height, w = job->placed.width, ky = 0, kx = 0;

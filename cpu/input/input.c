@@ -1,7 +1,7 @@
 /* Images to the network's first band. Spectra are taken as they are: units of
  * work are some bins of all images, so that whole rows are written. Where some
  * are given by their pixels, a tile of images at a time is transformed first
- * (spectrum.c), and all of its bins are woven in (weave.c). */
+ * (image_spectrum.c), and all of its bins are woven in (weave.c). */
 #include "input.h"
 
 #include <omp.h>
@@ -71,7 +71,7 @@ static fcnn_status weave_tile(const input_batch *batch, int tile, fcnn_complex *
         FCNN_TRY(
             load_image(batch, first + i, memory + (size_t)i * source_numbers(batch), &loaded[i]));
     cpu_input_block block = block_of(batch, loaded, first, count);
-    for (; block.first < fcnn_band_count(batch->band->radius); block.first += CPU_INPUT_BINS)
+    for (; block.first < fcnn_band_count(batch->band->radius); block.first += WEAVE_BINS)
         batch->weave(&block);
     return FCNN_OK;
 }
@@ -106,7 +106,7 @@ static void weave_spectra(const input_batch *batch, cpu_input_image *loaded, fcn
             load_image(batch, n, memory + (size_t)n * source_numbers(batch), &loaded[n]);
         cpu_input_block block = block_of(batch, loaded, 0, band->images);
 #pragma omp for schedule(dynamic)
-        for (int64_t first = 0; first < bins; first += CPU_INPUT_BINS) {
+        for (int64_t first = 0; first < bins; first += WEAVE_BINS) {
             block.first = first;
             batch->weave(&block);
         }

@@ -4,6 +4,7 @@
 #define FCNN_CPU_INPUT_H
 
 #include "augment.h"
+#include "cpu/caches.h"
 #include "cpu/cpu.h"
 
 /* One image, ready to be woven in. */
@@ -15,9 +16,7 @@ typedef struct {
     fcnn_input_tables tables;
 } cpu_input_image;
 
-enum { CPU_INPUT_BINS = 64 }; /* that are woven at once */
-
-/* Bins first .. of some images of the band, at most CPU_INPUT_BINS of them. */
+/* Bins first .. of some images of the band, at most WEAVE_BINS of them. */
 typedef struct {
     const cpu_input_image *images;
     int image, image_count; /* a multiple of TILE; images[0] is this one */
@@ -28,7 +27,7 @@ typedef struct {
 
 typedef void cpu_input_weave(const cpu_input_block *block);
 
-/* The slot images_to_band with an instruction set's kernel. */
+/* The operation images_to_band with an instruction set's kernel. */
 fcnn_status fcnn_cpu_images_to_band(fcnn_device *device, const fcnn_image *images,
                                     const fcnn_placement *placement,
                                     const fcnn_input_statistics *statistics, fcnn_tensor *band,

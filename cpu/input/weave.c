@@ -6,11 +6,12 @@
 #include "cpu/streaming.h"
 #include "input.h"
 
-enum { ROWS = LANES / 2, GROUPS = TILE / ROWS }; /* complex numbers of a register */
+/* Complex numbers of a register, and registers of a cache line. */
+enum { NUMBERS = LANES / 2, REGISTERS = TILE / NUMBERS };
 
 /* ---- Turning ---- */
 
-/* Registers of complex numbers, as lanes_transpose does it. */
+/* Registers of complex numbers are turned as lanes_transpose turns floats. */
 typedef int64_t numbers __attribute__((vector_size(FCNN_LANES * 4)));
 #if FCNN_LANES == 4
 #define FIRST_NUMBERS  0, 2
@@ -23,46 +24,47 @@ typedef int64_t numbers __attribute__((vector_size(FCNN_LANES * 4)));
 #define SECOND_NUMBERS 4, 12, 5, 13, 6, 14, 7, 15
 #endif
 
-ALWAYS_INLINE void numbers_transpose(numbers rows[ROWS]) {
-    for (int round = 1; round < ROWS; round *= 2) {
-        numbers turned[ROWS];
-        for (int i = 0; i < ROWS / 2; i++) {
-            numbers a = rows[i], b = rows[i + ROWS / 2];
+ALWAYS_INLINE void numbers_transpose(numbers rows[NUMBERS]) {
+    for (int round = 1; round < NUMBERS; round *= 2) {
+        numbers turned[NUMBERS];
+        for (int i = 0; i < NUMBERS / 2; i++) {
+            numbers a = rows[i], b = rows[i + NUMBERS / 2];
             turned[2 * i] = __builtin_shufflevector(a, b, FIRST_NUMBERS);
             turned[2 * i + 1] = __builtin_shufflevector(a, b, SECOND_NUMBERS);
         }
-        for (int i = 0; i < ROWS; i++) rows[i] = turned[i];
+        for (int i = 0; i < NUMBERS; i++) rows[i] = turned[i];
     }
 }
 
-/* A bin of a tile of images, to its row. */
-ALWAYS_INLINE void store_line(const numbers line[GROUPS], int images, bool past, fcnn_complex *to) {
+/* Stores a bin of a tile of images in its row. */
+ALWAYS_INLINE void store_line(const numbers line[REGISTERS], int images, bool past,
+                              fcnn_complex *to) {
     if (images < TILE) {
         memcpy(to, line, (size_t)images * sizeof *to);
         return;
     }
-    for (int g = 0; g < GROUPS; g++) {
-        float *at = &to[g * ROWS].re;
+    for (int r = 0; r < REGISTERS; r++) {
+        float *at = &to[r * NUMBERS].re;
         if (past)
-            lanes_stream(at, (lanes)line[g]);
+            lanes_stream(at, (lanes)line[r]);
         else
-            lanes_store(at, (lanes)line[g]);
+            lanes_store(at, (lanes)line[r]);
     }
 }
 
-/* `row` complex numbers from a bin's row to the next. */
-ALWAYS_INLINE void turn_pieces(const fcnn_complex pieces[TILE][CPU_INPUT_BINS], int count,
-                               int images, bool past, fcnn_complex *to, int64_t row) {
-    for (int k = 0; k < count; k += ROWS) {
-        numbers rows[GROUPS][ROWS];
-        for (int g = 0; g < GROUPS; g++) {
-            for (int i = 0; i < ROWS; i++)
-                memcpy(&rows[g][i], &pieces[g * ROWS + i][k], sizeof(numbers));
-            numbers_transpose(rows[g]);
+/* Turns pieces and stores their bins' rows, which lie `row` complex numbers apart. */
+ALWAYS_INLINE void turn_pieces(const fcnn_complex pieces[TILE][WEAVE_BINS], int count, int images,
+                               bool past, fcnn_complex *to, int64_t row) {
+    for (int k = 0; k < count; k += NUMBERS) {
+        numbers rows[REGISTERS][NUMBERS];
+        for (int r = 0; r < REGISTERS; r++) {
+            for (int i = 0; i < NUMBERS; i++)
+                memcpy(&rows[r][i], &pieces[r * NUMBERS + i][k], sizeof(numbers));
+            numbers_transpose(rows[r]);
         }
-        for (int i = 0; i < ROWS && k + i < count; i++) {
-            numbers line[GROUPS];
-            for (int g = 0; g < GROUPS; g++) line[g] = rows[g][i];
+        for (int i = 0; i < NUMBERS && k + i < count; i++) {
+            numbers line[REGISTERS];
+            for (int r = 0; r < REGISTERS; r++) line[r] = rows[r][i];
             store_line(line, images, past, to + (k + i) * row);
         }
     }
@@ -73,13 +75,13 @@ ALWAYS_INLINE void turn_pieces(const fcnn_complex pieces[TILE][CPU_INPUT_BINS], 
 typedef struct {
     int count;
     bool listed; /* the following are made */
-    int16_t ky[CPU_INPUT_BINS], kx[CPU_INPUT_BINS];
-    int32_t mirror[CPU_INPUT_BINS]; /* fcnn_mirror_index */
+    int16_t ky[WEAVE_BINS], kx[WEAVE_BINS];
+    int32_t mirror[WEAVE_BINS]; /* fcnn_mirror_index */
 } block_bins;
 
 static void list_bins(const cpu_input_block *block, block_bins *bins) {
     int64_t left = fcnn_band_count(block->band->radius) - block->first;
-    bins->count = left < CPU_INPUT_BINS ? (int)left : CPU_INPUT_BINS;
+    bins->count = left < WEAVE_BINS ? (int)left : WEAVE_BINS;
     bins->listed = false;
     for (int i = 0; i < block->image_count && !bins->listed; i++)
         bins->listed = block->images[i].source.turned || block->images[i].source.framed;
@@ -94,7 +96,7 @@ static void list_bins(const cpu_input_block *block, block_bins *bins) {
     }
 }
 
-/* Bins that truncation leaves. */
+/* The bins of the block that truncation leaves. */
 static int kept_bins(const cpu_input_block *block, const block_bins *bins,
                      const fcnn_input_source *source) {
     int64_t left = source->kept > block->first ? source->kept - block->first : 0;
@@ -105,7 +107,7 @@ static int kept_bins(const cpu_input_block *block, const block_bins *bins,
 
 /* An image's factors of a block's bins, the same for all channels. */
 typedef struct {
-    fcnn_complex phase[CPU_INPUT_BINS], inside[CPU_INPUT_BINS];
+    fcnn_complex phase[WEAVE_BINS], inside[WEAVE_BINS];
 } block_factors;
 
 static void make_factors(const cpu_input_image *image, const block_bins *bins, int count,
@@ -124,7 +126,8 @@ static void widen(const uint16_t *from, int count, float *to) {
     for (; k < count; k++) to[k] = fcnn_half_to_float(from[k]);
 }
 
-/* The block's bins as they are stored, or of the mirrored image: there, or copied to `piece`. */
+/* Returns the block's bins as they are stored, or those of the mirrored image: where they lie, or
+ * copied to `piece`. */
 static const fcnn_complex *fetch(const cpu_input_image *image, const block_bins *bins,
                                  int64_t first, int count, int channel, fcnn_complex *piece) {
     const fcnn_complex *floats = (const fcnn_complex *)image->bins + channel * image->stride;
@@ -136,7 +139,7 @@ static const fcnn_complex *fetch(const cpu_input_image *image, const block_bins 
         return piece;
     }
     if (half) {
-        uint16_t turned[CPU_INPUT_BINS][2];
+        uint16_t turned[WEAVE_BINS][2];
         for (int k = 0; k < count; k++)
             memcpy(turned[k], halves + 2 * (int64_t)bins->mirror[k], sizeof turned[k]);
         widen(turned[0], 2 * count, &piece->re);
@@ -167,7 +170,7 @@ static void make_piece(const cpu_input_block *block, const block_bins *bins,
                                  source->gain[channel], source->offset[channel]);
 }
 
-/* A piece is read from memory while others are made. */
+/* Fetches what the next pieces are made of while others are made. */
 static void prefetch_piece(const cpu_input_image *image, const block_bins *bins, int64_t first,
                            int channel) {
     enum { LINE = 8 };
@@ -183,7 +186,7 @@ void CPU(weave)(const cpu_input_block *block) {
     bool past = streams(band);
     block_bins bins;
     block_factors factors[TILE];
-    fcnn_complex pieces[TILE][CPU_INPUT_BINS] = {{{0.0f, 0.0f}}};
+    fcnn_complex pieces[TILE][WEAVE_BINS] = {{{0.0f, 0.0f}}};
     list_bins(block, &bins);
     for (int from = 0; from < block->image_count; from += TILE) {
         int images = block->image_count - from < TILE ? block->image_count - from : TILE;

@@ -1,4 +1,4 @@
-/* Row by row: per-bin and pointwise rules, dropout, copies and sums. */
+/* Operations that take rows one by one: per-bin and pointwise rules, dropout, copies and sums. */
 #include "cpu/lanes.h"
 #include "formulas.h"
 

@@ -1,5 +1,5 @@
-/* Convolution of maps: the table of its algorithms. Each is a file of its
- * own. */
+/* Convolution of maps: the table of its algorithms, each of which is a file of
+ * its own (fft and oaa share transformed.c). */
 #include "convolution_internal.h"
 #include "cpu/lanes.h"
 

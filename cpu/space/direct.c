@@ -1,6 +1,7 @@
 /* Direct convolution of maps: loops over channels and taps, vectors along the rows of columns x
  * images, several filters and several vectors in registers, so that a load of x serves several
- * filters and a weight several vectors. Tiles, borders and the order of the passes: map_pass.h. */
+ * filters and a weight several vectors. map_pass.h has tiles, borders and the order of the passes.
+ */
 #include "map_pass.h"
 
 enum {
@@ -43,7 +44,7 @@ ALWAYS_INLINE void output_sums(int filters, int vectors, const output_block *b) 
             lanes_store(b->sums + f * b->stride + v * LANES, sum[f][v]);
 }
 
-/* Every size of block, for the remainders. */
+/* Remainders need every size of block. */
 #define OUTPUT_CASE(f, v)                                                                          \
     case (f)*4 + (v):                                                                              \
         if ((f) <= FILTERS && (v) <= VECTORS) output_sums(f, v, b);                                \
@@ -63,7 +64,7 @@ static void output_sums_of(int filters, int vectors, const output_block *b) {
     }
 }
 
-/* A run of columns of x serves all filters while it is in the first cache. */
+/* A stretch of columns of x serves all filters while it is in the first cache. */
 static void add_outputs(const map_pass *p, const map_tile *t, const map_scratch *s, const float *w,
                         int b0, int b1, int filters, int c0, int count, int channels) {
     int taps = p->taps_y * p->taps_x, filter = t->rows * t->line;
@@ -159,15 +160,15 @@ static void add_taps(const map_pass *p, const map_tile *t, const map_scratch *s,
     }
 }
 
-/* ---- Slots ---- */
+/* ---- The operations ---- */
 
 static const map_method direct = {
-    .tile_floats = 2048, /* of 64 filters: stays in the second cache, ... */
+    .tile_floats = DIRECT_TILE_FLOATS,
     .row_tiles = 4,
     .align = LANES,
-    .packed_floats = 160 * 1024, /* ... beside this */
+    .packed_floats = MAP_PACKED_FLOATS,
     .depth = INT32_MAX / 2,
-    .dw_depth = 64, /* products of a number of dy: enough to be worth its copy */
+    .dw_depth = DIRECT_DW_DEPTH,
     .block = FILTERS,
     .blocks = 64 / FILTERS,
     .units = 16,
@@ -180,7 +181,7 @@ fcnn_status CPU(direct_plan)(fcnn_device *device, fcnn_convolution *c, fcnn_conv
     return FCNN_OK;
 }
 
-/* Filters of block b, of taps [tap][filter][channel]; to [block][channel][tap][filter]. */
+/* Packs the filters of block b of taps [tap][filter][channel] as [channel][tap][filter]. */
 static void pack_forward(const fcnn_convolution *c, const float *w, int b, int blocks, float *to) {
     int f0 = map_part(b, blocks, c->filters), f1 = map_part(b + 1, blocks, c->filters);
     int taps = c->size * c->size;
@@ -191,7 +192,7 @@ static void pack_forward(const fcnn_convolution *c, const float *w, int b, int b
                 *to++ = w[((int64_t)t * c->filters + f) * c->channels + channel];
 }
 
-/* The same of a residue of the backward pass, whose outputs are the channels. */
+/* Packs block b of a residue of the backward pass, whose outputs are the channels. */
 static void pack_backward(const fcnn_convolution *c, const float *w, int r, int b, int blocks,
                           float *to) {
     map_pass p = map_backward_pass(c, r);

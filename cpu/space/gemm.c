@@ -3,17 +3,17 @@
  * product adds all of them,
  *   y[f][pixel] += w[f][channel x tap] columns,   dw[channel x tap][f] += columns dy[f][pixel]^T.
  * The gradient of the input is a product of columns of dy, too, so that no two blocks write the
- * same pixel. Tiles, borders and passes: map_pass.h. */
+ * same pixel. map_pass.h has tiles, borders and passes. */
 #include "cpu/blas.h"
 
 #include "map_pass.h"
 
 enum { BLOCK = 64 }; /* filters: fewer, and copies outweigh the product */
 
-/* From row to row of columns: no power of two, whose rows would share their place in a cache. */
+/* Floats from row to row of columns: no power of two, whose rows would share cache sets. */
 static int column_stride(int pixels) { return (pixels + 15) / 32 * 32 + 16; }
 
-/* Without memcpy, whose start costs more than a line of a small map. */
+/* Copies a line without memcpy, whose start costs more than a line of a small map. */
 static void copy_line(const float *from, float *to, int count) {
     if (count < LANES) {
         for (int i = 0; i < count; i++) to[i] = from[i];
@@ -23,7 +23,7 @@ static void copy_line(const float *from, float *to, int count) {
     lanes_store(to + count - LANES, lanes_load(from + count - LANES));
 }
 
-/* Rows of `count` channels x taps. */
+/* Makes the rows of `count` channels x taps. */
 static void make_columns(const map_pass *p, const map_tile *t, const map_scratch *s, int count) {
     int taps = p->taps_y * p->taps_x, stride = column_stride(t->rows * t->line);
     float *to = s->columns;
@@ -56,19 +56,19 @@ static void add_taps(const map_pass *p, const map_tile *t, const map_scratch *s,
                      int channels) {
     int all = channels * p->taps_y * p->taps_x, pixels = t->rows * t->line;
     make_columns(p, t, s, channels);
-    /* This way round, since the product is faster with the larger side first. */
+    /* The product is taken this way round, as it is faster with the larger side first. */
     fcnn_cpu_blas.sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, all, filters, pixels, 1.0f,
                         s->columns, column_stride(pixels), s->lines, pixels, 1.0f, s->sums,
                         filters);
 }
 
 static const map_method gemm = {
-    .tile_floats = 1024,
+    .tile_floats = GEMM_TILE_FLOATS,
     .row_tiles = 2,
     .align = 1,
-    .packed_floats = 160 * 1024,
-    .depth = 96, /* columns of a tile, and the product's own copy of them, in the second cache */
-    .dw_depth = 576,
+    .packed_floats = MAP_PACKED_FLOATS,
+    .depth = GEMM_DEPTH,
+    .dw_depth = GEMM_DW_DEPTH,
     .block = BLOCK,
     .blocks = 4,
     .columns = true,
@@ -82,7 +82,7 @@ fcnn_status CPU(gemm_plan)(fcnn_device *device, fcnn_convolution *c, fcnn_convol
     return FCNN_OK;
 }
 
-/* Forward taps [filter][channel][tap], then those of each residue, [channel][filter][tap]. */
+/* Packs forward taps [filter][channel][tap], then those of each residue, [channel][filter][tap]. */
 fcnn_status CPU(gemm_kernel)(fcnn_device *device, const fcnn_convolution *c, const float *w,
                              const fcnn_convolution_memory *m) {
     float *kernel = m->kernel;

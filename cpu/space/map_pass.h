@@ -1,23 +1,24 @@
 /* What direct.c and gemm.c share: the passes of a convolution of maps as sums over taps,
  *   out[f][o] = sum over c, t of w[f][c][t] in[c][step o + t + first],
  * in tiles of rows and images. A tile's input is packed with its border, images dense, columns that
- * lie `step` apart side by side, so that each tap of a row of outputs is one contiguous run:
+ * lie `step` apart side by side, so that each tap of a row of outputs is one stretch of memory:
  * [channel][input row][column modulo step][column / step][image]. The gradient of the input is
  * the same sum over dy with flipped taps, one for each residue of the input's pixels modulo the
  * stride. */
 #ifndef FCNN_MAP_PASS_H
 #define FCNN_MAP_PASS_H
 
+#include "cpu/caches.h"
 #include "cpu/lanes.h"
 
-enum { DW_UNITS = 32 }; /* about so many units of the taps' gradients */
+enum { DW_UNITS = 32 }; /* the taps' gradients are cut into about so many units */
 
 /* One pass, and how it is cut. */
 typedef struct {
     int side, points, step; /* of the input, of the output; input pixels between outputs */
     int taps_y, taps_x, first_y, first_x;
     bool wrap;
-    int images, group; /* of a batch, of a tile */
+    int images, tile_images; /* of a batch, of a tile */
     int rows, row_tiles, tiles;
     int align; /* a tile's line is rounded up to this */
 } map_pass;
@@ -48,10 +49,10 @@ typedef struct {
     int depth;         /* channels x taps added at a time */
     int dw_depth;      /* the same, of the taps' gradients */
     int block, blocks; /* filters taken together, and how often at most in a unit */
-    int units;         /* at least, if that takes smaller groups of filters */
+    int units;         /* at least, if that takes fewer filters to each */
     bool columns;      /* whether it needs them */
     /* lines += taps of channels [c0, c0 + count), which are packed; lines begin at c0 = 0. Filters
-     * are those of blocks [b0, b1), counted as in map_block; w is the pass's. */
+     * are those of blocks [b0, b1), counted as by map_part; w is the pass's. */
     void (*add_outputs)(const map_pass *, const map_tile *, const map_scratch *, const float *w,
                         int b0, int b1, int filters, int c0, int count, int channels);
     /* sums += lines x packed. */
@@ -64,7 +65,7 @@ static inline int least(int a, int b) { return a < b ? a : b; }
 static inline int most(int a, int b) { return a > b ? a : b; }
 static inline int wrapped(int i, int side) { return (i % side + side) % side; }
 
-/* First of `count` things in part i of `parts`, which differ by one at most. */
+/* The first of `count` things in part i of `parts`, which differ by one at most. */
 static inline int map_part(int i, int parts, int count) {
     return (int)((int64_t)i * count / parts);
 }
@@ -75,11 +76,11 @@ static inline void map_set_tiles(map_pass *p, const map_method *m, int row_tiles
     int parts = ceil_div(images, most(m->tile_floats / p->points, 8));
     p->align = m->align;
     p->images = images;
-    p->group = least(images, ceil_div(ceil_div(images, parts), 8) * 8);
-    int rows = least(m->tile_floats / (p->points * p->group), p->points / row_tiles);
+    p->tile_images = least(images, ceil_div(ceil_div(images, parts), 8) * 8);
+    int rows = least(m->tile_floats / (p->points * p->tile_images), p->points / row_tiles);
     p->row_tiles = ceil_div(p->points, most(rows, 1));
     p->rows = ceil_div(p->points, p->row_tiles);
-    p->tiles = p->row_tiles * ceil_div(images, p->group);
+    p->tiles = p->row_tiles * ceil_div(images, p->tile_images);
 }
 
 static inline map_pass map_forward_pass(const fcnn_convolution *c) {
@@ -104,7 +105,7 @@ static inline int map_residue(const fcnn_convolution *c, int r, int *phase, int 
     return taps;
 }
 
-/* Pixels (r / stride, r % stride) modulo the stride. */
+/* The pass that makes pixels (r / stride, r % stride) modulo the stride. */
 static inline map_pass map_backward_pass(const fcnn_convolution *c, int r) {
     int phase, points = c->side / c->stride;
     map_pass p = {.side = points, .points = points, .step = 1, .wrap = c->wrap};
@@ -113,7 +114,7 @@ static inline map_pass map_backward_pass(const fcnn_convolution *c, int r) {
     return p;
 }
 
-/* Tap t of that pass, as an index of w. */
+/* Tap t of a residue's pass, as an index of w. */
 static inline int map_residue_tap(const fcnn_convolution *c, int r, const map_pass *p, int t) {
     int py, px, unused, back = p->taps_y * p->taps_x - 1 - t;
     map_residue(c, r / c->stride, &py, &unused);
@@ -123,8 +124,9 @@ static inline int map_residue_tap(const fcnn_convolution *c, int r, const map_pa
 
 /* The first tile is the largest. */
 static inline map_tile map_tile_at(const map_pass *p, int index) {
-    map_tile t = {.n0 = index / p->row_tiles * p->group, .r0 = index % p->row_tiles * p->rows};
-    t.images = least(p->group, p->images - t.n0);
+    map_tile t = {.n0 = index / p->row_tiles * p->tile_images,
+                  .r0 = index % p->row_tiles * p->rows};
+    t.images = least(p->tile_images, p->images - t.n0);
     t.rows = least(p->rows, p->points - t.r0);
     t.phase = p->points - 1 + ceil_div(p->taps_x, p->step);
     t.input_rows = p->step * (t.rows - 1) + p->taps_y;
@@ -158,7 +160,8 @@ static inline void map_copy(const float *from, int64_t from_step, float *to, int
     }
 }
 
-/* Columns x0 + step k of a row, k = 0 .. count - 1; `from` is the row's first pixel in the map. */
+/* Packs columns x0 + step k of a row, k = 0 .. count - 1; `from` is the row's first pixel in the
+ * map. */
 static inline void map_pack_phase(const map_pass *p, const float *from, int capacity, int x0,
                                   int images, int count, float *to) {
     int begin = least(x0 < 0 ? ceil_div(-x0, p->step) : 0, count);
@@ -178,7 +181,7 @@ static inline void map_pack_phase(const map_pass *p, const float *from, int capa
     }
 }
 
-/* Channels [c0, c0 + count) of the map, and zeros for what a vector reads beyond the last. */
+/* Packs channels [c0, c0 + count) of the map, and zeros for what a vector reads beyond the last. */
 static inline void map_pack(const map_pass *p, const map_tile *t, const fcnn_tensor *map, int c0,
                             int count, float *to) {
     for (int c = c0; c < c0 + count; c++) {
@@ -198,7 +201,7 @@ static inline void map_pack(const map_pass *p, const map_tile *t, const fcnn_ten
     memset(to, 0, LANES * sizeof *to);
 }
 
-/* Filters [f0, f0 + count) of dy as lines, 0 in what rounding adds. */
+/* Packs filters [f0, f0 + count) of dy as lines, with 0 in what rounding adds. */
 static inline void map_pack_lines(const map_pass *p, const map_tile *t, const fcnn_tensor *dy,
                                   int f0, int count, float *to) {
     int used = p->points * t->images;
@@ -212,7 +215,7 @@ static inline void map_pack_lines(const map_pass *p, const map_tile *t, const fc
     }
 }
 
-/* Lines to pixels (r / step, r % step) + step j of filters [f0, f1). */
+/* Stores lines in pixels (r / step, r % step) + step j of filters [f0, f1). */
 static inline void map_store_lines(const map_pass *p, const map_tile *t, const float *lines, int f0,
                                    int f1, int step, int r, const fcnn_tensor *out) {
     for (int f = f0; f < f1; f++) {
@@ -248,7 +251,7 @@ static inline map_scratch map_scratch_of(const cpu_device *device, const map_siz
     return s;
 }
 
-/* Channels packed at a time. */
+/* Channels that are packed together. */
 static inline int map_channels(const map_method *m, const map_pass *p, int depth, int channels) {
     int taps = most(p->taps_y * p->taps_x, 1);
     map_tile t = map_tile_at(p, 0);
@@ -266,7 +269,7 @@ static inline map_sizes map_sizes_of(const map_method *m, const map_pass *p, int
                        .lines = map_bytes((int64_t)filters * t.rows * t.line)};
 }
 
-/* ---- Outputs: units are tiles x groups of blocks of filters ---- */
+/* ---- Outputs: a unit is some blocks of filters of a tile ---- */
 
 static inline map_sizes map_pass_sizes(const map_method *m, const map_pass *p, int filters,
                                        int channels) {
@@ -274,18 +277,18 @@ static inline map_sizes map_pass_sizes(const map_method *m, const map_pass *p, i
                         map_channels(m, p, m->depth, channels), p->taps_y * p->taps_x);
 }
 
-static inline void map_run(const cpu_device *device, const map_method *m, const map_pass *p,
-                           const float *w, const fcnn_tensor *in, int step, int r,
-                           fcnn_tensor *out) {
-    int blocks = ceil_div(out->channels, m->block), group = least(m->blocks, blocks);
-    while (group > 1 && p->tiles * ceil_div(blocks, group) < m->units) group = ceil_div(group, 2);
-    int groups = ceil_div(blocks, group), channels = map_channels(m, p, m->depth, in->channels);
+static inline void map_make(const cpu_device *device, const map_method *m, const map_pass *p,
+                            const float *w, const fcnn_tensor *in, int step, int r,
+                            fcnn_tensor *out) {
+    int blocks = ceil_div(out->channels, m->block), each = least(m->blocks, blocks);
+    while (each > 1 && p->tiles * ceil_div(blocks, each) < m->units) each = ceil_div(each, 2);
+    int parts = ceil_div(blocks, each), channels = map_channels(m, p, m->depth, in->channels);
     map_sizes sizes = map_pass_sizes(m, p, out->channels, in->channels);
 #pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
-    for (int unit = 0; unit < p->tiles * groups; unit++) {
-        map_tile t = map_tile_at(p, unit / groups);
+    for (int unit = 0; unit < p->tiles * parts; unit++) {
+        map_tile t = map_tile_at(p, unit / parts);
         map_scratch s = map_scratch_of(device, &sizes);
-        int b0 = unit % groups * group, b1 = least(b0 + group, blocks);
+        int b0 = unit % parts * each, b1 = least(b0 + each, blocks);
         map_tap_offsets(p, &t, 1, s.offset);
         for (int c = 0; c < in->channels; c += channels) {
             int count = least(channels, in->channels - c);
@@ -297,11 +300,11 @@ static inline void map_run(const cpu_device *device, const map_method *m, const 
     }
 }
 
-/* ---- Gradients of taps: units are groups of filters x groups of channels x slices of the tiles;
- * the slices are added up in order afterwards ---- */
+/* ---- Gradients of taps: a unit is some filters and channels of a slot's tiles; the slots' sums
+ * are added up in order afterwards ---- */
 
 typedef struct {
-    int filters, filter_groups, channels, channel_groups, slices;
+    int filters, filter_parts, channels, channel_parts, slots;
     map_sizes sizes;
 } map_division;
 
@@ -309,26 +312,26 @@ static inline map_division map_divide(const map_method *m, const map_pass *p, in
                                       int channels) {
     map_division d;
     d.filters = ceil_div(filters, ceil_div(filters, m->block * m->blocks));
-    d.filter_groups = ceil_div(filters, d.filters);
+    d.filter_parts = ceil_div(filters, d.filters);
     int fit = map_channels(m, p, m->dw_depth, channels);
     d.channels = ceil_div(channels, ceil_div(channels, fit));
-    d.channel_groups = ceil_div(channels, d.channels);
-    d.slices = least(p->tiles, ceil_div(DW_UNITS, d.filter_groups * d.channel_groups));
+    d.channel_parts = ceil_div(channels, d.channels);
+    d.slots = least(p->tiles, ceil_div(DW_UNITS, d.filter_parts * d.channel_parts));
     int sums = d.channels * p->taps_y * p->taps_x;
     d.sizes = map_sizes_of(m, p, d.filters, d.channels, sums);
     d.sizes.sums = map_bytes((int64_t)d.filters * sums);
     return d;
 }
 
-/* Unit of a slice: its sums over the slice's tiles, to `dw`. */
-static inline void map_run_slice(const map_method *m, const map_pass *p, const map_division *d,
-                                 const map_scratch *s, const fcnn_tensor *x, const fcnn_tensor *dy,
-                                 int slice, int unit, float *dw) {
-    int f0 = unit / d->channel_groups * d->filters, c0 = unit % d->channel_groups * d->channels;
+/* Makes a unit's sums over a slot's tiles, and stores them in `dw`. */
+static inline void map_sum_slot(const map_method *m, const map_pass *p, const map_division *d,
+                                const map_scratch *s, const fcnn_tensor *x, const fcnn_tensor *dy,
+                                int slot, int unit, float *dw) {
+    int f0 = unit / d->channel_parts * d->filters, c0 = unit % d->channel_parts * d->channels;
     int filters = least(d->filters, dy->channels - f0), taps = p->taps_y * p->taps_x;
     int channels = least(d->channels, x->channels - c0), all = channels * taps;
     memset(s->sums, 0, (size_t)filters * (size_t)all * sizeof *s->sums);
-    for (int i = map_part(slice, d->slices, p->tiles); i < map_part(slice + 1, d->slices, p->tiles);
+    for (int i = map_part(slot, d->slots, p->tiles); i < map_part(slot + 1, d->slots, p->tiles);
          i++) {
         map_tile t = map_tile_at(p, i);
         map_tap_offsets(p, &t, channels, s->offset);
@@ -347,32 +350,31 @@ static inline int64_t map_taps(const fcnn_convolution *c) {
     return (int64_t)c->size * c->size * c->filters * c->channels;
 }
 
-static inline void map_run_taps(const cpu_device *device, const map_method *m,
-                                const fcnn_convolution *c, const fcnn_tensor *x,
-                                const fcnn_tensor *dy, float *work, float *dw) {
+static inline void map_make_taps(const cpu_device *device, const map_method *m,
+                                 const fcnn_convolution *c, const fcnn_tensor *x,
+                                 const fcnn_tensor *dy, float *work, float *dw) {
     map_pass p = map_forward_pass(c);
     map_set_tiles(&p, m, 1, x->images);
     map_division d = map_divide(m, &p, c->filters, c->channels);
     int64_t all = map_taps(c);
-    int units = d.filter_groups * d.channel_groups;
+    int units = d.filter_parts * d.channel_parts;
 #pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
-    for (int unit = 0; unit < units * d.slices; unit++) {
+    for (int unit = 0; unit < units * d.slots; unit++) {
         map_scratch s = map_scratch_of(device, &d.sizes);
-        int slice = unit / units;
-        map_run_slice(m, &p, &d, &s, x, dy, slice, unit % units,
-                      slice ? work + (slice - 1) * all : dw);
+        int slot = unit / units;
+        map_sum_slot(m, &p, &d, &s, x, dy, slot, unit % units, slot ? work + (slot - 1) * all : dw);
     }
 #pragma omp parallel for num_threads(device->base.threads) schedule(dynamic, 4096)
     for (int64_t i = 0; i < all; i++)
-        for (int slice = 1; slice < d.slices; slice++) dw[i] += work[(slice - 1) * all + i];
+        for (int slot = 1; slot < d.slots; slot++) dw[i] += work[(slot - 1) * all + i];
 }
 
-/* ---- The slots but for the taps' own form: forward's, then each residue's, [map_taps] each ----
- */
+/* ---- The operations, but for kernel: its taps are those of the forward pass, then those of each
+ * residue's, [map_taps] both ---- */
 
 static inline void map_plan(cpu_device *device, const map_method *m, const fcnn_convolution *c,
                             fcnn_convolution_bytes *b) {
-    int slices = 1;
+    int slots = 1;
     /* What tiles are best depends on the images of the batch. */
     for (int images = 1; images <= c->capacity; images++) {
         map_pass p = map_forward_pass(c);
@@ -382,7 +384,7 @@ static inline void map_plan(cpu_device *device, const map_method *m, const fcnn_
         map_set_tiles(&p, m, 1, images);
         map_division d = map_divide(m, &p, c->filters, c->channels);
         fcnn_cpu_need_scratch(device, map_total(d.sizes));
-        slices = most(slices, d.slices);
+        slots = most(slots, d.slots);
         for (int r = 0; r < c->stride * c->stride; r++) {
             p = map_backward_pass(c, r);
             map_set_tiles(&p, m, m->row_tiles, images);
@@ -391,7 +393,7 @@ static inline void map_plan(cpu_device *device, const map_method *m, const fcnn_
         }
     }
     b->kernel = map_taps(c) * (c->training ? 2 : 1) * (int64_t)sizeof(float);
-    b->backward = (slices - 1) * map_taps(c) * (int64_t)sizeof(float);
+    b->backward = (slots - 1) * map_taps(c) * (int64_t)sizeof(float);
 }
 
 static inline fcnn_status map_forward(fcnn_device *device, const map_method *m,
@@ -399,7 +401,7 @@ static inline fcnn_status map_forward(fcnn_device *device, const map_method *m,
                                       const fcnn_tensor *x, fcnn_tensor *y) {
     map_pass p = map_forward_pass(c);
     map_set_tiles(&p, m, m->row_tiles, x->images);
-    map_run((const cpu_device *)device, m, &p, kernel, x, 1, 0, y);
+    map_make((const cpu_device *)device, m, &p, kernel, x, 1, 0, y);
     return FCNN_OK;
 }
 
@@ -411,10 +413,10 @@ static inline fcnn_status map_backward(fcnn_device *device, const map_method *m,
     for (int r = 0; dx && r < c->stride * c->stride; r++) {
         map_pass p = map_backward_pass(c, r);
         map_set_tiles(&p, m, m->row_tiles, x->images);
-        map_run((const cpu_device *)device, m, &p, taps, dy, c->stride, r, dx);
+        map_make((const cpu_device *)device, m, &p, taps, dy, c->stride, r, dx);
         taps += (int64_t)p.taps_y * p.taps_x * c->filters * c->channels;
     }
-    if (dw) map_run_taps((const cpu_device *)device, m, c, x, dy, memory->work, dw);
+    if (dw) map_make_taps((const cpu_device *)device, m, c, x, dy, memory->work, dw);
     return FCNN_OK;
 }
 

@@ -1,21 +1,21 @@
-/* Maps and taps to spectra and back (torus.h): windows of maps are copied to
+/* Maps and taps to spectra and back (torus.h): patches of maps are copied to
  * tori that stay in cache, transformed, and written as lines, some channels at
  * a time so that lines next to each other are written together. */
 #include "torus.h"
 
-/* A thread transforms the channels of a four together, unless their tori take more than this. */
-enum { GROUP_BYTES = 16 << 20 };
+#include "cpu/caches.h"
 
 static int64_t torus_floats(const cpu_torus *torus) {
     return (int64_t)torus->size * torus->row * TILE;
 }
-static int group_of(const cpu_torus *torus) {
-    int64_t fits = GROUP_BYTES / (torus_floats(torus) * (int64_t)sizeof(float));
-    return fits >= GROUP ? GROUP : fits >= 2 ? 2 : 1;
+/* Channels of a four that a thread transforms together. */
+static int together_of(const cpu_torus *torus) {
+    int64_t fits = TORI_BYTES / (torus_floats(torus) * (int64_t)sizeof(float));
+    return fits >= FOUR ? FOUR : fits >= 2 ? 2 : 1;
 }
 
 size_t CPU(torus_scratch)(const cpu_torus *torus) {
-    return fcnn_cpu_align((size_t)(group_of(torus) * torus_floats(torus)) * sizeof(float));
+    return fcnn_cpu_align((size_t)(together_of(torus) * torus_floats(torus)) * sizeof(float));
 }
 
 static float *row_of(const cpu_torus *torus, float *at, int y) {
@@ -39,9 +39,9 @@ static const half_line conjugate = {1, -1, 1, -1, 1, -1, 1, -1};
 enum { AHEAD = 8 }; /* bins fetched ahead */
 
 static void store_lines(const cpu_torus *torus, const float *tori, int count,
-                        const cpu_spectra *out, int panel, int channel) {
-    int64_t floats = torus_floats(torus), step = (int64_t)spectra_group(out, channel) * 2 * TILE;
-    float *lines = &spectra_line(out, 0, panel, channel)->re;
+                        const cpu_spectra *out, int index, int channel) {
+    int64_t floats = torus_floats(torus), step = (int64_t)spectra_four(out, channel) * 2 * TILE;
+    float *lines = &spectra_line(out, 0, index, channel)->re;
     for (int64_t k = 0; k < torus->bins; k++, lines += step) {
         const float *bin = tori + (int64_t)torus->bin[k] * TILE,
                     *mirror = tori + (int64_t)torus->mirror[k] * TILE;
@@ -55,11 +55,11 @@ static void store_lines(const cpu_torus *torus, const float *tori, int count,
     }
 }
 
-/* The mirror first: a self-conjugate bin keeps the first half. */
+/* The mirror is written first, so that a self-conjugate bin keeps the first half. */
 static void load_lines(const cpu_torus *torus, float *tori, int count, const cpu_spectra *in,
-                       int panel, int channel) {
-    int64_t floats = torus_floats(torus), step = (int64_t)spectra_group(in, channel) * 2 * TILE;
-    const float *lines = &spectra_line(in, 0, panel, channel)->re;
+                       int index, int channel) {
+    int64_t floats = torus_floats(torus), step = (int64_t)spectra_four(in, channel) * 2 * TILE;
+    const float *lines = &spectra_line(in, 0, index, channel)->re;
     for (int64_t k = 0; k < torus->bins; k++, lines += step) {
         float *bin = tori + (int64_t)torus->bin[k] * TILE,
               *mirror = tori + (int64_t)torus->mirror[k] * TILE;
@@ -74,17 +74,17 @@ static void load_lines(const cpu_torus *torus, float *tori, int count, const cpu
     }
 }
 
-/* ---- Windows ---- */
+/* ---- Patches ---- */
 
-/* One window along one axis, and its next run: points that are neighbours on the torus and on the
- * map and are all set, or all added to. */
+/* One patch along one axis, and its next stretch: points that are neighbours on the torus and on
+ * the map and are all set, or all added to. */
 typedef struct {
-    int first, count; /* pixels of the window */
+    int first, count; /* pixels of the patch */
     int side, points; /* of the map, of the torus */
     int offset;
     bool wrap;
     int added, limit; /* points before `added`, and pixels from `limit` on, were set before */
-    int at, torus, map, length; /* the run; map < 0: outside */
+    int at, torus, map, length; /* the stretch; map < 0: outside */
     bool set;
 } axis;
 
@@ -101,7 +101,7 @@ static axis make_axis(const fcnn_cut *cut, const fcnn_tensor *map, const cpu_tor
 
 static int at_most(int a, int b) { return a < b ? a : b; }
 
-static bool next_run(axis *a) {
+static bool next_stretch(axis *a) {
     a->at += a->length;
     if (a->at >= a->count) return false;
     int pixel = a->first + a->at;
@@ -122,7 +122,8 @@ static bool next_run(axis *a) {
     return true;
 }
 
-/* Runs between a map, whose pixels lie `step` floats apart and rows `row`, and a row of a torus. */
+/* Stretches are copied between a map, whose pixels lie `step` floats apart and rows `row`, and a
+ * row of a torus. */
 typedef struct {
     int step, images;
     int64_t row;
@@ -135,19 +136,19 @@ static void copy_pixel(const float *from, int images, float *to) {
         memcpy(to, from, (size_t)images * sizeof *to);
 }
 
-/* Fetches the next row ahead. */
-static void take_run(const pixels *p, const float *from, int count, float *to) {
+/* Copies a stretch and fetches that of the next row. */
+static void take_stretch(const pixels *p, const float *from, int count, float *to) {
     for (int i = 0; i < count; i++, from += p->step, to += TILE) {
         __builtin_prefetch(from + p->row);
         copy_pixel(from, p->images, to);
     }
 }
 
-static void set_run(const pixels *p, const float *from, int count, float *to) {
+static void set_stretch(const pixels *p, const float *from, int count, float *to) {
     for (int i = 0; i < count; i++, from += TILE, to += p->step) copy_pixel(from, p->images, to);
 }
 
-static void add_run(const pixels *p, const float *from, int count, float *to) {
+static void add_stretch(const pixels *p, const float *from, int count, float *to) {
     for (int i = 0; i < count; i++, from += TILE, to += p->step) {
         if (p->images == TILE)
             for (int l = 0; l < TILE; l++) to[l] += from[l];
@@ -156,19 +157,19 @@ static void add_run(const pixels *p, const float *from, int count, float *to) {
     }
 }
 
-/* Where a panel lies. */
+/* Where a patch lies. */
 typedef struct {
     int n0, y, x;
     pixels pixels;
-} window;
+} patch;
 
-static window window_of(const fcnn_cut *cut, const fcnn_tensor *map, int number) {
-    int windows = cut->across * cut->across, n0 = number / windows * TILE;
-    return (window){.n0 = n0,
-                    .y = number % windows / cut->across,
-                    .x = number % cut->across,
-                    .pixels = {map->capacity, fcnn_cpu_tile_images(map, n0),
-                               (int64_t)map->size * map->capacity}};
+static patch patch_of(const fcnn_cut *cut, const fcnn_tensor *map, int number) {
+    int per_tile = cut->across * cut->across, n0 = number / per_tile * TILE;
+    return (patch){.n0 = n0,
+                   .y = number % per_tile / cut->across,
+                   .x = number % cut->across,
+                   .pixels = {map->capacity, fcnn_cpu_tile_images(map, n0),
+                              (int64_t)map->size * map->capacity}};
 }
 
 static float *map_row(const fcnn_tensor *map, int channel, int y, int n0) {
@@ -179,21 +180,21 @@ static void clear_row(const cpu_torus *torus, float *row) {
     memset(row, 0, (size_t)torus->size * TILE * sizeof *row);
 }
 
-/* A window's transform; rows without pixels need none. */
+/* Transforms a patch; rows without pixels need none. */
 static void gather(const cpu_torus *torus, const fcnn_cut *cut, const fcnn_tensor *map,
-                   const window *w, int channel, float *to) {
-    axis y = make_axis(cut, map, torus, w->y);
-    while (next_run(&y)) {
+                   const patch *p, int channel, float *to) {
+    axis y = make_axis(cut, map, torus, p->y);
+    while (next_stretch(&y)) {
         for (int i = 0; i < y.length; i++) {
             float *row = row_of(torus, to, y.torus + i);
             clear_row(torus, row);
             if (y.map < 0) continue;
-            const float *from = map_row(map, channel, y.map + i, w->n0);
-            axis x = make_axis(cut, map, torus, w->x);
-            while (next_run(&x))
+            const float *from = map_row(map, channel, y.map + i, p->n0);
+            axis x = make_axis(cut, map, torus, p->x);
+            while (next_stretch(&x))
                 if (x.map >= 0)
-                    take_run(&w->pixels, from + (int64_t)x.map * map->capacity, x.length,
-                             row + (int64_t)x.torus * TILE);
+                    take_stretch(&p->pixels, from + (int64_t)x.map * map->capacity, x.length,
+                                 row + (int64_t)x.torus * TILE);
             transform(torus->row_forward, row);
         }
     }
@@ -203,29 +204,29 @@ static void gather(const cpu_torus *torus, const fcnn_cut *cut, const fcnn_tenso
 }
 
 static void scatter_row(const cpu_torus *torus, const fcnn_cut *cut, const float *row,
-                        const window *w, bool set, float *to, const fcnn_tensor *map) {
-    axis x = make_axis(cut, map, torus, w->x);
-    while (next_run(&x)) {
+                        const patch *p, bool set, float *to, const fcnn_tensor *map) {
+    axis x = make_axis(cut, map, torus, p->x);
+    while (next_stretch(&x)) {
         if (x.map < 0) continue;
         const float *from = row + (int64_t)x.torus * TILE;
-        float *run = to + (int64_t)x.map * map->capacity;
+        float *at = to + (int64_t)x.map * map->capacity;
         if (set && x.set)
-            set_run(&w->pixels, from, x.length, run);
+            set_stretch(&p->pixels, from, x.length, at);
         else
-            add_run(&w->pixels, from, x.length, run);
+            add_stretch(&p->pixels, from, x.length, at);
     }
 }
 
-/* The inverse transform of a torus, of those rows that the map has. */
-static void scatter(const cpu_torus *torus, const fcnn_cut *cut, float *from, const window *w,
+/* Transforms a torus back, of its rows only those that the map has. */
+static void scatter(const cpu_torus *torus, const fcnn_cut *cut, float *from, const patch *p,
                     int channel, const fcnn_tensor *map) {
     transform_columns(torus, torus->columns_backward, from);
-    axis y = make_axis(cut, map, torus, w->y);
-    while (next_run(&y)) {
+    axis y = make_axis(cut, map, torus, p->y);
+    while (next_stretch(&y)) {
         for (int i = 0; i < y.length && y.map >= 0; i++) {
             float *row = row_of(torus, from, y.torus + i);
             transform(torus->row_backward, row);
-            scatter_row(torus, cut, row, w, y.set, map_row(map, channel, y.map + i, w->n0), map);
+            scatter_row(torus, cut, row, p, y.set, map_row(map, channel, y.map + i, p->n0), map);
         }
     }
 }
@@ -234,36 +235,36 @@ static void scatter(const cpu_torus *torus, const fcnn_cut *cut, float *from, co
 
 void CPU(map_to_spectra)(const cpu_device *device, const cpu_torus *torus, const fcnn_cut *cut,
                          const fcnn_tensor *map, int first, const cpu_spectra *out) {
-    int group = group_of(torus), groups = (map->channels + group - 1) / group;
+    int together = together_of(torus), blocks = (map->channels + together - 1) / together;
     int64_t floats = torus_floats(torus);
 #pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
-    for (int unit = 0; unit < groups * out->panels; unit++) {
-        int panel = unit / groups, c = unit % groups * group;
-        int count = at_most(group, map->channels - c);
-        window w = window_of(cut, map, first + panel);
+    for (int unit = 0; unit < blocks * out->patches; unit++) {
+        int index = unit / blocks, c = unit % blocks * together;
+        int count = at_most(together, map->channels - c);
+        patch p = patch_of(cut, map, first + index);
         float *tori = fcnn_cpu_thread_scratch(device);
-        for (int i = 0; i < count; i++) gather(torus, cut, map, &w, c + i, tori + i * floats);
-        store_lines(torus, tori, count, out, panel, c);
+        for (int i = 0; i < count; i++) gather(torus, cut, map, &p, c + i, tori + i * floats);
+        store_lines(torus, tori, count, out, index, c);
     }
 }
 
 void CPU(spectra_to_map)(const cpu_device *device, const cpu_torus *torus, const fcnn_cut *cut,
                          const cpu_spectra *in, int first, fcnn_tensor *map) {
-    int group = group_of(torus), groups = (map->channels + group - 1) / group;
-    int windows = cut->across * cut->across, first_tile = first / windows;
-    int tiles = (first + in->panels - 1) / windows - first_tile + 1;
+    int together = together_of(torus), blocks = (map->channels + together - 1) / together;
+    int per_tile = cut->across * cut->across, first_tile = first / per_tile;
+    int tiles = (first + in->patches - 1) / per_tile - first_tile + 1;
     int64_t floats = torus_floats(torus);
 #pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
-    for (int unit = 0; unit < groups * tiles; unit++) {
-        int tile = first_tile + unit / groups, c = unit % groups * group;
-        int count = at_most(group, map->channels - c);
-        int from = tile * windows > first ? tile * windows - first : 0;
-        int to = at_most((tile + 1) * windows - first, in->panels);
+    for (int unit = 0; unit < blocks * tiles; unit++) {
+        int tile = first_tile + unit / blocks, c = unit % blocks * together;
+        int count = at_most(together, map->channels - c);
+        int from = tile * per_tile > first ? tile * per_tile - first : 0;
+        int to = at_most((tile + 1) * per_tile - first, in->patches);
         float *tori = fcnn_cpu_thread_scratch(device);
-        for (int panel = from; panel < to; panel++) {
-            window w = window_of(cut, map, first + panel);
-            load_lines(torus, tori, count, in, panel, c);
-            for (int i = 0; i < count; i++) scatter(torus, cut, tori + i * floats, &w, c + i, map);
+        for (int index = from; index < to; index++) {
+            patch p = patch_of(cut, map, first + index);
+            load_lines(torus, tori, count, in, index, c);
+            for (int i = 0; i < count; i++) scatter(torus, cut, tori + i * floats, &p, c + i, map);
         }
     }
 }
@@ -286,7 +287,7 @@ static void gather_taps(const cpu_torus *torus, int size, int64_t pairs, const f
     transform_columns(torus, torus->columns_forward, to);
 }
 
-/* conj(A_k) s, conj(B_k) s with s = 1 / 2n^2, of eight taps. */
+/* Makes conj(A_k) s and conj(B_k) s with s = 1 / 2n^2, of eight taps. */
 static void split_taps(const float *z, const float *m, float scale, fcnn_complex h[TILE]) {
     for (int l = 0; l < TILE; l += 2) {
         h[l].re = (z[l] + m[l]) * scale;
@@ -313,7 +314,7 @@ static void store_taps(const cpu_torus *torus, const float *tori, int64_t pairs,
 
 void CPU(taps_to_spectra)(const cpu_device *device, const cpu_torus *torus, int size, int64_t pairs,
                           const float *w, fcnn_complex *h) {
-    int64_t many = (int64_t)group_of(torus) * TILE, units = (pairs + many - 1) / many;
+    int64_t many = (int64_t)together_of(torus) * TILE, units = (pairs + many - 1) / many;
 #pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
     for (int64_t unit = 0; unit < units; unit++) {
         int64_t first = unit * many, left = pairs - first;
@@ -352,11 +353,11 @@ static void join_taps(const fcnn_complex d[TILE], float scale, float *bin, float
 }
 
 static void load_taps(const cpu_torus *torus, float *tori, int count, const cpu_spectra *d,
-                      int panel, int filter) {
+                      int index, int filter) {
     int64_t floats = torus_floats(torus);
     float scale = 0.5f / ((float)torus->size * (float)torus->size);
     for (int64_t k = 0; k < torus->bins; k++) {
-        const fcnn_complex *line = spectra_line(d, k, panel, filter);
+        const fcnn_complex *line = spectra_line(d, k, index, filter);
         float *at = tori;
         for (int i = 0; i < count; i++, at += floats)
             join_taps(line + (int64_t)i * TILE, scale, at + (int64_t)torus->bin[k] * TILE,
@@ -366,13 +367,14 @@ static void load_taps(const cpu_torus *torus, float *tori, int count, const cpu_
 
 void CPU(spectra_to_taps)(const cpu_device *device, const cpu_torus *torus, const cpu_spectra *d,
                           int size, int channels, float *dw) {
-    int group = group_of(torus), filters = d->channels, groups = (filters + group - 1) / group;
+    int together = together_of(torus), filters = d->channels,
+        blocks = (filters + together - 1) / together;
 #pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
-    for (int unit = 0; unit < groups * d->panels; unit++) {
-        int panel = unit / groups, f = unit % groups * group, c = panel * TILE;
-        int count = at_most(group, filters - f);
+    for (int unit = 0; unit < blocks * d->patches; unit++) {
+        int index = unit / blocks, f = unit % blocks * together, c = index * TILE;
+        int count = at_most(together, filters - f);
         float *tori = fcnn_cpu_thread_scratch(device);
-        load_taps(torus, tori, count, d, panel, f);
+        load_taps(torus, tori, count, d, index, f);
         for (int i = 0; i < count; i++)
             scatter_taps(torus, size, (int64_t)filters * channels, tori + i * torus_floats(torus),
                          at_most(TILE, channels - c), dw + (int64_t)(f + i) * channels + c);

@@ -1,4 +1,4 @@
-/* Convolution of maps by Winograd's F(4x4, 3x3): a 4x4 tile of y from a 6x6 tile
+/* Convolution of maps by Winograd's F(4x4, 3x3): a 4x4 patch of y from a 6x6 patch
  * d of x and 3x3 taps g by 36 products instead of 144,
  *   y = A^T [(G g G^T) (B^T d B)] A,
  * the sum over channels one matrix product for each of the 36 (Lavin & Gray 2016,
@@ -6,11 +6,11 @@
  * winograd_internal.h has A, B and G.
  *
  * dx is the correlation of dy with the taps turned round. That is the correlation
- * with the taps as they are of tiles turned round, so the same U = G g G^T serves,
+ * with the taps as they are of patches turned round, so the same U = G g G^T serves,
  * transposed; and
- *   dw = G^T [sum over tiles of (A dy A^T) (B^T d B)^T] G. */
+ *   dw = G^T [sum over patches of (A dy A^T) (B^T d B)^T] G. */
 #include "cpu/blas.h"
-
+#include "cpu/caches.h"
 #include "cpu/lanes.h"
 
 #define WINOGRAD_TYPE lanes
@@ -20,10 +20,9 @@
 enum {
     PAD = 16, /* floats between planes: keeps them in different cache sets, and takes what
                * the last register of a row has too much */
-    BLOCK_BYTES = 4 << 20, /* the planes of both operands that are at work, */
-    COLUMNS_LEAST = 256,   /* and their columns, one for each tile and image */
+    COLUMNS_LEAST = 256, /* columns of the planes at work, one for each patch and image */
     COLUMNS_MOST = 1024,
-    UNIT_COLUMNS = 128, /* work units */
+    UNIT_COLUMNS = 128, /* the sizes of units of work */
     UNIT_ROWS = 128,
     UNIT_TAPS = 512
 };
@@ -35,30 +34,31 @@ static int64_t planes_bytes(int64_t rows, int64_t span) {
     return (int64_t)fcnn_cpu_align(PLANES * plane_floats(rows, span) * sizeof(float));
 }
 
-static int tiles_across(const fcnn_convolution *c) { return (c->side + STEP - 1) / STEP; }
+static int patches_across(const fcnn_convolution *c) { return (c->side + STEP - 1) / STEP; }
 
-/* Columns there is room for: a multiple of any LANES, as the capacity is. */
+/* The columns that a block has room for: a multiple of any LANES, as the capacity is. */
 static int span_of(const fcnn_convolution *c) {
-    int64_t columns = BLOCK_BYTES / (PLANES * (int64_t)sizeof(float)) / (c->channels + c->filters);
-    int64_t all = (int64_t)tiles_across(c) * tiles_across(c) * c->capacity;
+    int64_t columns =
+        WINOGRAD_PLANES_BYTES / (PLANES * (int64_t)sizeof(float)) / (c->channels + c->filters);
+    int64_t all = (int64_t)patches_across(c) * patches_across(c) * c->capacity;
     if (columns < COLUMNS_LEAST) columns = COLUMNS_LEAST;
     if (columns > COLUMNS_MOST) columns = COLUMNS_MOST;
     if (columns > all) columns = all;
     return (int)(columns / FCNN_IMAGE_MULTIPLE * FCNN_IMAGE_MULTIPLE);
 }
 
-/* Tiles and images that are worked on at once; column t * images + n is image n of tile t. */
+/* Tiles and images that are worked on at once; column t * images + n is image n of patch t. */
 typedef struct {
     const fcnn_convolution *c;
     int span;
-    int tile, tiles;   /* first, count */
-    int image, images; /* likewise */
+    int patch, patches; /* the first, and how many */
+    int image, images;
 } block;
 
-/* A pass in blocks: so many ranges of tiles times so many groups of images. */
+/* A pass is cut into blocks: so many ranges of patches times so many tiles of images. */
 typedef struct {
-    int span, tiles, images;
-    int ranges, groups;
+    int span, patches, images;
+    int ranges, tiles;
 } division;
 
 static int parts_of(int total, int most) { return (total + most - 1) / most; }
@@ -68,33 +68,33 @@ static int part_start(int total, int parts, int part) {
 
 static division divide(const fcnn_convolution *c, int images) {
     division d = {.span = span_of(c), .images = images};
-    d.tiles = tiles_across(c) * tiles_across(c);
-    d.groups = parts_of(images, d.span < COLUMNS_LEAST ? d.span : COLUMNS_LEAST);
-    d.ranges = parts_of(d.tiles, d.span / parts_of(images, d.groups));
+    d.patches = patches_across(c) * patches_across(c);
+    d.tiles = parts_of(images, d.span < COLUMNS_LEAST ? d.span : COLUMNS_LEAST);
+    d.ranges = parts_of(d.patches, d.span / parts_of(images, d.tiles));
     return d;
 }
 
 static block block_at(const fcnn_convolution *c, const division *d, int index) {
-    int range = index / d->groups, group = index % d->groups;
+    int range = index / d->tiles, tile = index % d->tiles;
     block b = {.c = c, .span = d->span};
-    b.tile = part_start(d->tiles, d->ranges, range);
-    b.tiles = part_start(d->tiles, d->ranges, range + 1) - b.tile;
-    b.image = part_start(d->images, d->groups, group);
-    b.images = part_start(d->images, d->groups, group + 1) - b.image;
+    b.patch = part_start(d->patches, d->ranges, range);
+    b.patches = part_start(d->patches, d->ranges, range + 1) - b.patch;
+    b.image = part_start(d->images, d->tiles, tile);
+    b.images = part_start(d->images, d->tiles, tile + 1) - b.image;
     return b;
 }
 
-/* ---- Between tiles of a map and planes ---- */
+/* ---- Between patches of a map and planes ---- */
 
 typedef struct {
     const fcnn_tensor *map;
     float *planes; /* [36][map->channels][span] */
-    bool turn;     /* tiles are read and written from their end */
+    bool turn;     /* patches are read and written from their end */
 } operand;
 
-/* Pixels of tile t along one axis, `count` (GRID of input or STEP of output), -1 for none. Those
- * beyond side + 1 only reach outputs that there are not. */
-static void tile_pixels(const fcnn_convolution *c, int t, int count, bool turn, int *pixels) {
+/* Lists the pixels of patch t along one axis, `count` (GRID of input or STEP of output), -1 for
+ * none. Those beyond side + 1 only reach outputs that there are not. */
+static void patch_pixels(const fcnn_convolution *c, int t, int count, bool turn, int *pixels) {
     int border = (count - STEP) / 2;
     for (int i = 0; i < count; i++) {
         int at = STEP * t - border + i, beyond = at < 0 || at >= c->side;
@@ -103,12 +103,12 @@ static void tile_pixels(const fcnn_convolution *c, int t, int count, bool turn, 
     }
 }
 
-/* Where the pixels of the block's tile t are, as floats from the channel's first, in places
+/* Lists where the pixels of the block's patch t are, as floats from the channel's first, in places
  * [GRID][GRID]; -1 for none. */
-static void tile_places(const block *b, const operand *o, int t, int count, int64_t *places) {
-    int across = tiles_across(b->c), rows[GRID], columns[GRID];
-    tile_pixels(b->c, (b->tile + t) / across, count, o->turn, rows);
-    tile_pixels(b->c, (b->tile + t) % across, count, o->turn, columns);
+static void patch_places(const block *b, const operand *o, int t, int count, int64_t *places) {
+    int across = patches_across(b->c), rows[GRID], columns[GRID];
+    patch_pixels(b->c, (b->patch + t) / across, count, o->turn, rows);
+    patch_pixels(b->c, (b->patch + t) % across, count, o->turn, columns);
     for (int i = 0; i < count; i++)
         for (int j = 0; j < count; j++) {
             int64_t pixel = (int64_t)rows[i] * b->c->side + columns[j];
@@ -118,12 +118,12 @@ static void tile_places(const block *b, const operand *o, int t, int count, int6
 }
 
 /* Images are taken LANES at a time, the last LANES again where they do not come out even. Where
- * there are fewer, a register holds several tiles, one behind the other. */
+ * there are fewer, a register holds several patches, one behind the other. */
 static int next_image(int image, int images) {
     int next = image + LANES;
     return next < images && next + LANES > images ? images - LANES : next;
 }
-static int tiles_together(const block *b) { return b->images < LANES ? LANES / b->images : 1; }
+static int patches_together(const block *b) { return b->images < LANES ? LANES / b->images : 1; }
 
 static inline lanes load_part(const float *at, int count) {
     lanes v = {0};
@@ -137,37 +137,37 @@ static inline void store_part(float *at, lanes v, int count) {
         memcpy(at, &v, (size_t)count * sizeof(float));
 }
 
-static inline void load_tile(const float *from, const int64_t *places, int count, lanes *v) {
+static inline void load_patch(const float *from, const int64_t *places, int count, lanes *v) {
     for (int i = 0; i < count; i++)
         for (int j = 0; j < count; j++) {
             int64_t place = places[GRID * i + j];
             v[GRID * i + j] = place < 0 ? (lanes){0} : lanes_load(from + place);
         }
 }
-static inline void store_tile(float *to, const int64_t *places, const lanes *v) {
+static inline void store_patch(float *to, const int64_t *places, const lanes *v) {
     for (int i = 0; i < STEP; i++)
         for (int j = 0; j < STEP; j++)
             if (places[GRID * i + j] >= 0) lanes_store(to + places[GRID * i + j], v[GRID * i + j]);
 }
 
-/* The same of tiles [t, end), of fewer images than LANES. */
-static void load_tiles(const block *b, const operand *o, const float *from, int t, int end,
-                       int count, lanes *v) {
+/* Load and store patches [t, end) of fewer images than LANES. */
+static void load_patches(const block *b, const operand *o, const float *from, int t, int end,
+                         int count, lanes *v) {
     int64_t places[PLANES];
     memset(v, 0, PLANES * sizeof *v);
     for (int lane = 0; t < end; t++, lane += b->images) {
-        tile_places(b, o, t, count, places);
+        patch_places(b, o, t, count, places);
         for (int n = 0; n < b->images; n++)
             for (int i = 0; i < count; i++)
                 for (int j = GRID * i; j < GRID * i + count; j++)
                     if (places[j] >= 0) v[j][lane + n] = from[places[j] + n];
     }
 }
-static void store_tiles(const block *b, const operand *o, float *to, int t, int end,
-                        const lanes *v) {
+static void store_patches(const block *b, const operand *o, float *to, int t, int end,
+                          const lanes *v) {
     int64_t places[PLANES];
     for (int lane = 0; t < end; t++, lane += b->images) {
-        tile_places(b, o, t, STEP, places);
+        patch_places(b, o, t, STEP, places);
         for (int n = 0; n < b->images; n++)
             for (int i = 0; i < STEP; i++)
                 for (int j = GRID * i; j < GRID * i + STEP; j++)
@@ -175,27 +175,27 @@ static void store_tiles(const block *b, const operand *o, float *to, int t, int 
     }
 }
 
-/* Tiles [t, end) of the block and one channel to planes: of data by B^T . B, of gradients by
- * A . A^T. */
-static void tiles_to_planes(const block *b, const operand *o, int channel, int t, int end,
-                            bool gradient) {
+/* Turns patches [t, end) of the block and one channel into planes: those of data by B^T . B, those
+ * of gradients by A . A^T. */
+static void patches_to_planes(const block *b, const operand *o, int channel, int t, int end,
+                              bool gradient) {
     int64_t plane = plane_floats(o->map->channels, b->span), places[PLANES];
     const float *from = row_at(o->map, (int64_t)channel * b->c->side * b->c->side) + b->image;
     float *to = o->planes + (int64_t)channel * b->span;
-    int count = gradient ? STEP : GRID, together = tiles_together(b);
+    int count = gradient ? STEP : GRID, together = patches_together(b);
     for (int last = end * b->images; t < end; t += together) {
-        if (b->images >= LANES) tile_places(b, o, t, count, places);
+        if (b->images >= LANES) patch_places(b, o, t, count, places);
         for (int n = 0; n < b->images; n = next_image(n, b->images)) {
             lanes v[PLANES];
             if (b->images >= LANES)
-                load_tile(from + n, places, count, v);
+                load_patch(from + n, places, count, v);
             else
-                load_tiles(b, o, from, t, t + together < end ? t + together : end, count, v);
+                load_patches(b, o, from, t, t + together < end ? t + together : end, count, v);
             if (gradient)
                 BOTH_AXES(gradient_line, v, STEP, GRID);
             else
                 BOTH_AXES(data_line, v, GRID, GRID);
-            /* What is stored beyond these tiles' columns, the next tiles overwrite. */
+            /* What is stored beyond these patches' columns, the next patches overwrite. */
             int column = t * b->images + n;
             for (int p = 0; p < PLANES; p++)
                 store_part(to + p * plane + column, v[p], last - column);
@@ -203,23 +203,23 @@ static void tiles_to_planes(const block *b, const operand *o, int channel, int t
     }
 }
 
-/* Planes to tiles [t, end) of one channel, by A^T . A. */
-static void planes_to_tiles(const block *b, const operand *o, int channel, int t, int end) {
+/* Turns planes into patches [t, end) of one channel, by A^T . A. */
+static void planes_to_patches(const block *b, const operand *o, int channel, int t, int end) {
     int64_t plane = plane_floats(o->map->channels, b->span), places[PLANES];
     float *to = row_at(o->map, (int64_t)channel * b->c->side * b->c->side) + b->image;
     const float *from = o->planes + (int64_t)channel * b->span;
-    int together = tiles_together(b);
+    int together = patches_together(b);
     for (; t < end; t += together) {
-        if (b->images >= LANES) tile_places(b, o, t, STEP, places);
+        if (b->images >= LANES) patch_places(b, o, t, STEP, places);
         for (int n = 0; n < b->images; n = next_image(n, b->images)) {
             lanes v[PLANES];
             for (int p = 0; p < PLANES; p++)
                 v[p] = lanes_load(from + p * plane + t * b->images + n);
             BOTH_AXES(output_line, v, GRID, STEP);
             if (b->images >= LANES)
-                store_tile(to + n, places, v);
+                store_patch(to + n, places, v);
             else
-                store_tiles(b, o, to, t, t + together < end ? t + together : end, v);
+                store_patches(b, o, to, t, t + together < end ? t + together : end, v);
         }
     }
 }
@@ -228,15 +228,15 @@ typedef enum { DATA_TO_PLANES, GRADIENT_TO_PLANES, PLANES_TO_OUTPUT } direction;
 
 static void transform(const fcnn_device *base, const block *b, const operand *o, direction way) {
     int most = b->images < UNIT_COLUMNS ? UNIT_COLUMNS / b->images : 1;
-    int parts = parts_of(b->tiles, most);
+    int parts = parts_of(b->patches, most);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < o->map->channels * parts; unit++) {
-        int channel = unit / parts, t = part_start(b->tiles, parts, unit % parts);
-        int end = part_start(b->tiles, parts, unit % parts + 1);
+        int channel = unit / parts, t = part_start(b->patches, parts, unit % parts);
+        int end = part_start(b->patches, parts, unit % parts + 1);
         if (way == PLANES_TO_OUTPUT)
-            planes_to_tiles(b, o, channel, t, end);
+            planes_to_patches(b, o, channel, t, end);
         else
-            tiles_to_planes(b, o, channel, t, end, way == GRADIENT_TO_PLANES);
+            patches_to_planes(b, o, channel, t, end, way == GRADIENT_TO_PLANES);
     }
 }
 
@@ -271,7 +271,7 @@ fcnn_status CPU(winograd_kernel)(fcnn_device *base, const fcnn_convolution *c, c
     return FCNN_OK;
 }
 
-/* Forward, y from x; or dx from dy, with `turn`: z_p = U_p d_p or U_p^T d_p in plane p. */
+/* Makes y from x or, with `turn`, dx from dy: z_p = U_p d_p or U_p^T d_p in plane p. */
 static void correlate(const fcnn_device *base, const fcnn_convolution *c,
                       const fcnn_convolution_memory *memory, const fcnn_tensor *in,
                       fcnn_tensor *out, bool turn) {
@@ -281,9 +281,9 @@ static void correlate(const fcnn_device *base, const fcnn_convolution *c,
     operand d = {.map = in, .planes = memory->work, .turn = turn};
     operand z = {.map = out, .turn = turn};
     z.planes = d.planes + planes_bytes(k, span) / (int64_t)sizeof(float);
-    for (int index = 0; index < division.ranges * division.groups; index++) {
+    for (int index = 0; index < division.ranges * division.tiles; index++) {
         block b = block_at(c, &division, index);
-        int columns = b.tiles * b.images, parts = parts_of(columns, UNIT_COLUMNS);
+        int columns = b.patches * b.images, parts = parts_of(columns, UNIT_COLUMNS);
         transform(base, &b, &d, DATA_TO_PLANES);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
         for (int unit = 0; unit < PLANES * parts; unit++) {
@@ -306,7 +306,7 @@ fcnn_status CPU(winograd_forward)(fcnn_device *base, const fcnn_convolution *c, 
     return FCNN_OK;
 }
 
-/* dw from du: G^T . G. */
+/* Makes dw from du: G^T . G. */
 static void taps_gradient(const fcnn_device *base, const fcnn_convolution *c, const float *du,
                           float *dw) {
     int64_t pairs = (int64_t)c->filters * c->channels, plane = plane_floats(pairs, 1);
@@ -333,7 +333,7 @@ static void backward_weights(const fcnn_device *base, const fcnn_convolution *c,
     operand d = {.map = x, .planes = memory->work}, g = {.map = dy};
     g.planes = d.planes + planes_bytes(c->channels, span) / (int64_t)sizeof(float);
     float *du = g.planes + planes_bytes(c->filters, span) / (int64_t)sizeof(float);
-    for (int index = 0; index < division.ranges * division.groups; index++) {
+    for (int index = 0; index < division.ranges * division.tiles; index++) {
         block b = block_at(c, &division, index);
         transform(base, &b, &d, DATA_TO_PLANES);
         transform(base, &b, &g, GRADIENT_TO_PLANES);
@@ -342,7 +342,7 @@ static void backward_weights(const fcnn_device *base, const fcnn_convolution *c,
             int p = unit / parts, from = part_start(c->filters, parts, unit % parts);
             int m = part_start(c->filters, parts, unit % parts + 1) - from;
             fcnn_cpu_blas.sgemm(
-                CblasRowMajor, CblasNoTrans, CblasTrans, m, c->channels, b.tiles * b.images, 1.0f,
+                CblasRowMajor, CblasNoTrans, CblasTrans, m, c->channels, b.patches * b.images, 1.0f,
                 g.planes + p * plane_floats(c->filters, span) + (int64_t)from * span, span,
                 d.planes + p * plane_floats(c->channels, span), span, index ? 1.0f : 0.0f,
                 du + p * plane_floats(pairs, 1) + (int64_t)from * c->channels, c->channels);

@@ -1,0 +1,43 @@
+/* Softmax and cross-entropy, image by image: their sums are in the order of classes and images. */
+#include "cpu/lanes.h"
+#include "formulas.h"
+
+fcnn_status CPU(softmax)(fcnn_device *base, const fcnn_tensor *logits, fcnn_tensor *p) {
+    (void)base;
+    for (int n = 0; n < logits->images; n++) {
+        float most = fcnn_logits_largest(logits->data + n, logits->capacity, logits->channels);
+        double sum = 0.0;
+        for (int c = 0; c < logits->channels; c++) {
+            float e = expf(row_at(logits, c)[n] - most);
+            row_at(p, c)[n] = e;
+            sum += e;
+        }
+        float scale = (float)(1.0 / sum);
+        for (int c = 0; c < logits->channels; c++) row_at(p, c)[n] *= scale;
+    }
+    return FCNN_OK;
+}
+
+fcnn_status CPU(cross_entropy)(fcnn_device *base, const fcnn_loss_constants *constants,
+                               const fcnn_tensor *logits, const fcnn_tensor *p,
+                               const int32_t *labels, fcnn_tensor *gradient, fcnn_score *score) {
+    int classes = logits->channels;
+    float mean = constants->scale / (float)logits->images;
+    FCNN_TRY(fcnn_labels_check(labels, logits->images, classes));
+    if (!score) score = &((cpu_device *)base)->score;
+    for (int n = 0; n < logits->images; n++) {
+        int label = labels[n];
+        const float *column = logits->data + n;
+        int rank = fcnn_label_rank(column, logits->capacity, classes, label);
+        score->loss +=
+            fcnn_image_loss(column, logits->capacity, classes, label, (double)constants->smoothing);
+        score->correct += rank < 1;
+        score->correct_top5 += rank < 5;
+        score->images++;
+        float scale = constants->class_weights ? mean * constants->class_weights[label] : mean;
+        for (int c = 0; gradient && c < classes; c++)
+            row_at(gradient, c)[n] =
+                fcnn_loss_slope(row_at(p, c)[n], c, label, classes, constants->smoothing, scale);
+    }
+    return FCNN_OK;
+}
