@@ -1,7 +1,7 @@
 /* Batch norm, of bands by Parseval and of maps over their pixels: a reduction
  * of each channel in double, then a pass over its numbers. Floats are handled
  * one by one. Those that have a mean, which is the floats of maps and the real
- * parts of DC, are the centred ones; of the others 0 is the mean. */
+ * parts of DC, are the centred ones; the mean of the others is 0. */
 #include <cstring>
 
 #include "cuda/launch.h"
@@ -24,7 +24,7 @@ static int64_t channel_floats(const fcnn_tensor *t) {
     return fcnn_tensor_rows(t) / t->channels * cuda_row_floats(t);
 }
 
-/* What is averaged of a channel: its centred floats. */
+/* Counts a channel's centred floats, whose average is its mean. */
 static double averaged(const fcnn_tensor *t) {
     return (double)t->images * (t->layout == FCNN_MAP ? (double)t->size * t->size : 1.0);
 }
@@ -33,7 +33,7 @@ static double averaged(const fcnn_tensor *t) {
 
 constexpr int NORM_SUMS = 2; /* of a channel's reduction */
 
-/* A channel's numbers take the place of sums that nothing but its own totals were made of. */
+/* A channel's numbers overwrite the sums of its first chunk, which only its own totals needed. */
 template <class Numbers> struct channel_numbers {
     double *at;
     int64_t step; /* from one channel to the next */
@@ -48,7 +48,7 @@ template <class Numbers> struct channel_numbers {
     }
 };
 
-/* Beside a reduction of so many items a channel. */
+/* Where a reduction of so many items a channel leaves its channels' numbers. */
 template <class Numbers>
 static channel_numbers<Numbers> numbers_of(const cuda_device *device, int channels, int64_t items) {
     return {device->partials, cuda_chunks(channels, items, NORM_SUMS) * NORM_SUMS};

@@ -4,7 +4,8 @@
  * I the inverse and F the forward transform, as the adjoint of I_n is n^2 F_n. An
  * item is an output pixel of an image and, backward, an input pixel, which
  * gathers from the windows that hold it: in reading order, as if they scattered. */
-#include "columns.h"
+#include "transform.h"
+
 #include "cuda/launch.h"
 
 /* [channels][side][side] rows of images, `step` floats apart. */
@@ -17,7 +18,7 @@ struct pool_map {
     }
 };
 
-/* Where an item is. */
+/* The pixel and image that an item is. */
 struct pool_item {
     int64_t channel, image;
     int row, column;
@@ -127,13 +128,14 @@ static fcnn_status map_backward(cuda_device *device, const fcnn_pool_shape *shap
 
 /* ---- Bands ---- */
 
-/* The grids of both sides, n the input's, and their buffers; the one that takes fewer columns. */
+/* The grids of both sides, n the input's, with their buffers; `narrow` is the one that takes fewer
+ * columns at once. */
 struct pool_grids {
     const cuda_grid *n, *m, *narrow;
     cuda_grid_buffers of_n, of_m;
 };
 
-static pool_grids grids_of(const cuda_device *device, int n, int m) {
+static pool_grids grids_of(cuda_device *device, int n, int m) {
     pool_grids g;
     size_t offset = 0;
     g.n = cuda_find_grid(device, n);

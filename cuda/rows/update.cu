@@ -36,7 +36,7 @@ fcnn_status cuda_update(fcnn_device *base, fcnn_update_rule rule,
 
 /* ---- Checks ---- */
 
-/* In double throughout: the square of a finite float may overflow a float. */
+/* Squares are doubles, as that of a finite float may overflow a float. */
 struct sum_of_squares : cuda_sums<1> {
     const float *x;
     double *result;

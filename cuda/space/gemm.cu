@@ -3,7 +3,9 @@
  * (im2col), and
  *   y = w columns,   dw = dy columns^T,   columns of dx = w^T dy,
  * w as [filter][tap x channel]; dx's columns are added up pixel by pixel. */
-#include "convolution.h"
+#include "algorithms.h"
+
+#include "cuda/blas.h"
 
 /* Output rows y .. y + rows - 1. */
 struct gemm_rows {
@@ -39,7 +41,7 @@ fcnn_status cuda_gemm_plan(fcnn_device *base, fcnn_convolution *c, fcnn_convolut
     return FCNN_OK;
 }
 
-/* Between taps [tap][filter][channel] and [filter][tap][channel]. */
+/* Reorders taps between [tap][filter][channel] and [filter][tap][channel]. */
 struct gemm_taps {
     const float *from;
     int outer, inner, channels; /* of `to` */
@@ -98,7 +100,7 @@ static gemm_rows rows_from(const cuda_device *device, const fcnn_convolution *c,
     return {y, rows < left ? rows : left};
 }
 
-/* What lies between the images in y's rows takes what it may. */
+/* The products write the padding of y's rows too, which nothing reads. */
 fcnn_status cuda_gemm_forward(fcnn_device *base, const fcnn_convolution *c, const float *w,
                               const fcnn_convolution_memory *memory, const fcnn_tensor *x,
                               fcnn_tensor *y) {
@@ -171,7 +173,7 @@ static fcnn_status backward_data(cuda_device *device, const fcnn_convolution *c,
     return FCNN_OK;
 }
 
-/* ---- Gradient of the taps: a sum over pixels and images, so without what lies between ---- */
+/* ---- Gradient of the taps: the sum over pixels and images leaves padding out ---- */
 
 struct gemm_packed {
     fcnn_tensor dy;

@@ -1,7 +1,7 @@
-/* Convolution of maps: what its algorithms share, and their functions, which
+/* What the algorithms of a convolution of maps share, and their functions, which
  * the table of convolution.cu lists. */
-#ifndef FCNN_CUDA_CONVOLUTION_H
-#define FCNN_CUDA_CONVOLUTION_H
+#ifndef FCNN_CUDA_ALGORITHMS_H
+#define FCNN_CUDA_ALGORITHMS_H
 
 #include "cuda/launch.h"
 
@@ -19,15 +19,15 @@
                                        const fcnn_tensor *, fcnn_tensor *, float *);
 FCNN_CONVOLUTION_ALGORITHMS(CUDA_CONVOLUTION_FUNCTIONS)
 
-/* `count` numbers of the work memory, which `at` moves past. */
+/* Takes `count` numbers from the work memory; `at` moves past them. */
 template <class Number> Number *cuda_take_work(unsigned char **at, int64_t count) {
     Number *numbers = reinterpret_cast<Number *>(*at);
     *at += cuda_align((size_t)count * sizeof(Number));
     return numbers;
 }
 
-/* How many of `total`, of so many bytes each, are worked on at once: a piece of as few even ones as
- * fit into the workspace. */
+/* Chooses how many of `total`, of so many bytes each, are worked on at once: the pieces fit into
+ * the workspace, are as few as that allows, and of nearly one size. */
 static inline int cuda_piece(const cuda_device *device, int total, int64_t bytes) {
     int64_t most = (int64_t)device->workspace / bytes;
     if (most < 1) most = 1;
@@ -36,8 +36,8 @@ static inline int cuda_piece(const cuda_device *device, int total, int64_t bytes
     return (total + pieces - 1) / pieces;
 }
 
-/* In one axis: the input pixel that tap p of output o reads, and the output that reads input i by
- * tap p; -1 for none. */
+/* Along one axis, the input pixel that tap p of output o reads, and the output that reads input i
+ * by tap p; -1: there is none. */
 FCNN_INLINE int cuda_tap_input(const fcnn_convolution *c, int o, int p) {
     int at = c->stride * o + p - fcnn_tap_centre(c);
     if (at >= 0 && at < c->side) return at;
