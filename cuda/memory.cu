@@ -18,13 +18,9 @@ fcnn_status cuda_allocate(fcnn_device *base, size_t bytes, void **memory) {
                            mib(bytes), mib(cuda_available(base)));
 }
 
-void cuda_release(fcnn_device *base, void *memory) {
-    (void)base;
-    cudaFree(memory);
-}
+void cuda_release(fcnn_device *, void *memory) { cudaFree(memory); }
 
-size_t cuda_available(fcnn_device *base) {
-    (void)base;
+size_t cuda_available(fcnn_device *) {
     size_t available = 0, total = 0;
     if (cudaMemGetInfo(&available, &total)) return SIZE_MAX;
     size_t spare = total / 32; /* for images under way, and code that libraries load at first use */

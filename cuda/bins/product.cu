@@ -345,10 +345,8 @@ struct bias_gradients : cuda_sums<1> {
 };
 
 fcnn_status cuda_bias_backward(fcnn_device *base, const fcnn_tensor *dy, float *dbias) {
-    bias_gradients body;
-    body.dy = *dy;
-    body.rows = dy->layout == FCNN_BAND ? 1 : fcnn_tensor_rows(dy) / dy->channels;
-    body.dbias = dbias;
-    CUDA_REDUCE(cuda_of(base), dy->channels, body.rows * dy->images, body);
+    int64_t rows = dy->layout == FCNN_BAND ? 1 : fcnn_tensor_rows(dy) / dy->channels;
+    bias_gradients body = {{}, *dy, rows, dbias};
+    CUDA_REDUCE(cuda_of(base), dy->channels, rows * dy->images, body);
     return FCNN_OK;
 }

@@ -118,19 +118,11 @@ fcnn_status cuda_norm_forward(fcnn_device *base, const fcnn_norm_constants *cons
                               float *inverse, fcnn_tensor *y) {
     cuda_device *device = cuda_of(base);
     int64_t items = channel_floats(x);
-    norm_statistics body;
-    body.constants = *constants;
-    body.x = *x;
-    body.count = averaged(x);
-    body.gamma = gamma;
-    body.beta = beta;
-    body.running_mean = running_mean;
-    body.running_variance = running_variance;
-    body.mean = mean;
-    body.inverse = inverse;
-    body.lines = numbers_of<fcnn_norm_line>(device, x->channels, items);
+    channel_numbers<fcnn_norm_line> lines = numbers_of<fcnn_norm_line>(device, x->channels, items);
+    norm_statistics body = {{},           *constants,       *x,   averaged(x), gamma, beta,
+                            running_mean, running_variance, mean, inverse,     lines};
     CUDA_REDUCE(device, x->channels, items, body);
-    return apply(device, x, y, body.lines);
+    return apply(device, x, y, lines);
 }
 
 struct running_lines {
@@ -210,19 +202,12 @@ fcnn_status cuda_norm_backward(fcnn_device *base, const fcnn_tensor *x, const fl
                                fcnn_tensor *dx, float *dgamma, float *dbeta) {
     cuda_device *device = cuda_of(base);
     int64_t items = channel_floats(dy);
-    norm_gradients body;
-    body.x = *x;
-    body.dy = *dy;
-    body.count = averaged(x);
-    body.gamma = gamma;
-    body.mean = mean;
-    body.inverse = inverse;
-    body.dgamma = dgamma;
-    body.dbeta = dbeta;
-    body.slopes = numbers_of<fcnn_norm_slopes>(device, x->channels, items);
+    channel_numbers<fcnn_norm_slopes> slopes =
+        numbers_of<fcnn_norm_slopes>(device, x->channels, items);
+    norm_gradients body = {{}, *x, *dy, averaged(x), gamma, mean, inverse, dgamma, dbeta, slopes};
     CUDA_REDUCE(device, x->channels, items, body);
     if (!dx) return FCNN_OK;
-    norm_data_gradients data = {*x, *dy, *dx, fcnn_tensor_rows(dy), mean, body.slopes};
+    norm_data_gradients data = {*x, *dy, *dx, fcnn_tensor_rows(dy), mean, slopes};
     CUDA_RUN(device, fcnn_tensor_rows(dx) * cuda_row_floats(dx), data);
     return FCNN_OK;
 }

@@ -341,13 +341,8 @@ fcnn_status cuda_srelu_backward(fcnn_device *base, int window, int grid, const f
                                 const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
     cuda_device *device = cuda_of(base);
     int w = window < dy->radius ? window : dy->radius;
-    srelu_parameter_gradients sums;
-    sums.inside = fcnn_band_count(w);
-    sums.square = const_cast<fcnn_complex *>(square);
-    sums.x = *x;
-    sums.dy = *dy;
-    sums.da = da;
-    sums.db = db;
+    srelu_parameter_gradients sums = {
+        {}, fcnn_band_count(w), const_cast<fcnn_complex *>(square), *x, *dy, da, db};
     CUDA_REDUCE(device, x->channels, fcnn_band_count(dy->radius) * dy->images, sums);
     if (!dx) return FCNN_OK;
     if (grid) FCNN_TRY(grid_square_backward(device, grid, b, x, dy, w, dx));

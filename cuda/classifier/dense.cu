@@ -1,4 +1,4 @@
-/* Dense layers: the products are cuBLAS's. */
+/* Dense layers: products by cuBLAS, to which the bias is added first, and its gradient. */
 #include "cuda/blas.h"
 #include "cuda/launch.h"
 
@@ -41,9 +41,7 @@ fcnn_status cuda_dense_backward(fcnn_device *base, const float *w, const fcnn_te
         FCNN_TRY(cuda_products(device, false, features, images, units, {w, 't', features, 0},
                                {dy->data, 'n', dy->capacity, 0}, 0.0f, dx->data, dx->capacity, 0,
                                1));
-    dense_bias_gradients body;
-    body.dy = *dy;
-    body.dbias = dbias;
+    dense_bias_gradients body = {{}, *dy, dbias};
     CUDA_REDUCE(device, units, images, body);
     return FCNN_OK;
 }

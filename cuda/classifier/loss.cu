@@ -130,12 +130,9 @@ fcnn_status cuda_cross_entropy(fcnn_device *base, const fcnn_loss_constants *con
         }
         CUDA_RUN(device, (int64_t)gradient->channels * gradient->images, body);
     }
-    batch_scores scores;
-    scores.logits = *logits;
-    scores.labels = kept->labels;
-    scores.smoothing = (double)constants->smoothing;
-    scores.add_up = !score;
-    scores.score = score ? device->results : kept->score;
+    batch_scores scores = {{},           *logits,
+                           kept->labels, (double)constants->smoothing,
+                           !score,       score ? device->results : kept->score};
     CUDA_REDUCE(device, 1, logits->images, scores);
     return score ? fetch_score(device, device->results, score) : FCNN_OK;
 }

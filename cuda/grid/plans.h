@@ -17,6 +17,7 @@ struct cuda_plans {
  * columns apart. */
 fcnn_status cuda_make_plans(cuda_device *device, int size, int batch, int step, cuda_plans *plans);
 void cuda_destroy_plans(const cuda_plans *plans);
+/* Transform all columns, forward and back, with plans->work bytes of scratch at `work`. */
 fcnn_status cuda_transform(cuda_device *device, const cuda_plans *plans, void *work,
                            const float *real, fcnn_complex *half);
 fcnn_status cuda_transform_back(cuda_device *device, const cuda_plans *plans, void *work,

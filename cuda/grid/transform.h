@@ -17,14 +17,13 @@ static inline cuda_columns cuda_columns_of(const fcnn_tensor *t, int64_t first, 
     return {(int)(first / t->images), (int)(first % t->images), t->images, count};
 }
 
-/* Counts the columns that a tensor has from `first` on, at most those that the grid takes at once.
- */
+/* Counts a tensor's columns from `first` on, at most as many as the grid takes at once. */
 static inline int cuda_chunk_columns(const cuda_grid *grid, const fcnn_tensor *t, int64_t first) {
     int64_t left = (int64_t)t->channels * t->images - first;
     return (int)(left < grid->columns ? left : grid->columns);
 }
 
-/* A tensor's columns through a grid's buffers, a chunk after the other:
+/* Leads a tensor's columns through a grid's buffers, a chunk after the other:
  *     cuda_walk at = cuda_walk_of(device, size);
  *     while (cuda_next_chunk(&at, tensor)) ... */
 struct cuda_walk {

@@ -97,12 +97,7 @@ fcnn_status cuda_per_bin_backward(fcnn_device *base, fcnn_per_bin rule, const fl
         CUDA_RUN(cuda_of(base), fcnn_tensor_rows(dx) * dx->images, body);
     }
     if (db) {
-        per_bin_parameter_gradients body;
-        body.rule = rule;
-        body.b = b;
-        body.x = *x;
-        body.dy = *dy;
-        body.db = db;
+        per_bin_parameter_gradients body = {{}, rule, b, *x, *dy, db};
         CUDA_REDUCE(cuda_of(base), x->channels, fcnn_band_count(dy->radius) * dy->images, body);
     }
     return FCNN_OK;

@@ -7,16 +7,12 @@
 
 #include "convolution_internal.h"
 
+/* Each algorithm has the four functions of convolution.cu. */
 #define CUDA_CONVOLUTION_FUNCTIONS(name)                                                           \
-    fcnn_status cuda_##name##_plan(fcnn_device *, fcnn_convolution *, fcnn_convolution_bytes *);   \
-    fcnn_status cuda_##name##_kernel(fcnn_device *, const fcnn_convolution *, const float *,       \
-                                     const fcnn_convolution_memory *);                             \
-    fcnn_status cuda_##name##_forward(fcnn_device *, const fcnn_convolution *, const float *,      \
-                                      const fcnn_convolution_memory *, const fcnn_tensor *,        \
-                                      fcnn_tensor *);                                              \
-    fcnn_status cuda_##name##_backward(fcnn_device *, const fcnn_convolution *, const float *,     \
-                                       const fcnn_convolution_memory *, const fcnn_tensor *,       \
-                                       const fcnn_tensor *, fcnn_tensor *, float *);
+    decltype(cuda_convolution_plan) cuda_##name##_plan;                                            \
+    decltype(cuda_convolution_kernel) cuda_##name##_kernel;                                        \
+    decltype(cuda_convolution_forward) cuda_##name##_forward;                                      \
+    decltype(cuda_convolution_backward) cuda_##name##_backward;
 FCNN_CONVOLUTION_ALGORITHMS(CUDA_CONVOLUTION_FUNCTIONS)
 
 /* Takes `count` numbers from the work memory; `at` moves past them. */

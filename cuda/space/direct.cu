@@ -2,20 +2,12 @@
  * of the output. It needs no memory. */
 #include "algorithms.h"
 
-fcnn_status cuda_direct_plan(fcnn_device *base, fcnn_convolution *c,
-                             fcnn_convolution_bytes *bytes) {
-    (void)base;
-    (void)c;
-    (void)bytes;
+fcnn_status cuda_direct_plan(fcnn_device *, fcnn_convolution *, fcnn_convolution_bytes *) {
     return FCNN_OK;
 }
 
-fcnn_status cuda_direct_kernel(fcnn_device *base, const fcnn_convolution *c, const float *w,
-                               const fcnn_convolution_memory *memory) {
-    (void)base;
-    (void)c;
-    (void)w;
-    (void)memory;
+fcnn_status cuda_direct_kernel(fcnn_device *, const fcnn_convolution *, const float *,
+                               const fcnn_convolution_memory *) {
     return FCNN_OK;
 }
 
@@ -57,9 +49,8 @@ static fcnn_status add_up(cuda_device *device, const fcnn_convolution *c, bool b
 }
 
 fcnn_status cuda_direct_forward(fcnn_device *base, const fcnn_convolution *c, const float *w,
-                                const fcnn_convolution_memory *memory, const fcnn_tensor *x,
+                                const fcnn_convolution_memory *, const fcnn_tensor *x,
                                 fcnn_tensor *y) {
-    (void)memory;
     return add_up(cuda_of(base), c, false, w, x, y);
 }
 
@@ -98,22 +89,16 @@ struct direct_weights : cuda_sums<FILTERS> {
 };
 
 fcnn_status cuda_direct_backward(fcnn_device *base, const fcnn_convolution *c, const float *w,
-                                 const fcnn_convolution_memory *memory, const fcnn_tensor *x,
+                                 const fcnn_convolution_memory *, const fcnn_tensor *x,
                                  const fcnn_tensor *dy, fcnn_tensor *dx, float *dw) {
-    (void)memory;
     cuda_device *device = cuda_of(base);
     if (dx) FCNN_TRY(add_up(device, c, true, w, dy, dx));
     if (!dw) return FCNN_OK;
     int64_t groups = (int64_t)c->size * c->size * c->channels * filter_runs(c);
     int64_t items = (int64_t)dy->size * dy->size * dy->images;
-    direct_weights body;
-    body.c = *c;
-    body.x = *x;
-    body.dy = *dy;
-    body.runs = filter_runs(c);
-    body.dw = dw;
+    direct_weights body = {{}, *c, *x, *dy, filter_runs(c), 0, dw};
     const int64_t most = CUDA_PARTIALS / FILTERS;
-    for (body.first = 0; body.first < groups; body.first += most) {
+    for (; body.first < groups; body.first += most) {
         int64_t left = groups - body.first;
         CUDA_REDUCE(device, left < most ? left : most, items, body);
     }

@@ -101,10 +101,9 @@ static gemm_rows rows_from(const cuda_device *device, const fcnn_convolution *c,
 }
 
 /* The products write the padding of y's rows too, which nothing reads. */
-fcnn_status cuda_gemm_forward(fcnn_device *base, const fcnn_convolution *c, const float *w,
+fcnn_status cuda_gemm_forward(fcnn_device *base, const fcnn_convolution *c, const float *,
                               const fcnn_convolution_memory *memory, const fcnn_tensor *x,
                               fcnn_tensor *y) {
-    (void)w;
     cuda_device *device = cuda_of(base);
     float *columns = (float *)memory->work;
     int64_t height = columns_height(c);
@@ -213,10 +212,9 @@ static fcnn_status backward_weights(cuda_device *device, const fcnn_convolution 
     return FCNN_OK;
 }
 
-fcnn_status cuda_gemm_backward(fcnn_device *base, const fcnn_convolution *c, const float *w,
+fcnn_status cuda_gemm_backward(fcnn_device *base, const fcnn_convolution *c, const float *,
                                const fcnn_convolution_memory *memory, const fcnn_tensor *x,
                                const fcnn_tensor *dy, fcnn_tensor *dx, float *dw) {
-    (void)w;
     cuda_device *device = cuda_of(base);
     float *columns = (float *)memory->work;
     if (dx) FCNN_TRY(backward_data(device, c, (const float *)memory->kernel, columns, dy, dx));

@@ -186,10 +186,9 @@ static fcnn_status correlate(cuda_device *device, const fcnn_convolution *c,
     return FCNN_OK;
 }
 
-fcnn_status cuda_winograd_forward(fcnn_device *base, const fcnn_convolution *c, const float *w,
+fcnn_status cuda_winograd_forward(fcnn_device *base, const fcnn_convolution *c, const float *,
                                   const fcnn_convolution_memory *memory, const fcnn_tensor *x,
                                   fcnn_tensor *y) {
-    (void)w;
     return correlate(cuda_of(base), c, memory, x, y, false);
 }
 
@@ -221,10 +220,9 @@ static fcnn_status backward_weights(cuda_device *device, const fcnn_convolution 
     return FCNN_OK;
 }
 
-fcnn_status cuda_winograd_backward(fcnn_device *base, const fcnn_convolution *c, const float *w,
+fcnn_status cuda_winograd_backward(fcnn_device *base, const fcnn_convolution *c, const float *,
                                    const fcnn_convolution_memory *memory, const fcnn_tensor *x,
                                    const fcnn_tensor *dy, fcnn_tensor *dx, float *dw) {
-    (void)w;
     cuda_device *device = cuda_of(base);
     if (dx) FCNN_TRY(correlate(device, c, memory, dy, dx, true));
     if (dw) FCNN_TRY(backward_weights(device, c, memory, x, dy, dw));
