@@ -1,8 +1,8 @@
 /* Matrix products by cuBLAS, which counts columns first: a row-major c = a b is
  * its c^T = b^T a^T, and a row-major matrix is to it the transposed one. */
-#include <climits>
+#include "blas.h"
 
-#include "cuda.h"
+#include <climits>
 
 constexpr int64_t PRODUCTS_MOST = 32768; /* in a call: cuBLAS numbers them along a grid of 65535 */
 

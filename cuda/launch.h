@@ -9,8 +9,8 @@
 
 #define CUDA_BODY __host__ __device__
 
-constexpr int CUDA_THREADS = 256; /* of a block */
-/* At most; a thread takes further items a whole grid apart. */
+constexpr int CUDA_THREADS = 256; /* of a thread block, which is called a block here */
+/* A launch has at most so many blocks; a thread takes further items, all blocks' threads apart. */
 constexpr int64_t CUDA_BLOCKS = 1 << 16;
 
 /* Blocks that `count` items are spread over, 1 .. CUDA_BLOCKS. */
@@ -19,7 +19,7 @@ static inline unsigned cuda_blocks(int64_t count) {
     return (unsigned)(blocks < 1 ? 1 : blocks < CUDA_BLOCKS ? blocks : CUDA_BLOCKS);
 }
 
-/* What item number `round` of a thread is; the thread stops at the first beyond the last. */
+/* The item that a thread takes in a round; it stops at the first beyond the last. */
 FCNN_INLINE int64_t cuda_item(unsigned block, unsigned blocks, int thread, int64_t round) {
     return (round * blocks + block) * CUDA_THREADS + thread;
 }
@@ -50,13 +50,14 @@ template <class Body> void cuda_launch_items(cudaStream_t stream, int64_t count,
 
 template <class Body>
 void cuda_launch_blocks(cudaStream_t stream, int64_t blocks, const Body &body) {
-    unsigned grid = (unsigned)(blocks < CUDA_BLOCKS ? blocks : CUDA_BLOCKS);
-    cuda_block_kernel<<<grid, CUDA_THREADS, 0, stream>>>(body, blocks);
+    unsigned launched = (unsigned)(blocks < CUDA_BLOCKS ? blocks : CUDA_BLOCKS);
+    cuda_block_kernel<<<launched, CUDA_THREADS, 0, stream>>>(body, blocks);
 }
 
 #else
 
-/* Any order must do: later items run first here. Of a huge tensor a test runs some alone. */
+/* Any order must do, so later items run first here. A test runs some items of a huge tensor alone.
+ */
 template <class Body> void cuda_launch_items(cudaStream_t stream, int64_t count, const Body &body) {
     stand_in_queue(stream, [body, count] {
         int64_t end = count < stand_in_items.end ? count : stand_in_items.end;
@@ -113,7 +114,7 @@ template <int K> struct cuda_sums {
     }
 };
 
-/* First kernel: a block takes a chunk of a group's items. */
+/* In the first kernel a block takes a chunk of a group's items. */
 template <class Body> struct cuda_reduce_chunks {
     Body body;
     int64_t items, chunks;
@@ -141,7 +142,7 @@ template <class Body> struct cuda_reduce_chunks {
 };
 static_assert(CUDA_THREADS == 1 << 8, "the phases halve a block eight times");
 
-/* Second kernel: an item is a group. */
+/* In the second kernel an item is a group. */
 template <class Body> struct cuda_reduce_groups {
     Body body;
     int64_t chunks;
@@ -155,7 +156,7 @@ template <class Body> struct cuda_reduce_groups {
     }
 };
 
-/* Chunks of each group: of 4096 items or more, and as many as fit into the partials. */
+/* Cuts a group into chunks of 4096 items or more, as many as fit into the partials. */
 static inline int64_t cuda_chunks(int64_t groups, int64_t items, int numbers) {
     int64_t most = CUDA_PARTIALS / (groups * numbers), chunks = items / 4096;
     if (chunks > most) chunks = most;

@@ -1,5 +1,5 @@
-/* Loading cuFFT and cuBLAS: those of the toolkit that the backend was built
- * with, as the loader finds them or from the toolkit's own folder. */
+/* Loads cuFFT and cuBLAS of the toolkit that the backend was built with, where the
+ * loader finds them or from the toolkit's own folder. */
 #include "libraries.h"
 
 #include <dlfcn.h>
@@ -31,7 +31,7 @@ static fcnn_status find_call(void *library, const char *name, void **call) {
     return fcnn_status_set(FCNN_ERROR_DEVICE, "the CUDA Toolkit's libraries have no %s", name);
 }
 
-/* The name after macros. */
+/* The name that a macro stands for. */
 #define CALL_TEXT(name)  CALL_TEXT_(name)
 #define CALL_TEXT_(name) #name
 #define FIND_FFT(name)   FCNN_TRY(find_call(fft, CALL_TEXT(name), (void **)&cuda_calls.name));
@@ -41,7 +41,7 @@ fcnn_status cuda_load_libraries(void) {
     void *fft, *blas;
     if (cuda_calls.cublasGetStatusString) return FCNN_OK; /* the last that is found */
     FCNN_TRY(open_library("libcufft", CUFFT_VER_MAJOR, &fft));
-    /* First what cuBLAS needs, so that the loader need not know where it lies. */
+    /* What cuBLAS needs comes first, so that the loader need not know where it lies. */
     FCNN_TRY(open_library("libcublasLt", CUBLAS_VER_MAJOR, &blas));
     FCNN_TRY(open_library("libcublas", CUBLAS_VER_MAJOR, &blas));
     CUDA_FFT_CALLS(FIND_FFT)
@@ -54,7 +54,7 @@ fcnn_status cuda_load_libraries(void) {
 
 #define TAKE(name) cuda_calls.name = ::name;
 
-/* Linked, as the tests' stand-in is. */
+/* The tests' stand-in is linked. */
 fcnn_status cuda_load_libraries(void) {
     CUDA_FFT_CALLS(TAKE)
     CUDA_BLAS_CALLS(TAKE)

@@ -46,8 +46,8 @@ struct cuda_libraries {
 /* NULL pointers before the libraries are loaded. */
 extern cuda_libraries cuda_calls;
 
-/* FCNN_ERROR_DEVICE, with what is missing, where one cannot be loaded. From one thread at a time.
- */
+/* Loads both, unless they are; from one thread at a time. FCNN_ERROR_DEVICE, with what is missing,
+ * where one cannot be loaded. */
 fcnn_status cuda_load_libraries(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* Statuses of CUDA, cuFFT and cuBLAS as messages of fcnn. */
+/* Statuses of CUDA, cuFFT and cuBLAS become those of fcnn, with messages. */
 #include <cstring>
 
 #include "cuda.h"

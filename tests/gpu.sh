@@ -70,8 +70,8 @@ for suite in $suites; do
     fi
 done
 
-# ---- compute-sanitizer, on the suites of operations and one network. Calls of CUDA that fail are
-# no errors: libraries try some, and a test asks for too much memory ----
+# ---- compute-sanitizer, on the suites of operations and one network. Failed calls of CUDA do not
+# count as errors: libraries try some, and a test asks for too much memory ----
 sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null || true)
 if [[ $quick || ! $sanitizer ]]; then
     reason="it was not found"
@@ -151,6 +151,18 @@ for network in lenet cifar10 alexnet alexnet-512; do
         row "bench train $network, batch 128" "$(sed -n 's/ (fastest.*//; / ms an image/p' "$out/log")"
     fi
 done
+
+# ---- Convolutions of maps by each algorithm, and inference by the model trained above ----
+if step "bench conv" timeout 900 "$build/fcnn-bench" conv --device cuda --size 56 --kernel 3,5 \
+    --batch 32 --repeats 3; then
+    sed -n '/^kernel/,/^ceiling/p' "$out/log"
+    row "bench conv, 56x56, batch 32" "largest error $(awk '/^[0-9]+x[0-9]+ / && $NF + 0 > most { most = $NF }
+        END { print most }' "$out/log")"
+fi
+if [[ -e $out/cuda/model.safetensors ]] && step "bench infer lenet" timeout 900 "$build/fcnn-bench" \
+    infer "$out/cuda/model.safetensors" --device cuda --batch 1 --steps 50; then
+    row "bench infer lenet, batch 1" "$(sed -n 's/ (fastest.*//; / ms an image/p' "$out/log")"
+fi
 
 echo
 echo "$version" | grep 'cuda:'

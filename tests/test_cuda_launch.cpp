@@ -7,6 +7,7 @@
 #include <cstring>
 #include <vector>
 
+#include "cuda/blas.h"
 #include "cuda/launch.h"
 
 static fcnn_device *open_device() {

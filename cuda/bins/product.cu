@@ -4,7 +4,52 @@
  * channels, padded with zeros to as many as the bin with the most has, so that
  * each output bin is a product of one and the same shape: as many bins at a
  * time as the workspace holds, but at least one. */
+#include "cuda/blas.h"
 #include "cuda/launch.h"
+
+/* ---- Alias tables on the device ---- */
+
+/* A copy of a fold, made at its first use. */
+struct fold_copy {
+    uint64_t id;
+    int most;
+    int64_t *start;
+    int32_t *bin;
+    bool *conjugate;
+};
+
+struct kept_folds : cuda_kept {
+    std::vector<fold_copy> folds;
+    ~kept_folds() override {
+        for (const fold_copy &fold : folds) {
+            cudaFree(fold.start);
+            cudaFree(fold.bin);
+            cudaFree(fold.conjugate);
+        }
+    }
+};
+
+template <class Number>
+static fcnn_status copy_numbers(cuda_device *device, const Number *from, size_t count,
+                                Number **to) {
+    return cuda_make_copy(device, from, count * sizeof(Number), (void **)to);
+}
+
+static fcnn_status find_fold(cuda_device *device, const fcnn_fold *fold, fold_copy *found) {
+    kept_folds *kept = cuda_keep<kept_folds>(device);
+    for (const fold_copy &copy : kept->folds) {
+        *found = copy;
+        if (copy.id == fold->id) return FCNN_OK;
+    }
+    size_t bins = (size_t)fcnn_band_count(fold->radius_out);
+    size_t aliases = (size_t)fold->start[bins];
+    *found = {fold->id, fold->most, nullptr, nullptr, nullptr};
+    FCNN_TRY(copy_numbers(device, fold->start, bins + 1, &found->start));
+    FCNN_TRY(copy_numbers(device, fold->bin, aliases, &found->bin));
+    FCNN_TRY(copy_numbers(device, fold->conjugate, aliases, &found->conjugate));
+    kept->folds.push_back(*found);
+    return FCNN_OK;
+}
 
 /* ---- Rows of DC ---- */
 
@@ -23,7 +68,7 @@ static fcnn_status clear_imaginary(cuda_device *device, fcnn_complex *at, int64_
     return FCNN_OK;
 }
 
-/* Rows of bins [from, to) of a band, their padding with them. */
+/* Clears the rows of bins [from, to) of a band, and their padding. */
 static fcnn_status clear_bins(cuda_device *device, const fcnn_tensor *t, int64_t from, int64_t to) {
     if (from >= to) return FCNN_OK;
     size_t bytes = (size_t)((to - from) * t->channels * t->capacity) * sizeof(fcnn_complex);
@@ -33,9 +78,9 @@ static fcnn_status clear_bins(cuda_device *device, const fcnn_tensor *t, int64_t
 
 /* ---- Gathered operands ---- */
 
-/* Of output bins first .. first + count - 1. */
+/* The operands of output bins first .. first + count - 1. */
 struct gathered {
-    cuda_fold fold;
+    fold_copy fold;
     int channels, filters, capacity;
     int64_t first, count;
     int64_t most;    /* bins at a time */
@@ -52,13 +97,13 @@ static int64_t gathered_h(const fcnn_fold *fold, int channels, int filters) {
     return (int64_t)fold->most * channels * filters * (int64_t)sizeof(fcnn_complex);
 }
 
-/* Operands that are smaller in any way need no more. */
+/* Operands that are smaller in any way need no more scratch. */
 fcnn_status cuda_product_plan(fcnn_device *base, const fcnn_fold *fold, int channels, int filters,
                               int capacity) {
     if (!fold) return FCNN_OK;
     cuda_device *device = cuda_of(base);
-    const cuda_fold *copy;
-    FCNN_TRY(cuda_find_fold(device, fold, &copy));
+    fold_copy copy;
+    FCNN_TRY(find_fold(device, fold, &copy));
     int64_t bin = gathered_x(fold, channels, capacity) + gathered_h(fold, channels, filters);
     int64_t all = bin * fcnn_band_count(fold->radius_out);
     int64_t some = (int64_t)device->workspace;
@@ -69,21 +114,21 @@ fcnn_status cuda_product_plan(fcnn_device *base, const fcnn_fold *fold, int chan
 
 static fcnn_status prepare(cuda_device *device, const fcnn_fold *fold, const fcnn_tensor *in,
                            const fcnn_tensor *out, gathered *g) {
-    const cuda_fold *copy;
-    FCNN_TRY(cuda_find_fold(device, fold, &copy));
+    fold_copy copy;
+    FCNN_TRY(find_fold(device, fold, &copy));
     int64_t x = gathered_x(fold, in->channels, in->capacity);
     int64_t h = gathered_h(fold, in->channels, out->channels);
     int64_t bins = fcnn_band_count(out->radius), most = (int64_t)device->workspace / (x + h);
     if (most > bins) most = bins;
     if (most < 1) most = 1;
     size_t offset = 0;
-    *g = {*copy, in->channels, out->channels, in->capacity, 0, 0, most, nullptr, nullptr};
+    *g = {copy, in->channels, out->channels, in->capacity, 0, 0, most, nullptr, nullptr};
     g->x = (fcnn_complex *)cuda_take_scratch(device, &offset, (size_t)(most * x));
     g->h = (fcnn_complex *)cuda_take_scratch(device, &offset, (size_t)(most * h));
     return FCNN_OK;
 }
 
-/* The next bins, of `bins`; false after the last. */
+/* Moves on to the next of `bins` bins; false after the last. */
 static bool next_bins(gathered *g, int64_t bins) {
     g->first += g->count;
     g->count = bins - g->first < g->most ? bins - g->first : g->most;
@@ -97,7 +142,7 @@ struct alias {
     float weight;
 };
 
-FCNN_INLINE alias alias_at(const cuda_fold *fold, int64_t bin_out, int slot) {
+FCNN_INLINE alias alias_at(const fold_copy *fold, int64_t bin_out, int slot) {
     alias a = {-1, false, 0.0f};
     int64_t at = fold->start[bin_out] + slot;
     if (at >= fold->start[bin_out + 1]) return a;
@@ -182,7 +227,7 @@ static cuda_matrix kernels_of(const fcnn_complex *h, int filters, int inner, cha
     return {h, form, inner, (int64_t)filters * inner};
 }
 
-/* As cuda_products, of complex numbers, to where `c` lies. */
+/* c = a b of complex numbers, written where `c` lies. */
 static fcnn_status multiply(cuda_device *device, int rows, int columns, int inner,
                             const cuda_matrix &a, const cuda_matrix &b, const cuda_matrix &c,
                             int64_t count) {
@@ -300,10 +345,8 @@ struct bias_gradients : cuda_sums<1> {
 };
 
 fcnn_status cuda_bias_backward(fcnn_device *base, const fcnn_tensor *dy, float *dbias) {
-    bias_gradients body;
-    body.dy = *dy;
-    body.rows = dy->layout == FCNN_BAND ? 1 : fcnn_tensor_rows(dy) / dy->channels;
-    body.dbias = dbias;
-    CUDA_REDUCE(cuda_of(base), dy->channels, body.rows * dy->images, body);
+    int64_t rows = dy->layout == FCNN_BAND ? 1 : fcnn_tensor_rows(dy) / dy->channels;
+    bias_gradients body = {{}, *dy, rows, dbias};
+    CUDA_REDUCE(cuda_of(base), dy->channels, rows * dy->images, body);
     return FCNN_OK;
 }

@@ -1,5 +1,7 @@
 /* Compact taps to spectrum and back. Neighbouring items have neighbouring
  * pairs; each takes several, so that a phase is found once for all of them. */
+#include <cmath>
+
 #include "cuda/launch.h"
 
 constexpr int KERNEL_PAIRS = 4; /* of an item, a whole row of items apart */
@@ -9,6 +11,40 @@ constexpr int64_t KERNEL_PARTS = 1024, KERNEL_PART_BINS = 128;
 constexpr int64_t KERNEL_ITEMS = 1 << 19; /* more parts than make so many items gain nothing */
 
 static int64_t divided_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* ---- Roots of unity ---- */
+
+/* exp(i 2 pi j / count), j = 0 .. count-1, on the device. */
+struct root_table {
+    int count;
+    fcnn_complex *at;
+};
+
+struct kept_roots : cuda_kept {
+    std::vector<root_table> tables;
+    ~kept_roots() override {
+        for (const root_table &roots : tables) cudaFree(roots.at);
+    }
+};
+
+static fcnn_status find_roots(cuda_device *device, int count, const fcnn_complex **found) {
+    kept_roots *kept = cuda_keep<kept_roots>(device);
+    for (const root_table &roots : kept->tables) {
+        *found = roots.at;
+        if (roots.count == count) return FCNN_OK;
+    }
+    std::vector<fcnn_complex> host((size_t)count);
+    for (int j = 0; j < count; j++) {
+        double angle = 2.0 * FCNN_PI * j / count;
+        host[(size_t)j] = {(float)cos(angle), (float)sin(angle)};
+    }
+    root_table roots = {count, nullptr};
+    FCNN_TRY(cuda_make_copy(device, host.data(), host.size() * sizeof(fcnn_complex),
+                            (void **)&roots.at));
+    kept->tables.push_back(roots);
+    *found = roots.at;
+    return FCNN_OK;
+}
 
 /* The place of exp(i 2 pi turns / grid) among the roots. */
 FCNN_INLINE int phase_of(int turns, int grid) {
@@ -56,7 +92,7 @@ fcnn_status cuda_kernel_to_spectrum(fcnn_device *base, const fcnn_kernel_shape *
                                     const float *w, fcnn_complex *h) {
     cuda_device *device = cuda_of(base);
     const fcnn_complex *roots;
-    FCNN_TRY(cuda_find_roots(device, shape->grid, &roots));
+    FCNN_TRY(find_roots(device, shape->grid, &roots));
     spectrum_of_taps body = {*shape, roots, w, h, divided_up(shape->pairs, KERNEL_PAIRS)};
     CUDA_RUN(device, fcnn_band_count(shape->radius) * body.columns, body);
     return FCNN_OK;
@@ -124,7 +160,7 @@ struct parts_of_taps {
     }
 };
 
-/* Parts of the bins: as many as keep the device busy and fit into the partials. */
+/* Cuts the bins into as many parts as keep the device busy and fit into the partials. */
 static int64_t parts_of(const fcnn_kernel_shape *shape, int64_t items, int64_t count) {
     int64_t most[] = {KERNEL_PARTS, fcnn_band_count(shape->radius) / KERNEL_PART_BINS,
                       divided_up(KERNEL_ITEMS, items),
@@ -139,7 +175,7 @@ fcnn_status cuda_spectrum_to_kernel(fcnn_device *base, const fcnn_kernel_shape *
                                     const fcnn_complex *dh, float *dw) {
     cuda_device *device = cuda_of(base);
     taps_of_spectrum body = {};
-    FCNN_TRY(cuda_find_roots(device, shape->grid, &body.roots));
+    FCNN_TRY(find_roots(device, shape->grid, &body.roots));
     body.shape = *shape;
     body.dh = dh;
     body.columns = divided_up(shape->pairs, KERNEL_PAIRS);
@@ -158,5 +194,5 @@ fcnn_status cuda_spectrum_to_kernel(fcnn_device *base, const fcnn_kernel_shape *
 
 fcnn_status cuda_kernel_plan(fcnn_device *base, int, int grid) {
     const fcnn_complex *roots;
-    return grid ? cuda_find_roots(cuda_of(base), grid, &roots) : FCNN_OK;
+    return grid ? find_roots(cuda_of(base), grid, &roots) : FCNN_OK;
 }

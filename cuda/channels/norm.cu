@@ -1,7 +1,7 @@
 /* Batch norm, of bands by Parseval and of maps over their pixels: a reduction
  * of each channel in double, then a pass over its numbers. Floats are handled
  * one by one. Those that have a mean, which is the floats of maps and the real
- * parts of DC, are the centred ones; of the others 0 is the mean. */
+ * parts of DC, are the centred ones; the mean of the others is 0. */
 #include <cstring>
 
 #include "cuda/launch.h"
@@ -24,7 +24,7 @@ static int64_t channel_floats(const fcnn_tensor *t) {
     return fcnn_tensor_rows(t) / t->channels * cuda_row_floats(t);
 }
 
-/* What is averaged of a channel: its centred floats. */
+/* Counts a channel's centred floats, whose average is its mean. */
 static double averaged(const fcnn_tensor *t) {
     return (double)t->images * (t->layout == FCNN_MAP ? (double)t->size * t->size : 1.0);
 }
@@ -33,7 +33,7 @@ static double averaged(const fcnn_tensor *t) {
 
 constexpr int NORM_SUMS = 2; /* of a channel's reduction */
 
-/* A channel's numbers take the place of sums that nothing but its own totals were made of. */
+/* A channel's numbers overwrite the sums of its first chunk, which only its own totals needed. */
 template <class Numbers> struct channel_numbers {
     double *at;
     int64_t step; /* from one channel to the next */
@@ -48,7 +48,7 @@ template <class Numbers> struct channel_numbers {
     }
 };
 
-/* Beside a reduction of so many items a channel. */
+/* Where a reduction of so many items a channel leaves its channels' numbers. */
 template <class Numbers>
 static channel_numbers<Numbers> numbers_of(const cuda_device *device, int channels, int64_t items) {
     return {device->partials, cuda_chunks(channels, items, NORM_SUMS) * NORM_SUMS};
@@ -118,19 +118,11 @@ fcnn_status cuda_norm_forward(fcnn_device *base, const fcnn_norm_constants *cons
                               float *inverse, fcnn_tensor *y) {
     cuda_device *device = cuda_of(base);
     int64_t items = channel_floats(x);
-    norm_statistics body;
-    body.constants = *constants;
-    body.x = *x;
-    body.count = averaged(x);
-    body.gamma = gamma;
-    body.beta = beta;
-    body.running_mean = running_mean;
-    body.running_variance = running_variance;
-    body.mean = mean;
-    body.inverse = inverse;
-    body.lines = numbers_of<fcnn_norm_line>(device, x->channels, items);
+    channel_numbers<fcnn_norm_line> lines = numbers_of<fcnn_norm_line>(device, x->channels, items);
+    norm_statistics body = {{},           *constants,       *x,   averaged(x), gamma, beta,
+                            running_mean, running_variance, mean, inverse,     lines};
     CUDA_REDUCE(device, x->channels, items, body);
-    return apply(device, x, y, body.lines);
+    return apply(device, x, y, lines);
 }
 
 struct running_lines {
@@ -210,19 +202,12 @@ fcnn_status cuda_norm_backward(fcnn_device *base, const fcnn_tensor *x, const fl
                                fcnn_tensor *dx, float *dgamma, float *dbeta) {
     cuda_device *device = cuda_of(base);
     int64_t items = channel_floats(dy);
-    norm_gradients body;
-    body.x = *x;
-    body.dy = *dy;
-    body.count = averaged(x);
-    body.gamma = gamma;
-    body.mean = mean;
-    body.inverse = inverse;
-    body.dgamma = dgamma;
-    body.dbeta = dbeta;
-    body.slopes = numbers_of<fcnn_norm_slopes>(device, x->channels, items);
+    channel_numbers<fcnn_norm_slopes> slopes =
+        numbers_of<fcnn_norm_slopes>(device, x->channels, items);
+    norm_gradients body = {{}, *x, *dy, averaged(x), gamma, mean, inverse, dgamma, dbeta, slopes};
     CUDA_REDUCE(device, x->channels, items, body);
     if (!dx) return FCNN_OK;
-    norm_data_gradients data = {*x, *dy, *dx, fcnn_tensor_rows(dy), mean, body.slopes};
+    norm_data_gradients data = {*x, *dy, *dx, fcnn_tensor_rows(dy), mean, slopes};
     CUDA_RUN(device, fcnn_tensor_rows(dx) * cuda_row_floats(dx), data);
     return FCNN_OK;
 }

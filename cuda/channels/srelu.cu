@@ -6,7 +6,7 @@
  * conj(X_q) X_(k+q), where both are stored for any stored k and q, and X_q X_(k-q)
  * for the few where these are. Sums of long rows are made of sums of shells, whose
  * rounding is smaller. On a grid: by transforms. */
-#include "cuda/grid/columns.h"
+#include "cuda/grid/transform.h"
 #include "cuda/launch.h"
 
 /* The bins of a channel of an image. */
@@ -47,8 +47,8 @@ FCNN_INLINE bool within(int radius, int ky, int kx) {
     return ky <= radius && ky >= -radius && kx <= radius && kx >= -radius;
 }
 
-/* Which image of which channel's bin an item is: a channel's bins follow each other, as they read
- * the same numbers. */
+/* An item is an image of a bin of a channel. A channel's bins follow each other, as they read the
+ * same numbers. */
 struct srelu_item {
     int channel;
     int64_t bin, image;
@@ -211,7 +211,8 @@ fcnn_status cuda_srelu_forward(fcnn_device *base, int window, int grid, const fl
 
 /* ---- The backward pass ---- */
 
-/* What s takes part in, <[x^2], g> / s^3; an item is an image of a channel. */
+/* An image's pull in a channel, <[x^2], g> / s^3, is what s adds to the gradient; an item is an
+ * image of a channel. */
 struct srelu_pulls {
     int64_t inside; /* bins of the window */
     fcnn_complex *square;
@@ -248,7 +249,7 @@ struct srelu_terms {
     }
 };
 
-/* By a grid, which left z in dx. */
+/* The gradients where a grid's transforms left z in dx. */
 struct srelu_grid_gradients {
     srelu_terms terms;
     CUDA_BODY void operator()(int64_t item) const {
@@ -259,7 +260,7 @@ struct srelu_grid_gradients {
     }
 };
 
-/* By sums. */
+/* The gradients where z is summed up here. */
 struct srelu_gradients {
     int window;
     srelu_terms terms;
@@ -340,13 +341,8 @@ fcnn_status cuda_srelu_backward(fcnn_device *base, int window, int grid, const f
                                 const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
     cuda_device *device = cuda_of(base);
     int w = window < dy->radius ? window : dy->radius;
-    srelu_parameter_gradients sums;
-    sums.inside = fcnn_band_count(w);
-    sums.square = const_cast<fcnn_complex *>(square);
-    sums.x = *x;
-    sums.dy = *dy;
-    sums.da = da;
-    sums.db = db;
+    srelu_parameter_gradients sums = {
+        {}, fcnn_band_count(w), const_cast<fcnn_complex *>(square), *x, *dy, da, db};
     CUDA_REDUCE(device, x->channels, fcnn_band_count(dy->radius) * dy->images, sums);
     if (!dx) return FCNN_OK;
     if (grid) FCNN_TRY(grid_square_backward(device, grid, b, x, dy, w, dx));

@@ -1,7 +1,6 @@
-/* Dense layers by cuBLAS, softmax and cross-entropy by image. */
+/* Dense layers: products by cuBLAS, to which the bias is added first, and its gradient. */
+#include "cuda/blas.h"
 #include "cuda/launch.h"
-
-/* ---- Dense ---- */
 
 struct dense_bias {
     const float *bias;
@@ -42,131 +41,7 @@ fcnn_status cuda_dense_backward(fcnn_device *base, const float *w, const fcnn_te
         FCNN_TRY(cuda_products(device, false, features, images, units, {w, 't', features, 0},
                                {dy->data, 'n', dy->capacity, 0}, 0.0f, dx->data, dx->capacity, 0,
                                1));
-    dense_bias_gradients body;
-    body.dy = *dy;
-    body.dbias = dbias;
+    dense_bias_gradients body = {{}, *dy, dbias};
     CUDA_REDUCE(device, units, images, body);
-    return FCNN_OK;
-}
-
-/* ---- Softmax: an item is an image ---- */
-
-struct softmax_columns {
-    fcnn_tensor logits, p;
-    CUDA_BODY void operator()(int64_t n) const {
-        const float *from = logits.data + n;
-        float *to = p.data + n;
-        float most = fcnn_logits_largest(from, logits.capacity, logits.channels);
-        double sum = 0.0;
-        for (int64_t c = 0; c < logits.channels; c++) {
-            float e = expf(from[c * logits.capacity] - most);
-            to[c * p.capacity] = e;
-            sum += e;
-        }
-        float scale = (float)(1.0 / sum);
-        for (int64_t c = 0; c < logits.channels; c++) to[c * p.capacity] *= scale;
-    }
-};
-
-fcnn_status cuda_softmax(fcnn_device *base, const fcnn_tensor *logits, fcnn_tensor *p) {
-    softmax_columns body = {*logits, *p};
-    CUDA_RUN(cuda_of(base), logits->images, body);
-    return FCNN_OK;
-}
-
-/* ---- Cross-entropy ---- */
-
-enum { SCORE_LOSS, SCORE_CORRECT, SCORE_TOP5, SCORE_IMAGES, SCORE_NUMBERS };
-
-/* An item is an image. */
-struct batch_scores : cuda_sums<SCORE_NUMBERS> {
-    fcnn_tensor logits;
-    const int32_t *labels;
-    double smoothing;
-    bool add_up;   /* to what the score holds */
-    double *score; /* [SCORE_NUMBERS] */
-    CUDA_BODY void add(int64_t, int64_t n, double *sums) const {
-        const float *column = logits.data + n;
-        int rank = fcnn_label_rank(column, logits.capacity, logits.channels, labels[n]);
-        sums[SCORE_LOSS] +=
-            fcnn_image_loss(column, logits.capacity, logits.channels, labels[n], smoothing);
-        sums[SCORE_CORRECT] += rank < 1;
-        sums[SCORE_TOP5] += rank < 5;
-        sums[SCORE_IMAGES] += 1.0;
-    }
-    CUDA_BODY void finish(int64_t, const double *sums) const {
-        for (int i = 0; i < SCORE_NUMBERS; i++) score[i] = (add_up ? score[i] : 0.0) + sums[i];
-    }
-};
-
-struct loss_slopes {
-    fcnn_tensor p, gradient;
-    const int32_t *labels;
-    const float *class_weights; /* or NULL */
-    float smoothing, mean;
-    CUDA_BODY void operator()(int64_t item) const {
-        int64_t c = item / gradient.images, n = item % gradient.images;
-        float scale = class_weights ? mean * class_weights[labels[n]] : mean;
-        gradient.data[c * gradient.capacity + n] = fcnn_loss_slope(
-            p.data[c * p.capacity + n], (int)c, labels[n], p.channels, smoothing, scale);
-    }
-};
-
-static fcnn_status send_labels(cuda_device *device, const fcnn_tensor *logits,
-                               const int32_t *labels) {
-    FCNN_TRY(fcnn_labels_check(labels, logits->images, logits->channels));
-    FCNN_TRY(cuda_grow(device, (void **)&device->labels, &device->labels_bytes,
-                       (size_t)logits->capacity * sizeof *labels));
-    return cuda_send(device, device->labels, labels, (size_t)logits->images * sizeof *labels);
-}
-
-static fcnn_status send_weights(cuda_device *device, int classes, const float *weights) {
-    size_t bytes = (size_t)classes * sizeof *weights;
-    FCNN_TRY(
-        cuda_grow(device, (void **)&device->class_weights, &device->class_weights_bytes, bytes));
-    return cuda_send(device, device->class_weights, weights, bytes);
-}
-
-static fcnn_status fetch_score(cuda_device *device, const double *from, fcnn_score *score) {
-    double sums[SCORE_NUMBERS];
-    FCNN_TRY(cuda_fetch(device, sums, from, sizeof sums));
-    fcnn_score batch = {sums[SCORE_LOSS], (int64_t)sums[SCORE_CORRECT], (int64_t)sums[SCORE_TOP5],
-                        (int64_t)sums[SCORE_IMAGES]};
-    fcnn_score_add(score, &batch);
-    return FCNN_OK;
-}
-
-fcnn_status cuda_cross_entropy(fcnn_device *base, const fcnn_loss_constants *constants,
-                               const fcnn_tensor *logits, const fcnn_tensor *p,
-                               const int32_t *labels, fcnn_tensor *gradient, fcnn_score *score) {
-    cuda_device *device = cuda_of(base);
-    FCNN_TRY(send_labels(device, logits, labels));
-    if (gradient) {
-        loss_slopes body = {*p,
-                            *gradient,
-                            device->labels,
-                            nullptr,
-                            constants->smoothing,
-                            constants->scale / (float)logits->images};
-        if (constants->class_weights) {
-            FCNN_TRY(send_weights(device, logits->channels, constants->class_weights));
-            body.class_weights = device->class_weights;
-        }
-        CUDA_RUN(device, (int64_t)gradient->channels * gradient->images, body);
-    }
-    batch_scores scores;
-    scores.logits = *logits;
-    scores.labels = device->labels;
-    scores.smoothing = (double)constants->smoothing;
-    scores.add_up = !score;
-    scores.score = score ? device->results : device->score;
-    CUDA_REDUCE(device, 1, logits->images, scores);
-    return score ? fetch_score(device, device->results, score) : FCNN_OK;
-}
-
-fcnn_status cuda_take_score(fcnn_device *base, fcnn_score *score) {
-    cuda_device *device = cuda_of(base);
-    FCNN_TRY(fetch_score(device, device->score, score));
-    CUDA_TRY(cudaMemsetAsync(device->score, 0, SCORE_NUMBERS * sizeof(double), device->compute));
     return FCNN_OK;
 }

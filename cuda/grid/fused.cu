@@ -1,7 +1,8 @@
 /* Fused activations: a grid's columns at a time, the band goes to pixels, the rule
  * is applied, and the bins come back:
  *   y = forward_m(phi(inverse_m(x))),  dx = forward_m(phi'(x) inverse_m(dy)). */
-#include "columns.h"
+#include "transform.h"
+
 #include "cuda/launch.h"
 #include "cuda/rows/pointwise.h"
 

@@ -1,5 +1,6 @@
-/* Band <-> map, a grid's columns at a time. */
-#include "columns.h"
+/* A band's map of pixels and back to the band, a grid's columns at a time. */
+#include "transform.h"
+
 #include "cuda/launch.h"
 
 /* Between a grid's map [m][m][columns] and a tensor's [channels][m][m][capacity]; an item is a

@@ -2,9 +2,10 @@
  * both sides, some columns at a time:
  *   y = F_m(P(I_n x)),   dx = n^2/m^2 F_n(P^T(I_m dy)),
  * I the inverse and F the forward transform, as the adjoint of I_n is n^2 F_n. An
- * item is an output pixel of an image and, backward, an input pixel, which
- * gathers from the windows that hold it: in reading order, as if they scattered. */
-#include "columns.h"
+ * item is an output pixel of an image or, backward, an input pixel, which gathers
+ * from the windows that hold it in the order in which they would scatter. */
+#include "transform.h"
+
 #include "cuda/launch.h"
 
 /* [channels][side][side] rows of images, `step` floats apart. */
@@ -17,7 +18,7 @@ struct pool_map {
     }
 };
 
-/* Where an item is. */
+/* The pixel and image that an item is. */
 struct pool_item {
     int64_t channel, image;
     int row, column;
@@ -106,34 +107,16 @@ struct pool_gradients {
     }
 };
 
-/* ---- Maps ---- */
-
-static pool_map map_of(const fcnn_tensor *t) { return {t->data, t->size, t->capacity}; }
-
-static fcnn_status map_forward(cuda_device *device, const fcnn_pool_shape *shape,
-                               const fcnn_tensor *x, const fcnn_tensor *y) {
-    pool_values body = {*shape, y->images, map_of(x), map_of(y)};
-    CUDA_RUN(device, fcnn_tensor_rows(y) * y->images, body);
-    return FCNN_OK;
-}
-
-static fcnn_status map_backward(cuda_device *device, const fcnn_pool_shape *shape,
-                                const fcnn_tensor *x, const fcnn_tensor *dy,
-                                const fcnn_tensor *dx) {
-    pool_gradients body = {*shape, dx->images, map_of(x), map_of(dy), map_of(dx)};
-    CUDA_RUN(device, fcnn_tensor_rows(dx) * dx->images, body);
-    return FCNN_OK;
-}
-
 /* ---- Bands ---- */
 
-/* The grids of both sides, n the input's, and their buffers; the one that takes fewer columns. */
+/* The grids of both sides, n the input's, with their buffers; `narrow` is the one that takes fewer
+ * columns at once. */
 struct pool_grids {
     const cuda_grid *n, *m, *narrow;
     cuda_grid_buffers of_n, of_m;
 };
 
-static pool_grids grids_of(const cuda_device *device, int n, int m) {
+static pool_grids grids_of(cuda_device *device, int n, int m) {
     pool_grids g;
     size_t offset = 0;
     g.n = cuda_find_grid(device, n);
@@ -187,16 +170,24 @@ static fcnn_status band_backward(cuda_device *device, const fcnn_pool_shape *sha
 
 /* ---- The operation ---- */
 
+/* ---- The operations: maps are pooled as they lie ---- */
+
+static pool_map map_of(const fcnn_tensor *t) { return {t->data, t->size, t->capacity}; }
+
 fcnn_status cuda_pool_forward(fcnn_device *base, const fcnn_pool_shape *shape, const fcnn_tensor *x,
                               fcnn_tensor *y) {
-    return x->layout == FCNN_BAND ? band_forward(cuda_of(base), shape, x, y)
-                                  : map_forward(cuda_of(base), shape, x, y);
+    if (x->layout == FCNN_BAND) return band_forward(cuda_of(base), shape, x, y);
+    pool_values body = {*shape, y->images, map_of(x), map_of(y)};
+    CUDA_RUN(cuda_of(base), fcnn_tensor_rows(y) * y->images, body);
+    return FCNN_OK;
 }
 
 fcnn_status cuda_pool_backward(fcnn_device *base, const fcnn_pool_shape *shape,
                                const fcnn_tensor *x, const fcnn_tensor *dy, fcnn_tensor *dx) {
-    return x->layout == FCNN_BAND ? band_backward(cuda_of(base), shape, x, dy, dx)
-                                  : map_backward(cuda_of(base), shape, x, dy, dx);
+    if (x->layout == FCNN_BAND) return band_backward(cuda_of(base), shape, x, dy, dx);
+    pool_gradients body = {*shape, dx->images, map_of(x), map_of(dy), map_of(dx)};
+    CUDA_RUN(cuda_of(base), fcnn_tensor_rows(dx) * dx->images, body);
+    return FCNN_OK;
 }
 
 fcnn_status cuda_pool_plan(fcnn_device *base, int size, int pooled, int channels, int capacity) {

@@ -9,7 +9,7 @@
 #include "augment.h"
 #include "half.h"
 
-/* Any thread: CUDA is not touched. */
+/* Any thread may call this, as it does not touch CUDA. */
 fcnn_status cuda_image_to_spectrum(fcnn_device *base, const fcnn_image *image,
                                    const fcnn_placement *placement, int radius, float *bins,
                                    fcnn_spectrum *spectrum) {
@@ -18,6 +18,25 @@ fcnn_status cuda_image_to_spectrum(fcnn_device *base, const fcnn_image *image,
 }
 
 /* ---- A part: the records of its images, then each image's tables and bins ---- */
+
+constexpr int INPUT_PARTS = 2; /* of a batch, under way to the device */
+
+/* Where a part is packed, in pinned memory, and where it lands on the device. */
+struct input_part {
+    cuda_staging staging;
+    unsigned char *memory = nullptr;
+    size_t bytes = 0;
+    cudaEvent_t used = nullptr; /* recorded after the kernel that read it: it may be overwritten */
+    ~input_part() {
+        cudaFree(memory);
+        if (used) cudaEventDestroy(used);
+    }
+};
+
+struct kept_parts : cuda_kept {
+    input_part parts[INPUT_PARTS];
+    int next = 0;
+};
 
 struct input_record {
     fcnn_input_source source;
@@ -33,7 +52,7 @@ static size_t table_bytes(const fcnn_tensor *band) {
     return cuda_align((size_t)fcnn_input_table_numbers(band->radius) * sizeof(fcnn_complex));
 }
 
-/* Of a channel's bins. */
+/* Bytes of one channel's bins. */
 static size_t channel_bytes(const fcnn_image *image, int radius) {
     size_t number = is_half(image) ? sizeof(uint16_t) : sizeof(float);
     return (size_t)fcnn_band_count(radius) * 2 * number;
@@ -46,8 +65,8 @@ static size_t image_bytes(const fcnn_image *image, const fcnn_tensor *band) {
 
 static size_t record_bytes(int images) { return cuda_align((size_t)images * sizeof(input_record)); }
 
-/* Images of the part that begins with images[0], of `count`, and its bytes: at most `most`, but at
- * least one image. */
+/* Counts the images of the part that begins with images[0], and its bytes: as many of `count` as
+ * take at most `most` bytes, but one at least. */
 static int part_images(size_t most, const fcnn_image *images, int count, const fcnn_tensor *band,
                        size_t *bytes) {
     size_t contents = 0;
@@ -154,9 +173,10 @@ struct woven_images {
 /* ---- A batch ---- */
 
 /* Sends the part's pinned memory, and weaves it on the compute stream. */
-static fcnn_status weave_part(cuda_device *device, cuda_input_part *part, size_t bytes,
+static fcnn_status weave_part(cuda_device *device, input_part *part, size_t bytes,
                               woven_images body) {
     FCNN_TRY(cuda_grow(device, (void **)&part->memory, &part->bytes, bytes));
+    if (!part->used) CUDA_TRY(cudaEventCreateWithFlags(&part->used, cudaEventDisableTiming));
     CUDA_TRY(cudaStreamWaitEvent(device->copy, part->used, 0));
     CUDA_TRY(cudaMemcpyAsync(part->memory, part->staging.host, bytes, cudaMemcpyHostToDevice,
                              device->copy));
@@ -172,13 +192,14 @@ fcnn_status cuda_images_to_band(fcnn_device *base, const fcnn_image *images,
                                 const fcnn_placement *placement,
                                 const fcnn_input_statistics *statistics, fcnn_tensor *band) {
     cuda_device *device = cuda_of(base);
-    size_t most = device->workspace / CUDA_INPUT_PARTS;
+    kept_parts *kept = cuda_keep<kept_parts>(device);
+    size_t most = device->workspace / INPUT_PARTS;
     for (int n = 0; n < band->images; n++) FCNN_TRY(fcnn_input_check(&images[n], n, band));
     for (int first = 0, count; first < band->images; first += count) {
         size_t bytes;
         count = part_images(most, images + first, band->images - first, band, &bytes);
-        cuda_input_part *part = &device->parts[device->next_part];
-        device->next_part = (device->next_part + 1) % CUDA_INPUT_PARTS;
+        input_part *part = &kept->parts[kept->next];
+        kept->next = (kept->next + 1) % INPUT_PARTS;
         FCNN_TRY(cuda_stage(&part->staging, bytes));
         FCNN_TRY(pack_part(device, images + first, count, placement, statistics, band,
                            part->staging.host));

@@ -1,4 +1,4 @@
-/* Number by number: per-bin and pointwise rules, dropout, copies and sums. An
+/* Per-bin and pointwise rules, dropout, copies and sums, which work number by number. An
  * item is a number of the output's rows, images innermost. */
 #include <curand_philox4x32_x.h>
 
@@ -97,12 +97,7 @@ fcnn_status cuda_per_bin_backward(fcnn_device *base, fcnn_per_bin rule, const fl
         CUDA_RUN(cuda_of(base), fcnn_tensor_rows(dx) * dx->images, body);
     }
     if (db) {
-        per_bin_parameter_gradients body;
-        body.rule = rule;
-        body.b = b;
-        body.x = *x;
-        body.dy = *dy;
-        body.db = db;
+        per_bin_parameter_gradients body = {{}, rule, b, *x, *dy, db};
         CUDA_REDUCE(cuda_of(base), x->channels, fcnn_band_count(dy->radius) * dy->images, body);
     }
     return FCNN_OK;
@@ -159,8 +154,8 @@ struct dropout_masks {
         uint2 key = {(unsigned)random.seed, (unsigned)(random.seed >> 32)};
         uint4 counter = {fcnn_dropout_block(c, image, batch), random.stream, (unsigned)random.index,
                          (unsigned)(random.index >> 32)};
-        uint4 block = curand_Philox4x32_10(counter, key);
-        unsigned bits[4] = {block.x, block.y, block.z, block.w};
+        uint4 drawn = curand_Philox4x32_10(counter, key);
+        unsigned bits[4] = {drawn.x, drawn.y, drawn.z, drawn.w};
         mask[(int64_t)c * capacity + n] = fcnn_dropout_factor(bits[image % 4], rate);
     }
 };

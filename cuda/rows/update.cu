@@ -36,7 +36,7 @@ fcnn_status cuda_update(fcnn_device *base, fcnn_update_rule rule,
 
 /* ---- Checks ---- */
 
-/* In double throughout: the square of a finite float may overflow a float. */
+/* Squares are doubles, as that of a finite float may overflow a float. */
 struct sum_of_squares : cuda_sums<1> {
     const float *x;
     double *result;
@@ -48,9 +48,7 @@ struct sum_of_squares : cuda_sums<1> {
 
 fcnn_status cuda_squared_norm(fcnn_device *base, int64_t count, const float *x, double *sum) {
     cuda_device *device = cuda_of(base);
-    sum_of_squares body;
-    body.x = x;
-    body.result = device->results;
+    sum_of_squares body = {{}, x, device->results};
     CUDA_REDUCE(device, 1, count, body);
     return cuda_fetch(device, sum, device->results, sizeof *sum);
 }

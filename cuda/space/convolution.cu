@@ -1,5 +1,5 @@
 /* Convolution of maps: the table of its algorithms. Each is a file of its own. */
-#include "convolution.h"
+#include "algorithms.h"
 
 struct algorithm_row {
     decltype(&cuda_convolution_plan) plan;

@@ -1,21 +1,13 @@
-/* Direct convolution of maps: loops over taps and channels, an item a number of
- * the output. It needs no memory. */
-#include "convolution.h"
+/* Direct convolution of maps by loops over taps and channels; an item is a number
+ * of the output. It needs no memory. */
+#include "algorithms.h"
 
-fcnn_status cuda_direct_plan(fcnn_device *base, fcnn_convolution *c,
-                             fcnn_convolution_bytes *bytes) {
-    (void)base;
-    (void)c;
-    (void)bytes;
+fcnn_status cuda_direct_plan(fcnn_device *, fcnn_convolution *, fcnn_convolution_bytes *) {
     return FCNN_OK;
 }
 
-fcnn_status cuda_direct_kernel(fcnn_device *base, const fcnn_convolution *c, const float *w,
-                               const fcnn_convolution_memory *memory) {
-    (void)base;
-    (void)c;
-    (void)w;
-    (void)memory;
+fcnn_status cuda_direct_kernel(fcnn_device *, const fcnn_convolution *, const float *,
+                               const fcnn_convolution_memory *) {
     return FCNN_OK;
 }
 
@@ -57,27 +49,27 @@ static fcnn_status add_up(cuda_device *device, const fcnn_convolution *c, bool b
 }
 
 fcnn_status cuda_direct_forward(fcnn_device *base, const fcnn_convolution *c, const float *w,
-                                const fcnn_convolution_memory *memory, const fcnn_tensor *x,
+                                const fcnn_convolution_memory *, const fcnn_tensor *x,
                                 fcnn_tensor *y) {
-    (void)memory;
     return add_up(cuda_of(base), c, false, w, x, y);
 }
 
-constexpr int FILTERS = 8; /* whose taps' gradients a group sums up: they read the same input */
+/* A run of neighbouring filters, whose taps' gradients one group sums up: they read the same input.
+ */
+constexpr int FILTERS = 8;
 
-static int filter_blocks(const fcnn_convolution *c) { return (c->filters + FILTERS - 1) / FILTERS; }
+static int filter_runs(const fcnn_convolution *c) { return (c->filters + FILTERS - 1) / FILTERS; }
 
-/* A group is a tap of a channel and some filters, from `first` on; an item a pixel of dy and an
- * image. */
+/* A group is a tap of a channel and a run of filters, counted from `first` on; an item is an image
+ * of a pixel of dy. */
 struct direct_weights : cuda_sums<FILTERS> {
     fcnn_convolution c;
     fcnn_tensor x, dy;
-    int blocks;
+    int runs;
     int64_t first;
     float *dw;
     CUDA_BODY void add(int64_t group, int64_t item, double *sums) const {
-        int rest = (int)((first + group) / blocks),
-            filter = (int)((first + group) % blocks) * FILTERS;
+        int rest = (int)((first + group) / runs), filter = (int)((first + group) % runs) * FILTERS;
         int tap = rest / c.channels, channel = rest % c.channels;
         int pixel = (int)(item / dy.images), n = (int)(item - (int64_t)pixel * dy.images);
         int iy = cuda_tap_input(&c, pixel / dy.size, tap / c.size);
@@ -89,7 +81,7 @@ struct direct_weights : cuda_sums<FILTERS> {
             sums[i] += value * dy.data[((filter + i) * plane + pixel) * dy.capacity + n];
     }
     CUDA_BODY void finish(int64_t group, const double *sums) const {
-        int64_t rest = (first + group) / blocks, filter = (first + group) % blocks * FILTERS;
+        int64_t rest = (first + group) / runs, filter = (first + group) % runs * FILTERS;
         int64_t tap = rest / c.channels, channel = rest % c.channels;
         for (int i = 0; i < FILTERS && filter + i < c.filters; i++)
             dw[(tap * c.filters + filter + i) * c.channels + channel] = (float)sums[i];
@@ -97,22 +89,16 @@ struct direct_weights : cuda_sums<FILTERS> {
 };
 
 fcnn_status cuda_direct_backward(fcnn_device *base, const fcnn_convolution *c, const float *w,
-                                 const fcnn_convolution_memory *memory, const fcnn_tensor *x,
+                                 const fcnn_convolution_memory *, const fcnn_tensor *x,
                                  const fcnn_tensor *dy, fcnn_tensor *dx, float *dw) {
-    (void)memory;
     cuda_device *device = cuda_of(base);
     if (dx) FCNN_TRY(add_up(device, c, true, w, dy, dx));
     if (!dw) return FCNN_OK;
-    int64_t groups = (int64_t)c->size * c->size * c->channels * filter_blocks(c);
+    int64_t groups = (int64_t)c->size * c->size * c->channels * filter_runs(c);
     int64_t items = (int64_t)dy->size * dy->size * dy->images;
-    direct_weights body;
-    body.c = *c;
-    body.x = *x;
-    body.dy = *dy;
-    body.blocks = filter_blocks(c);
-    body.dw = dw;
+    direct_weights body = {{}, *c, *x, *dy, filter_runs(c), 0, dw};
     const int64_t most = CUDA_PARTIALS / FILTERS;
-    for (body.first = 0; body.first < groups; body.first += most) {
+    for (; body.first < groups; body.first += most) {
         int64_t left = groups - body.first;
         CUDA_REDUCE(device, left < most ? left : most, items, body);
     }

@@ -3,7 +3,9 @@
  * (im2col), and
  *   y = w columns,   dw = dy columns^T,   columns of dx = w^T dy,
  * w as [filter][tap x channel]; dx's columns are added up pixel by pixel. */
-#include "convolution.h"
+#include "algorithms.h"
+
+#include "cuda/blas.h"
 
 /* Output rows y .. y + rows - 1. */
 struct gemm_rows {
@@ -39,7 +41,7 @@ fcnn_status cuda_gemm_plan(fcnn_device *base, fcnn_convolution *c, fcnn_convolut
     return FCNN_OK;
 }
 
-/* Between taps [tap][filter][channel] and [filter][tap][channel]. */
+/* Reorders taps between [tap][filter][channel] and [filter][tap][channel]. */
 struct gemm_taps {
     const float *from;
     int outer, inner, channels; /* of `to` */
@@ -98,11 +100,10 @@ static gemm_rows rows_from(const cuda_device *device, const fcnn_convolution *c,
     return {y, rows < left ? rows : left};
 }
 
-/* What lies between the images in y's rows takes what it may. */
-fcnn_status cuda_gemm_forward(fcnn_device *base, const fcnn_convolution *c, const float *w,
+/* The products write the padding of y's rows too, which nothing reads. */
+fcnn_status cuda_gemm_forward(fcnn_device *base, const fcnn_convolution *c, const float *,
                               const fcnn_convolution_memory *memory, const fcnn_tensor *x,
                               fcnn_tensor *y) {
-    (void)w;
     cuda_device *device = cuda_of(base);
     float *columns = (float *)memory->work;
     int64_t height = columns_height(c);
@@ -171,7 +172,7 @@ static fcnn_status backward_data(cuda_device *device, const fcnn_convolution *c,
     return FCNN_OK;
 }
 
-/* ---- Gradient of the taps: a sum over pixels and images, so without what lies between ---- */
+/* ---- Gradient of the taps: the sum over pixels and images leaves padding out ---- */
 
 struct gemm_packed {
     fcnn_tensor dy;
@@ -211,10 +212,9 @@ static fcnn_status backward_weights(cuda_device *device, const fcnn_convolution 
     return FCNN_OK;
 }
 
-fcnn_status cuda_gemm_backward(fcnn_device *base, const fcnn_convolution *c, const float *w,
+fcnn_status cuda_gemm_backward(fcnn_device *base, const fcnn_convolution *c, const float *,
                                const fcnn_convolution_memory *memory, const fcnn_tensor *x,
                                const fcnn_tensor *dy, fcnn_tensor *dx, float *dw) {
-    (void)w;
     cuda_device *device = cuda_of(base);
     float *columns = (float *)memory->work;
     if (dx) FCNN_TRY(backward_data(device, c, (const float *)memory->kernel, columns, dy, dx));

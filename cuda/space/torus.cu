@@ -1,50 +1,10 @@
-/* Maps and taps to spectra and back (tori.h): windows of some channels are
- * copied to tori in the scratch and transformed from there. */
+/* Maps and taps become spectra and come back (torus.h): patches of some channels
+ * are copied to tori in the scratch and transformed from there. */
 #include "torus.h"
-
-#include <climits>
-
-static const int64_t TORUS_SHARE = 4; /* of the workspace, for real tori transformed at once */
-
-/* ---- Plans ---- */
 
 static int64_t torus_points(const cuda_torus *torus) { return (int64_t)torus->size * torus->size; }
 static int64_t columns_of(const cuda_torus *torus) {
     return (int64_t)torus->channels * torus->unit;
-}
-static size_t real_bytes(const cuda_torus *torus) {
-    return (size_t)(torus_points(torus) * torus->batch) * sizeof(float);
-}
-
-const cuda_torus *cuda_find_torus(const cuda_device *device, int size, int channels, int unit) {
-    for (const cuda_torus &torus : device->tori)
-        if (torus.size == size && torus.channels == channels && torus.unit == unit) return &torus;
-    return nullptr;
-}
-
-fcnn_status cuda_make_torus(cuda_device *device, int size, int channels, int64_t unit) {
-    int64_t columns = channels * unit, points = (int64_t)size * size;
-    if (columns > INT_MAX / cuda_torus_bins(size))
-        return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
-                               "transforms of %lld maps of %dx%d have more than 2^31 numbers, "
-                               "which cuFFT cannot count; a smaller batch or tile has fewer",
-                               (long long)columns, size, size);
-    if (!cuda_find_torus(device, size, channels, (int)unit)) {
-        int64_t bytes = points * unit * (int64_t)sizeof(float);
-        int64_t most = (int64_t)device->workspace / TORUS_SHARE / bytes;
-        int groups = most < 1 ? channels : (int)((channels + most - 1) / most);
-        while (channels % groups) groups++;
-        cuda_torus torus = {};
-        torus.size = size;
-        torus.channels = channels;
-        torus.unit = (int)unit;
-        torus.batch = channels / groups * (int)unit;
-        FCNN_TRY(cuda_make_plans(device, size, torus.batch, (int)columns, &torus.plans));
-        device->tori.push_back(torus);
-    }
-    const cuda_torus *torus = cuda_find_torus(device, size, channels, (int)unit);
-    cuda_need_scratch(device, cuda_align(real_bytes(torus)) + cuda_align(torus->plans.work));
-    return FCNN_OK;
 }
 
 /* ---- Groups of channels, one after the other ---- */
@@ -59,12 +19,12 @@ static int groups_of(const cuda_torus *torus) { return (int)(columns_of(torus) /
 static torus_group group_at(const cuda_device *device, const cuda_torus *torus, int group) {
     size_t offset = 0;
     int channels = torus->batch / torus->unit;
-    return {(float *)cuda_take_scratch(device, &offset, real_bytes(torus)), group * channels,
+    return {(float *)cuda_take_scratch(device, &offset, cuda_torus_bytes(torus)), group * channels,
             channels};
 }
 
 static void *work_of(const cuda_device *device, const cuda_torus *torus) {
-    size_t offset = cuda_align(real_bytes(torus));
+    size_t offset = cuda_align(cuda_torus_bytes(torus));
     return cuda_take_scratch(device, &offset, torus->plans.work);
 }
 
@@ -80,11 +40,11 @@ static fcnn_status transform_back(cuda_device *device, const cuda_torus *torus,
                                spectra + (int64_t)group.first * torus->unit, group.real);
 }
 
-/* ---- Windows ---- */
+/* ---- Patches ---- */
 
 /* An item is a point of a torus. */
 struct torus_points_of_map {
-    cuda_windows part;
+    cuda_patches part;
     fcnn_tensor map;
     torus_group group;
     int size, unit, batch;
@@ -98,7 +58,7 @@ struct torus_points_of_map {
     }
     CUDA_BODY float value(int y, int x, int column) const {
         int n = column % map.capacity, w = column % unit / map.capacity;
-        if (n >= map.images || w >= part.windows) return 0.0f;
+        if (n >= map.images || w >= part.patches) return 0.0f;
         int t = part.first + w, channel = group.first + column / unit;
         int iy = pixel(y, t / part.cut.across), ix = pixel(x, t % part.cut.across);
         if (iy < 0 || ix < 0) return 0.0f;
@@ -112,19 +72,19 @@ struct torus_points_of_map {
 };
 
 fcnn_status cuda_map_to_spectra(cuda_device *device, const cuda_torus *torus,
-                                const cuda_windows &windows, const fcnn_tensor *map,
+                                const cuda_patches &patches, const fcnn_tensor *map,
                                 fcnn_complex *spectra) {
     for (int g = 0; g < groups_of(torus); g++) {
         torus_group group = group_at(device, torus, g);
-        torus_points_of_map body = {windows, *map, group, torus->size, torus->unit, torus->batch};
+        torus_points_of_map body = {patches, *map, group, torus->size, torus->unit, torus->batch};
         CUDA_RUN(device, torus_points(torus) * torus->batch, body);
         FCNN_TRY(transform(device, torus, group, spectra));
     }
     return FCNN_OK;
 }
 
-/* Where windows show a pixel, along one axis: at `distance` from the first window's start, and
- * every `jump` after that before `end`; there in windows first(distance) .. last(distance). */
+/* Where patches show a pixel, along one axis: at `distance` from the first patch's start, and
+ * every `jump` after that before `end`; there in patches first(distance) .. last(distance). */
 struct torus_sights {
     int distance, jump, end;
     int across, step, count;
@@ -133,7 +93,7 @@ struct torus_sights {
         distance = pixel - cut.start;
         end = (across - 1) * step + count;
         jump = cut.wrap ? side : end;
-        if (cut.wrap) distance %= side; /* no window starts beyond the map's first pixel */
+        if (cut.wrap) distance %= side; /* no patch starts beyond the map's first pixel */
     }
     CUDA_BODY int first(int at) const { return at < count ? 0 : (at - count) / step + 1; }
     CUDA_BODY int last(int at) const { return at / step < across ? at / step : across - 1; }
@@ -141,7 +101,7 @@ struct torus_sights {
 
 /* An item is a pixel of the map. */
 struct torus_sums {
-    cuda_windows part;
+    cuda_patches part;
     bool add;
     fcnn_tensor map;
     torus_group group;
@@ -150,13 +110,13 @@ struct torus_sums {
         int at = part.cut.offset + i;
         return at < size ? at : at - size;
     }
-    /* Over the windows of row ty that show the pixel's column, at row y of their tori. */
+    /* Sums row y of the tori of those patches of row ty that show the pixel's column. */
     CUDA_BODY float row_sum(int ty, int y, const torus_sights &column, int64_t at) const {
         float sum = 0.0f;
         for (int d = column.distance; d < column.end; d += column.jump)
             for (int tx = column.first(d); tx <= column.last(d); tx++) {
                 int w = ty * part.cut.across + tx - part.first;
-                if (w < 0 || w >= part.windows) continue;
+                if (w < 0 || w >= part.patches) continue;
                 int64_t from = (int64_t)y * size + point(d - tx * part.cut.step);
                 sum += group.real[from * batch + (int64_t)w * map.capacity + at];
             }
@@ -179,13 +139,13 @@ struct torus_sums {
 };
 
 fcnn_status cuda_spectra_to_map(cuda_device *device, const cuda_torus *torus,
-                                const cuda_windows &windows, fcnn_complex *spectra, bool add,
+                                const cuda_patches &patches, fcnn_complex *spectra, bool add,
                                 const fcnn_tensor *map) {
     int64_t area = (int64_t)map->size * map->size;
     for (int g = 0; g < groups_of(torus); g++) {
         torus_group group = group_at(device, torus, g);
         FCNN_TRY(transform_back(device, torus, group, spectra));
-        torus_sums body = {windows, add, *map, group, torus->size, torus->unit, torus->batch};
+        torus_sums body = {patches, add, *map, group, torus->size, torus->unit, torus->batch};
         CUDA_RUN(device, group.channels * area * map->images, body);
     }
     return FCNN_OK;

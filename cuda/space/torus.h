@@ -1,33 +1,28 @@
-/* What fft and oaa share (cuda/transformed.cu). Windows of a map are laid on
+/* What fft and oaa share (transformed.cu). Patches of a map are laid on
  * n x n tori (a transform is circular), whose spectra are multiplied bin by bin
- * and come back as windows of a map. Spectra are [bins][channels][windows x
+ * and come back as patches of a map. Spectra are [bins][channels][patches x
  * capacity], complex, so that those of a bin are a matrix as they lie. */
-#ifndef FCNN_CUDA_TORI_H
-#define FCNN_CUDA_TORI_H
+#ifndef FCNN_CUDA_TORUS_H
+#define FCNN_CUDA_TORUS_H
 
-#include "convolution.h"
+#include "algorithms.h"
+#include "plans.h"
 
-/* Windows first .. first + windows - 1 of a cut of square maps, counted row by row. */
-struct cuda_windows {
+/* Patches first .. first + patches - 1 of a cut of square maps, counted row by row. */
+struct cuda_patches {
     fcnn_cut cut;
-    int first, windows;
+    int first, patches;
 };
 
-static inline int64_t cuda_torus_bins(int size) { return (int64_t)size * (size / 2 + 1); }
-
-/* Plans transforms of n x n tori of `channels` with `unit` columns each, and notes their scratch;
- * those that were planned. */
-fcnn_status cuda_make_torus(cuda_device *device, int size, int channels, int64_t unit);
-const cuda_torus *cuda_find_torus(const cuda_device *device, int size, int channels, int unit);
-
-/* `unit` of the torus must be windows x capacity, for as many windows as there are at most: those
- * that a cut does not fill, and images that there are not, are 0. */
+/* Transforms the patches of a map. `unit` of the torus must be patches x capacity, for as many
+ * patches as there are at most; missing patches and missing images become 0. */
 fcnn_status cuda_map_to_spectra(cuda_device *device, const cuda_torus *torus,
-                                const cuda_windows &windows, const fcnn_tensor *map,
+                                const cuda_patches &patches, const fcnn_tensor *map,
                                 fcnn_complex *spectra);
-/* Sums of windows; added to the map, or as all that it holds. The spectra are destroyed. */
+/* Sums the patches up where they overlap, and adds them to the map or overwrites it. The spectra
+ * are destroyed. */
 fcnn_status cuda_spectra_to_map(cuda_device *device, const cuda_torus *torus,
-                                const cuda_windows &windows, fcnn_complex *spectra, bool add,
+                                const cuda_patches &patches, fcnn_complex *spectra, bool add,
                                 const fcnn_tensor *map);
 /* h [bins][pairs] = conj(transform of the taps) / n^2, and the taps' gradient from that of h. The
  * torus has a pair as a channel of one column. */

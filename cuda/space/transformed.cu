@@ -1,10 +1,12 @@
-/* Convolution of maps by Fourier transforms, in the spectra of tori.h:
+/* Convolution of maps by Fourier transforms, in the spectra of torus.h:
  *   fft  whole maps (Mathieu, Henaff & LeCun 2013), the input's kept for the backward pass;
- *   oaa  tiles of n - size + 1 pixels whose results overlap and are added (Highlander & Rodriguez
+ *   oaa  patches of n - size + 1 pixels whose results overlap and are added (Highlander & Rodriguez
  *        2016), as many at once as the workspace holds.
  * On an n x n torus, with e^-: Y_k = conj(W_k) X_k, dX_k = W_k dY_k, dW_k = conj(dY_k) X_k. Both
- * passes are the same two loops over windows: fft has a single one. */
+ * algorithms run the same loops over patches; fft has a single patch. */
 #include "torus.h"
+
+#include "cuda/blas.h"
 
 /* ---- What a convolution needs ---- */
 
@@ -13,19 +15,19 @@ static bool keeps_input(const fcnn_convolution *c) { return is_fft(c) && c->trai
 
 static int64_t pairs_of(const fcnn_convolution *c) { return (int64_t)c->filters * c->channels; }
 
-static int all_windows(const fcnn_convolution *c) {
+static int all_patches(const fcnn_convolution *c) {
     int across = is_fft(c) ? 1 : fcnn_oaa_across(c, c->tile);
     return across * across;
 }
 
-static int windows_at_once(const cuda_device *device, const fcnn_convolution *c) {
+static int patches_at_once(const cuda_device *device, const fcnn_convolution *c) {
     int64_t bytes = cuda_torus_bins(c->tile) * (c->channels + c->filters) * c->capacity *
                     (int64_t)sizeof(fcnn_complex);
-    return cuda_piece(device, all_windows(c), bytes);
+    return cuda_piece(device, all_patches(c), bytes);
 }
 
 static int unit_of(const cuda_device *device, const fcnn_convolution *c) {
-    return windows_at_once(device, c) * c->capacity;
+    return patches_at_once(device, c) * c->capacity;
 }
 
 static int64_t spectra_numbers(const fcnn_convolution *c, int64_t columns) {
@@ -35,9 +37,9 @@ static int64_t spectra_bytes(const fcnn_convolution *c, int64_t columns) {
     return (int64_t)cuda_align((size_t)spectra_numbers(c, columns) * sizeof(fcnn_complex));
 }
 
-static cuda_windows windows_from(const cuda_device *device, const fcnn_convolution *c,
+static cuda_patches patches_from(const cuda_device *device, const fcnn_convolution *c,
                                  const fcnn_cut &cut, int first) {
-    int most = windows_at_once(device, c), left = all_windows(c) - first;
+    int most = patches_at_once(device, c), left = all_patches(c) - first;
     return {cut, first, most < left ? most : left};
 }
 
@@ -53,9 +55,10 @@ static fcnn_status choose_fft(fcnn_convolution *c) {
     return FCNN_OK;
 }
 
-/* A torus of n x n points for every window, of each point the transforms of all channels and the
- * products of all pairs; and the taps once more. In units of a pair's 4 operations (half a complex
- * product), as many as are done while a transform moves 24 bytes: 90 at 15 operations a byte. */
+/* Every patch takes a torus of n x n points, and each point the transforms of all channels and the
+ * products of all pairs; the taps' transforms come to that. The unit is a pair's 4 operations (half
+ * a complex product). A transform moves 24 bytes a point, while which 90 units are done at 15
+ * operations a byte. */
 static double oaa_cost(const fcnn_convolution *c, int n) {
     double across = fcnn_oaa_across(c, n), pairs = (double)pairs_of(c);
     double columns = across * across * c->capacity;
@@ -90,8 +93,7 @@ fcnn_status cuda_oaa_plan(fcnn_device *base, fcnn_convolution *c, fcnn_convoluti
 
 /* ---- Passes ---- */
 
-static const cuda_torus *torus_of(const cuda_device *device, const fcnn_convolution *c,
-                                  int channels) {
+static const cuda_torus *torus_of(cuda_device *device, const fcnn_convolution *c, int channels) {
     return cuda_find_torus(device, c->tile, channels, unit_of(device, c));
 }
 
@@ -120,22 +122,22 @@ static fcnn_status forward(fcnn_device *base, const fcnn_convolution *c,
     const fcnn_complex *h = (const fcnn_complex *)memory->kernel;
     fcnn_cut in = is_fft(c) ? fcnn_fft_input(c) : fcnn_oaa_tile(c);
     fcnn_cut out = is_fft(c) ? fcnn_fft_output(c) : fcnn_oaa_output(c);
-    for (int first = 0; first < all_windows(c); first += windows_at_once(device, c)) {
+    for (int first = 0; first < all_patches(c); first += patches_at_once(device, c)) {
         FCNN_TRY(cuda_map_to_spectra(device, torus_of(device, c, c->channels),
-                                     windows_from(device, c, in, first), x, xs));
+                                     patches_from(device, c, in, first), x, xs));
         FCNN_TRY(cuda_products(device, true, c->filters, (int)unit, c->channels,
                                matrix_of(h, 'n', c->filters, c->channels),
                                matrix_of(xs, 'n', c->channels, unit), 0.0f, ys, unit,
                                c->filters * unit, cuda_torus_bins(c->tile)));
         FCNN_TRY(cuda_spectra_to_map(device, torus_of(device, c, c->filters),
-                                     windows_from(device, c, out, first), ys, first > 0, y));
+                                     patches_from(device, c, out, first), ys, first > 0, y));
     }
     return FCNN_OK;
 }
 
-/* dx of some windows from dy's spectra. */
+/* dx of some patches from dy's spectra. */
 static fcnn_status backward_data(cuda_device *device, const fcnn_convolution *c,
-                                 const cuda_windows &windows, const fcnn_complex *h,
+                                 const cuda_patches &patches, const fcnn_complex *h,
                                  const fcnn_complex *dys, fcnn_complex *dxs,
                                  const fcnn_tensor *dx) {
     int64_t unit = unit_of(device, c);
@@ -143,11 +145,11 @@ static fcnn_status backward_data(cuda_device *device, const fcnn_convolution *c,
                            matrix_of(h, 'c', c->filters, c->channels),
                            matrix_of(dys, 'n', c->filters, unit), 0.0f, dxs, unit,
                            c->channels * unit, cuda_torus_bins(c->tile)));
-    return cuda_spectra_to_map(device, torus_of(device, c, c->channels), windows, dxs,
-                               windows.first > 0, dx);
+    return cuda_spectra_to_map(device, torus_of(device, c, c->channels), patches, dxs,
+                               patches.first > 0, dx);
 }
 
-/* The space of dx's spectra is x's once these are written. */
+/* The spectra of dx and then, unless they were kept, those of x lie in the same memory. */
 static fcnn_status backward(fcnn_device *base, const fcnn_convolution *c,
                             const fcnn_convolution_memory *memory, const fcnn_tensor *x,
                             const fcnn_tensor *dy, fcnn_tensor *dx, float *dw) {
@@ -160,16 +162,16 @@ static fcnn_status backward(fcnn_device *base, const fcnn_convolution *c,
     fcnn_complex *xs = keeps_input(c) ? (fcnn_complex *)memory->input : dxs;
     fcnn_cut in = is_fft(c) ? fcnn_fft_input(c) : fcnn_oaa_input(c);
     fcnn_cut out = is_fft(c) ? fcnn_fft_output(c) : fcnn_oaa_tile(c);
-    for (int first = 0; first < all_windows(c); first += windows_at_once(device, c)) {
-        cuda_windows windows = windows_from(device, c, in, first);
+    for (int first = 0; first < all_patches(c); first += patches_at_once(device, c)) {
+        cuda_patches patches = patches_from(device, c, in, first);
         FCNN_TRY(cuda_map_to_spectra(device, torus_of(device, c, c->filters),
-                                     windows_from(device, c, out, first), dy, dys));
+                                     patches_from(device, c, out, first), dy, dys));
         if (dx)
-            FCNN_TRY(backward_data(device, c, windows, (const fcnn_complex *)memory->kernel, dys,
+            FCNN_TRY(backward_data(device, c, patches, (const fcnn_complex *)memory->kernel, dys,
                                    dxs, dx));
         if (!dw) continue;
         if (!keeps_input(c))
-            FCNN_TRY(cuda_map_to_spectra(device, torus_of(device, c, c->channels), windows, x, xs));
+            FCNN_TRY(cuda_map_to_spectra(device, torus_of(device, c, c->channels), patches, x, xs));
         FCNN_TRY(cuda_products(device, true, c->filters, c->channels, (int)unit,
                                matrix_of(dys, 'n', c->filters, unit),
                                matrix_of(xs, 'c', c->channels, unit), first ? 1.0f : 0.0f, dh,

@@ -3,8 +3,11 @@
  *   y = A^T [(G g G^T) (B^T d B)] A,
  * the sum over channels one matrix product for each of the 36 numbers (Lavin & Gray
  * 2016, section 4). dx is that of dy's tiles turned round, with the same taps
- * transposed; dw = G^T [sum over tiles of (A dy A^T) (B^T d B)^T] G. */
-#include "convolution.h"
+ * transposed; dw = G^T [sum over tiles of (A dy A^T) (B^T d B)^T] G.
+ * A tile is a square of pixels here, as in the paper and in the key tile=. */
+#include "algorithms.h"
+
+#include "cuda/blas.h"
 
 #define WINOGRAD_TYPE float
 #include "winograd_internal.h"
@@ -31,7 +34,7 @@ static winograd_part part_from(const cuda_device *device, const fcnn_convolution
     return {first, tiles < left ? tiles : left};
 }
 
-/* Tiles of a map and their planes. */
+/* Some tiles of a map, and their planes. */
 struct winograd_operand {
     fcnn_tensor map;
     int across;
@@ -63,8 +66,8 @@ struct winograd_operand {
     CUDA_BODY int64_t plane() const { return (int64_t)map.channels * part.tiles * map.images; }
 };
 
-/* To planes, an item a number of each: data, COUNT = GRID, by B^T . B, gradients, COUNT = STEP, by
- * A . A^T. */
+/* Turns tiles into planes; an item is a number of each plane: data, COUNT = GRID, by B^T . B,
+ * gradients, COUNT = STEP, by A . A^T. */
 template <int COUNT> struct winograd_planes {
     winograd_operand o;
     CUDA_BODY void operator()(int64_t item) const {
@@ -86,7 +89,7 @@ template <int COUNT> struct winograd_planes {
     }
 };
 
-/* Back, by A^T . A. */
+/* Turns planes into tiles of outputs, by A^T . A. */
 struct winograd_outputs {
     winograd_operand o;
     CUDA_BODY void operator()(int64_t item) const {
@@ -183,14 +186,13 @@ static fcnn_status correlate(cuda_device *device, const fcnn_convolution *c,
     return FCNN_OK;
 }
 
-fcnn_status cuda_winograd_forward(fcnn_device *base, const fcnn_convolution *c, const float *w,
+fcnn_status cuda_winograd_forward(fcnn_device *base, const fcnn_convolution *c, const float *,
                                   const fcnn_convolution_memory *memory, const fcnn_tensor *x,
                                   fcnn_tensor *y) {
-    (void)w;
     return correlate(cuda_of(base), c, memory, x, y, false);
 }
 
-/* In plane p, du_p = sum over parts of g_p d_p^T. */
+/* The taps' gradient in plane p is du_p = sum over parts of g_p d_p^T. */
 static fcnn_status backward_weights(cuda_device *device, const fcnn_convolution *c,
                                     const fcnn_convolution_memory *memory, const fcnn_tensor *x,
                                     const fcnn_tensor *dy, float *dw) {
@@ -218,10 +220,9 @@ static fcnn_status backward_weights(cuda_device *device, const fcnn_convolution 
     return FCNN_OK;
 }
 
-fcnn_status cuda_winograd_backward(fcnn_device *base, const fcnn_convolution *c, const float *w,
+fcnn_status cuda_winograd_backward(fcnn_device *base, const fcnn_convolution *c, const float *,
                                    const fcnn_convolution_memory *memory, const fcnn_tensor *x,
                                    const fcnn_tensor *dy, fcnn_tensor *dx, float *dw) {
-    (void)w;
     cuda_device *device = cuda_of(base);
     if (dx) FCNN_TRY(correlate(device, c, memory, dy, dx, true));
     if (dw) FCNN_TRY(backward_weights(device, c, memory, x, dy, dw));

@@ -16,8 +16,7 @@ typedef enum {
     CUFFT_NOT_SUPPORTED = 16
 } cufftResult;
 
-typedef enum { CUFFT_R2C = 0x2a, CUFFT_C2R = 0x2c, CUFFT_C2C = 0x29 } cufftType;
-enum { CUFFT_FORWARD = -1, CUFFT_INVERSE = 1 };
+typedef enum { CUFFT_R2C = 0x2a, CUFFT_C2R = 0x2c } cufftType;
 
 typedef int cufftHandle;
 typedef float cufftReal;
@@ -35,6 +34,5 @@ cufftResult cufftMakePlanMany(cufftHandle plan, int rank, int *n, int *inembed, 
                               int batch, size_t *work_bytes);
 cufftResult cufftExecR2C(cufftHandle plan, cufftReal *from, cufftComplex *to);
 cufftResult cufftExecC2R(cufftHandle plan, cufftComplex *from, cufftReal *to);
-cufftResult cufftExecC2C(cufftHandle plan, cufftComplex *from, cufftComplex *to, int direction);
 
 #endif

@@ -72,14 +72,9 @@ cufftResult cufftMakePlanMany(cufftHandle handle, int rank, int *n, int *inembed
     if (type == CUFFT_R2C)
         p->forward = fftwf_plan_many_dft_r2c(rank, n, batch, from, inembed, istride, idist, cto,
                                              onembed, ostride, odist, flags | FFTW_PRESERVE_INPUT);
-    else if (type == CUFFT_C2R)
+    else
         p->backward = fftwf_plan_many_dft_c2r(rank, n, batch, cfrom, inembed, istride, idist, to,
                                               onembed, ostride, odist, flags);
-    else
-        for (int sign = -1; sign <= 1; sign += 2)
-            (sign < 0 ? p->forward : p->backward) =
-                fftwf_plan_many_dft(rank, n, batch, cfrom, inembed, istride, idist, cfrom, onembed,
-                                    ostride, odist, sign, flags);
     fftwf_free(from);
     fftwf_free(to);
     p->type = type;
@@ -112,19 +107,6 @@ cufftResult cufftExecC2R(cufftHandle handle, cufftComplex *from, cufftReal *to) 
     if (!ready(p, CUFFT_C2R)) return CUFFT_INVALID_PLAN;
     stand_in_queue(p->stream, [q = *p, from, to] {
         fftwf_execute_dft_c2r(q.backward, (fftwf_complex *)from, to);
-        spoil(q.work, q.work_bytes, q.automatic);
-    });
-    return CUFFT_SUCCESS;
-}
-
-/* In place alone. */
-cufftResult cufftExecC2C(cufftHandle handle, cufftComplex *from, cufftComplex *to, int direction) {
-    plan *p = find(handle);
-    if (!ready(p, CUFFT_C2C)) return CUFFT_INVALID_PLAN;
-    if (from != to) return CUFFT_INVALID_VALUE;
-    stand_in_queue(p->stream, [q = *p, from, to, direction] {
-        fftwf_execute_dft(direction == CUFFT_FORWARD ? q.forward : q.backward,
-                          (fftwf_complex *)from, (fftwf_complex *)to);
         spoil(q.work, q.work_bytes, q.automatic);
     });
     return CUFFT_SUCCESS;
@@ -177,7 +159,7 @@ static operand make_operand(const void *at, cudaDataType_t type, cublasOperation
     return o;
 }
 
-/* As doubles, columns of `rows` numbers: their real parts, then the imaginary ones. */
+/* Columns of `rows` numbers as doubles: their real parts, then the imaginary ones. */
 static std::vector<double> unpacked(const operand &o, int rows, int columns) {
     std::vector<double> planes((size_t)rows * (size_t)columns * (size_t)o.parts);
     float sign = o.form == CUBLAS_OP_C ? -1.0f : 1.0f;

@@ -31,7 +31,7 @@ static size_t pages(size_t bytes) {
     return (bytes + page - 1) / page * page;
 }
 
-/* The block that holds [at, at + bytes), or none. */
+/* Whether one allocation holds [at, at + bytes). */
 static bool lies_in(const std::map<char *, size_t> &memory, const void *at, size_t bytes) {
     auto after = memory.upper_bound((char *)const_cast<void *>(at));
     if (after == memory.begin()) return false;
@@ -42,10 +42,10 @@ static bool lies_in(const std::map<char *, size_t> &memory, const void *at, size
 /* Outside queued work, device memory faults. */
 static void protect(bool readable) {
     int access = readable ? PROT_READ | PROT_WRITE : PROT_NONE;
-    for (auto block = device_memory.begin(); block != device_memory.end();) {
-        char *start = block->first, *end = start;
-        for (; block != device_memory.end() && block->first == end; ++block)
-            end += pages(block->second); /* neighbours at once: calls cost the most */
+    for (auto found = device_memory.begin(); found != device_memory.end();) {
+        char *start = found->first, *end = start;
+        for (; found != device_memory.end() && found->first == end; ++found)
+            end += pages(found->second); /* neighbours at once: calls cost the most */
         mprotect(start, (size_t)(end - start), access);
     }
 }
@@ -73,11 +73,11 @@ static void run_all_streams(void);
 cudaError_t cudaFree(void *memory) {
     if (!memory) return cudaSuccess;
     run_all_streams(); /* as CUDA's waits for the device */
-    auto block = device_memory.find((char *)memory);
-    if (block == device_memory.end()) return cudaErrorInvalidValue;
-    munmap(memory, pages(block->second));
-    device_used -= block->second;
-    device_memory.erase(block);
+    auto found = device_memory.find((char *)memory);
+    if (found == device_memory.end()) return cudaErrorInvalidValue;
+    munmap(memory, pages(found->second));
+    device_used -= found->second;
+    device_memory.erase(found);
     return cudaSuccess;
 }
 

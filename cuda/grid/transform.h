@@ -1,10 +1,12 @@
-/* Where columns lie in their tensor: column j of a chunk is image `image` + j of
- * channel `channel`, counted on through the images of the channels that follow. */
-#ifndef FCNN_CUDA_COLUMNS_H
-#define FCNN_CUDA_COLUMNS_H
+/* Transforms between the columns of a band and the pixels of a grid, a chunk of
+ * columns after the other. Column j of a tensor is image j % images of channel
+ * j / images. */
+#ifndef FCNN_CUDA_TRANSFORM_H
+#define FCNN_CUDA_TRANSFORM_H
 
-#include "cuda/cuda.h"
+#include "plans.h"
 
+/* A chunk of columns: image `image` of channel `channel` and those that follow. */
 struct cuda_columns {
     int channel, image; /* of the first */
     int images, count;
@@ -15,13 +17,13 @@ static inline cuda_columns cuda_columns_of(const fcnn_tensor *t, int64_t first, 
     return {(int)(first / t->images), (int)(first % t->images), t->images, count};
 }
 
-/* What is left of a tensor from column `first` on, at most what the grid takes at once. */
+/* Counts a tensor's columns from `first` on, at most as many as the grid takes at once. */
 static inline int cuda_chunk_columns(const cuda_grid *grid, const fcnn_tensor *t, int64_t first) {
     int64_t left = (int64_t)t->channels * t->images - first;
     return (int)(left < grid->columns ? left : grid->columns);
 }
 
-/* A tensor's columns through a grid's buffers, a chunk after the other:
+/* Leads a tensor's columns through a grid's buffers, a chunk after the other:
  *     cuda_walk at = cuda_walk_of(device, size);
  *     while (cuda_next_chunk(&at, tensor)) ... */
 struct cuda_walk {
@@ -31,7 +33,7 @@ struct cuda_walk {
     int count;
 };
 
-static inline cuda_walk cuda_walk_of(const cuda_device *device, int size) {
+static inline cuda_walk cuda_walk_of(cuda_device *device, int size) {
     const cuda_grid *grid = cuda_find_grid(device, size);
     size_t offset = 0;
     return {grid, cuda_buffers(device, grid, &offset), 0, 0};
@@ -51,5 +53,16 @@ FCNN_INLINE int64_t cuda_column_index(const cuda_columns *columns, int column, i
     int64_t channel = columns->channel + (int64_t)(at / images);
     return (channel * rows + row) * capacity + at % images;
 }
+
+/* Transforms columns first .. first + count - 1 of a band's bins of radius <= radius to a map. */
+fcnn_status cuda_columns_to_map(cuda_device *device, const cuda_grid *grid,
+                                const cuda_grid_buffers *buffers, const fcnn_tensor *band,
+                                int radius, int64_t first, int count, float *map);
+/* Transforms a map to its bins of radius <= radius, as coordinates times scale, and writes those
+ * columns of an array [bins][channels][capacity] like that of `like`. The map is kept. */
+fcnn_status cuda_map_to_columns(cuda_device *device, const cuda_grid *grid,
+                                const cuda_grid_buffers *buffers, const float *map, int radius,
+                                float scale, fcnn_complex *out, const fcnn_tensor *like,
+                                int64_t first, int count);
 
 #endif
