@@ -11,6 +11,7 @@
 #include "chart.h"
 #include "comparison.h"
 #include "sample.h"
+#include "suite.h"
 
 static fcnn_device *device;
 static fcnn_config *config;
@@ -247,9 +248,5 @@ int main(void) {
     tcase_add_test(results, charts);
     suite_add_tcase(suite, swaps);
     suite_add_tcase(suite, results);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }
