@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "graph_internal.h"
+#include "suite.h"
 
 static const char *device_name(void) {
     const char *name = getenv("FCNN_TEST_DEVICE");
@@ -280,18 +281,12 @@ void network_expect(fcnn_status found, fcnn_status wanted, const char *words) {
 }
 
 int network_main(Suite *suite) {
-    SRunner *runner = srunner_create(suite);
     fcnn_device *device;
     if (fcnn_device_open(device_name(), 1, &device)) {
         printf("skipped: %s\n", fcnn_status_message());
-        srunner_free(runner);
+        srunner_free(srunner_create(suite)); /* frees the suite */
         return 77;
     }
     fcnn_device_close(device);
-    /* A GPU's driver does not survive a fork. */
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite_here(suite);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "compare.h"
+#include "suite.h"
 
 enum {
     GUARD_FLOATS = 64, /* 256 bytes: keeps the alignment that backends ask for */
@@ -386,12 +387,7 @@ int case_main(const char *suite_name, const case_test *tests, int count) {
     TCase *group = tcase_create(suite_name);
     tcase_add_loop_test(group, run_one, 0, count);
     suite_add_tcase(suite, group);
-    SRunner *runner = srunner_create(suite);
-    /* A GPU's driver does not survive a fork. */
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int failed = run_suite_here(suite);
     close_device();
     ref_release(0);
     printf("%s on %s: %d cases, %d of %d tests failed\n", suite_name, device_name, cases_counted,

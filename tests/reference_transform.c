@@ -4,29 +4,52 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "reference.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(start, bytes)   ((void)(start), (void)(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(start, bytes) ((void)(start), (void)(bytes))
+#endif
+
 /* ---- Scratch ---- */
 
-enum { SCRATCH_MAX = 4096 };
-static void *scratch[SCRATCH_MAX];
+/* Blocks are cut from one reserve, and what is released is cut again: memory that goes back to the
+ * system has every page of it made anew for the next case, which takes as long as the case. What is
+ * not in use, at least GAP bytes behind each block, is a fault to AddressSanitizer. */
+static const size_t RESERVE = (size_t)16 << 30, GAP = 4096;
+enum { SCRATCH_MAX = 4096, SCRATCH_ALIGNMENT = 64 };
+static unsigned char *reserve;
+static size_t scratch[SCRATCH_MAX + 1]; /* where each block begins, and where the next one would */
 static int scratch_count;
 
 void *ref_allocate(size_t bytes) {
-    void *memory = calloc(bytes ? bytes : 1, 1);
-    if (!memory || scratch_count == SCRATCH_MAX) {
+    if (!reserve)
+        reserve = mmap(NULL, RESERVE, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    size_t start = scratch[scratch_count];
+    if (reserve == MAP_FAILED || bytes > RESERVE - start - 2 * GAP ||
+        scratch_count == SCRATCH_MAX) {
         fprintf(stderr, "the references ran out of memory (%zu bytes, block %d)\n", bytes,
                 scratch_count);
         abort();
     }
-    return scratch[scratch_count++] = memory;
+    size_t end = (start + bytes + GAP) / SCRATCH_ALIGNMENT * SCRATCH_ALIGNMENT + SCRATCH_ALIGNMENT;
+    ASAN_UNPOISON_MEMORY_REGION(reserve + start, bytes);
+    ASAN_POISON_MEMORY_REGION(reserve + start + bytes, end - start - bytes);
+    scratch[++scratch_count] = end;
+    return memset(reserve + start, 0, bytes);
 }
 
 int ref_mark(void) { return scratch_count; }
 
 void ref_release(int mark) {
-    while (scratch_count > mark) free(scratch[--scratch_count]);
+    if (mark >= scratch_count) return;
+    ASAN_POISON_MEMORY_REGION(reserve + scratch[mark], scratch[scratch_count] - scratch[mark]);
+    scratch_count = mark;
 }
 
 /* ---- Maps and bands ---- */

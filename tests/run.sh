@@ -9,21 +9,43 @@ jobs=$(nproc)
 
 bash tests/packages.sh test
 
-export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1
+# Memory that is free stays out of use until this many MiB are: every page of it costs the system a
+# fault, and some machines a call of their host.
+export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:quarantine_size_mb=16
 export GOMP_SPINCOUNT=1000 # tests share the processors
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
-# build NAME TARGET OPTION...: configures and compiles build/NAME; shows the log if it fails.
-build() {
-    local folder=build/$1 target=$2 started=$SECONDS
-    shift 2
+folders=()
+
+# configure NAME OPTION...: the folder build/NAME, to be compiled with the others.
+configure() {
+    local folder=build/$1
+    shift
     mkdir -p "$folder"
-    printf 'building %-20s ' "$folder"
-    if ! { cmake -S . -B "$folder" -G "Unix Makefiles" -DFCNN_WERROR=ON "$@" &&
-        cmake --build "$folder" --target "$target" -j "$jobs"; } \
-        </dev/null >"$folder/build.log" 2>&1; then
-        echo "failed"
-        grep -nE -A 12 'error|Error|warning' "$folder/build.log" || tail -n 60 "$folder/build.log"
+    folders+=("$folder")
+    cmake -S . -B "$folder" -G "Unix Makefiles" -DFCNN_WERROR=ON "$@" </dev/null \
+        >"$folder/build.log" 2>&1 || show_failure "$folder"
+}
+
+# show_failure FOLDER: what went wrong, from the log; ends the run.
+show_failure() {
+    echo "$1 failed"
+    grep -nE -A 12 'error|Error|warning' "$1/build.log" || tail -n 60 "$1/build.log"
+    exit 1
+}
+
+# Compiles all folders at once: one make shares its processors among them to the end.
+compile() {
+    local started=$SECONDS folder
+    printf 'building %s ' "${folders[*]}"
+    printf '.PHONY: all %s\nall: %s\n%s:\n\t@$(MAKE) -C $@ all >>$@/build.log 2>&1 || { echo >$@/failed; exit 1; }\n' \
+        "${folders[*]}" "${folders[*]}" "${folders[*]}" >build/test.mk
+    rm -f "${folders[@]/%//failed}"
+    if ! make --no-print-directory -j "$jobs" -f build/test.mk </dev/null >build/test.log 2>&1; then
+        for folder in "${folders[@]}"; do
+            [[ ! -e $folder/failed ]] || show_failure "$folder"
+        done
+        cat build/test.log
         exit 1
     fi
     echo "$((SECONDS - started)) s"
@@ -39,16 +61,17 @@ fi
 
 architectures=() # one is enough where nothing of it can run
 nvidia-smi >/dev/null 2>&1 || architectures=(-DCMAKE_CUDA_ARCHITECTURES=90)
-build test-gcc all -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Release -DFCNN_CUDA=$cuda \
+configure test-gcc -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Release -DFCNN_CUDA=$cuda \
     "${architectures[@]}" -DFCNN_TEST_PREFIX=gcc/
-build test-clang all -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
+configure test-clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
     -DCMAKE_BUILD_TYPE=Release -DFCNN_CUDA=OFF -DFCNN_TEST_PREFIX=clang/
 # Checks are compiled into every access: beyond -O1 that takes three times as long. The warning
 # needs ranges that are known from -O2 on, as in the first build.
 simple="-O1 -DNDEBUG -Wno-format-truncation"
-build test-sanitize all -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+configure test-sanitize -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo \
     -DCMAKE_C_FLAGS_RELWITHDEBINFO="$simple" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="$simple" \
     -DFCNN_SANITIZE=ON -DFCNN_CUDA=OFF -DFCNN_TEST_PREFIX=sanitize/
+compile
 
 # One ctest over the builds; clang's runs the suites on the CPU alone. Of a passed test's output the
 # gradient checks are shown, once; of a failed one everything.

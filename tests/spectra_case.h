@@ -180,7 +180,6 @@ static inline int files_in(const char *folder) {
 static inline TCase *add_spectra_case(Suite *suite, const char *name) {
     TCase *cases = tcase_create(name);
     tcase_add_checked_fixture(cases, setup, teardown);
-    tcase_set_timeout(cases, 120);
     suite_add_tcase(suite, cases);
     return cases;
 }

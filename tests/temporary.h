@@ -3,7 +3,6 @@
 #ifndef FCNN_TESTS_TEMPORARY_H
 #define FCNN_TESTS_TEMPORARY_H
 
-#include <check.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -16,6 +15,7 @@
 
 #include "image_file.h"
 #include "readers.h"
+#include "suite.h"
 
 enum { PATH_BYTES = 512 };
 
@@ -130,17 +130,8 @@ static inline void expect_open_error(const char *spec, fcnn_status want, const c
 static inline TCase *add_case(Suite *suite, const char *name) {
     TCase *cases = tcase_create(name);
     tcase_add_checked_fixture(cases, make_root, remove_root);
-    tcase_set_timeout(cases, 120);
     suite_add_tcase(suite, cases);
     return cases;
-}
-
-static inline int run_suite(Suite *suite) {
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 #define LENGTH(array) ((int)(sizeof(array) / sizeof(array)[0]))

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
+
 enum { RADIUS = 20 };
 
 START_TEST(indices_are_distinct_and_invert) {
@@ -310,13 +312,7 @@ int main(void) {
     tcase_add_loop_test(folds, fold_equals_sampling, 0, FOLDING);
     tcase_add_loop_test(folds, other_sizes_name_the_nearest_that_fold, 0, NOT_FOLDING);
     tcase_add_test(folds, proposed_sizes_do_fold);
-    tcase_set_timeout(order, 60);
-    tcase_set_timeout(folds, 60);
     suite_add_tcase(suite, order);
     suite_add_tcase(suite, folds);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

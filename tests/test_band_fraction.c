@@ -300,7 +300,6 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("band_fraction");
     TCase *tests = tcase_create("band_fraction");
-    tcase_set_timeout(tests, 120);
     suite_add_tcase(suite, tests);
     tcase_add_loop_test(tests, cut_is_truncation, 0, LENGTH(nets) * LENGTH(fractions));
     tcase_add_loop_test(tests, cut_changes_the_result, 0, LENGTH(nets));

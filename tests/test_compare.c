@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
+
 enum { COUNT = 64 };
 
 static float got[COUNT];
@@ -229,9 +231,5 @@ int main(void) {
     tcase_add_test(cases, overflowing_difference_fails);
     tcase_add_test(cases, message_names_the_array);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "expected.h"
+#include "suite.h"
 
 static fcnn_config *config;
 
@@ -460,7 +461,6 @@ END_TEST
 static TCase *add_case(Suite *suite, const char *name) {
     TCase *tests = tcase_create(name);
     tcase_add_checked_fixture(tests, begin, end);
-    tcase_set_timeout(tests, 60);
     suite_add_tcase(suite, tests);
     return tests;
 }
@@ -486,9 +486,5 @@ int main(void) {
     tcase_add_test(rest, layer_errors_name_their_line);
     tcase_add_test(rest, manual_names_every_key);
     tcase_add_test(rest, key_table_is_sound);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

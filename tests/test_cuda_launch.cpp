@@ -9,6 +9,7 @@
 
 #include "cuda/blas.h"
 #include "cuda/launch.h"
+#include "suite.h"
 
 static fcnn_device *open_device() {
     fcnn_device *device;
@@ -244,9 +245,5 @@ int main() {
     tcase_add_test(tests, rows_too_long);
     tcase_add_test(tests, no_device);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -326,7 +326,6 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("graph");
     TCase *tests = tcase_create("graph");
-    tcase_set_timeout(tests, 120);
     suite_add_tcase(suite, tests);
     tcase_add_loop_test(tests, needed_radius, 0, LENGTH(needs));
     tcase_add_loop_test(tests, norm_and_srelu_are_one_layer, 0, LENGTH(pairs));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "half.h"
+#include "suite.h"
 
 /* By definition, for halves that are no NaN: (-1)^s 2^(e-25) (1024 + m), e > 0, or m 2^-24. */
 static double half_value(unsigned half) {
@@ -65,9 +66,5 @@ int main(void) {
     tcase_add_test(cases, what_lies_between_is_rounded_to_the_nearest);
     tcase_add_test(cases, numbers_beyond_the_range);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -321,7 +321,6 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("network");
     TCase *tests = tcase_create("network");
-    tcase_set_timeout(tests, 600);
     suite_add_tcase(suite, tests);
     tcase_add_loop_test(tests, gradients_by_differences, 0, LENGTH(gradients));
     tcase_add_loop_test(tests, same_bits_for_any_threads, 0, LENGTH(gradients));

@@ -184,7 +184,6 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("plan");
     TCase *tests = tcase_create("plan");
-    tcase_set_timeout(tests, 120);
     suite_add_tcase(suite, tests);
     tcase_add_loop_test(tests, memory_plan, 0, 2 * LENGTH(planned));
     tcase_add_loop_test(tests, allocates_the_plan_and_no_more, 0, LENGTH(planned) - 1);

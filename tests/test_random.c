@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
+
 static const fcnn_random generator = {.seed = 20170901, .stream = FCNN_STREAM_INIT, .index = 3};
 
 /* A block's counter is {lane, stream, index low, index high}, its key the seed, low word first. */
@@ -221,11 +223,6 @@ int main(void) {
     tcase_add_test(cases, below_is_even);
     tcase_add_test(cases, permutation_is_one);
     tcase_add_test(cases, permutations_are_even);
-    tcase_set_timeout(cases, 60);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

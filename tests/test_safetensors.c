@@ -14,6 +14,7 @@
 
 #include "compare.h"
 #include "expected.h"
+#include "suite.h"
 
 static char folder[64], path[128];
 
@@ -448,13 +449,8 @@ int main(void) {
     tcase_add_test(writes, stale_temporary_file_is_replaced);
     tcase_add_test(writes, path_without_folder);
     tcase_add_loop_test(writes, wrong_contents_are_refused, 0, sizeof refused / sizeof *refused);
-    tcase_set_timeout(bad, 60);
     suite_add_tcase(suite, trips);
     suite_add_tcase(suite, bad);
     suite_add_tcase(suite, writes);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

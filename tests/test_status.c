@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
+
 enum { MESSAGE_MAX = 1023 };
 
 START_TEST(set_returns_status_and_message) {
@@ -120,9 +122,5 @@ int main(void) {
     tcase_add_test(cases, exit_codes);
     tcase_add_test(cases, messages_belong_to_their_thread);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -438,7 +438,6 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("training");
     TCase *tests = tcase_create("training");
-    tcase_set_timeout(tests, 120);
     suite_add_tcase(suite, tests);
     tcase_add_loop_test(tests, parts_add_up_to_the_batch, 0, 4);
     tcase_add_test(tests, parts_need_room_for_their_sum);

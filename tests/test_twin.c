@@ -248,7 +248,6 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("twin");
     TCase *tests = tcase_create("twin");
-    tcase_set_timeout(tests, 600);
     suite_add_tcase(suite, tests);
     tcase_add_loop_test(tests, same_function_and_gradients, 0, LENGTH(cases));
     tcase_add_loop_test(tests, same_course_of_training, 0, LENGTH(cases));

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
 #include "train/compare/comparison.h"
 #include "train/report/chart.h"
 #include "train/sample.h"
@@ -247,9 +248,5 @@ int main(void) {
     tcase_add_test(results, charts);
     suite_add_tcase(suite, swaps);
     suite_add_tcase(suite, results);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

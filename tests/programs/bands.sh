@@ -19,36 +19,16 @@ succeed "$train" "$small" --data "$data" --epochs 2 --out full
 [[ $(untimed full) != "$(untimed whole)" ]] || fail "the first epoch's cut changed nothing"
 ok "an epoch on half of every radius, then one on all"
 
-# stop_in PHASE_LINE COMMAND...: SIGINT shortly after this line of standard error, repeated from
-# the same files until it came between two steps of that phase.
+# stop_in EPOCH COMMAND...: SIGINT between two steps of that epoch's phase.
 stop_in() {
-    local line=$1 folder=whole_stopped try pid
-    shift
-    rm -rf before
-    if [[ -e $folder ]]; then cp -r $folder before; fi
-    for ((try = 1; try <= 40; try++)); do
-        "$@" --out $folder >out 2>err </dev/null &
-        pid=$!
-        while kill -0 $pid 2>/dev/null && ! grep -qF "$line" err; do sleep 0.005; done
-        sleep "0.0$((try % 5))"
-        kill -INT $pid 2>/dev/null || true
-        code=0
-        wait $pid || code=$?
-        ! grep -E 'Sanitizer|runtime error:' err >&2 || fail "a sanitizer's report"
-        stopped=$(sed -nE "s/^interrupted in (${line%%:*} after step [1-9][0-9]* of [0-9]+);.*/\1/p" err)
-        if [[ $code == 130 && $stopped ]]; then
-            ok "Ctrl-C in $stopped"
-            return
-        fi
-        rm -rf $folder
-        if [[ -e before ]]; then cp -r before $folder; fi
-    done
-    fail "40 interruptions, none after '$line': $(cat err)"
+    stop_within whole_stopped "grep -qF 'epoch $1: bands' err" "epoch == $1 && step > 0 && step < steps" \
+        "${@:2}" --out whole_stopped
+    ok "Ctrl-C in epoch $epoch after step $step of $steps"
 }
 
-stop_in "epoch 1: bands 0.5" "$train" "$small" "${grow[@]}"
+stop_in 1 "$train" "$small" "${grow[@]}"
 cp -r whole_stopped first_phase
-stop_in "epoch 2: bands 1" "$train" "$small" "${grow[@]}" --resume
+stop_in 2 "$train" "$small" "${grow[@]}" --resume
 succeed "$train" "$small" "${grow[@]}" --out whole_stopped --resume
 has err "epoch 2: bands 1"
 same_run whole whole_stopped

@@ -47,6 +47,50 @@ succeed() {
     fail "exit code $code from: $*"
 }
 
+# interrupt DELAY CONDITION COMMAND...: SIGINT so many seconds after the bash condition has become
+# true; the exit code into $code, which is that of the command where it ended before.
+interrupt() {
+    local delay=$1 condition=$2 pid
+    shift 2
+    : >out >err # nothing of an earlier command may fulfil the condition
+    "$@" >out 2>err </dev/null &
+    pid=$!
+    until eval "$condition" || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
+    sleep "$delay"
+    kill -INT $pid 2>/dev/null || true
+    code=0
+    wait $pid || code=$?
+    ! grep -E 'Sanitizer|runtime error:' err >&2 || fail "a sanitizer's report"
+}
+
+# stop_within FOLDER WHEN WANTED COMMAND...: interrupts after the condition WHEN until the message
+# of the stop has $epoch, $step and $steps as the arithmetic condition WANTED says, each time from
+# the same files. Nobody knows the speed of this machine now: a stop that comes too early is tried
+# again later, one that comes too late sooner.
+delay=0.05
+stop_within() {
+    local folder=$1 when=$2 wanted=$3 try factor
+    shift 3
+    rm -rf before
+    if [[ -e $folder ]]; then cp -r "$folder" before; fi
+    for ((try = 0; try < 200; try++)); do
+        interrupt "$delay" "$when" "$@"
+        read -r epoch step steps < <(sed -nE \
+            's/^interrupted in epoch ([0-9]+) after step ([0-9]+) of ([0-9]+);.*/\1 \2 \3/p' err) ||
+            epoch='' step=0 steps=0
+        if [[ $epoch ]] && ((wanted)); then
+            [[ $code == 130 ]] || fail "exit code $code after Ctrl-C, expected 130"
+            return
+        fi
+        factor=0.6
+        if [[ $epoch ]] && ((step < steps)); then factor=1.5; fi
+        delay=$(awk -v d="$delay" -v f=$factor 'BEGIN { print d * f }')
+        rm -rf "$folder"
+        if [[ -e before ]]; then cp -r before "$folder"; fi
+    done
+    fail "$try interruptions, none where '$wanted': $(cat err)"
+}
+
 # has FILE WORD...: every word, as it is, somewhere in the file.
 has() {
     local file=$1 word

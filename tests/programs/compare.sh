@@ -121,20 +121,15 @@ ok "another cfg or another --limit: refused; --fresh keeps the old folder"
 
 long=(--data "synthetic:classes=4,size=14,channels=1,train=1024,val=64" --epochs 6)
 succeed "$compare" net.cfg --activation srelu,relu "${long[@]}" --out whole
-"$compare" net.cfg --activation srelu,relu "${long[@]}" --out stopped >out 2>err </dev/null &
-pid=$!
 log=stopped/relu-fourier-frequency/seed7/log.csv
-until [[ -e $log && $(wc -l <$log) -ge 2 ]]; do
-    kill -0 $pid 2>/dev/null || fail "ended before it was interrupted: $(<err)"
-    sleep 0.01
+for ((try = 0; try < 200; try++)); do # where many programs run, the signal may come too late
+    rm -rf stopped
+    interrupt 0 "[[ -e $log && \$(wc -l <$log) -ge 2 ]]" \
+        "$compare" net.cfg --activation srelu,relu "${long[@]}" --out stopped
+    [[ -e stopped/relu-fourier-frequency/seed7/model.safetensors ]] || break
 done
-kill -INT $pid
-code=0
-wait $pid || code=$?
 [[ $code == 130 ]] || fail "exit code $code after SIGINT, expected 130: $(<err)"
 has stopped/relu-fourier-frequency/seed7.log 'interrupted in epoch' 'to go on: '
-[[ ! -e stopped/relu-fourier-frequency/seed7/model.safetensors || $(wc -l <$log) -lt 7 ]] ||
-    fail "the second run was finished"
 [[ $(wc -l <stopped/compare.csv) == 7 ]] || fail "the first run's results: $(<stopped/compare.csv)"
 command=$(sed -n 's/^interrupted; to go on: //p' err)
 [[ $command ]] || fail "no command to go on: $(<err)"

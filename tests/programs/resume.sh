@@ -3,66 +3,29 @@
 # command that goes on, and in the end the bits of a run that was never stopped.
 source "$(dirname "$0")/common.sh"
 
-# interrupt SECONDS COMMAND...: SIGINT so long after log.csv was created; sets $code,
-# and $epoch, $step, $steps from the message, empty where the run ended before.
-interrupt() {
-    local delay=$1 folder=$2 rows=$3 pid
+# stop FOLDER ROWS WANTED COMMAND...: stop_within after the log has so many rows, its header
+# included; the command that goes on into $command.
+stop() {
+    local folder=$1 rows=$2 wanted=$3
     shift 3
-    "$@" >out 2>err </dev/null &
-    pid=$!
-    while kill -0 $pid 2>/dev/null; do
-        [[ -e $folder/log.csv && $(wc -l <"$folder/log.csv") -ge $rows ]] && break
-        sleep 0.01
-    done
-    sleep "$delay"
-    kill -INT $pid 2>/dev/null || true
-    code=0
-    wait $pid || code=$?
-    ! grep -E 'Sanitizer|runtime error:' err >&2 || fail "a sanitizer's report"
-    read -r epoch step steps < <(sed -nE \
-        's/^interrupted in epoch ([0-9]+) after step ([0-9]+) of ([0-9]+);.*/\1 \2 \3/p' err) ||
-        epoch='' step='' steps=''
+    stop_within "$folder" "[[ -e $folder/log.csv && \$(wc -l <$folder/log.csv) -ge $rows ]]" "$wanted" "$@"
+    has err "$folder/checkpoint.safetensors" "to go on: "
+    "$info" "$folder/checkpoint.safetensors" >/dev/null || fail "no loadable checkpoint"
+    command=$(sed -n 's/^to go on: //p' err)
 }
-
-# stop_within FOLDER ROWS CONDITION COMMAND...: interrupts until the position is as wanted
-# (an arithmetic condition on epoch, step and steps), each time from the same files.
-stop_within() {
-    local folder=$1 rows=$2 condition=$3 try delay
-    shift 3
-    rm -rf before
-    if [[ -e $folder ]]; then cp -r "$folder" before; fi
-    for ((try = 0; try < 40; try++)); do
-        delay=$(awk -v t=$try -v s="$epoch_seconds" 'BEGIN { print s * (0.3 + 0.13 * (t % 8)) }')
-        interrupt "$delay" "$folder" "$rows" "$@"
-        if [[ $epoch ]] && ((condition)); then
-            [[ $code == 130 ]] || fail "exit code $code after Ctrl-C, expected 130"
-            has err "$folder/checkpoint.safetensors" "to go on: "
-            "$info" "$folder/checkpoint.safetensors" >/dev/null || fail "no loadable checkpoint"
-            command=$(sed -n 's/^to go on: //p' err)
-            return
-        fi
-        rm -rf "$folder"
-        if [[ -e before ]]; then cp -r before "$folder"; fi
-    done
-    fail "40 interruptions, none where '$condition': $(cat err)"
-}
-
-# The time of the first epoch's steps, or of its validation, tells when to interrupt.
-timed_epoch() { epoch_seconds=$(awk -F, 'NR == 2 { print ($7 > 0.05 ? $7 : 0.05) }' "$1/log.csv"); }
 
 long=(--data "synthetic:classes=4,size=14,channels=1,train=2048,val=64" --epochs 2)
 succeed "$train" "$small" "${long[@]}" --out whole
-timed_epoch whole
-stop_within stopped 1 'step > 0 && step < steps' "$train" "$small" "${long[@]}" --out stopped
+stop stopped 1 'step > 0 && step < steps' "$train" "$small" "${long[@]}" --out stopped
 ok "Ctrl-C in epoch $epoch, after step $step of $steps: exit code 130 and a checkpoint"
 run bash -c "$command"
 [[ $code == 0 ]] || fail "$command: exit code $code: $(cat err)"
 same_run whole stopped
 ok "the command of the message went on to the bits of the run never stopped"
 
-stop_within twice 1 'step > 0 && step < steps' "$train" "$small" "${long[@]}" --out twice
+stop twice 1 'step > 0 && step < steps' "$train" "$small" "${long[@]}" --out twice
 first="$epoch/$step"
-stop_within twice 2 'step > 0 && step < steps && epoch == 2' \
+stop twice 2 'step > 0 && step < steps && epoch == 2' \
     "$train" "$small" "${long[@]}" --out twice --resume
 [[ $command == *--resume && $command != *--resume*--resume* ]] || fail "to go on: $command"
 run bash -c "$command"
@@ -73,11 +36,10 @@ ok "two interruptions, at $first and $epoch/$step: the same bits"
 mixed=("${long[@]}" --set net.bands=0.5:1,1: --set net.subdivisions=2 --set net.patience=2
     --set net.augment_mirror=1 --set net.augment_shift=1)
 succeed "$train" "$small" "${mixed[@]}" --out mixed
-timed_epoch mixed
-stop_within pieces 1 'step > 0 && step < steps && epoch == 1' \
+stop pieces 1 'step > 0 && step < steps && epoch == 1' \
     "$train" "$small" "${mixed[@]}" --out pieces
 first="$epoch/$step"
-stop_within pieces 2 'step > 0 && step < steps && epoch == 2' \
+stop pieces 2 'step > 0 && step < steps && epoch == 2' \
     "$train" "$small" "${mixed[@]}" --out pieces --resume
 run bash -c "$command"
 same_run mixed pieces
@@ -85,10 +47,8 @@ ok "growing bands in parts, interrupted at $first and $epoch/$step: the same bit
 
 # Two steps an epoch and a long validation: the signal comes while it validates.
 checks=(--data "synthetic:classes=4,size=14,channels=1,train=64,val=2048" --epochs 2)
-started=$(date +%s.%N)
 succeed "$train" "$small" "${checks[@]}" --out checked
-epoch_seconds=$(awk -v a="$started" -v b="$(date +%s.%N)" 'BEGIN { print (b - a) / 3 }')
-stop_within validating 1 'step == steps' "$train" "$small" "${checks[@]}" --out validating
+stop validating 1 'step == steps' "$train" "$small" "${checks[@]}" --out validating
 ok "Ctrl-C while epoch $epoch was validated: exit code 130 and a checkpoint"
 run bash -c "$command"
 same_run checked validating
