@@ -458,7 +458,7 @@ START_TEST(other_damage_is_found) {
     static uint8_t bytes[ROOM];
     const char *path = write_other(others[_i], "f", 0);
     size_t count = read_file(path, bytes, sizeof bytes);
-    for (size_t at = 0; at < count; at += 1 + count / 150) {
+    for (size_t at = 0; at < count; at += 1 + count / 40) {
         fcnn_dataset *set;
         uint8_t change = _i == 3 ? 0 : 0x10; /* libarchive gives a .zst no checksum */
         bytes[at] ^= change;
