@@ -4,7 +4,7 @@
 
 #include <climits>
 
-constexpr int64_t PRODUCTS_MOST = 32768; /* in a call: cuBLAS numbers them along a grid of 65535 */
+constexpr int64_t PRODUCTS_MOST = 32768; /* of a call: cuBLAS has at most 65535 blocks for them */
 
 static cublasOperation_t operation_of(char form) {
     if (form == 'n') return CUBLAS_OP_N;

@@ -175,6 +175,33 @@ START_TEST(beyond_32_bits) {
 }
 END_TEST
 
+/* ---- What rooms keep ---- */
+
+struct kept_number : cuda_kept {
+    int number;
+};
+
+START_TEST(kept_until_closing) {
+    size_t before, opened, used, after, total;
+    ck_assert(!cudaMemGetInfo(&before, &total));
+    fcnn_device *device = open_device();
+    kept_number *kept = cuda_keep<kept_number>(cuda_of(device));
+    ck_assert_int_eq(kept->number, 0);
+    ck_assert(!cudaMemGetInfo(&opened, &total));
+    fcnn_score score = {};
+    ck_assert(!device->backend->take_score(device, &score));
+    ck_assert(!device->backend->kernel_plan(device, 3, 15));
+    ck_assert(!device->backend->grid_plan(device, 15, 2, 4));
+    ck_assert(!device->backend->reserve(device));
+    ck_assert(!cudaMemGetInfo(&used, &total));
+    ck_assert_uint_lt(used, opened);
+    ck_assert_ptr_eq(cuda_keep<kept_number>(cuda_of(device)), kept);
+    fcnn_device_close(device);
+    ck_assert(!cudaMemGetInfo(&after, &total));
+    ck_assert_uint_eq(after, before);
+}
+END_TEST
+
 /* ---- What goes wrong ---- */
 
 static void expect_message(fcnn_status found, fcnn_status wanted, const char *part) {
@@ -241,6 +268,7 @@ int main() {
     tcase_add_test(tests, sums_of_groups);
     tcase_add_test(tests, partials_suffice);
     tcase_add_test(tests, beyond_32_bits);
+    tcase_add_test(tests, kept_until_closing);
     tcase_add_test(tests, failures_are_named);
     tcase_add_test(tests, rows_too_long);
     tcase_add_test(tests, no_device);
