@@ -47,12 +47,15 @@ void *fcnn_cpu_thread_scratch(const cpu_device *device);
 void fcnn_cpu_plan_lock(void);
 void fcnn_cpu_plan_unlock(void);
 
-/* Images of a tile that are active. */
+static inline int smaller(int a, int b) { return a < b ? a : b; }
+static inline int larger(int a, int b) { return a > b ? a : b; }
+static inline int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+/* Active images of the tile that begins at image `first`, and tiles of a batch. */
 static inline int fcnn_cpu_tile_images(const fcnn_tensor *t, int first) {
-    int left = t->images - first;
-    return left < TILE ? left : TILE;
+    return smaller(t->images - first, TILE);
 }
-static inline int fcnn_cpu_tiles(const fcnn_tensor *t) { return (t->images + TILE - 1) / TILE; }
+static inline int fcnn_cpu_tiles(const fcnn_tensor *t) { return ceil_div(t->images, TILE); }
 
 /* A complex row of a band: images innermost. */
 static inline fcnn_complex *fcnn_cpu_row(const fcnn_tensor *t, int64_t bin, int channel) {

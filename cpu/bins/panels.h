@@ -16,18 +16,15 @@
 
 enum { ROWS = LANES == 16 ? 8 : 3 };
 
-static inline int panel_blocks(int count, int of) { return (count + of - 1) / of; }
-static inline int panel_part(int first, int end, int most) {
-    return end - first < most ? end - first : most;
-}
+/* Numbers from first on, before `end`, but not more than a panel has. */
+static inline int panel_part(int first, int end, int most) { return smaller(end - first, most); }
 
-static inline int larger(int a, int b) { return a > b ? a : b; }
 /* `count` numbers in whole registers. */
-static inline int whole_lanes(int count) { return panel_blocks(count, LANES) * LANES; }
+static inline int whole_lanes(int count) { return ceil_div(count, LANES) * LANES; }
 
 /* Floats of a left panel of ROWS rows, and registers of a right one of LANES columns. */
 static inline int64_t left_floats(int depth) {
-    return (int64_t)panel_blocks(depth, LANES) * ROWS * 3 * LANES;
+    return (int64_t)ceil_div(depth, LANES) * ROWS * 3 * LANES;
 }
 static inline int64_t right_lanes(int depth) { return (int64_t)depth * 3; }
 
@@ -36,7 +33,7 @@ static inline size_t left_bytes(int depth) {
     return fcnn_cpu_align((size_t)left_floats(depth) * sizeof(float));
 }
 static inline size_t right_bytes(int depth, int columns) {
-    int64_t registers = right_lanes(depth) * panel_blocks(columns, LANES);
+    int64_t registers = right_lanes(depth) * ceil_div(columns, LANES);
     return fcnn_cpu_align((size_t)registers * sizeof(lanes));
 }
 
@@ -79,8 +76,8 @@ static inline void ahead_add(panel_ahead *a, const fcnn_tensor *t, int64_t bin) 
 
 /* Spreads what is fetched over so many products. */
 static inline void ahead_pace(panel_ahead *a, int products, int rows, int columns, int depth) {
-    int64_t times = (int64_t)products * panel_blocks(rows, ROWS) * panel_blocks(columns, LANES) *
-                    panel_blocks(depth, LANES);
+    int64_t times = (int64_t)products * ceil_div(rows, ROWS) * ceil_div(columns, LANES) *
+                    ceil_div(depth, LANES);
     a->pace = (a->total + times - 1) / times;
 }
 
@@ -204,7 +201,7 @@ static inline void left_put_row(float *panel, int row, int depth, const panel_ro
 /* Clears the panel's rows beyond the matrix, which are multiplied too. */
 static inline void left_put_zeros(float *panel, int first_row, int depth) {
     for (int row = first_row; row < ROWS; row++)
-        for (int block = 0; block < panel_blocks(depth, LANES); block++)
+        for (int block = 0; block < ceil_div(depth, LANES); block++)
             left_put(panel, row, block, (lanes){0}, (lanes){0});
 }
 

@@ -37,7 +37,7 @@ static int64_t alias_bin(const few_product *p, int64_t k, int a) {
     return p->fold ? p->fold->bin[p->fold->start[k] + a] : k;
 }
 
-static int whole(int numbers) { return (numbers + LANES - 1) / LANES * LANES; }
+static int whole(int numbers) { return ceil_div(numbers, LANES) * LANES; }
 
 static int length_of(const few_product *p, int64_t k) { return whole(aliases_of(p, k) * p->width); }
 

@@ -71,8 +71,7 @@ static block block_of(const fcnn_kernel_shape *shape, int64_t index) {
 
 /* Pairs that register `index` of a block holds. */
 static inline int pairs_in(const block *b, int index) {
-    int left = b->count - index * LANES;
-    return left < LANES ? left : LANES;
+    return smaller(b->count - index * LANES, LANES);
 }
 
 /* Fills the phases in the calling thread's scratch, which is the first's. */

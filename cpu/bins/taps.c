@@ -135,7 +135,7 @@ ALWAYS_INLINE void put_rows_of(int size, const taps_unit *u, const row_block *b,
     int64_t stride = uv_stride(u->taps);
     for (int r = 0; r < rows; r++) {
         const float *uv = u->s.uv + (int64_t)(first + r) * depth;
-        for (int block = 0; block < panel_blocks(depth, LANES); block++, uv += LANES) {
+        for (int block = 0; block < ceil_div(depth, LANES); block++, uv += LANES) {
             for (int i = 0; i < b->count; i++) {
                 down_sums d = sum_down(size, b->down[i], uv, stride);
                 left_put(u->s.left[2 * i], r, block, d.cu - d.sv, sign * (d.cv + d.su));

@@ -43,23 +43,19 @@ typedef struct {
 /* Floats of a column of h, since panels may reach beyond the last filter. */
 static int folded_wide(const fcnn_taps *t) { return whole_lanes(t->filters) + ROWS; }
 
-/* Floats that so many bytes fill. */
-static int64_t floats_of(size_t bytes) {
-    return (int64_t)((bytes + sizeof(float) - 1) / sizeof(float));
-}
-
 static folded_scratch take_scratch(const fcnn_taps *t, int capacity, unsigned char **at) {
     int inner = t->channels * t->fold->most, deep = larger(inner, t->filters);
     int64_t by_columns = (int64_t)inner * 3 * folded_wide(t);
-    int64_t panel = floats_of(left_bytes(larger(deep, capacity)));
+    int64_t panel = (int64_t)(left_bytes(larger(deep, capacity)) / sizeof(float));
     folded_scratch s;
     for (int i = 0; i < 2; i++) {
         s.right[i] = take(at, right_floats(deep, capacity, t->filters));
         s.left[i] = take(at, panel > by_columns ? panel : by_columns);
-        s.dh[i] = take(at, 2 * (int64_t)whole_lanes(t->filters) * panel_blocks(inner, ROWS) * ROWS);
-        s.aliases[i] = take(at, floats_of((size_t)t->fold->most * sizeof(alias_taps)));
+        s.dh[i] = take(at, 2 * (int64_t)whole_lanes(t->filters) * ceil_div(inner, ROWS) * ROWS);
+        s.aliases[i] = take(at, t->fold->most * (int64_t)(sizeof(alias_taps) / sizeof(float)));
     }
-    s.stretches = take(at, floats_of(2 * ((size_t)t->fold->most + 1) * sizeof *s.stretches));
+    s.stretches =
+        take(at, 2 * (t->fold->most + 1) * (int64_t)(sizeof *s.stretches / sizeof(float)));
     return s;
 }
 

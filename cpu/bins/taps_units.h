@@ -39,7 +39,7 @@ static inline int unit_rows(const fcnn_taps *t) { return 4 * t->kernel.size; }
 
 /* Units of a column. */
 static inline int chunks_of(const fcnn_taps *t) {
-    return panel_blocks(output_radius(t) + 1, unit_rows(t));
+    return ceil_div(output_radius(t) + 1, unit_rows(t));
 }
 
 static inline int units_of(const fcnn_taps *t) { return (output_radius(t) + 1) * chunks_of(t); }

@@ -9,12 +9,11 @@
 enum { CHANNEL_BLOCK = 8, BINS_AHEAD = 2 }; /* the most channels of a block; bins fetched early */
 
 static inline int block_channels(const fcnn_tensor *t) {
-    int channels = NORM_BLOCK_IMAGES / t->capacity;
-    return channels < 1 ? 1 : channels < CHANNEL_BLOCK ? channels : CHANNEL_BLOCK;
+    return larger(smaller(NORM_BLOCK_IMAGES / t->capacity, CHANNEL_BLOCK), 1);
 }
 
 static inline int blocks_of(const fcnn_tensor *t) {
-    return (t->channels + block_channels(t) - 1) / block_channels(t);
+    return ceil_div(t->channels, block_channels(t));
 }
 
 /* Channels first .. end-1 of a band. */

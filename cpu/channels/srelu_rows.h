@@ -35,13 +35,11 @@ static inline int tile_channels(const fcnn_tensor *t) {
     return t->images < LANES ? LANES / t->images : 1;
 }
 
-static inline int image_tiles(const fcnn_tensor *t) { return (t->images + LANES - 1) / LANES; }
+static inline int image_tiles(const fcnn_tensor *t) { return ceil_div(t->images, LANES); }
 
 static inline int tiles_of(const fcnn_tensor *t) {
-    return (t->channels + tile_channels(t) - 1) / tile_channels(t) * image_tiles(t);
+    return ceil_div(t->channels, tile_channels(t)) * image_tiles(t);
 }
-
-static inline int smaller(int a, int b) { return a < b ? a : b; }
 
 static tile tile_of(const fcnn_tensor *band, int unit) {
     int tiles = image_tiles(band), n0 = unit % tiles * LANES;
@@ -185,9 +183,7 @@ static inline int tiles_of_run(const fcnn_device *device, const fcnn_tensor *x, 
     return fair < 1 || most < 1 ? 1 : smaller(fair, (int)most);
 }
 
-static inline int runs_of(const fcnn_tensor *x, int tiles) {
-    return (tiles_of(x) + tiles - 1) / tiles;
-}
+static inline int runs_of(const fcnn_tensor *x, int tiles) { return ceil_div(tiles_of(x), tiles); }
 
 static inline tile_run run_at(const fcnn_tensor *x, int tiles, int index) {
     int first = index * tiles;

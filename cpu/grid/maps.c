@@ -51,11 +51,10 @@ ALWAYS_INLINE void read_orbit(const pixel_rows *p, float *sums, const int *at, i
 static pixel_rows rows_of_block(const cpu_grid *grid, const grid_pixels *pixels, int block,
                                 float scale) {
     int64_t row = grid->size * pixels->step;
-    int left = grid->size - block * GRID_ROWS;
     return (pixel_rows){.at = pixels->at + block * GRID_ROWS * row,
                         .row = row,
                         .pixel = pixels->step,
-                        .rows = left < GRID_ROWS ? left : GRID_ROWS,
+                        .rows = smaller(grid->size - block * GRID_ROWS, GRID_ROWS),
                         .images = pixels->images,
                         .scale = scale};
 }

@@ -65,11 +65,10 @@ static inline int fcnn_cpu_class_count(const cpu_grid_class *c, int n) {
 
 /* Active images of the tile that begins at image `first`, and tiles of a batch. */
 static inline int fcnn_cpu_grid_images(const fcnn_tensor *t, int first) {
-    int left = t->images - first;
-    return left < GRID_TILE ? left : GRID_TILE;
+    return smaller(t->images - first, GRID_TILE);
 }
 static inline int fcnn_cpu_grid_tiles(const fcnn_tensor *t) {
-    return (t->images + GRID_TILE - 1) / GRID_TILE;
+    return ceil_div(t->images, GRID_TILE);
 }
 
 /* FFTW's transforms: bins of radius <= radius of channel c, images first .., to the grid as a map;

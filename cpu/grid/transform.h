@@ -54,9 +54,7 @@ enum { PARTS = GRID_TILE / LANES }; /* registers of a tile */
     }
 
 /* Blocks of GRID_ROWS rows that a grid has. */
-static inline int grid_blocks(const cpu_grid *grid) {
-    return (grid->size + GRID_ROWS - 1) / GRID_ROWS;
-}
+static inline int grid_blocks(const cpu_grid *grid) { return ceil_div(grid->size, GRID_ROWS); }
 
 /* Where the bins of a transform go: as coordinates times scale, to channel c, images n0 .. of an
  * array [bins][channels][capacity] like that of `like`. */

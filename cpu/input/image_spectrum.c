@@ -35,8 +35,6 @@ typedef struct {
     int height, width;             /* with it */
 } placed_image;
 
-static int smaller(int a, int b) { return a < b ? a : b; }
-
 static fcnn_status check_placement(const fcnn_placement *p) {
     if (p->crop && !(p->crop_fraction > 0.0 && p->crop_fraction <= 1.0))
         return fcnn_status_set(FCNN_ERROR_USAGE,

@@ -71,7 +71,7 @@ static void add_outputs(const map_pass *p, const map_tile *t, const map_scratch 
     int blocks = ceil_div(filters, FILTERS), first = map_part(b0, blocks, filters);
     for (int r = 0; r < t->rows; r++) {
         for (int at = 0; at < t->line; at += VECTORS * LANES) {
-            int vectors = least(VECTORS, (t->line - at) / LANES);
+            int vectors = smaller(VECTORS, (t->line - at) / LANES);
             for (int b = b0; b < b1; b++) {
                 int f0 = map_part(b, blocks, filters), size = map_part(b + 1, blocks, filters) - f0;
                 output_block block = {.x = s->packed + p->step * r * t->row + at,

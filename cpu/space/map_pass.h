@@ -60,9 +60,6 @@ typedef struct {
                      int channels);
 } map_method;
 
-static inline int ceil_div(int a, int b) { return (a + b - 1) / b; }
-static inline int least(int a, int b) { return a < b ? a : b; }
-static inline int most(int a, int b) { return a > b ? a : b; }
 static inline int wrapped(int i, int side) { return (i % side + side) % side; }
 
 /* The first of `count` things in part i of `parts`, which differ by one at most. */
@@ -73,12 +70,12 @@ static inline int map_part(int i, int parts, int count) {
 /* ---- Passes and tiles ---- */
 
 static inline void map_set_tiles(map_pass *p, const map_method *m, int row_tiles, int images) {
-    int parts = ceil_div(images, most(m->tile_floats / p->points, 8));
+    int parts = ceil_div(images, larger(m->tile_floats / p->points, 8));
     p->align = m->align;
     p->images = images;
-    p->tile_images = least(images, ceil_div(ceil_div(images, parts), 8) * 8);
-    int rows = least(m->tile_floats / (p->points * p->tile_images), p->points / row_tiles);
-    p->row_tiles = ceil_div(p->points, most(rows, 1));
+    p->tile_images = smaller(images, ceil_div(ceil_div(images, parts), 8) * 8);
+    int rows = smaller(m->tile_floats / (p->points * p->tile_images), p->points / row_tiles);
+    p->row_tiles = ceil_div(p->points, larger(rows, 1));
     p->rows = ceil_div(p->points, p->row_tiles);
     p->tiles = p->row_tiles * ceil_div(images, p->tile_images);
 }
@@ -126,8 +123,8 @@ static inline int map_residue_tap(const fcnn_convolution *c, int r, const map_pa
 static inline map_tile map_tile_at(const map_pass *p, int index) {
     map_tile t = {.n0 = index / p->row_tiles * p->tile_images,
                   .r0 = index % p->row_tiles * p->rows};
-    t.images = least(p->tile_images, p->images - t.n0);
-    t.rows = least(p->rows, p->points - t.r0);
+    t.images = smaller(p->tile_images, p->images - t.n0);
+    t.rows = smaller(p->rows, p->points - t.r0);
     t.phase = p->points - 1 + ceil_div(p->taps_x, p->step);
     t.input_rows = p->step * (t.rows - 1) + p->taps_y;
     t.row = p->step * t.phase * t.images;
@@ -164,8 +161,8 @@ static inline void map_copy(const float *from, int64_t from_step, float *to, int
  * map. */
 static inline void map_pack_phase(const map_pass *p, const float *from, int capacity, int x0,
                                   int images, int count, float *to) {
-    int begin = least(x0 < 0 ? ceil_div(-x0, p->step) : 0, count);
-    int end = most(begin, least(count, ceil_div(most(p->side - x0, 0), p->step)));
+    int begin = smaller(x0 < 0 ? ceil_div(-x0, p->step) : 0, count);
+    int end = larger(begin, smaller(count, ceil_div(larger(p->side - x0, 0), p->step)));
     for (int k = 0; k < count; k++) {
         int64_t x = x0 + k * p->step;
         if (k == begin && end > begin) {
@@ -253,10 +250,10 @@ static inline map_scratch map_scratch_of(const cpu_device *device, const map_siz
 
 /* Channels that are packed together. */
 static inline int map_channels(const map_method *m, const map_pass *p, int depth, int channels) {
-    int taps = most(p->taps_y * p->taps_x, 1);
+    int taps = larger(p->taps_y * p->taps_x, 1);
     map_tile t = map_tile_at(p, 0);
-    int fit = most(m->packed_floats / most(t.plane, 1), 1);
-    return least(channels, least(fit, ceil_div(depth, taps)));
+    int fit = larger(m->packed_floats / larger(t.plane, 1), 1);
+    return smaller(channels, smaller(fit, ceil_div(depth, taps)));
 }
 
 static inline map_sizes map_sizes_of(const map_method *m, const map_pass *p, int filters,
@@ -273,14 +270,14 @@ static inline map_sizes map_sizes_of(const map_method *m, const map_pass *p, int
 
 static inline map_sizes map_pass_sizes(const map_method *m, const map_pass *p, int filters,
                                        int channels) {
-    return map_sizes_of(m, p, least(filters, m->block * m->blocks),
+    return map_sizes_of(m, p, smaller(filters, m->block * m->blocks),
                         map_channels(m, p, m->depth, channels), p->taps_y * p->taps_x);
 }
 
 static inline void map_make(const cpu_device *device, const map_method *m, const map_pass *p,
                             const float *w, const fcnn_tensor *in, int step, int r,
                             fcnn_tensor *out) {
-    int blocks = ceil_div(out->channels, m->block), each = least(m->blocks, blocks);
+    int blocks = ceil_div(out->channels, m->block), each = smaller(m->blocks, blocks);
     while (each > 1 && p->tiles * ceil_div(blocks, each) < m->units) each = ceil_div(each, 2);
     int parts = ceil_div(blocks, each), channels = map_channels(m, p, m->depth, in->channels);
     map_sizes sizes = map_pass_sizes(m, p, out->channels, in->channels);
@@ -288,10 +285,10 @@ static inline void map_make(const cpu_device *device, const map_method *m, const
     for (int unit = 0; unit < p->tiles * parts; unit++) {
         map_tile t = map_tile_at(p, unit / parts);
         map_scratch s = map_scratch_of(device, &sizes);
-        int b0 = unit % parts * each, b1 = least(b0 + each, blocks);
+        int b0 = unit % parts * each, b1 = smaller(b0 + each, blocks);
         map_tap_offsets(p, &t, 1, s.offset);
         for (int c = 0; c < in->channels; c += channels) {
-            int count = least(channels, in->channels - c);
+            int count = smaller(channels, in->channels - c);
             map_pack(p, &t, in, c, count, s.packed);
             m->add_outputs(p, &t, &s, w, b0, b1, out->channels, c, count, in->channels);
         }
@@ -316,7 +313,7 @@ static inline map_division map_divide(const map_method *m, const map_pass *p, in
     int fit = map_channels(m, p, m->dw_depth, channels);
     d.channels = ceil_div(channels, ceil_div(channels, fit));
     d.channel_parts = ceil_div(channels, d.channels);
-    d.slots = least(p->tiles, ceil_div(DW_UNITS, d.filter_parts * d.channel_parts));
+    d.slots = smaller(p->tiles, ceil_div(DW_UNITS, d.filter_parts * d.channel_parts));
     int sums = d.channels * p->taps_y * p->taps_x;
     d.sizes = map_sizes_of(m, p, d.filters, d.channels, sums);
     d.sizes.sums = map_bytes((int64_t)d.filters * sums);
@@ -328,8 +325,8 @@ static inline void map_sum_slot(const map_method *m, const map_pass *p, const ma
                                 const map_scratch *s, const fcnn_tensor *x, const fcnn_tensor *dy,
                                 int slot, int unit, float *dw) {
     int f0 = unit / d->channel_parts * d->filters, c0 = unit % d->channel_parts * d->channels;
-    int filters = least(d->filters, dy->channels - f0), taps = p->taps_y * p->taps_x;
-    int channels = least(d->channels, x->channels - c0), all = channels * taps;
+    int filters = smaller(d->filters, dy->channels - f0), taps = p->taps_y * p->taps_x;
+    int channels = smaller(d->channels, x->channels - c0), all = channels * taps;
     memset(s->sums, 0, (size_t)filters * (size_t)all * sizeof *s->sums);
     for (int i = map_part(slot, d->slots, p->tiles); i < map_part(slot + 1, d->slots, p->tiles);
          i++) {
@@ -384,7 +381,7 @@ static inline void map_plan(cpu_device *device, const map_method *m, const fcnn_
         map_set_tiles(&p, m, 1, images);
         map_division d = map_divide(m, &p, c->filters, c->channels);
         fcnn_cpu_need_scratch(device, map_total(d.sizes));
-        slots = most(slots, d.slots);
+        slots = larger(slots, d.slots);
         for (int r = 0; r < c->stride * c->stride; r++) {
             p = map_backward_pass(c, r);
             map_set_tiles(&p, m, m->row_tiles, images);

@@ -99,26 +99,24 @@ static axis make_axis(const fcnn_cut *cut, const fcnn_tensor *map, const cpu_tor
                   .limit = cut->wrap ? cut->start + map->size : map->size};
 }
 
-static int at_most(int a, int b) { return a < b ? a : b; }
-
 static bool next_stretch(axis *a) {
     a->at += a->length;
     if (a->at >= a->count) return false;
     int pixel = a->first + a->at;
     a->length = a->count - a->at;
     a->torus = (a->offset + a->at) % a->points;
-    a->length = at_most(a->length, a->points - a->torus);
+    a->length = smaller(a->length, a->points - a->torus);
     a->map = a->wrap ? (pixel % a->side + a->side) % a->side : pixel;
     if (a->map >= a->side) {
         a->map = -1;
     } else if (a->map < 0) {
-        a->length = at_most(a->length, -pixel);
+        a->length = smaller(a->length, -pixel);
     } else {
-        a->length = at_most(a->length, a->side - a->map);
+        a->length = smaller(a->length, a->side - a->map);
     }
     a->set = a->at >= a->added && pixel < a->limit;
-    if (a->at < a->added) a->length = at_most(a->length, a->added - a->at);
-    if (pixel < a->limit) a->length = at_most(a->length, a->limit - pixel);
+    if (a->at < a->added) a->length = smaller(a->length, a->added - a->at);
+    if (pixel < a->limit) a->length = smaller(a->length, a->limit - pixel);
     return true;
 }
 
@@ -240,7 +238,7 @@ void CPU(map_to_spectra)(const cpu_device *device, const cpu_torus *torus, const
 #pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
     for (int unit = 0; unit < blocks * out->patches; unit++) {
         int index = unit / blocks, c = unit % blocks * together;
-        int count = at_most(together, map->channels - c);
+        int count = smaller(together, map->channels - c);
         patch p = patch_of(cut, map, first + index);
         float *tori = fcnn_cpu_thread_scratch(device);
         for (int i = 0; i < count; i++) gather(torus, cut, map, &p, c + i, tori + i * floats);
@@ -257,9 +255,9 @@ void CPU(spectra_to_map)(const cpu_device *device, const cpu_torus *torus, const
 #pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
     for (int unit = 0; unit < blocks * tiles; unit++) {
         int tile = first_tile + unit / blocks, c = unit % blocks * together;
-        int count = at_most(together, map->channels - c);
+        int count = smaller(together, map->channels - c);
         int from = tile * per_tile > first ? tile * per_tile - first : 0;
-        int to = at_most((tile + 1) * per_tile - first, in->patches);
+        int to = smaller((tile + 1) * per_tile - first, in->patches);
         float *tori = fcnn_cpu_thread_scratch(device);
         for (int index = from; index < to; index++) {
             patch p = patch_of(cut, map, first + index);
@@ -307,7 +305,7 @@ static void store_taps(const cpu_torus *torus, const float *tori, int64_t pairs,
             split_taps(at + (int64_t)torus->bin[k] * TILE, at + (int64_t)torus->mirror[k] * TILE,
                        scale, line);
             memcpy(h + k * pairs + first, line,
-                   (size_t)at_most(TILE, count - first) * sizeof *line);
+                   (size_t)smaller(TILE, count - first) * sizeof *line);
         }
     }
 }
@@ -322,7 +320,7 @@ void CPU(taps_to_spectra)(const cpu_device *device, const cpu_torus *torus, int 
         float *tori = fcnn_cpu_thread_scratch(device);
         for (int i = 0; i < count; i += TILE) {
             float *at = tori + i / TILE * torus_floats(torus);
-            gather_taps(torus, size, pairs, w + first + i, at_most(TILE, count - i), at);
+            gather_taps(torus, size, pairs, w + first + i, smaller(TILE, count - i), at);
         }
         store_taps(torus, tori, pairs, count, h + first);
     }
@@ -372,11 +370,11 @@ void CPU(spectra_to_taps)(const cpu_device *device, const cpu_torus *torus, cons
 #pragma omp parallel for num_threads(device->base.threads) schedule(dynamic)
     for (int unit = 0; unit < blocks * d->patches; unit++) {
         int index = unit / blocks, f = unit % blocks * together, c = index * TILE;
-        int count = at_most(together, filters - f);
+        int count = smaller(together, filters - f);
         float *tori = fcnn_cpu_thread_scratch(device);
         load_taps(torus, tori, count, d, index, f);
         for (int i = 0; i < count; i++)
             scatter_taps(torus, size, (int64_t)filters * channels, tori + i * torus_floats(torus),
-                         at_most(TILE, channels - c), dw + (int64_t)(f + i) * channels + c);
+                         smaller(TILE, channels - c), dw + (int64_t)(f + i) * channels + c);
     }
 }

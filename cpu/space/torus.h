@@ -27,8 +27,7 @@ typedef struct {
 
 /* Channels of the four that channel c is one of. */
 static inline int spectra_four(const cpu_spectra *s, int c) {
-    int left = s->channels - c / FOUR * FOUR;
-    return left < FOUR ? left : FOUR;
+    return smaller(s->channels - c / FOUR * FOUR, FOUR);
 }
 /* Line of a channel; the channels of its four follow each other. */
 static inline fcnn_complex *spectra_line(const cpu_spectra *s, int64_t bin, int patch, int c) {

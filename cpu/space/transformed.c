@@ -55,7 +55,7 @@ static fcnn_status choose_fft(fcnn_convolution *c) {
     return FCNN_OK;
 }
 
-static int eights(int channels) { return (channels + TILE - 1) / TILE; }
+static int eights(int channels) { return ceil_div(channels, TILE); }
 
 fcnn_status CPU(fft_plan)(fcnn_device *base, fcnn_convolution *c, fcnn_convolution_bytes *bytes) {
     cpu_device *device = (cpu_device *)base;

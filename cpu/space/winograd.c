@@ -34,7 +34,7 @@ static int64_t planes_bytes(int64_t rows, int64_t span) {
     return (int64_t)fcnn_cpu_align(PLANES * plane_floats(rows, span) * sizeof(float));
 }
 
-static int patches_across(const fcnn_convolution *c) { return (c->side + STEP - 1) / STEP; }
+static int patches_across(const fcnn_convolution *c) { return ceil_div(c->side, STEP); }
 
 /* The columns that a block has room for: a multiple of any LANES, as the capacity is. */
 static int span_of(const fcnn_convolution *c) {
@@ -61,7 +61,6 @@ typedef struct {
     int ranges, tiles;
 } division;
 
-static int parts_of(int total, int most) { return (total + most - 1) / most; }
 static int part_start(int total, int parts, int part) {
     return (int)((int64_t)total * part / parts);
 }
@@ -69,8 +68,8 @@ static int part_start(int total, int parts, int part) {
 static division divide(const fcnn_convolution *c, int images) {
     division d = {.span = span_of(c), .images = images};
     d.patches = patches_across(c) * patches_across(c);
-    d.tiles = parts_of(images, d.span < COLUMNS_LEAST ? d.span : COLUMNS_LEAST);
-    d.ranges = parts_of(d.patches, d.span / parts_of(images, d.tiles));
+    d.tiles = ceil_div(images, d.span < COLUMNS_LEAST ? d.span : COLUMNS_LEAST);
+    d.ranges = ceil_div(d.patches, d.span / ceil_div(images, d.tiles));
     return d;
 }
 
@@ -228,7 +227,7 @@ typedef enum { DATA_TO_PLANES, GRADIENT_TO_PLANES, PLANES_TO_OUTPUT } direction;
 
 static void transform(const fcnn_device *base, const block *b, const operand *o, direction way) {
     int most = b->images < UNIT_COLUMNS ? UNIT_COLUMNS / b->images : 1;
-    int parts = parts_of(b->patches, most);
+    int parts = ceil_div(b->patches, most);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < o->map->channels * parts; unit++) {
         int channel = unit / parts, t = part_start(b->patches, parts, unit % parts);
@@ -283,7 +282,7 @@ static void correlate(const fcnn_device *base, const fcnn_convolution *c,
     z.planes = d.planes + planes_bytes(k, span) / (int64_t)sizeof(float);
     for (int index = 0; index < division.ranges * division.tiles; index++) {
         block b = block_at(c, &division, index);
-        int columns = b.patches * b.images, parts = parts_of(columns, UNIT_COLUMNS);
+        int columns = b.patches * b.images, parts = ceil_div(columns, UNIT_COLUMNS);
         transform(base, &b, &d, DATA_TO_PLANES);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
         for (int unit = 0; unit < PLANES * parts; unit++) {
@@ -328,7 +327,7 @@ static void backward_weights(const fcnn_device *base, const fcnn_convolution *c,
                              const fcnn_convolution_memory *memory, const fcnn_tensor *x,
                              const fcnn_tensor *dy, float *dw) {
     division division = divide(c, x->images);
-    int span = division.span, parts = parts_of(c->filters, UNIT_ROWS);
+    int span = division.span, parts = ceil_div(c->filters, UNIT_ROWS);
     int64_t pairs = (int64_t)c->filters * c->channels;
     operand d = {.map = x, .planes = memory->work}, g = {.map = dy};
     g.planes = d.planes + planes_bytes(c->channels, span) / (int64_t)sizeof(float);
