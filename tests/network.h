@@ -36,7 +36,7 @@ char *network_text(const char *words);
 
 /* Builds without allocating; the status is fcnn_graph_create's. */
 fcnn_status network_create(network *n, const char *words, network_options options);
-/* The same from a file of models/. */
+/* Does the same from a file of models/. */
 fcnn_status network_load(network *n, const char *model, network_options options);
 /* Builds, allocates and initialises from seed 1; input statistics near those of random pixels. */
 network network_open(const char *words, network_options options);
@@ -83,9 +83,9 @@ void network_spoil_step(network *n);
 
 /* Class names that are hard to store, for up to five classes. */
 extern const char *const network_class_names[5];
-/* With the extra metadata epoch=3. */
+/* Saves the model with the extra metadata epoch=3. */
 fcnn_status network_save(network *n, const char *path, fcnn_form form, bool moments);
-/* The spectral form in half precision. */
+/* Saves the spectral form in half precision. */
 fcnn_status network_save_half(network *n, const char *path);
 /* Opens a network and trains it for three steps, so that no parameter and no running statistic
  * is what it was at the start. */

@@ -74,7 +74,7 @@ typedef struct {
     int channels, filters, images;
 } ref_spatial;
 
-/* Of the output: side / stride. */
+/* The output's side is side / stride. */
 int ref_spatial_side(const ref_spatial *s);
 void ref_spatial_forward(const ref_spatial *s, const double *x, const double *w, double *y);
 void ref_spatial_backward(const ref_spatial *s, const double *x, const double *w, const double *dy,
@@ -86,7 +86,8 @@ typedef struct {
     int side, channels, images;
 } ref_pool;
 
-/* Of the output: how many windows begin no further right than one that ends inside the pad. */
+/* The output's side counts the windows that begin no further right than one that ends inside the
+ * pad. */
 int ref_pool_side(const ref_pool *p);
 void ref_pool_forward(const ref_pool *p, const double *x, double *y);
 void ref_pool_backward(const ref_pool *p, const double *x, const double *dy, double *dx);
@@ -98,11 +99,11 @@ void ref_norm_forward(const ref_shape *shape, double epsilon, const ref_complex 
 void ref_norm_backward(const ref_shape *shape, double epsilon, const ref_complex *x,
                        const double *gamma, const ref_complex *dy, ref_complex *dx, double *dgamma,
                        double *dbeta);
-/* With given statistics. */
+/* Normalises with given statistics. */
 void ref_norm_apply(const ref_shape *shape, double epsilon, const ref_complex *x,
                     const double *gamma, const double *beta, const double *mean,
                     const double *variance, ref_complex *y);
-/* The same on maps; y may be x, and dx may be dy. */
+/* These do the same on maps; y may be x, and dx may be dy. */
 void ref_map_norm_forward(const ref_shape *shape, double epsilon, const double *x,
                           const double *gamma, const double *beta, double *mean, double *variance,
                           double *y);

@@ -224,7 +224,8 @@ static ref_shape srelu_grid(const ref_srelu *s) {
     return shape;
 }
 
-/* Of map[c][point][n]: each image's 1 / sqrt(mean of x^2 + 1e-5), [c][n]. */
+/* Returns 1 / sqrt(mean of x^2 + 1e-5) of every image and channel of map[c][point][n], as [c][n].
+ */
 static double *inverse_rms(const ref_shape *shape, const double *map) {
     int64_t plane = (int64_t)shape->size * shape->size, images = shape->images;
     double *inverse = ref_allocate((size_t)(shape->channels * images) * sizeof *inverse);
@@ -270,7 +271,8 @@ void ref_srelu_backward(const ref_srelu *s, const double *a, const double *b, co
     ref_inverse(&low, dy, g);
     memset(da, 0, (size_t)channels * sizeof *da);
     memset(db, 0, (size_t)channels * sizeof *db);
-    /* Of y = b x^2 f(mean of x^2), f(e) = (e + 1e-5)^(-1/2) and f' = -f^3 / 2. */
+    /* This differentiates y = b x^2 f(mean of x^2), where f(e) = (e + 1e-5)^(-1/2) and f' = -f^3
+     * / 2. */
     double *inverse = inverse_rms(&shape, map);
     double *squares = ref_allocate((size_t)(channels * row) * sizeof *squares);
     memset(squares, 0, (size_t)(channels * row) * sizeof *squares);

@@ -54,7 +54,7 @@ void case_fail(const char *format, ...) FCNN_PRINTF(1, 2);
 float *case_random(int64_t count, double deviation);
 /* Packed band with real DC, complex normal bins. */
 float *case_random_band(int radius, int channels, int images, double deviation);
-/* The same numbers in double. */
+/* These return the same numbers in double. */
 double *case_doubles(const float *values, int64_t count);
 ref_complex *case_complex(const float *values, int64_t count);
 /* Packed [bins][channels][images] with every channel `times` times; row_bytes: of a bin. */

@@ -9,8 +9,8 @@ jobs=$(nproc)
 
 bash tests/packages.sh test
 
-# Memory that is free stays out of use until this many MiB are: every page of it costs the system a
-# fault, and some machines a call of their host.
+# AddressSanitizer keeps freed memory out of use, by default 256 MiB in every process. Fresh pages in
+# its place are what the tests' time goes into where a host hands them out one by one.
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:quarantine_size_mb=16
 export GOMP_SPINCOUNT=1000 # tests share the processors
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1

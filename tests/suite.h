@@ -11,7 +11,8 @@ extern "C" {
 
 /* Returns main's exit code. */
 int run_suite(Suite *suite);
-/* The same in this process alone, for suites of a GPU, whose driver does not survive a fork. */
+/* Does the same in this process alone, for suites of a GPU, whose driver does not survive a fork.
+ */
 int run_suite_here(Suite *suite);
 
 #ifdef __cplusplus

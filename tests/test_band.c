@@ -104,7 +104,7 @@ START_TEST(sizes_and_counts) {
     ck_assert_int_eq(fcnn_band_count(13), 365);
     ck_assert_int_eq(fcnn_band_count(63), 8065);
     ck_assert_int_eq(fcnn_band_count(253), 128525);
-    /* As many real numbers as pixels, plus DC's imaginary part. */
+    /* A band has as many real numbers as the map has pixels, plus DC's imaginary part. */
     for (int r = 0; r <= RADIUS; r++)
         ck_assert_int_eq(2 * fcnn_band_count(r), fcnn_band_size(r) * fcnn_band_size(r) + 1);
 }

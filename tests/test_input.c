@@ -135,7 +135,7 @@ static void halves(void) {
 
 /* ---- Bits depend on the image alone ---- */
 
-/* Of a band so large that it is written past the caches, against some of its images alone. */
+/* Compares a band so large that it is written past the caches with bands of some of its images. */
 static void large_band(void) {
     enum { COUNT_ALL = 19, RADIUS = 120, SOME = 3 };
     if (!case_begin("spectra", "same bits in a large band as in small ones")) return;

@@ -124,7 +124,7 @@ static int64_t count_zeros(const float *mask, int channels, int images, int capa
     return zeros;
 }
 
-/* Of the images from `first` on of a batch. */
+/* Draws the masks of the images from `first` on of a batch. */
 static float *draw_part(uint64_t seed, uint64_t index, float rate, int channels, int first,
                         int images, int batch, int capacity) {
     fcnn_random random = {.seed = seed, .stream = FCNN_STREAM_DROPOUT, .index = index};

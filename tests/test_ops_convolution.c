@@ -28,9 +28,9 @@ static const ref_convolution strided[] = {
     {37, 2, 3, 18, 9, 5, 19, 17},
 };
 
-/* Of few images, where H is streamed: rows shorter than a register and longer, in whole registers
- * and not, with and without repetition in three of them; of some more, where it is used as it lies,
- * and of so many that it is packed, with registers of any width; forward alone. */
+/* Forward passes of few images, for which H is streamed. Their rows are shorter than a register and
+ * longer, fill whole registers or not, and repeat or not in three of them. For some more images H
+ * is used as it lies, and for the most it is packed, with registers of any width. */
 static const ref_convolution streamed[] = {
     {5, 1, 1, 2, 2, 1, 7, 1},    {5, 1, 1, 2, 2, 2, 33, 2},   {5, 1, 1, 2, 1, 3, 64, 1},
     {5, 1, 1, 2, 2, 3, 21, 7},   {5, 1, 1, 2, 2, 4, 9, 3},    {5, 1, 1, 2, 2, 5, 9, 4},
@@ -138,7 +138,7 @@ static void check_two_references(problem *p) {
                "%s", result.message);
 }
 
-/* The same without a spectrum in memory, where the backend can. */
+/* Runs the same convolution without a spectrum in memory, where the backend can. */
 static void run_taps(const problem *p, const fcnn_fold *fold, const float *w, const fcnn_tensor *x,
                      const fcnn_tensor *dy) {
     const ref_convolution *c = p->c;

@@ -62,7 +62,7 @@ static float *settled_band(const ref_pointwise *rule, const ref_shape *shape) {
     return band;
 }
 
-/* With what the backend keeps in place of x, where it does. */
+/* Runs both passes with what the backend keeps in place of x, where it keeps something. */
 static void fused_kept(const fused_problem *p, int rule) {
     int channels = p->shape.channels, images = p->shape.images, grid = p->shape.size;
     fcnn_tensor x = case_band(CASE_INPUT, p->shape.radius, channels, images, p->x_float);

@@ -91,7 +91,7 @@ static problem new_problem(int i, double deviation, double mean) {
     return p;
 }
 
-/* Of a band, with each channel `times` times. */
+/* Returns the problem with each channel of its band `times` times. */
 static problem repeat(const problem *p, int times) {
     int64_t in = fcnn_band_count(p->shape.radius), out = fcnn_band_count(p->radius_out);
     size_t channels = (size_t)p->shape.channels, row = 2 * channels * (size_t)p->shape.images;
@@ -196,7 +196,7 @@ static void check_affine(const problem *p, const float *affine) {
     case_compare_array("affine", affine, want, 2 * (int64_t)channels);
 }
 
-/* Of x beyond DC. */
+/* Returns the energy of x beyond DC for each channel. */
 static double *energy_of(const problem *p) {
     int64_t row = 2 * (int64_t)p->shape.images;
     double *energy = case_new(p->shape.channels);

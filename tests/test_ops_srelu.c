@@ -51,7 +51,7 @@ static const ref_srelu on_grid[] = {
     {{3, 0, 3, 5}, 3, 9, 16},  {{7, 0, 3, 5}, 2, 3, 18},  {{6, 0, 3, 5}, 6, 3, 13},
 };
 
-/* Of a norm whose output srelu reads. */
+/* These are the numbers of a norm whose output srelu reads. */
 typedef struct {
     float *gamma_float, *beta_float;
     double *gamma, *beta, *mean, *variance, *dgamma, *dbeta;
@@ -79,7 +79,7 @@ static norm_values new_norm(int channels, double gamma, double beta) {
     return n;
 }
 
-/* Of srelu or, normed, of both. */
+/* Computes srelu alone or, in a normed problem, the norm as well. */
 static void reference_forward(problem *p, ref_complex *square, ref_complex *y) {
     const ref_shape *shape = &p->s->shape;
     int mark = ref_mark();

@@ -239,7 +239,7 @@ START_TEST(a_write_that_fails_ends_writing_not_reading) {
 }
 END_TEST
 
-/* As a user without the right to write, who root is not. */
+/* Root may write everywhere, so the test goes on as a user who may not. */
 static void leave_root(void) {
     if (geteuid() == 0) ck_assert_int_eq(seteuid(65534), 0);
 }

@@ -373,7 +373,8 @@ START_TEST(confusion_and_mistakes) {
 }
 END_TEST
 
-/* Of equal logits the lower class is predicted; of equal mistakes the earlier comes first. */
+/* The lower of two classes with equal logits is predicted, and the earlier of two equal mistakes
+ * comes first. */
 START_TEST(ties) {
     const float weights[] = {0.0f, 0.0f, 0.0f}, bias[] = {1.0f, 1.0f, 1.0f};
     static const int64_t some[] = {3, 4, 5, 6, 30, 31, 32, 33, 34};

@@ -159,7 +159,8 @@ static operand make_operand(const void *at, cudaDataType_t type, cublasOperation
     return o;
 }
 
-/* Columns of `rows` numbers as doubles: their real parts, then the imaginary ones. */
+/* Returns the operand as doubles in columns of `rows` numbers, the real parts before the imaginary
+ * ones. */
 static std::vector<double> unpacked(const operand &o, int rows, int columns) {
     std::vector<double> planes((size_t)rows * (size_t)columns * (size_t)o.parts);
     float sign = o.form == CUBLAS_OP_C ? -1.0f : 1.0f;

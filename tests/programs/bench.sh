@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # fcnn-bench: conv, a line for each algorithm, JSON of stable names, its options, its peer, and
-# Ctrl-C; fcnn-info --cost against the same formulas computed here. Of times only that there are
-# some: nothing passes or fails by speed.
+# Ctrl-C; fcnn-info --cost against the same formulas computed here. Times must be there, but
+# nothing passes or fails by speed.
 source "$(dirname "$0")/common.sh"
 bench=$build/fcnn-bench
 layer=(conv --size 20 --channels 3 --filters 5 --batch 2 --repeats 2 --threads 2)

@@ -47,8 +47,8 @@ succeed() {
     fail "exit code $code from: $*"
 }
 
-# interrupt DELAY CONDITION COMMAND...: SIGINT so many seconds after the bash condition has become
-# true; the exit code into $code, which is that of the command where it ended before.
+# interrupt DELAY CONDITION COMMAND...: sends SIGINT so many seconds after the bash condition has
+# become true. $code is the exit code, also of a command that ended before.
 interrupt() {
     local delay=$1 condition=$2 pid
     shift 2

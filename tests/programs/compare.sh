@@ -119,7 +119,7 @@ ok "another cfg or another --limit: refused; --fresh keeps the old folder"
 
 # ---- Interrupted ----
 
-long=(--data "synthetic:classes=4,size=14,channels=1,train=1024,val=64" --epochs 6)
+long=(--data "synthetic:classes=4,size=14,channels=1,train=2048,val=64" --epochs 6)
 succeed "$compare" net.cfg --activation srelu,relu "${long[@]}" --out whole
 log=stopped/relu-fourier-frequency/seed7/log.csv
 for ((try = 0; try < 200; try++)); do # where many programs run, the signal may come too late

@@ -9,8 +9,8 @@ succeed "$train" "$small" "${settings[@]}" --out whole
 
 with_checkpoint=0 with_leftover=0
 for ((i = 1; i <= moments; i++)); do
-    # At first after half an epoch more than the run before; a run that has ended by then is killed
-    # an epoch sooner, and in the end at once.
+    # Each run is killed half an epoch later than the one before. A run that has ended by then is
+    # repeated and killed an epoch sooner, and in the end at once.
     for ((epochs = i / 2; ; epochs--)); do
         rm -rf "run$i"
         "$train" "$small" "${settings[@]}" --out "run$i" >out 2>err </dev/null &

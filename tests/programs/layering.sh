@@ -1,31 +1,43 @@
 #!/usr/bin/env bash
-# Arrows point down only: framework/ includes nothing from the folders above it,
-# CUDA is named nowhere but in cuda/ and the one list of backends, and the source
-# files are formatted as .clang-format says.
+# Arrows point down only, and no file depends on itself by way of others; CUDA is
+# named nowhere but in cuda/ and the one list of backends, and the source files are
+# formatted as .clang-format says.
 source "$(dirname "$0")/common.sh"
+layering=(env PYTHONDONTWRITEBYTECODE=1 python3 "$tests/programs/layering.py")
+
+# ---- A made-up tree, of whose faults each must be found ----
+objects=made/build/CMakeFiles/x.dir
+mkdir -p made/{framework,cpu} made/layers/deep $objects/{framework,layers/deep}
+object() { "$(cached CMAKE_C_COMPILER)" -I made/framework -c "made/$1" -o "$objects/$1.o"; }
+# expect WORDS...: the tree is refused with all of them.
+expect() {
+    run "${layering[@]}" made made/build
+    [[ $code == 1 ]] || fail "expected exit code 1, got $code: $(cat out err)"
+    has err "$@"
+}
+
+echo 'int one(void); int two(void);' >made/framework/one.h
+printf '#include "one.h"\nint one(void) { return two(); }\n' >made/framework/one.c
+printf '#include "one.h"\nint two(void) { return 2; }\n' >made/layers/deep/two.c
+object framework/one.c
+object layers/deep/two.c
+succeed "${layering[@]}" made made/build
+echo 'int back(void) { return one(); }' >>made/layers/deep/two.c
+object layers/deep/two.c
+expect "a circle: framework/one -> layers/deep/two -> framework/one" \
+    "framework/one.c calls two of layers/deep/two.c" "layers/deep/two.c calls one of framework/one.c"
+echo '#include "three.h"' >>made/framework/one.h
+echo '#include "framework/four.h"' >made/framework/three.h
+echo '#include "one.h"' >made/framework/four.h
+echo '#include "../layers/deep/two.c"' >made/cpu/kernel.c
+expect "framework/one.h:2 includes framework/three.h" "framework/three.h:1 includes framework/four.h" \
+    "framework/four.h:1 includes framework/one.h" "cpu/ may not include from layers/"
+ok "faults of a made-up tree are found"
+
+# ---- This one ----
 cd "$source_root"
-
-includes() { grep -HnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$@"; }
-
-above=$(find layers data cpu cuda train -name '*.h' -printf '%f\n' | sort -u | paste -sd'|')
-[[ $above ]] || fail "no headers found outside framework/"
-! includes framework/*.[ch] | grep -E "\"([^\"]*/)?(${above//./\\.})\"" ||
-    fail "framework/ includes a header of a folder above it"
-! includes framework/*.[ch] | grep -E '"[^"]*(layers|data|cpu|cuda|train|tests)/' ||
-    fail "framework/ includes by a path into a folder above it"
-ok "framework/ includes nothing of layers/, data/, cpu/, cuda/ or train/"
-
-lower=$(find train layers data cpu -name '*.h' -printf '%p\n')
-for folder in layers data cpu cuda; do
-    for header in $lower; do
-        owner=${header%%/*}
-        [[ $owner == "$folder" ]] && continue
-        ! includes $(find "$folder" -name '*.[ch]' -o -name '*.cu*') /dev/null |
-            grep -E "\"([^\"]*/)?$(basename "$header")\"" ||
-            fail "$folder/ includes $header"
-    done
-done
-ok "layers/, data/, cpu/ and cuda/ include nothing of each other or of train/"
+"${layering[@]}" . "$build" || fail "the files depend on each other in other ways than downwards"
+ok "no file includes upwards, no circle of includes or of calls"
 
 # Rooms of train/, each with those that it may not include.
 while read -r room others; do
