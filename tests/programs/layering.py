@@ -2,11 +2,11 @@
 
 usage: layering.py ROOT BUILD
 
-A module is a .c or .cu file and the header of its name, or one of the two. Two graphs are drawn:
-of modules that include each other's files, read from the sources below ROOT, and of modules that
-call each other's functions, read with nm from the object files of BUILD. Neither may have a circle,
-and no folder may include from one that is above or beside it. Each fault is printed with the lines
-or the names that make it, and the exit code is then 1. Variables make no arrows: by a table of
+Two graphs are drawn: of files that include each other, read from the sources below ROOT, and of
+sources that call each other's functions, read with nm from the object files of BUILD. Neither may
+have a circle, no folder may include from one that is above or beside it, and framework/ declares
+no function that another folder defines. Each fault is printed with the lines or the names that make
+it, and the exit code is then 1. Variables make no arrows: by a table of
 functions, such as a backend, a module may call what it knows nothing of.
 """
 
@@ -22,15 +22,13 @@ BELOW = {
     "data": ["framework"],
     "cpu": ["framework"],
     "cuda": ["framework"],
-    "train": ["framework", "layers", "data", "cpu", "cuda"],
+    "include": ["framework", "data"],
+    "train": ["framework", "layers", "data", "cpu", "cuda", "include"],
 }
+# Where the compiler looks for a header that does not stand beside the file that includes it.
+PLACES = [".", "framework", "include", "data"]
 # Kernels are compiled once for each instruction set, and one set stands for all.
 OTHER_SETS = ["fcnn_avx2.dir", "fcnn_avx512.dir"]
-
-
-def module(path):
-    """framework/graph for framework/graph.c and for framework/graph.h."""
-    return str(path.with_suffix(""))
 
 
 def add(graph, start, end, reason):
@@ -48,8 +46,7 @@ def includes(root):
                 found = re.match(r'\s*#\s*include\s*["<](.+?)[">]', line)
                 if not found:
                     continue
-                # The compiler looks here as well, in this order.
-                for place in (path.parent, root, root / "framework", root / "layers", root / "train"):
+                for place in (path.parent, *(root / place for place in PLACES)):
                     included = (place / found[1]).resolve()
                     if included.is_file() and root in included.parents:
                         yield path.relative_to(root), number, included.relative_to(root)
@@ -60,7 +57,7 @@ def include_graph(root):
     """The graph of includes, and the includes that point up or sideways."""
     graph, faults = {}, []
     for path, number, included in includes(root):
-        add(graph, module(path), module(included), f"{path}:{number} includes {included}")
+        add(graph, str(path), str(included), f"{path}:{number} includes {included}")
         folder, other = path.parts[0], included.parts[0]
         if other != folder and other not in BELOW[folder]:
             faults.append(f"{path}:{number} includes {included}: {folder}/ may not include from {other}/")
@@ -84,7 +81,8 @@ def compiled(root, build):
 
 
 def call_graph(root, build):
-    """The graph of functions that an object file uses and another one defines; how many objects."""
+    """The graph of functions that an object file uses and another one defines, the sources that
+    define functions, by the functions' names, and how many objects there are."""
     owner, used, count = {}, [], 0
     for path, source in compiled(root, build):
         count += 1
@@ -101,12 +99,20 @@ def call_graph(root, build):
     for source, symbol in sorted(set(used)):
         if symbol in owner:
             target = owner[symbol]
-            add(graph, module(source), module(target), f"{source} calls {symbol} of {target}")
-    return graph, count
+            add(graph, str(source), str(target), f"{source} calls {symbol} of {target}")
+    return graph, owner, count
+
+
+def foreign_declarations(root, owner):
+    """Yields the headers of framework/ that name a function of another folder."""
+    for path in sorted((root / "framework").glob("*.h")):
+        for name in sorted(set(re.findall(r"\w+(?=\()", path.read_text()))):
+            if name in owner and owner[name].parts[0] != "framework":
+                yield f"{path.relative_to(root)} declares {name}, which {owner[name]} defines"
 
 
 def shortest_circle(graph, start):
-    """The modules of a shortest way from start back to it, start first; None where there is none."""
+    """The files of a shortest way from start back to it, start first; None where there is none."""
     came_from, frontier = {}, [start]
     while frontier:
         following = []
@@ -125,7 +131,7 @@ def shortest_circle(graph, start):
 
 
 def circles(graph):
-    """The shortest circle through each module that lies on one, each circle once."""
+    """The shortest circle through each file that lies on one, each circle once."""
     found = {}
     for start in sorted(graph):
         way = shortest_circle(graph, start)
@@ -135,7 +141,7 @@ def circles(graph):
 
 
 def describe(graph, way):
-    """The circle's modules on a line, then for each arrow what makes it."""
+    """The circle's files on a line, then for each arrow what makes it."""
     lines = ["a circle: " + " -> ".join([*way, way[0]])]
     for start, end in zip(way, [*way[1:], way[0]]):
         reasons = graph[start][end]
@@ -150,14 +156,15 @@ def main():
         sys.exit(__doc__)
     root, build = (pathlib.Path(argument).resolve() for argument in sys.argv[1:])
     included, faults = include_graph(root)
-    calls, objects = call_graph(root, build)
+    calls, owner, objects = call_graph(root, build)
+    faults += foreign_declarations(root, owner)
     if not included or not objects:
         sys.exit(f"no sources below {root} or no object files in {build}")
     for graph in (included, calls):
         faults += [describe(graph, way) for way in circles(graph)]
     if faults:
         sys.exit("\n".join(faults))
-    print(f"{len(included)} modules with includes and {objects} object files: no circle")
+    print(f"{len(included)} files with includes and {objects} object files: no circle")
 
 
 if __name__ == "__main__":

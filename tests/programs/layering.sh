@@ -16,21 +16,24 @@ expect() {
     has err "$@"
 }
 
-echo 'int one(void); int two(void);' >made/framework/one.h
-printf '#include "one.h"\nint one(void) { return two(); }\n' >made/framework/one.c
-printf '#include "one.h"\nint two(void) { return 2; }\n' >made/layers/deep/two.c
+echo 'int one(void);' >made/framework/one.h
+echo 'int two(void);' >made/layers/deep/two.h
+printf '#include "one.h"\nint two(void);\nint one(void) { return two(); }\n' >made/framework/one.c
+printf '#include "one.h"\n#include "two.h"\nint two(void) { return 2; }\n' >made/layers/deep/two.c
 object framework/one.c
 object layers/deep/two.c
 succeed "${layering[@]}" made made/build
 echo 'int back(void) { return one(); }' >>made/layers/deep/two.c
+echo 'int two(void);' >>made/framework/one.h
 object layers/deep/two.c
-expect "a circle: framework/one -> layers/deep/two -> framework/one" \
+expect "a circle: framework/one.c -> layers/deep/two.c -> framework/one.c" \
+    "framework/one.h declares two, which layers/deep/two.c defines" \
     "framework/one.c calls two of layers/deep/two.c" "layers/deep/two.c calls one of framework/one.c"
 echo '#include "three.h"' >>made/framework/one.h
 echo '#include "framework/four.h"' >made/framework/three.h
 echo '#include "one.h"' >made/framework/four.h
 echo '#include "../layers/deep/two.c"' >made/cpu/kernel.c
-expect "framework/one.h:2 includes framework/three.h" "framework/three.h:1 includes framework/four.h" \
+expect "framework/one.h:3 includes framework/three.h" "framework/three.h:1 includes framework/four.h" \
     "framework/four.h:1 includes framework/one.h" "cpu/ may not include from layers/"
 ok "faults of a made-up tree are found"
 
@@ -54,7 +57,7 @@ ROOMS
 ok "arrows between the rooms of train/ form no circle"
 
 ! grep -nE '^[[:space:]]*#[[:space:]]*(if|ifdef|ifndef|elif).*CUDA' \
-    $(find framework layers data cpu train -name '*.[ch]' ! -path framework/backend.c) ||
+    $(find framework layers data cpu include train -name '*.[ch]' ! -path framework/backend.c) ||
     fail "CUDA is asked for outside cuda/ and framework/backend.c"
 ok "no #ifdef for CUDA outside cuda/ and framework/backend.c"
 
@@ -63,7 +66,7 @@ ok "no #ifdef for CUDA outside cuda/ and framework/backend.c"
 ok "no fast-math"
 
 if command -v clang-format >/dev/null; then
-    files=$(find framework layers data cpu cuda train tests -name '*.[ch]' -o -name '*.cu' -o -name '*.cpp')
+    files=$(find framework layers data cpu cuda include train tests -name '*.[ch]' -o -name '*.cu' -o -name '*.cpp')
     # shellcheck disable=SC2086
     clang-format --dry-run -Werror $files || fail "clang-format -i would change these files"
     ok "$(wc -w <<<"$files") files are formatted"
