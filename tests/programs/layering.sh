@@ -42,6 +42,8 @@ cd "$source_root"
 "${layering[@]}" . "$build" || fail "the files depend on each other in other ways than downwards"
 ok "no file includes upwards, no circle of includes or of calls"
 
+includes() { grep -HnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$@"; }
+
 # Rooms of train/, each with those that it may not include.
 while read -r room others; do
     ! includes train/"$room"/*.[ch] | grep -E "\"train/(${others// /|})/" ||
