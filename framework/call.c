@@ -1,6 +1,6 @@
 /* The calls of a graph's operations, made from operations.def: each reports an
  * operation that the backend lacks, and each is where time is taken, for a
- * node's passes and for a profile. */
+ * node's passes and for a profile; and the formulas of what operations cost. */
 #include <time.h>
 
 #include "graph_internal.h"

@@ -1,5 +1,6 @@
-/* The formulas of operations other than activations, once for all backends:
- * batch norm from its sums, windows of pools, the loss of an image, dropout. */
+/* The formulas of operations that are no rule of rules.h, once for all backends:
+ * batch norm from its sums, srelu's root mean square, windows of pools, sizes of
+ * transforms, aliases, the loss of an image, dropout. */
 #ifndef FCNN_FORMULAS_H
 #define FCNN_FORMULAS_H
 

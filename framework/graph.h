@@ -1,7 +1,7 @@
 /* A network: nodes in topological order, their parameters, and one arena that
  * holds everything. fcnn_graph_create builds it from a cfg and plans the memory
  * without allocating any; fcnn_graph_allocate takes exactly what the plan says,
- * and nothing is allocated after that. */
+ * and passes allocate nothing but what images need on their way in. */
 #ifndef FCNN_GRAPH_H
 #define FCNN_GRAPH_H
 
