@@ -50,6 +50,10 @@ void fcnn_cpu_plan_unlock(void);
 static inline int smaller(int a, int b) { return a < b ? a : b; }
 static inline int larger(int a, int b) { return a > b ? a : b; }
 static inline int ceil_div(int a, int b) { return (a + b - 1) / b; }
+/* The first of `count` things in part i of `parts`, which differ by one at most. */
+static inline int part_start(int i, int parts, int count) {
+    return (int)((int64_t)i * count / parts);
+}
 
 /* Active images of the tile that begins at image `first`, and tiles of a batch. */
 static inline int fcnn_cpu_tile_images(const fcnn_tensor *t, int first) {

@@ -99,13 +99,6 @@ void fcnn_cpu_close(fcnn_device *base) {
     free(device);
 }
 
-fcnn_status fcnn_cpu_take_score(fcnn_device *base, fcnn_score *score) {
-    fcnn_score *own = &((cpu_device *)base)->score;
-    fcnn_score_add(score, own);
-    *own = (fcnn_score){0};
-    return FCNN_OK;
-}
-
 /* What the table of backends lists; an open device has its instruction set's own. */
 const fcnn_backend fcnn_cpu_backend = {
     .name = "cpu", .probe = fcnn_cpu_probe, .open = fcnn_cpu_open, .close = fcnn_cpu_close};

@@ -13,6 +13,9 @@ enum { LANES = FCNN_LANES };
 /* For functions whose arguments are constants where they are called, so that loops unroll. */
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+/* `count` numbers in whole registers. */
+static inline int whole_lanes(int count) { return ceil_div(count, LANES) * LANES; }
+
 typedef float lanes __attribute__((vector_size(FCNN_LANES * 4)));
 
 static inline lanes lanes_load(const float *at) {
@@ -129,21 +132,7 @@ static inline wide wide_halves(lanes v) {
     return wide_load(parts) + wide_load(parts + LANES / 2);
 }
 
-/* Sums the products of two rows, in a fixed order. */
-static inline double row_dot(const float *a, const float *b, int count) {
-    lanes even = {0}, odd = {0};
-    int i = 0;
-    for (; i + 2 * LANES <= count; i += 2 * LANES) {
-        even += lanes_load(a + i) * lanes_load(b + i);
-        odd += lanes_load(a + i + LANES) * lanes_load(b + i + LANES);
-    }
-    double sum = 0.0;
-    for (int l = 0; l < LANES; l++) sum += (double)even[l] + (double)odd[l];
-    for (; i < count; i++) sum += (double)a[i] * (double)b[i];
-    return sum;
-}
-
-/* Adds the products of two rows to the numbers of a vector, for sums over many rows. */
+/* Adds the products of two rows to a vector's numbers, for sums over many rows. */
 static inline void wide_add_dot(wide *sum, const float *a, const float *b, int count) {
     lanes even = {0}, odd = {0};
     int i = 0;

@@ -58,7 +58,7 @@ fcnn_status fcnn_cpu_clear(fcnn_device *device, void *memory, size_t bytes) {
     return FCNN_OK;
 }
 
-/* Pages are given when they are first written, so nobody knows. */
+/* Pages are only found when they are first written, so the memory that is free is not known. */
 size_t fcnn_cpu_available(fcnn_device *device) {
     (void)device;
     return SIZE_MAX;

@@ -20,7 +20,6 @@ enum { ROWS = LANES == 16 ? 8 : 3 };
 static inline int panel_part(int first, int end, int most) { return smaller(end - first, most); }
 
 /* `count` numbers in whole registers. */
-static inline int whole_lanes(int count) { return ceil_div(count, LANES) * LANES; }
 
 /* Floats of a left panel of ROWS rows, and registers of a right one of LANES columns. */
 static inline int64_t left_floats(int depth) {

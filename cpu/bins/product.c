@@ -39,7 +39,7 @@ fcnn_status CPU(product_plan)(fcnn_device *base, const fcnn_fold *fold, int chan
 typedef struct {
     const fcnn_fold *fold;
     int64_t k, first;   /* the bin, and its first alias */
-    int64_t next, last; /* aliases of the bin behind, fetched ahead: where they begin and end */
+    int64_t next, last; /* aliases [next, last) of the following bin, which are prefetched */
     int inner, channels, filters;
     lanes *right;
     float *left;
@@ -274,47 +274,5 @@ fcnn_status CPU(product_backward_weights)(fcnn_device *base, const fcnn_fold *fo
         bin_backward_weights(&p, x, dy, dh);
     }
     for (int64_t i = 0; i < pairs; i++) dh[i].im = 0.0f; /* -0 of rounding, and aliases of DC */
-    return FCNN_OK;
-}
-
-/* ---- Bias ---- */
-
-fcnn_status CPU(bias_forward)(fcnn_device *base, const float *bias, fcnn_tensor *y) {
-    if (y->layout == FCNN_BAND) {
-        for (int c = 0; c < y->channels; c++) {
-            fcnn_complex *row = fcnn_cpu_row(y, 0, c);
-            for (int i = 0; i < y->images; i++) row[i].re += bias[c];
-        }
-        return FCNN_OK;
-    }
-    int64_t rows = fcnn_tensor_rows(y);
-#pragma omp parallel for num_threads(base->threads) schedule(static)
-    for (int64_t row = 0; row < rows; row++) {
-        float *at = row_at(y, row), b = bias[row_channel(y, row)];
-        for (int i = 0; i < y->images; i++) at[i] += b;
-    }
-    return FCNN_OK;
-}
-
-static double pixel_sum(const fcnn_tensor *t, int c) {
-    int64_t pixels = (int64_t)t->size * t->size;
-    wide even = {0}, odd = {0};
-    double rest = 0.0;
-    for (int64_t p = 0; p < pixels; p++) {
-        const float *row = row_at(t, c * pixels + p);
-        int i = 0;
-        for (; i + LANES <= t->images; i += LANES) {
-            even += wide_load(row + i);
-            odd += wide_load(row + i + LANES / 2);
-        }
-        for (; i < t->images; i++) rest += (double)row[i];
-    }
-    return wide_sum(even + odd) + rest;
-}
-
-fcnn_status CPU(bias_backward)(fcnn_device *base, const fcnn_tensor *dy, float *dbias) {
-#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int c = 0; c < dy->channels; c++)
-        dbias[c] = (float)(dy->layout == FCNN_BAND ? dc_sum(dy, c) : pixel_sum(dy, c));
     return FCNN_OK;
 }

@@ -8,8 +8,8 @@
 #include "cpu/lanes.h"
 #include "formulas.h"
 
-/* Images are packed PACKED_IMAGES at a time. A tile of them takes part in sums that are kept in
- * LANES registers, with as many rows as fill them. */
+/* x is packed for PACKED_IMAGES at a time. A tile is some of them, whose sums with a few rows of H
+ * fill LANES registers. */
 enum { PACKED_IMAGES = 16, TILE_IMAGES = LANES < 8 ? 2 : 4, ROW_BLOCK = 8 };
 
 /* Where the numbers of H lie, and what a bin's product reads and writes. */
@@ -37,9 +37,9 @@ static int64_t alias_bin(const few_product *p, int64_t k, int a) {
     return p->fold ? p->fold->bin[p->fold->start[k] + a] : k;
 }
 
-static int whole(int numbers) { return ceil_div(numbers, LANES) * LANES; }
-
-static int length_of(const few_product *p, int64_t k) { return whole(aliases_of(p, k) * p->width); }
+static int length_of(const few_product *p, int64_t k) {
+    return whole_lanes(aliases_of(p, k) * p->width);
+}
 
 /* Lane j of the result is the sum of v[j]: neighbours are added, log2(LANES) times. */
 ALWAYS_INLINE lanes sums_of(lanes *v) {
@@ -176,7 +176,7 @@ ALWAYS_INLINE void multiply(const few_product *p, const rows *h, bool half, int 
 /* ---- All bins ---- */
 
 size_t CPU(product_few_scratch)(int aliases, int channels, int filters) {
-    size_t length = (size_t)whole(aliases * 2 * channels), rows = (size_t)filters;
+    size_t length = (size_t)whole_lanes(aliases * 2 * channels), rows = (size_t)filters;
     return (2 * PACKED_IMAGES * length + rows * (length + EIGHT)) * sizeof(float);
 }
 

@@ -80,7 +80,7 @@ typedef struct {
     const taps_work *work;
     taps_scratch s;
     int kx, first, end; /* ky of first .. end - 1, and their negatives */
-    int count;          /* units that these rows are */
+    int count;          /* neighbouring units that are one here */
     wide *energy;       /* [filters], where y is made */
 } taps_unit;
 

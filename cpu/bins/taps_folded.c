@@ -6,7 +6,8 @@
 
 enum { ALIASES_MOST = 4 }; /* of one column, whose gradients are added together */
 
-/* What an alias' numbers of h are made of: re = cu - below sv, im = sign (cv + below su). */
+/* How an alias' numbers of h follow from its sums: re = cu - below sv, im = sign (cv + below su).
+ */
 typedef struct {
     int64_t at; /* in the fold's list */
     int64_t uv; /* its column, of u and v or of their gradients */

@@ -34,7 +34,7 @@ static inline int output_radius(const fcnn_taps *t) {
     return t->fold ? t->fold->radius_out : t->kernel.radius;
 }
 
-/* ky of a unit: so many that the sums along x are a small part of it. */
+/* Values of ky in a unit: so many that the sums along x cost little beside them. */
 static inline int unit_rows(const fcnn_taps *t) { return 4 * t->kernel.size; }
 
 /* Units of a column. */
@@ -116,8 +116,8 @@ static inline int bins_of(int ky, int kx, int64_t k[2]) {
     return 2;
 }
 
-/* Units of a pass that makes y, in turn: small ones come last, so that threads end together, which
- * are the last chunks of columns and those of half a column. */
+/* The units of a pass that makes y in an order that puts short ones last, so that threads finish
+ * together. */
 static inline int unit_in_turn(const fcnn_taps *t, int i) {
     int columns = output_radius(t) + 1;
     return (columns - 1 - i % columns) * chunks_of(t) + i / columns;

@@ -19,7 +19,7 @@ static inline int blocks_of(const fcnn_tensor *t) {
 /* Channels first .. end-1 of a band. */
 typedef struct {
     int first, end;
-    bool large; /* not in a cache */
+    bool large; /* the band is too large for the caches, so rows are prefetched */
 } block;
 
 static inline block block_at(const fcnn_tensor *t, int index) {

@@ -8,7 +8,7 @@
  * of grid/fused.c. The backward pass is srelu_backward.c. */
 #include "srelu_rows.h"
 
-/* Registers hold the sums of so many lags. */
+/* Lags whose sums are in registers at once. */
 #if FCNN_LANES == 8
 #define SRELU_LAGS 2
 #else

@@ -1,6 +1,6 @@
 /* srelu's gradients: dx = a dy + 2 b / s [x g] - b pull x, by sums over the rows of
- * srelu_rows.h or on a grid, with da and db; the formulas are srelu.c's. Each image has its s and
- * its pull, which is what s takes part in: <[x^2], g> / s^3.
+ * srelu_rows.h or on a grid, with da and db. Each image has its s and a factor `pull` = <[x^2], g>
+ * / s^3, by which the change of s enters dx. DESIGN.md has the derivation.
  *
  * The backward pass of a norm whose output z is not stored is here too. It needs sums over the
  * whole gradient dz of z before it can write any, and has them: of a dy + 2 b / s [z g] they are
@@ -9,7 +9,7 @@
 #include "norm_blocks.h"
 #include "srelu_rows.h"
 
-/* What dx of a channel takes. */
+/* A channel's factors in dx. */
 typedef struct {
     float a, b;         /* factors of dy and of 2 [x g], with the norm's factor */
     float along, shift; /* times the norm's output, subtracted; added at DC */
@@ -130,9 +130,9 @@ static inline void backward_columns(const ring *p, int tile, const gradients *s,
     }
 }
 
-/* Makes dx of all tiles, each for so many columns that its cells are worth fetching, and loads of
- * the rows to come what keeps the pace. Row 0 has half the columns, so that it loads twice as many.
- */
+/* Makes dx of all tiles, each for so many columns that its cells are worth fetching, and meanwhile
+ * loads as many columns of the next row as are used up. Row 0 has half the columns, so that it
+ * loads twice as many. */
 static void backward_row(ring *p, const gradients *s, int ky, int from, int to) {
     int columns = (ky ? SRELU_STRETCH / 2 : SRELU_STRETCH) / p->count + 1;
     for (int kx = from; kx <= to; kx += SRELU_STRETCH) {

@@ -195,13 +195,13 @@ static inline tile_run run_at(const fcnn_tensor *x, int tiles, int index) {
  * that no index is checked inside the loops. */
 typedef struct {
     cell *middle; /* column 0 of row -window */
-    cell *end;    /* a window's room */
+    cell *end;    /* room for the cells of one window, behind the ring */
     tile x, y;    /* y takes a x where it has the bin */
     lanes a;
 } ring_tile;
 
 /* The rings of a run. Rows are loaded in order of ky and kx, a few columns at a time, while others
- * are worked on: where a tile's bins lie, no processor looks ahead. */
+ * are worked on, because processors do not prefetch bins that lie pages apart. */
 typedef struct {
     int radius, window, row; /* cells of a row */
     int mask;                /* of rows, whose number is a power of two */

@@ -99,7 +99,6 @@ static int block_of(int64_t first, int64_t end, int most) {
 }
 
 /* Images in whole registers: there is room for them, and nobody reads what they get. */
-static int whole_images(const fcnn_tensor *t) { return (t->images + LANES - 1) / LANES * LANES; }
 
 /* ---- Forward ---- */
 
@@ -164,7 +163,7 @@ fcnn_status CPU(dense_forward)(fcnn_device *base, const float *w, const float *b
                                .terms = block_of(at, features, DENSE_TERMS),
                                .adds = true,
                                .c = row_at(y, first)};
-            multiply(&p, count, whole_images(x), true);
+            multiply(&p, count, whole_lanes(x->images), true);
         }
     }
     return FCNN_OK;
@@ -218,7 +217,7 @@ static void backward_data(const float *w, const fcnn_tensor *dy, int64_t first, 
                            .terms = units,
                            .adds = at > 0,
                            .c = row_at(dx, first)};
-        multiply(&p, count, whole_images(dy), false);
+        multiply(&p, count, whole_lanes(dy->images), false);
     }
 }
 

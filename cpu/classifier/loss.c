@@ -41,3 +41,10 @@ fcnn_status CPU(cross_entropy)(fcnn_device *base, const fcnn_loss_constants *con
     }
     return FCNN_OK;
 }
+
+fcnn_status CPU(take_score)(fcnn_device *base, fcnn_score *score) {
+    fcnn_score *own = &((cpu_device *)base)->score;
+    fcnn_score_add(score, own);
+    *own = (fcnn_score){0};
+    return FCNN_OK;
+}

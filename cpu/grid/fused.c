@@ -4,7 +4,7 @@
  * srelu on a grid uses the same passes for its square. */
 #include "transform.h"
 
-/* A rule on whole maps, and on blocks of rows, which it finds and leaves as the classes' sums.
+/* A rule on a whole map, or on a block of rows, given and left as sums of the classes.
  * Where the sign of a pixel tells its slope, `bits` keep it: of each image and row a word for some
  * orbits. */
 typedef struct {

@@ -1,4 +1,5 @@
-/* Operations that take rows one by one: per-bin and pointwise rules, dropout, copies and sums. */
+/* Operations that take rows one by one: per-bin and pointwise rules, dropout, copies, sums, bias.
+ */
 #include "cpu/lanes.h"
 #include "formulas.h"
 
@@ -171,5 +172,47 @@ fcnn_status CPU(add)(fcnn_device *base, const fcnn_tensor *x, fcnn_tensor *y) {
         const float *from = row_at(x, row);
         for (int i = 0; i < count; i++) to[i] += from[i];
     }
+    return FCNN_OK;
+}
+
+/* ---- Bias ---- */
+
+fcnn_status CPU(bias_forward)(fcnn_device *base, const float *bias, fcnn_tensor *y) {
+    if (y->layout == FCNN_BAND) {
+        for (int c = 0; c < y->channels; c++) {
+            fcnn_complex *row = fcnn_cpu_row(y, 0, c);
+            for (int i = 0; i < y->images; i++) row[i].re += bias[c];
+        }
+        return FCNN_OK;
+    }
+    int64_t rows = fcnn_tensor_rows(y);
+#pragma omp parallel for num_threads(base->threads) schedule(static)
+    for (int64_t row = 0; row < rows; row++) {
+        float *at = row_at(y, row), b = bias[row_channel(y, row)];
+        for (int i = 0; i < y->images; i++) at[i] += b;
+    }
+    return FCNN_OK;
+}
+
+static double pixel_sum(const fcnn_tensor *t, int c) {
+    int64_t pixels = (int64_t)t->size * t->size;
+    wide even = {0}, odd = {0};
+    double rest = 0.0;
+    for (int64_t p = 0; p < pixels; p++) {
+        const float *row = row_at(t, c * pixels + p);
+        int i = 0;
+        for (; i + LANES <= t->images; i += LANES) {
+            even += wide_load(row + i);
+            odd += wide_load(row + i + LANES / 2);
+        }
+        for (; i < t->images; i++) rest += (double)row[i];
+    }
+    return wide_sum(even + odd) + rest;
+}
+
+fcnn_status CPU(bias_backward)(fcnn_device *base, const fcnn_tensor *dy, float *dbias) {
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
+    for (int c = 0; c < dy->channels; c++)
+        dbias[c] = (float)(dy->layout == FCNN_BAND ? dc_sum(dy, c) : pixel_sum(dy, c));
     return FCNN_OK;
 }

@@ -68,12 +68,13 @@ static void output_sums_of(int filters, int vectors, const output_block *b) {
 static void add_outputs(const map_pass *p, const map_tile *t, const map_scratch *s, const float *w,
                         int b0, int b1, int filters, int c0, int count, int channels) {
     int taps = p->taps_y * p->taps_x, filter = t->rows * t->line;
-    int blocks = ceil_div(filters, FILTERS), first = map_part(b0, blocks, filters);
+    int blocks = ceil_div(filters, FILTERS), first = part_start(b0, blocks, filters);
     for (int r = 0; r < t->rows; r++) {
         for (int at = 0; at < t->line; at += VECTORS * LANES) {
             int vectors = smaller(VECTORS, (t->line - at) / LANES);
             for (int b = b0; b < b1; b++) {
-                int f0 = map_part(b, blocks, filters), size = map_part(b + 1, blocks, filters) - f0;
+                int f0 = part_start(b, blocks, filters),
+                    size = part_start(b + 1, blocks, filters) - f0;
                 output_block block = {.x = s->packed + p->step * r * t->row + at,
                                       .w = w + ((int64_t)f0 * channels + c0 * size) * taps,
                                       .offset = s->offset,
@@ -143,9 +144,9 @@ static void add_taps(const map_pass *p, const map_tile *t, const map_scratch *s,
     int taps = p->taps_y * p->taps_x, all = channels * taps, filter = t->rows * t->line;
     int f_blocks = ceil_div(filters, DW_FILTERS), t_blocks = ceil_div(all, DW_TAPS);
     for (int i = 0; i < f_blocks; i++) {
-        int f0 = map_part(i, f_blocks, filters), f1 = map_part(i + 1, f_blocks, filters);
+        int f0 = part_start(i, f_blocks, filters), f1 = part_start(i + 1, f_blocks, filters);
         for (int j = 0; j < t_blocks; j++) {
-            int t0 = map_part(j, t_blocks, all), t1 = map_part(j + 1, t_blocks, all);
+            int t0 = part_start(j, t_blocks, all), t1 = part_start(j + 1, t_blocks, all);
             tap_block block = {.x = s->packed,
                                .dy = s->lines + f0 * filter,
                                .offset = s->offset + t0,
@@ -183,7 +184,7 @@ fcnn_status CPU(direct_plan)(fcnn_device *device, fcnn_convolution *c, fcnn_conv
 
 /* Packs the filters of block b of taps [tap][filter][channel] as [channel][tap][filter]. */
 static void pack_forward(const fcnn_convolution *c, const float *w, int b, int blocks, float *to) {
-    int f0 = map_part(b, blocks, c->filters), f1 = map_part(b + 1, blocks, c->filters);
+    int f0 = part_start(b, blocks, c->filters), f1 = part_start(b + 1, blocks, c->filters);
     int taps = c->size * c->size;
     to += (int64_t)f0 * c->channels * taps;
     for (int channel = 0; channel < c->channels; channel++)
@@ -196,7 +197,7 @@ static void pack_forward(const fcnn_convolution *c, const float *w, int b, int b
 static void pack_backward(const fcnn_convolution *c, const float *w, int r, int b, int blocks,
                           float *to) {
     map_pass p = map_backward_pass(c, r);
-    int c0 = map_part(b, blocks, c->channels), c1 = map_part(b + 1, blocks, c->channels);
+    int c0 = part_start(b, blocks, c->channels), c1 = part_start(b + 1, blocks, c->channels);
     int taps = p.taps_y * p.taps_x;
     to += (int64_t)c0 * c->filters * taps;
     for (int f = 0; f < c->filters; f++) {

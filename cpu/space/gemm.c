@@ -40,8 +40,8 @@ static void make_columns(const map_pass *p, const map_tile *t, const map_scratch
 static void add_outputs(const map_pass *p, const map_tile *t, const map_scratch *s, const float *w,
                         int b0, int b1, int filters, int c0, int count, int channels) {
     int taps = p->taps_y * p->taps_x, pixels = t->rows * t->line, all = channels * taps;
-    int blocks = ceil_div(filters, BLOCK), f0 = map_part(b0, blocks, filters);
-    int rows = map_part(b1, blocks, filters) - f0;
+    int blocks = ceil_div(filters, BLOCK), f0 = part_start(b0, blocks, filters);
+    int rows = part_start(b1, blocks, filters) - f0;
     if (taps == 0) {
         memset(s->lines, 0, (size_t)rows * (size_t)pixels * sizeof *s->lines);
         return;

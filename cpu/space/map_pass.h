@@ -52,7 +52,7 @@ typedef struct {
     int units;         /* at least, if that takes fewer filters to each */
     bool columns;      /* whether it needs them */
     /* lines += taps of channels [c0, c0 + count), which are packed; lines begin at c0 = 0. Filters
-     * are those of blocks [b0, b1), counted as by map_part; w is the pass's. */
+     * are those of blocks [b0, b1), counted as by part_start; w is the pass's. */
     void (*add_outputs)(const map_pass *, const map_tile *, const map_scratch *, const float *w,
                         int b0, int b1, int filters, int c0, int count, int channels);
     /* sums += lines x packed. */
@@ -61,11 +61,6 @@ typedef struct {
 } map_method;
 
 static inline int wrapped(int i, int side) { return (i % side + side) % side; }
-
-/* The first of `count` things in part i of `parts`, which differ by one at most. */
-static inline int map_part(int i, int parts, int count) {
-    return (int)((int64_t)i * count / parts);
-}
 
 /* ---- Passes and tiles ---- */
 
@@ -292,8 +287,8 @@ static inline void map_make(const cpu_device *device, const map_method *m, const
             map_pack(p, &t, in, c, count, s.packed);
             m->add_outputs(p, &t, &s, w, b0, b1, out->channels, c, count, in->channels);
         }
-        map_store_lines(p, &t, s.lines, map_part(b0, blocks, out->channels),
-                        map_part(b1, blocks, out->channels), step, r, out);
+        map_store_lines(p, &t, s.lines, part_start(b0, blocks, out->channels),
+                        part_start(b1, blocks, out->channels), step, r, out);
     }
 }
 
@@ -328,7 +323,7 @@ static inline void map_sum_slot(const map_method *m, const map_pass *p, const ma
     int filters = smaller(d->filters, dy->channels - f0), taps = p->taps_y * p->taps_x;
     int channels = smaller(d->channels, x->channels - c0), all = channels * taps;
     memset(s->sums, 0, (size_t)filters * (size_t)all * sizeof *s->sums);
-    for (int i = map_part(slot, d->slots, p->tiles); i < map_part(slot + 1, d->slots, p->tiles);
+    for (int i = part_start(slot, d->slots, p->tiles); i < part_start(slot + 1, d->slots, p->tiles);
          i++) {
         map_tile t = map_tile_at(p, i);
         map_tap_offsets(p, &t, channels, s->offset);

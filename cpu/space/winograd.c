@@ -18,8 +18,9 @@
 #include "winograd_internal.h"
 
 enum {
-    PAD = 16, /* floats between planes: keeps them in different cache sets, and takes what
-               * the last register of a row has too much */
+    /* Floats between planes, so that these lie in different cache sets; the last register of a row
+     * may reach into them. */
+    PAD = 16,
     COLUMNS_LEAST = 256, /* columns of the planes at work, one for each patch and image */
     COLUMNS_MOST = 1024,
     UNIT_COLUMNS = 128, /* the sizes of units of work */
@@ -61,10 +62,6 @@ typedef struct {
     int ranges, tiles;
 } division;
 
-static int part_start(int total, int parts, int part) {
-    return (int)((int64_t)total * part / parts);
-}
-
 static division divide(const fcnn_convolution *c, int images) {
     division d = {.span = span_of(c), .images = images};
     d.patches = patches_across(c) * patches_across(c);
@@ -76,10 +73,10 @@ static division divide(const fcnn_convolution *c, int images) {
 static block block_at(const fcnn_convolution *c, const division *d, int index) {
     int range = index / d->tiles, tile = index % d->tiles;
     block b = {.c = c, .span = d->span};
-    b.patch = part_start(d->patches, d->ranges, range);
-    b.patches = part_start(d->patches, d->ranges, range + 1) - b.patch;
-    b.image = part_start(d->images, d->tiles, tile);
-    b.images = part_start(d->images, d->tiles, tile + 1) - b.image;
+    b.patch = part_start(range, d->ranges, d->patches);
+    b.patches = part_start(range + 1, d->ranges, d->patches) - b.patch;
+    b.image = part_start(tile, d->tiles, d->images);
+    b.images = part_start(tile + 1, d->tiles, d->images) - b.image;
     return b;
 }
 
@@ -123,18 +120,6 @@ static int next_image(int image, int images) {
     return next < images && next + LANES > images ? images - LANES : next;
 }
 static int patches_together(const block *b) { return b->images < LANES ? LANES / b->images : 1; }
-
-static inline lanes load_part(const float *at, int count) {
-    lanes v = {0};
-    memcpy(&v, at, (size_t)(count < LANES ? count : LANES) * sizeof(float));
-    return v;
-}
-static inline void store_part(float *at, lanes v, int count) {
-    if (count >= LANES)
-        lanes_store(at, v);
-    else
-        memcpy(at, &v, (size_t)count * sizeof(float));
-}
 
 static inline void load_patch(const float *from, const int64_t *places, int count, lanes *v) {
     for (int i = 0; i < count; i++)
@@ -197,7 +182,7 @@ static void patches_to_planes(const block *b, const operand *o, int channel, int
             /* What is stored beyond these patches' columns, the next patches overwrite. */
             int column = t * b->images + n;
             for (int p = 0; p < PLANES; p++)
-                store_part(to + p * plane + column, v[p], last - column);
+                lanes_store_some(to + p * plane + column, v[p], last - column);
         }
     }
 }
@@ -230,8 +215,8 @@ static void transform(const fcnn_device *base, const block *b, const operand *o,
     int parts = ceil_div(b->patches, most);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < o->map->channels * parts; unit++) {
-        int channel = unit / parts, t = part_start(b->patches, parts, unit % parts);
-        int end = part_start(b->patches, parts, unit % parts + 1);
+        int channel = unit / parts, t = part_start(unit % parts, parts, b->patches);
+        int end = part_start(unit % parts + 1, parts, b->patches);
         if (way == PLANES_TO_OUTPUT)
             planes_to_patches(b, o, channel, t, end);
         else
@@ -262,7 +247,8 @@ fcnn_status CPU(winograd_kernel)(fcnn_device *base, const fcnn_convolution *c, c
         for (int64_t at = first; at < end; at += LANES) {
             lanes v[PLANES];
             for (int tap = 0; tap < 9; tap++)
-                v[GRID * (tap / 3) + tap % 3] = load_part(w + tap * pairs + at, (int)(end - at));
+                v[GRID * (tap / 3) + tap % 3] =
+                    lanes_load_some(w + tap * pairs + at, (int)(end - at));
             BOTH_AXES(taps_line, v, 3, GRID);
             for (int p = 0; p < PLANES; p++) lanes_store(u + p * plane + at, v[p]);
         }
@@ -286,8 +272,8 @@ static void correlate(const fcnn_device *base, const fcnn_convolution *c,
         transform(base, &b, &d, DATA_TO_PLANES);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
         for (int unit = 0; unit < PLANES * parts; unit++) {
-            int p = unit / parts, from = part_start(columns, parts, unit % parts);
-            int n = part_start(columns, parts, unit % parts + 1) - from;
+            int p = unit / parts, from = part_start(unit % parts, parts, columns);
+            int n = part_start(unit % parts + 1, parts, columns) - from;
             fcnn_cpu_blas.sgemm(CblasRowMajor, turn ? CblasTrans : CblasNoTrans, CblasNoTrans, m, n,
                                 k, 1.0f, (float *)memory->kernel + p * taps, turn ? m : k,
                                 d.planes + p * plane_floats(k, span) + from, span, 0.0f,
@@ -317,7 +303,8 @@ static void taps_gradient(const fcnn_device *base, const fcnn_convolution *c, co
             for (int p = 0; p < PLANES; p++) v[p] = lanes_load(du + p * plane + at);
             BOTH_AXES(taps_gradient_line, v, GRID, 3);
             for (int tap = 0; tap < 9; tap++)
-                store_part(dw + tap * pairs + at, v[GRID * (tap / 3) + tap % 3], (int)(end - at));
+                lanes_store_some(dw + tap * pairs + at, v[GRID * (tap / 3) + tap % 3],
+                                 (int)(end - at));
         }
     }
 }
@@ -338,8 +325,8 @@ static void backward_weights(const fcnn_device *base, const fcnn_convolution *c,
         transform(base, &b, &g, GRADIENT_TO_PLANES);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
         for (int unit = 0; unit < PLANES * parts; unit++) {
-            int p = unit / parts, from = part_start(c->filters, parts, unit % parts);
-            int m = part_start(c->filters, parts, unit % parts + 1) - from;
+            int p = unit / parts, from = part_start(unit % parts, parts, c->filters);
+            int m = part_start(unit % parts + 1, parts, c->filters) - from;
             fcnn_cpu_blas.sgemm(
                 CblasRowMajor, CblasNoTrans, CblasTrans, m, c->channels, b.patches * b.images, 1.0f,
                 g.planes + p * plane_floats(c->filters, span) + (int64_t)from * span, span,

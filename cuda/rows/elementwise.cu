@@ -1,5 +1,5 @@
-/* Per-bin and pointwise rules, dropout, copies and sums, which work number by number. An
- * item is a number of the output's rows, images innermost. */
+/* Per-bin and pointwise rules, dropout, copies, sums and bias, which work number by number.
+ * An item is a number of the output's rows, images innermost. */
 #include <curand_philox4x32_x.h>
 
 #include "cuda/launch.h"
@@ -210,5 +210,48 @@ struct added_rows {
 fcnn_status cuda_add(fcnn_device *base, const fcnn_tensor *x, fcnn_tensor *y) {
     added_rows body = {*x, *y};
     CUDA_RUN(cuda_of(base), common_rows(x, y) * cuda_row_floats(y), body);
+    return FCNN_OK;
+}
+
+/* ---- Bias ---- */
+
+/* An item is an image of a row: of the first bin, or of a pixel. */
+struct bias_added {
+    const float *bias;
+    fcnn_tensor y;
+    CUDA_BODY void operator()(int64_t item) const {
+        int64_t row = item / y.images, n = item % y.images;
+        float b = bias[cuda_row_channel(&y, row)];
+        if (y.layout == FCNN_BAND)
+            fcnn_tensor_band(&y)[row * y.capacity + n].re += b;
+        else
+            y.data[row * y.capacity + n] += b;
+    }
+};
+
+fcnn_status cuda_bias_forward(fcnn_device *base, const float *bias, fcnn_tensor *y) {
+    bias_added body = {bias, *y};
+    int64_t rows = y->layout == FCNN_BAND ? y->channels : fcnn_tensor_rows(y);
+    CUDA_RUN(cuda_of(base), rows * y->images, body);
+    return FCNN_OK;
+}
+
+/* A group is a channel, an item an image of its first bin or of a pixel. */
+struct bias_gradients : cuda_sums<1> {
+    fcnn_tensor dy;
+    int64_t rows; /* of a channel */
+    float *dbias;
+    CUDA_BODY void add(int64_t c, int64_t item, double *sums) const {
+        int64_t row = item / dy.images, n = item % dy.images;
+        sums[0] += dy.layout == FCNN_BAND ? cuda_bin_row(&dy, 0, (int)c)[n].re
+                                          : dy.data[(c * rows + row) * dy.capacity + n];
+    }
+    CUDA_BODY void finish(int64_t c, const double *sums) const { dbias[c] = (float)sums[0]; }
+};
+
+fcnn_status cuda_bias_backward(fcnn_device *base, const fcnn_tensor *dy, float *dbias) {
+    int64_t rows = dy->layout == FCNN_BAND ? 1 : fcnn_tensor_rows(dy) / dy->channels;
+    bias_gradients body = {{}, *dy, rows, dbias};
+    CUDA_REDUCE(cuda_of(base), dy->channels, rows * dy->images, body);
     return FCNN_OK;
 }
