@@ -1,5 +1,5 @@
 /* What the backends' convolutions of maps share: what they refuse, and how
- * windows lie on a map where it is transformed. */
+ * patches lie on a map where it is transformed. */
 #ifndef FCNN_CONVOLUTION_INTERNAL_H
 #define FCNN_CONVOLUTION_INTERNAL_H
 
@@ -46,18 +46,18 @@ static inline fcnn_status fcnn_transformed_check(const fcnn_convolution *c, cons
                            c->stride);
 }
 
-/* ---- Windows ---- */
+/* ---- Patches ---- */
 
-/* How windows lie on a map, alike in both axes: `across` of them, number t covering the `count`
+/* How patches lie on a map, alike in both axes: `across` of them, number t covering the `count`
  * pixels from start + t*step; its first pixel is point `offset` of the torus. Pixels outside the
- * map are those of the other side (wrap), or 0 and dropped. Of consecutive windows `overlap`
+ * map are those of the other side (wrap), or 0 and dropped. Of consecutive patches `overlap`
  * pixels are the same. */
 typedef struct {
     int across, step, start, count, offset, overlap;
     bool wrap;
 } fcnn_cut;
 
-/* ---- fft: one window; the torus is the map itself (wrap), or has room for what a map's border
+/* ---- fft: one patch; the torus is the map itself (wrap), or has room for what a map's border
  * sees ---- */
 
 FCNN_INLINE bool fcnn_fft_is_map(const fcnn_convolution *c, int n) {
@@ -137,7 +137,7 @@ static inline fcnn_status fcnn_oaa_choose(fcnn_convolution *c,
 }
 
 /* Pixels of a tile: of x forward, of dy backward. */
-FCNN_INLINE fcnn_cut fcnn_oaa_tile(const fcnn_convolution *c) {
+FCNN_INLINE fcnn_cut fcnn_oaa_patch(const fcnn_convolution *c) {
     int step = c->tile - c->size + 1;
     fcnn_cut cut = {fcnn_oaa_across(c, c->tile), step, 0, step, 0, 0, false};
     return cut;
@@ -145,7 +145,7 @@ FCNN_INLINE fcnn_cut fcnn_oaa_tile(const fcnn_convolution *c) {
 
 /* What a tile of x adds to in y. */
 FCNN_INLINE fcnn_cut fcnn_oaa_output(const fcnn_convolution *c) {
-    fcnn_cut cut = fcnn_oaa_tile(c);
+    fcnn_cut cut = fcnn_oaa_patch(c);
     cut.start = fcnn_tap_centre(c) - (c->size - 1);
     cut.count = c->tile;
     cut.offset = cut.step % c->tile;
@@ -156,7 +156,7 @@ FCNN_INLINE fcnn_cut fcnn_oaa_output(const fcnn_convolution *c) {
 
 /* The pixels of x that a tile of dy depends on, to which it adds in dx. */
 FCNN_INLINE fcnn_cut fcnn_oaa_input(const fcnn_convolution *c) {
-    fcnn_cut cut = fcnn_oaa_tile(c);
+    fcnn_cut cut = fcnn_oaa_patch(c);
     cut.start = -fcnn_tap_centre(c);
     cut.count = c->tile;
     cut.overlap = c->size - 1;

@@ -26,7 +26,7 @@ typedef struct {
 /* Some rows of outputs for some images; lengths in floats. */
 typedef struct {
     int n0, images, r0, rows;
-    int phase; /* columns that lie step apart */
+    int residue; /* columns of one residue modulo step, which lie side by side */
     int input_rows;
     int row, plane; /* packed input */
     int line;       /* outputs of a row */
@@ -87,22 +87,22 @@ static inline map_pass map_forward_pass(const fcnn_convolution *c) {
                       .wrap = c->wrap};
 }
 
-/* Input pixel i = stride j + r has the taps t = phase, phase + stride, .. of the outputs
+/* Input pixel i = stride j + r has the taps t = tap, tap + stride, .. of the outputs
  * j + shift, j + shift - 1, ..: the last of them is the first of this pass. */
-static inline int map_residue(const fcnn_convolution *c, int r, int *phase, int *first) {
+static inline int map_residue(const fcnn_convolution *c, int r, int *tap, int *first) {
     int centre = (c->size - 1) / 2;
-    *phase = (r + centre) % c->stride;
-    int taps = *phase < c->size ? (c->size - 1 - *phase) / c->stride + 1 : 0;
-    *first = (r + centre - *phase) / c->stride - taps + 1;
+    *tap = (r + centre) % c->stride;
+    int taps = *tap < c->size ? (c->size - 1 - *tap) / c->stride + 1 : 0;
+    *first = (r + centre - *tap) / c->stride - taps + 1;
     return taps;
 }
 
 /* The pass that makes pixels (r / stride, r % stride) modulo the stride. */
 static inline map_pass map_backward_pass(const fcnn_convolution *c, int r) {
-    int phase, points = c->side / c->stride;
+    int tap, points = c->side / c->stride;
     map_pass p = {.side = points, .points = points, .step = 1, .wrap = c->wrap};
-    p.taps_y = map_residue(c, r / c->stride, &phase, &p.first_y);
-    p.taps_x = map_residue(c, r % c->stride, &phase, &p.first_x);
+    p.taps_y = map_residue(c, r / c->stride, &tap, &p.first_y);
+    p.taps_x = map_residue(c, r % c->stride, &tap, &p.first_x);
     return p;
 }
 
@@ -120,9 +120,9 @@ static inline map_tile map_tile_at(const map_pass *p, int index) {
                   .r0 = index % p->row_tiles * p->rows};
     t.images = smaller(p->tile_images, p->images - t.n0);
     t.rows = smaller(p->rows, p->points - t.r0);
-    t.phase = p->points - 1 + ceil_div(p->taps_x, p->step);
+    t.residue = p->points - 1 + ceil_div(p->taps_x, p->step);
     t.input_rows = p->step * (t.rows - 1) + p->taps_y;
-    t.row = p->step * t.phase * t.images;
+    t.row = p->step * t.residue * t.images;
     t.plane = t.input_rows * t.row;
     t.line = ceil_div(p->points * t.images, p->align) * p->align;
     return t;
@@ -133,8 +133,8 @@ static inline void map_tap_offsets(const map_pass *p, const map_tile *t, int cha
     for (int c = 0; c < channels; c++)
         for (int y = 0; y < p->taps_y; y++)
             for (int x = 0; x < p->taps_x; x++)
-                *offset++ =
-                    c * t->plane + y * t->row + (x % p->step * t->phase + x / p->step) * t->images;
+                *offset++ = c * t->plane + y * t->row +
+                            (x % p->step * t->residue + x / p->step) * t->images;
 }
 
 /* ---- Into and out of the packed form ---- */
@@ -154,8 +154,8 @@ static inline void map_copy(const float *from, int64_t from_step, float *to, int
 
 /* Packs columns x0 + step k of a row, k = 0 .. count - 1; `from` is the row's first pixel in the
  * map. */
-static inline void map_pack_phase(const map_pass *p, const float *from, int capacity, int x0,
-                                  int images, int count, float *to) {
+static inline void map_pack_residue(const map_pass *p, const float *from, int capacity, int x0,
+                                    int images, int count, float *to) {
     int begin = smaller(x0 < 0 ? ceil_div(-x0, p->step) : 0, count);
     int end = larger(begin, smaller(count, ceil_div(larger(p->side - x0, 0), p->step)));
     for (int k = 0; k < count; k++) {
@@ -184,10 +184,10 @@ static inline void map_pack(const map_pass *p, const map_tile *t, const fcnn_ten
                 continue;
             }
             int64_t row = (int64_t)c * p->side + wrapped(y, p->side);
-            for (int phase = 0; phase < p->step; phase++)
-                map_pack_phase(p, row_at(map, row * p->side) + t->n0, map->capacity,
-                               phase + p->first_x, t->images, t->phase,
-                               to + phase * t->phase * t->images);
+            for (int r = 0; r < p->step; r++)
+                map_pack_residue(p, row_at(map, row * p->side) + t->n0, map->capacity,
+                                 r + p->first_x, t->images, t->residue,
+                                 to + r * t->residue * t->images);
         }
     }
     memset(to, 0, LANES * sizeof *to);

@@ -187,7 +187,7 @@ fcnn_status CPU(oaa_forward)(fcnn_device *base, const fcnn_convolution *c, const
     (void)w;
     const cpu_device *device = (const cpu_device *)base;
     const cpu_torus *torus = fcnn_cpu_find_torus(device, c->tile);
-    fcnn_cut patch = fcnn_oaa_tile(c), output = fcnn_oaa_output(c);
+    fcnn_cut patch = fcnn_oaa_patch(c), output = fcnn_oaa_output(c);
     int most = block_of(c, torus).patches, all = fcnn_cpu_tiles(x) * patch.across * patch.across;
     for (int first = 0; first < all; first += most) {
         int patches = all - first < most ? all - first : most;
@@ -210,7 +210,7 @@ fcnn_status CPU(oaa_backward)(fcnn_device *base, const fcnn_convolution *c, cons
     (void)w;
     const cpu_device *device = (const cpu_device *)base;
     const cpu_torus *torus = fcnn_cpu_find_torus(device, c->tile);
-    fcnn_cut patch = fcnn_oaa_tile(c), input = fcnn_oaa_input(c);
+    fcnn_cut patch = fcnn_oaa_patch(c), input = fcnn_oaa_input(c);
     int most = block_of(c, torus).patches, all = fcnn_cpu_tiles(x) * patch.across * patch.across;
     unsigned char *work = memory->work;
     cpu_spectra d = take(&work, torus, eights(c->channels), c->filters);

@@ -120,7 +120,7 @@ static fcnn_status forward(fcnn_device *base, const fcnn_convolution *c,
         xs = cuda_take_work<fcnn_complex>(&work, spectra_numbers(c, c->channels * unit));
     fcnn_complex *ys = (fcnn_complex *)(void *)work;
     const fcnn_complex *h = (const fcnn_complex *)memory->kernel;
-    fcnn_cut in = is_fft(c) ? fcnn_fft_input(c) : fcnn_oaa_tile(c);
+    fcnn_cut in = is_fft(c) ? fcnn_fft_input(c) : fcnn_oaa_patch(c);
     fcnn_cut out = is_fft(c) ? fcnn_fft_output(c) : fcnn_oaa_output(c);
     for (int first = 0; first < all_patches(c); first += patches_at_once(device, c)) {
         FCNN_TRY(cuda_map_to_spectra(device, torus_of(device, c, c->channels),
@@ -161,7 +161,7 @@ static fcnn_status backward(fcnn_device *base, const fcnn_convolution *c,
     fcnn_complex *dxs = (fcnn_complex *)(void *)work;
     fcnn_complex *xs = keeps_input(c) ? (fcnn_complex *)memory->input : dxs;
     fcnn_cut in = is_fft(c) ? fcnn_fft_input(c) : fcnn_oaa_input(c);
-    fcnn_cut out = is_fft(c) ? fcnn_fft_output(c) : fcnn_oaa_tile(c);
+    fcnn_cut out = is_fft(c) ? fcnn_fft_output(c) : fcnn_oaa_patch(c);
     for (int first = 0; first < all_patches(c); first += patches_at_once(device, c)) {
         cuda_patches patches = patches_from(device, c, in, first);
         FCNN_TRY(cuda_map_to_spectra(device, torus_of(device, c, c->filters),
