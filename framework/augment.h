@@ -9,10 +9,6 @@
 #include "image.h"
 #include "tensor.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 FCNN_INLINE fcnn_complex fcnn_complex_product(fcnn_complex a, fcnn_complex b) {
     fcnn_complex y = {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
     return y;
@@ -176,8 +172,4 @@ FCNN_INLINE fcnn_complex fcnn_input_turned_bin(const fcnn_input_source *source,
     fcnn_input_factors(source, t, ky, kx, &inside, &phase);
     return fcnn_input_bin(x, inside, mean, scale, source->mirror && kx > 0, phase);
 }
-
-#ifdef __cplusplus
-}
-#endif
 #endif

@@ -454,6 +454,10 @@ bool fcnn_section_is(const fcnn_section *section, const char *key, const char *w
     return !strcmp(fcnn_section_text(section, key), word);
 }
 
+bool fcnn_config_in_space(const fcnn_config *config) {
+    return fcnn_section_is(&config->sections[0], "domain", "space");
+}
+
 int fcnn_section_word(const fcnn_section *section, const char *key) {
     const fcnn_config_key *row;
     const char *value = value_of(section, key, &row);

@@ -9,9 +9,7 @@
 #include "config.h"
 #include "dataloader.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+FCNN_C_BEGIN
 
 typedef struct fcnn_graph fcnn_graph;
 typedef struct fcnn_node fcnn_node;
@@ -203,7 +201,5 @@ fcnn_status fcnn_graph_check(fcnn_graph *graph);
 fcnn_status fcnn_graph_diagnose(fcnn_graph *graph, const fcnn_image *images, int count,
                                 uint64_t seed, int64_t step);
 
-#ifdef __cplusplus
-}
-#endif
+FCNN_C_END
 #endif

@@ -225,7 +225,7 @@ fcnn_status fcnn_model_graph(const fcnn_model *model, fcnn_device *device, int b
 
 fcnn_status fcnn_model_graph_cut(const fcnn_model *model, fcnn_device *device, int batch,
                                  double band_fraction, fcnn_graph **out) {
-    bool space = fcnn_section_is(&model->config->sections[0], "domain", "space");
+    bool space = fcnn_config_in_space(model->config);
     if (!(band_fraction > 0.0 && band_fraction <= 1.0) || (space && band_fraction != 1.0))
         return fcnn_status_set(FCNN_ERROR_USAGE, "%s: a band fraction of %g; expected %s",
                                model->file->path, band_fraction,

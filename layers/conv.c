@@ -169,9 +169,8 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     FCNN_TRY(declare(graph, node));
     if (state->compact) FCNN_TRY(plan_compact(graph, node));
     FCNN_CALL(graph, kernel_plan, state->kernel.size, state->kernel.grid);
-    FCNN_CALL(graph, product_plan, state->fold, state->channels, state->filters,
-              node->output.capacity);
-    return FCNN_OK;
+    return fcnn_call_product_plan(graph, state->fold, state->channels, state->filters,
+                                  node->output.capacity);
 }
 
 /* A free kernel starts as the spectrum of compact taps. */

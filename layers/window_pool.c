@@ -47,15 +47,14 @@ static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
 
 static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     if (node->output.layout != FCNN_BAND) return FCNN_OK;
-    FCNN_CALL(graph, pool_plan, fcnn_graph_input(graph, node, 0)->output.size, node->output.size,
-              node->output.channels, node->output.capacity);
-    return FCNN_OK;
+    return fcnn_call_pool_plan(graph, fcnn_graph_input(graph, node, 0)->output.size,
+                               node->output.size, node->output.channels, node->output.capacity);
 }
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     fcnn_pool_shape pool = shape_of(node);
-    FCNN_CALL(graph, pool_forward, &pool, &fcnn_graph_input(graph, node, 0)->output, &node->output);
-    return FCNN_OK;
+    return fcnn_call_pool_forward(graph, &pool, &fcnn_graph_input(graph, node, 0)->output,
+                                  &node->output);
 }
 
 static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
