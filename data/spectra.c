@@ -229,6 +229,10 @@ fcnn_status fcnn_spectra_open(const fcnn_spectra_options *options, fcnn_dataset 
                               char **notes) {
     *dataset = NULL;
     *notes = NULL;
+    if (!options->device->backend->image_to_spectrum)
+        return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
+                               "backend %s has no operation image_to_spectrum",
+                               options->device->backend->name);
     if (options->radius < 0 || options->radius > FCNN_RADIUS_MAX)
         return fcnn_status_set(FCNN_ERROR_USAGE, "spectra of radius %d: expected 0 to %d",
                                options->radius, FCNN_RADIUS_MAX);

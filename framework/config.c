@@ -313,12 +313,11 @@ fcnn_status fcnn_config_parse(const char *file, const char *text, size_t bytes, 
         return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg");
     }
     fcnn_status status = parse_text(config, text, bytes);
-    if (status) {
+    if (status)
         fcnn_config_destroy(config);
-        return status;
-    }
-    *out = config;
-    return FCNN_OK;
+    else
+        *out = config;
+    return status;
 }
 
 fcnn_status fcnn_config_load(const char *file, fcnn_config **config) {

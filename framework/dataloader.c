@@ -327,12 +327,11 @@ fcnn_status fcnn_loader_create(const fcnn_loader_options *options, fcnn_loader *
     pthread_cond_init(&loader->ready, NULL);
     fcnn_status status = allocate(loader);
     if (!status) status = start_threads(loader);
-    if (status) {
+    if (status)
         fcnn_loader_destroy(loader);
-        return status;
-    }
-    *out = loader;
-    return FCNN_OK;
+    else
+        *out = loader;
+    return status;
 }
 
 void fcnn_loader_destroy(fcnn_loader *loader) {

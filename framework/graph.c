@@ -154,12 +154,11 @@ fcnn_status fcnn_graph_create(const fcnn_graph_options *options, fcnn_device *de
         for (int i = 0; i < graph->section_count; i++) graph->section_last[i] = -1;
         status = build(graph);
     }
-    if (status) {
+    if (status)
         fcnn_graph_destroy(graph);
-        return status;
-    }
-    *out = graph;
-    return FCNN_OK;
+    else
+        *out = graph;
+    return status;
 }
 
 void fcnn_graph_destroy(fcnn_graph *graph) {

@@ -29,7 +29,6 @@ typedef enum {
     FCNN_LIFE_FORWARD,  /* during the node's forward pass */
     FCNN_LIFE_BACKWARD, /* during its backward pass */
     FCNN_LIFE_STEP,     /* from its forward to its backward pass */
-    FCNN_LIFE_OUTPUT,   /* and, without one, until the consumers of its output have run */
     FCNN_LIFE_SPECTRUM  /* always; counted as FCNN_MEMORY_SPECTRA */
 } fcnn_lifetime;
 

@@ -1,5 +1,4 @@
 /* The passes over a built graph, and access to its parameters. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

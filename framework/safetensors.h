@@ -6,7 +6,6 @@
 #ifndef FCNN_SAFETENSORS_H
 #define FCNN_SAFETENSORS_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "status.h"

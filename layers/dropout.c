@@ -41,8 +41,7 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
 static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     dropout_state *state = node->state;
     fcnn_tensor *dx = fcnn_graph_input_gradient(graph, node, 0);
-    if (dx) FCNN_CALL(graph, channel_scale, state->mask, &node->gradient, dx);
-    return FCNN_OK;
+    return dx ? fcnn_call_channel_scale(graph, state->mask, &node->gradient, dx) : FCNN_OK;
 }
 
 const fcnn_layer_type fcnn_layer_dropout = {.name = "dropout",

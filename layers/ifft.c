@@ -23,8 +23,7 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
 static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     float points = (float)node->output.size * (float)node->output.size;
     fcnn_tensor *dx = fcnn_graph_input_gradient(graph, node, 0);
-    if (dx) FCNN_CALL(graph, map_to_band, &node->gradient, points, dx);
-    return FCNN_OK;
+    return dx ? fcnn_call_map_to_band(graph, &node->gradient, points, dx) : FCNN_OK;
 }
 
 static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {

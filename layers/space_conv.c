@@ -1,7 +1,6 @@
 /* [conv] with domain=space: the convolution of maps by one of the backend's
  * algorithms. The taps have the names, shapes and initial values that they have
  * in the frequency domain, so that either network can take the other's. */
-#include <math.h>
 #include <stdio.h>
 
 #include "layers.h"

@@ -66,8 +66,7 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
               fcnn_graph_value(graph, state->b), &state->x, state->square, &state->y,
               dx ? &state->dx : NULL, fcnn_graph_gradient(graph, state->a),
               fcnn_graph_gradient(graph, state->b));
-    if (dx) FCNN_CALL(graph, band_to_map, &state->dx, 1.0f / points, dx);
-    return FCNN_OK;
+    return dx ? fcnn_call_band_to_map(graph, &state->dx, 1.0f / points, dx) : FCNN_OK;
 }
 
 static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
