@@ -22,8 +22,8 @@ FCNN_INLINE fcnn_complex fcnn_shift_phase(int k, double shift) {
     return phase;
 }
 
-/* One axis' factor of the bins of what is 1 on `count` points from `first` on and 0 on the rest of
- * `side`: mean of exp(-i 2 pi k y / side) over them, with the half share of a Nyquist bin. The bin
+/* Spectrum along one axis of a box of `count` points from `first` on in `side`, 1 inside and 0
+ * outside: mean of exp(-i 2 pi k y / side) over them, with the half share of a Nyquist bin. The bin
  * is the product of both axes' factors, for k != 0 times sqrt(2). */
 FCNN_INLINE fcnn_complex fcnn_inside_factor(int side, int first, int count, int k) {
     int size = k < 0 ? -k : k;

@@ -18,6 +18,7 @@ enum {
     RING = 4,        /* batches: one in use, three ahead */
     SHARE = 8,       /* images a thread takes at once */
     IN_A_ROW = 1000, /* undecodable neighbours in the order before giving up */
+    /* An epoch fails if more than BAD_FREE and 1/BAD_SHARE of its images are bad. */
     BAD_FREE = 10,
     BAD_SHARE = 10,
     THREADS_MAX = 1024,

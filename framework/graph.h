@@ -54,7 +54,7 @@ typedef struct {
     float deviation; /* initial: normal with this deviation, or */
     float constant;  /* this constant, where deviation is 0 */
     int64_t offset;  /* in the flat buffer, in floats */
-    int64_t degrees; /* real degrees of freedom; count less numbers that stay 0 */
+    int64_t degrees; /* independent real numbers: count without those that are always 0 */
     float *value;    /* device memory, once allocated; of halves, their address */
     float *gradient; /* [count] or NULL */
 } fcnn_parameter;
