@@ -5,9 +5,7 @@
 #include "image.h"
 #include "status.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+FCNN_C_BEGIN
 
 enum {
     /* An image beyond either is taken for a damaged header; stb_image's own bound is 2^30
@@ -24,7 +22,5 @@ fcnn_status fcnn_image_load(const char *path, int channels, fcnn_image *image);
  * JPEG or PNG has its end. Fails as fcnn_image_load does. */
 fcnn_status fcnn_image_probe(const char *path, int *height, int *width);
 
-#ifdef __cplusplus
-}
-#endif
+FCNN_C_END
 #endif

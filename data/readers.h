@@ -5,9 +5,7 @@
 
 #include "dataset.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+FCNN_C_BEGIN
 
 typedef struct {
     const char *name; /* what --data and data= call it */
@@ -30,7 +28,5 @@ fcnn_status fcnn_dataset_check(const char *spec);
 /* Opens `spec` with the first reader that accepts it; fcnn_dataset_close closes it. */
 fcnn_status fcnn_dataset_open(const char *spec, uint64_t seed, fcnn_dataset **dataset);
 
-#ifdef __cplusplus
-}
-#endif
+FCNN_C_END
 #endif

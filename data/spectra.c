@@ -227,12 +227,12 @@ static spectra_set *create_set(const fcnn_spectra_options *options) {
 
 fcnn_status fcnn_spectra_open(const fcnn_spectra_options *options, fcnn_dataset **dataset,
                               char **notes) {
-    const fcnn_backend *backend = options->device->backend;
     *dataset = NULL;
     *notes = NULL;
-    if (!backend->image_to_spectrum)
+    if (!options->device->backend->image_to_spectrum)
         return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
-                               "backend %s has no operation image_to_spectrum", backend->name);
+                               "backend %s has no operation image_to_spectrum",
+                               options->device->backend->name);
     if (options->radius < 0 || options->radius > FCNN_RADIUS_MAX)
         return fcnn_status_set(FCNN_ERROR_USAGE, "spectra of radius %d: expected 0 to %d",
                                options->radius, FCNN_RADIUS_MAX);

@@ -7,9 +7,7 @@
 #include "backend.h"
 #include "dataset.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+FCNN_C_BEGIN
 
 typedef struct {
     fcnn_dataset *source; /* outlives the spectra; not closed with them */
@@ -42,7 +40,5 @@ fcnn_status fcnn_spectra_open(const fcnn_spectra_options *options, fcnn_dataset 
 /* How a data set that fcnn_spectra_open opened has been used. */
 fcnn_spectra_usage fcnn_spectra_used(fcnn_dataset *dataset);
 
-#ifdef __cplusplus
-}
-#endif
+FCNN_C_END
 #endif

@@ -38,14 +38,10 @@ typedef struct {
 static_assert(sizeof(cache_header) == FCNN_CACHE_HEADER_BYTES, "the header has no gaps");
 static_assert(sizeof(fcnn_cache_record) == 128, "a record's bins are aligned");
 
-static size_t round_up(size_t bytes, size_t multiple) {
-    return (bytes + multiple - 1) / multiple * multiple;
-}
-
 size_t fcnn_cache_record_bytes(int channels, int radius, fcnn_number type) {
     size_t number = type == FCNN_FLOAT16 ? sizeof(uint16_t) : sizeof(float);
     size_t bins = (size_t)channels * (size_t)fcnn_band_count(radius) * 2 * number;
-    return sizeof(fcnn_cache_record) + round_up(bins, ALIGNMENT);
+    return sizeof(fcnn_cache_record) + (size_t)fcnn_align_up((int64_t)bins, ALIGNMENT);
 }
 
 void fcnn_cache_note(fcnn_cache_notes *notes, const char *format, ...) {
@@ -107,7 +103,7 @@ static bool lay_out(const cache_header *header, fcnn_cache_file *file) {
         __builtin_mul_overflow(images, sizeof(uint64_t), &table) ||
         __builtin_mul_overflow(images, file->record_bytes, &records) || table > SIZE_MAX / 4)
         return false;
-    file->records_at = round_up(FCNN_CACHE_HEADER_BYTES + table, ALIGNMENT);
+    file->records_at = (size_t)fcnn_align_up((int64_t)(FCNN_CACHE_HEADER_BYTES + table), ALIGNMENT);
     return !__builtin_add_overflow(file->records_at, records, &file->bytes) &&
            file->bytes <= INT64_MAX;
 }

@@ -9,10 +9,6 @@
 #include "image.h"
 #include "tensor.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 FCNN_INLINE fcnn_complex fcnn_complex_product(fcnn_complex a, fcnn_complex b) {
     fcnn_complex y = {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
     return y;
@@ -26,8 +22,8 @@ FCNN_INLINE fcnn_complex fcnn_shift_phase(int k, double shift) {
     return phase;
 }
 
-/* One axis' factor of the bins of what is 1 on `count` points from `first` on and 0 on the rest of
- * `side`: mean of exp(-i 2 pi k y / side) over them, with the half share of a Nyquist bin. The bin
+/* Spectrum along one axis of a box of `count` points from `first` on in `side`, 1 inside and 0
+ * outside: mean of exp(-i 2 pi k y / side) over them, with the half share of a Nyquist bin. The bin
  * is the product of both axes' factors, for k != 0 times sqrt(2). */
 FCNN_INLINE fcnn_complex fcnn_inside_factor(int side, int first, int count, int k) {
     int size = k < 0 ? -k : k;
@@ -176,8 +172,4 @@ FCNN_INLINE fcnn_complex fcnn_input_turned_bin(const fcnn_input_source *source,
     fcnn_input_factors(source, t, ky, kx, &inside, &phase);
     return fcnn_input_bin(x, inside, mean, scale, source->mirror && kx > 0, phase);
 }
-
-#ifdef __cplusplus
-}
-#endif
 #endif

@@ -15,9 +15,7 @@
 #include "rules.h"
 #include "tensor.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+FCNN_C_BEGIN
 
 typedef struct fcnn_backend fcnn_backend;
 
@@ -181,7 +179,5 @@ extern const fcnn_backend *const fcnn_backends[];
 fcnn_status fcnn_device_open(const char *name, int threads, fcnn_device **device);
 void fcnn_device_close(fcnn_device *device);
 
-#ifdef __cplusplus
-}
-#endif
+FCNN_C_END
 #endif

@@ -22,9 +22,7 @@
 #define FCNN_INLINE static inline
 #endif
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+FCNN_C_BEGIN
 
 typedef struct {
     float re, im;
@@ -34,6 +32,11 @@ typedef struct {
 #define FCNN_PI    3.14159265358979323846
 
 enum { FCNN_RADIUS_MAX = 8191 }; /* keeps every bin count within 32 bits */
+
+/* `value` rounded up to a multiple. */
+FCNN_INLINE int64_t fcnn_align_up(int64_t value, int64_t multiple) {
+    return (value + multiple - 1) / multiple * multiple;
+}
 
 /* Bins of a band of this radius: 1 + 2r(r+1). */
 FCNN_INLINE int64_t fcnn_band_count(int radius) { return 1 + 2 * (int64_t)radius * (radius + 1); }
@@ -132,7 +135,5 @@ void fcnn_fold_destroy(fcnn_fold *fold);
  * pair of the plane's bins q, k - q once. */
 int64_t fcnn_band_square_cost(int radius, int window);
 
-#ifdef __cplusplus
-}
-#endif
+FCNN_C_END
 #endif

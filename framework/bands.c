@@ -60,7 +60,7 @@ fcnn_status fcnn_bands_from_config(const fcnn_config *config, fcnn_bands *bands)
     const fcnn_section *net = &config->sections[0];
     *bands = (fcnn_bands){0};
     FCNN_TRY(parse(config, fcnn_section_text(net, "bands"), bands));
-    if (bands->fraction[0] == 1.0 || !fcnn_section_is(net, "domain", "space")) return FCNN_OK;
+    if (bands->fraction[0] == 1.0 || !fcnn_config_in_space(config)) return FCNN_OK;
     return fcnn_config_error(config, net, "bands",
                              "bands=%s: domain=space computes on pixels and has no bands to grow; "
                              "it takes bands=1:",

@@ -5,9 +5,7 @@
 
 #include "config.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+FCNN_C_BEGIN
 
 enum { FCNN_BAND_PHASES_MAX = 16 };
 
@@ -28,7 +26,5 @@ int fcnn_bands_radius(double fraction, int radius);
  * none, else where `end` is. */
 const char *fcnn_bands_read_fraction(const char *text, char end, double *fraction);
 
-#ifdef __cplusplus
-}
-#endif
+FCNN_C_END
 #endif

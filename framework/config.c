@@ -313,12 +313,11 @@ fcnn_status fcnn_config_parse(const char *file, const char *text, size_t bytes, 
         return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg");
     }
     fcnn_status status = parse_text(config, text, bytes);
-    if (status) {
+    if (status)
         fcnn_config_destroy(config);
-        return status;
-    }
-    *out = config;
-    return FCNN_OK;
+    else
+        *out = config;
+    return status;
 }
 
 fcnn_status fcnn_config_load(const char *file, fcnn_config **config) {
@@ -452,6 +451,10 @@ const char *fcnn_section_text(const fcnn_section *section, const char *key) {
 
 bool fcnn_section_is(const fcnn_section *section, const char *key, const char *word) {
     return !strcmp(fcnn_section_text(section, key), word);
+}
+
+bool fcnn_config_in_space(const fcnn_config *config) {
+    return fcnn_section_is(&config->sections[0], "domain", "space");
 }
 
 int fcnn_section_word(const fcnn_section *section, const char *key) {

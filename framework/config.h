@@ -12,9 +12,7 @@
 
 #include "status.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+FCNN_C_BEGIN
 
 typedef enum {
     FCNN_KEY_SECTION, /* the row that opens a section: key NULL, help says what it is */
@@ -90,12 +88,12 @@ const char *fcnn_section_text(const fcnn_section *section, const char *key);
 /* Whether the value is this word. */
 bool fcnn_section_is(const fcnn_section *section, const char *key, const char *word);
 /* Position of the value among the key's words, or -1. */
+/* Whether the network computes on pixels: domain=space. */
+bool fcnn_config_in_space(const fcnn_config *config);
 int fcnn_section_word(const fcnn_section *section, const char *key);
 
 /* Prints the manual of the cfg language from the table. */
 void fcnn_config_print_manual(FILE *out);
 
-#ifdef __cplusplus
-}
-#endif
+FCNN_C_END
 #endif

@@ -18,6 +18,7 @@ enum {
     RING = 4,        /* batches: one in use, three ahead */
     SHARE = 8,       /* images a thread takes at once */
     IN_A_ROW = 1000, /* undecodable neighbours in the order before giving up */
+    /* An epoch fails if more than BAD_FREE and 1/BAD_SHARE of its images are bad. */
     BAD_FREE = 10,
     BAD_SHARE = 10,
     THREADS_MAX = 1024,
@@ -327,12 +328,11 @@ fcnn_status fcnn_loader_create(const fcnn_loader_options *options, fcnn_loader *
     pthread_cond_init(&loader->ready, NULL);
     fcnn_status status = allocate(loader);
     if (!status) status = start_threads(loader);
-    if (status) {
+    if (status)
         fcnn_loader_destroy(loader);
-        return status;
-    }
-    *out = loader;
-    return FCNN_OK;
+    else
+        *out = loader;
+    return status;
 }
 
 void fcnn_loader_destroy(fcnn_loader *loader) {

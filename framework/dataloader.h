@@ -6,9 +6,7 @@
 
 #include "dataset.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+FCNN_C_BEGIN
 
 typedef struct {
     int count;
@@ -63,7 +61,5 @@ fcnn_status fcnn_loader_next(fcnn_loader *loader, const fcnn_batch **batch);
 /* Counts the images replaced since creation; `example` is the first one's message, "" if none. */
 int64_t fcnn_loader_replaced(const fcnn_loader *loader, const char **example);
 
-#ifdef __cplusplus
-}
-#endif
+FCNN_C_END
 #endif

@@ -8,9 +8,7 @@
 #include "image.h"
 #include "status.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+FCNN_C_BEGIN
 
 typedef struct fcnn_dataset fcnn_dataset;
 
@@ -68,7 +66,5 @@ fcnn_status fcnn_dataset_statistics(fcnn_dataset *dataset, fcnn_split split, con
                                     int64_t count, int64_t most, int threads,
                                     fcnn_input_statistics *statistics);
 
-#ifdef __cplusplus
-}
-#endif
+FCNN_C_END
 #endif

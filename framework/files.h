@@ -7,9 +7,7 @@
 
 #include "status.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+FCNN_C_BEGIN
 
 /* Makes a folder and its parents; one that is there already is fine. FCNN_ERROR_IO names the part
  * that cannot be made. */
@@ -30,7 +28,5 @@ fcnn_status fcnn_output_open(const char *path, fcnn_output *output);
  * FCNN_ERROR_IO. */
 fcnn_status fcnn_output_close(fcnn_output *output, fcnn_status status);
 
-#ifdef __cplusplus
-}
-#endif
+FCNN_C_END
 #endif

@@ -8,10 +8,6 @@
 
 #include "backend.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Without a prime factor above 7, for which fast Fourier transforms are fast. */
 FCNN_INLINE bool fcnn_is_smooth(int size) {
     for (int factor = 2; factor <= 7; factor++)
@@ -163,8 +159,4 @@ FCNN_INLINE float fcnn_dropout_factor(uint32_t bits, float rate) {
 FCNN_INLINE uint32_t fcnn_dropout_block(int c, int image, int batch) {
     return (uint32_t)((int64_t)c * ((batch + 3) / 4) + image / 4);
 }
-
-#ifdef __cplusplus
-}
-#endif
 #endif

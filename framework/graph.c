@@ -1,9 +1,6 @@
 /* From a cfg to a planned network: sections expand to nodes, which rewrite.c
  * rearranges, shapes run forwards, needed radii run backwards, and plan.c places
  * the memory. And what a graph's users ask of it. */
-#include <limits.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,8 +11,7 @@
 
 static const fcnn_layer_type *find_type(const char *section) {
     for (int i = 0; fcnn_layer_types[i]; i++)
-        if (fcnn_layer_types[i]->build && !strcmp(fcnn_layer_types[i]->name, section))
-            return fcnn_layer_types[i];
+        if (!strcmp(fcnn_layer_types[i]->name, section)) return fcnn_layer_types[i];
     return NULL;
 }
 
@@ -26,7 +22,9 @@ static fcnn_status build_nodes(fcnn_graph *graph) {
         const fcnn_layer_type *type = find_type(section->name);
         if (!type)
             return fcnn_config_error(config, section, NULL, "is not a layer of this version");
-        FCNN_TRY(type->build(graph, section));
+        if (type->in_space && fcnn_config_in_space(config)) type = type->in_space;
+        FCNN_TRY(type->build ? type->build(graph, section)
+                             : fcnn_graph_add(graph, type, section, NULL, NULL));
     }
     if (graph->node_count == 0)
         return fcnn_config_error(config, &config->sections[0], NULL, "is followed by no layer");
@@ -94,7 +92,7 @@ static fcnn_status plan_nodes(fcnn_graph *graph) {
 
 fcnn_status fcnn_form_check(const fcnn_config *config, fcnn_form form) {
     const fcnn_section *net = &config->sections[0];
-    if (form != FCNN_FORM_SPECTRAL || !fcnn_section_is(net, "domain", "space")) return FCNN_OK;
+    if (form != FCNN_FORM_SPECTRAL || !fcnn_config_in_space(config)) return FCNN_OK;
     return fcnn_config_error(config, net, "domain",
                              "domain=space: the spectral form is of the frequency domain");
 }
@@ -110,7 +108,7 @@ static fcnn_status set_fraction(fcnn_graph *graph) {
     if (!(*fraction > 0.0 && *fraction <= 1.0))
         return fcnn_status_set(
             FCNN_ERROR_USAGE, "a band fraction of %g; expected one above 0 and up to 1", *fraction);
-    if (*fraction == 1.0 || !fcnn_section_is(net, "domain", "space")) return FCNN_OK;
+    if (*fraction == 1.0 || !fcnn_config_in_space(config)) return FCNN_OK;
     return fcnn_config_error(config, net, "domain",
                              "domain=space: a network on pixels has no bands to cut to %g of their "
                              "radius",
@@ -156,12 +154,11 @@ fcnn_status fcnn_graph_create(const fcnn_graph_options *options, fcnn_device *de
         for (int i = 0; i < graph->section_count; i++) graph->section_last[i] = -1;
         status = build(graph);
     }
-    if (status) {
+    if (status)
         fcnn_graph_destroy(graph);
-        return status;
-    }
-    *out = graph;
-    return FCNN_OK;
+    else
+        *out = graph;
+    return status;
 }
 
 void fcnn_graph_destroy(fcnn_graph *graph) {

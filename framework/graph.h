@@ -9,9 +9,7 @@
 #include "config.h"
 #include "dataloader.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+FCNN_C_BEGIN
 
 typedef struct fcnn_graph fcnn_graph;
 typedef struct fcnn_node fcnn_node;
@@ -56,7 +54,7 @@ typedef struct {
     float deviation; /* initial: normal with this deviation, or */
     float constant;  /* this constant, where deviation is 0 */
     int64_t offset;  /* in the flat buffer, in floats */
-    int64_t degrees; /* real degrees of freedom; count less numbers that stay 0 */
+    int64_t degrees; /* independent real numbers: count without those that are always 0 */
     float *value;    /* device memory, once allocated; of halves, their address */
     float *gradient; /* [count] or NULL */
 } fcnn_parameter;
@@ -203,7 +201,5 @@ fcnn_status fcnn_graph_check(fcnn_graph *graph);
 fcnn_status fcnn_graph_diagnose(fcnn_graph *graph, const fcnn_image *images, int count,
                                 uint64_t seed, int64_t step);
 
-#ifdef __cplusplus
-}
-#endif
+FCNN_C_END
 #endif

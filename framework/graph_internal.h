@@ -1,4 +1,5 @@
 /* The graph's insides, shared by graph.c (creation), rewrite.c, plan.c (memory),
+ * bands.c (growing bands),
  * node.c (what layers call), call.c (operations), run.c (passes) and model.c
  * (files). */
 #ifndef FCNN_GRAPH_INTERNAL_H
@@ -48,10 +49,6 @@ static inline int fcnn_backward_step(const fcnn_graph *graph, const fcnn_node *n
 }
 
 enum { FCNN_ARENA_ALIGNMENT = 64 }; /* bytes */
-static inline int64_t fcnn_align_up(int64_t value, int64_t multiple) {
-    return (value + multiple - 1) / multiple * multiple;
-}
-
 static inline fcnn_status fcnn_graph_no_memory(void) {
     return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory while building the network");
 }

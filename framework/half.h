@@ -7,10 +7,6 @@
 
 #include "band.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 FCNN_INLINE uint32_t fcnn_float_bits(float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
@@ -45,8 +41,4 @@ FCNN_INLINE float fcnn_half_to_float(uint16_t half) {
     uint32_t subnormal = fcnn_float_bits((float)size * 0x1p-24f);
     return fcnn_float_of_bits(sign | (size < 0x400u ? subnormal : rebiased));
 }
-
-#ifdef __cplusplus
-}
-#endif
 #endif

@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+#include "status.h"
+
+FCNN_C_BEGIN
 
 enum { FCNN_IMAGE_CHANNELS_MAX = 4 };
 
@@ -82,7 +82,5 @@ void fcnn_image_clear(fcnn_image *image);
 /* Sums an image's pixels. */
 void fcnn_image_sum(const fcnn_image *image, fcnn_image_sums *sums);
 
-#ifdef __cplusplus
-}
-#endif
+FCNN_C_END
 #endif

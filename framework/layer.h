@@ -29,7 +29,6 @@ typedef enum {
     FCNN_LIFE_FORWARD,  /* during the node's forward pass */
     FCNN_LIFE_BACKWARD, /* during its backward pass */
     FCNN_LIFE_STEP,     /* from its forward to its backward pass */
-    FCNN_LIFE_OUTPUT,   /* and, without one, until the consumers of its output have run */
     FCNN_LIFE_SPECTRUM  /* always; counted as FCNN_MEMORY_SPECTRA */
 } fcnn_lifetime;
 
@@ -37,8 +36,8 @@ struct fcnn_node {
     const fcnn_layer_type *type;
     const fcnn_section *section; /* the section it came from */
     char name[48];               /* "conv1", "conv1.norm", or of a pair "conv1.norm+activation" */
-    char parts[2][48];           /* what its parameters' names begin with: twice its own, or the
-                                  * names of the pair that it stands for */
+    char parts[2][48];           /* Name prefixes of its parameters: first and second layer of a
+                                  * pair, else both its own. */
     int index;
     int input_count;
     int inputs[FCNN_INPUTS_MAX]; /* node indices, each smaller than this one's */
@@ -61,13 +60,14 @@ struct fcnn_layer_type {
     const char *name; /* of the section, or of the node alone */
     unsigned flags;
     size_t state_bytes;
-    /* Adds the section's nodes (fcnn_graph_add); NULL for types without a section. */
+    const fcnn_layer_type *in_space; /* what a section becomes with domain=space; NULL: the same */
+    /* Adds the section's nodes (fcnn_graph_add). NULL: one of this type. */
     fcnn_status (*build)(fcnn_graph *graph, const fcnn_section *section);
     /* Checks the inputs' types and sets node->output's layout, channels and size. */
     fcnn_status (*shape)(fcnn_graph *graph, fcnn_node *node);
     /* Radius needed of input i when radius `need` of the output is; NULL: the same. */
     int (*need)(const fcnn_graph *graph, const fcnn_node *node, int input, int need);
-    /* Declares parameters, buffers and demands; the stored radii are known. NULL: none. */
+    /* Declares parameters, and buffers; the stored radii are known. NULL: none. */
     fcnn_status (*plan)(fcnn_graph *graph, fcnn_node *node);
     /* Sets initial values that are neither normal nor constant. NULL: none. */
     fcnn_status (*initialise)(fcnn_graph *graph, fcnn_node *node, uint64_t seed);
@@ -86,7 +86,7 @@ struct fcnn_layer_type {
     int64_t (*spectrum_bins)(const fcnn_node *node);
     fcnn_status (*affine)(fcnn_graph *graph, fcnn_node *node, float *scale, float *shift);
     /* [channels], device memory: the sum of |y_k|^2 over images and bins k > 0 that the last
-     * training pass left of its output; NULL where it leaves none. */
+     * pass of a training graph left of its output; NULL where it leaves none. */
     const double *(*energy)(const fcnn_node *node);
 };
 
@@ -118,7 +118,7 @@ const fcnn_graph_options *fcnn_graph_get_options(const fcnn_graph *graph);
 fcnn_status fcnn_node_error(const fcnn_graph *graph, const fcnn_node *node, const char *key,
                             const char *format, ...) FCNN_PRINTF(4, 5);
 
-/* A layer's need where every output takes the whole input, for statistics say. */
+/* The `need` of layers whose every output depends on the whole input. */
 int fcnn_need_all(const fcnn_graph *graph, const fcnn_node *node, int input, int need);
 
 /* How images enter, said by the input layer; otherwise stretched, without a frame. */

@@ -146,12 +146,11 @@ fcnn_status fcnn_model_load(const char *path, fcnn_model **out) {
     fcnn_status status = fcnn_safetensors_read(path, &model->file);
     if (!status) status = load_metadata(model);
     if (!status) status = check_types(model);
-    if (status) {
+    if (status)
         fcnn_model_destroy(model);
-        return status;
-    }
-    *out = model;
-    return FCNN_OK;
+    else
+        *out = model;
+    return status;
 }
 
 void fcnn_model_destroy(fcnn_model *model) {
@@ -225,7 +224,7 @@ fcnn_status fcnn_model_graph(const fcnn_model *model, fcnn_device *device, int b
 
 fcnn_status fcnn_model_graph_cut(const fcnn_model *model, fcnn_device *device, int batch,
                                  double band_fraction, fcnn_graph **out) {
-    bool space = fcnn_section_is(&model->config->sections[0], "domain", "space");
+    bool space = fcnn_config_in_space(model->config);
     if (!(band_fraction > 0.0 && band_fraction <= 1.0) || (space && band_fraction != 1.0))
         return fcnn_status_set(FCNN_ERROR_USAGE, "%s: a band fraction of %g; expected %s",
                                model->file->path, band_fraction,
@@ -245,12 +244,11 @@ fcnn_status fcnn_model_graph_cut(const fcnn_model *model, fcnn_device *device, i
     FCNN_TRY(status);
     status = fcnn_graph_allocate(graph);
     if (!status) status = fcnn_model_restore(model, graph);
-    if (status) {
+    if (status)
         fcnn_graph_destroy(graph);
-        return status;
-    }
-    *out = graph;
-    return FCNN_OK;
+    else
+        *out = graph;
+    return status;
 }
 
 fcnn_status fcnn_model_fine_tune(const fcnn_model *model, fcnn_graph *graph, char **notes) {

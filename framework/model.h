@@ -11,9 +11,7 @@
 #include "graph.h"
 #include "safetensors.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+FCNN_C_BEGIN
 
 #define FCNN_FORMAT_VERSION "2"
 
@@ -66,7 +64,5 @@ typedef struct {
 /* Writes a graph atomically. The spectral form is of a graph in FCNN_FORM_TRAINABLE. */
 fcnn_status fcnn_model_save(fcnn_graph *graph, const fcnn_save_options *options);
 
-#ifdef __cplusplus
-}
-#endif
+FCNN_C_END
 #endif

@@ -143,9 +143,6 @@ fcnn_status fcnn_graph_plan_buffer(fcnn_graph *graph, fcnn_node *node, int64_t b
     int forward = node->index, backward = fcnn_backward_step(graph, node);
     int first = lifetime == FCNN_LIFE_BACKWARD ? backward : forward;
     int last = lifetime == FCNN_LIFE_FORWARD || !training ? forward : backward;
-    for (int i = forward + 1; lifetime == FCNN_LIFE_OUTPUT && i < graph->node_count; i++)
-        for (int j = 0; j < graph->nodes[i]->input_count; j++)
-            if (graph->nodes[i]->inputs[j] == forward && last < i) last = i;
     int buffer = fcnn_graph_add_buffer(graph, bytes, first, last, address);
     if (buffer < 0) return fcnn_graph_no_memory();
     if (lifetime == FCNN_LIFE_SPECTRUM) graph->buffers[buffer].kind = FCNN_MEMORY_SPECTRA;

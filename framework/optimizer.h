@@ -5,9 +5,7 @@
 #include "config.h"
 #include "graph.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+FCNN_C_BEGIN
 
 /* Rate of a step as a factor of learning_rate. */
 typedef enum {
@@ -49,7 +47,5 @@ int fcnn_optimizer_moments(fcnn_update_rule rule);
 fcnn_status fcnn_optimizer_step(const fcnn_optimizer *optimizer, fcnn_graph *graph, int64_t step,
                                 double *norm);
 
-#ifdef __cplusplus
-}
-#endif
+FCNN_C_END
 #endif

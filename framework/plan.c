@@ -2,7 +2,6 @@
  * an offset that no other one alive at the same time overlaps. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "graph_internal.h"
 
@@ -198,7 +197,7 @@ static int64_t batch_that_fits(const fcnn_graph *graph, size_t available) {
 static fcnn_status check_available(const fcnn_graph *graph) {
     const fcnn_memory_plan *plan = &graph->plan;
     const fcnn_backend *backend = graph->device->backend;
-    size_t available = backend->available ? backend->available(graph->device) : SIZE_MAX;
+    size_t available = backend->available(graph->device);
     if ((double)(plan->arena + plan->scratch) <= (double)available) return FCNN_OK;
     int64_t batch = batch_that_fits(graph, available);
     char advice[96] = "not even a batch of 16 would fit";

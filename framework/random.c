@@ -4,6 +4,8 @@
 #include <Random123/philox.h>
 #include <math.h>
 
+#include "band.h"
+
 void fcnn_random_block(const fcnn_random *random, uint32_t lane, uint32_t out[4]) {
     philox4x32_ctr_t counter = {
         {lane, random->stream, (uint32_t)random->index, (uint32_t)(random->index >> 32)}};
@@ -37,7 +39,7 @@ void fcnn_random_normal(const fcnn_random *random, int64_t count, float deviatio
         for (int j = 0; j < 4 && i + j < count; j++) {
             double u = ((double)bits[j & 2] + 0.5) * 0x1p-32;
             double v = ((double)bits[(j & 2) + 1] + 0.5) * 0x1p-32;
-            double length = sqrt(-2.0 * log(u)), angle = 2.0 * 3.14159265358979323846 * v;
+            double length = sqrt(-2.0 * log(u)), angle = 2.0 * FCNN_PI * v;
             out[i + j] = deviation * (float)(length * (j & 1 ? sin(angle) : cos(angle)));
         }
     }

@@ -7,9 +7,9 @@
 
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+#include "status.h"
+
+FCNN_C_BEGIN
 
 /* What the numbers are for; streams never share numbers. */
 typedef enum {
@@ -43,7 +43,5 @@ void fcnn_random_normal(const fcnn_random *random, int64_t count, float deviatio
 /* A random order of 0 .. count-1 (Fisher-Yates). */
 void fcnn_random_permutation(const fcnn_random *random, int64_t count, int64_t *order);
 
-#ifdef __cplusplus
-}
-#endif
+FCNN_C_END
 #endif

@@ -1,18 +1,14 @@
 /* The element-wise rules of every activation, once, for all backends: plain
- * inline functions that a backend's kernels call in their loops, listed in two
- * tables (X-macros) from which enums, names, kernels and tests are made.
- * To add an activation, write its two functions and its row: see "Write your
- * own activation" in DESIGN.md. */
+ * inline functions that a backend's kernels call in their loops, listed in
+ * three tables (X-macros: pointwise, per bin, optimizer) from which enums, names, kernels and tests
+ * are made. To add an activation, write its two functions and its row: see "Write your own
+ * activation" in DESIGN.md. */
 #ifndef FCNN_RULES_H
 #define FCNN_RULES_H
 
 #include <math.h>
 
 #include "band.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 /* ---- Pointwise rules: one real number to one real number ------------------
  * value(x, parameter) and its derivative slope(x, parameter); the parameter is
@@ -183,8 +179,4 @@ FCNN_INLINE void fcnn_adamw_update(const fcnn_step_constants *c, float decay, fl
     ROW(adamw, 2)
 
 typedef enum { FCNN_OPTIMIZER_RULES(FCNN_RULE_ENUM) FCNN_OPTIMIZER_COUNT } fcnn_update_rule;
-
-#ifdef __cplusplus
-}
-#endif
 #endif

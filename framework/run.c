@@ -1,5 +1,4 @@
 /* The passes over a built graph, and access to its parameters. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -231,8 +230,7 @@ fcnn_status fcnn_graph_train_part(fcnn_graph *graph, const fcnn_image *images, i
 }
 
 fcnn_status fcnn_graph_take_score(fcnn_graph *graph, fcnn_score *score) {
-    FCNN_CALL(graph, take_score, score);
-    return FCNN_OK;
+    return fcnn_call_take_score(graph, score);
 }
 
 fcnn_status fcnn_graph_estimate_norms(fcnn_graph *graph, const fcnn_image *images, int count,

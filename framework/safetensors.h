@@ -6,14 +6,11 @@
 #ifndef FCNN_SAFETENSORS_H
 #define FCNN_SAFETENSORS_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "status.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+FCNN_C_BEGIN
 
 enum { FCNN_RANK_MAX = 6 };
 
@@ -63,7 +60,5 @@ fcnn_status fcnn_safetensors_write(const char *path, int tensor_count,
                                    const fcnn_tensor_to_store *tensors, int metadata_count,
                                    const fcnn_metadata *metadata);
 
-#ifdef __cplusplus
-}
-#endif
+FCNN_C_END
 #endif

@@ -4,9 +4,15 @@
 #ifndef FCNN_STATUS_H
 #define FCNN_STATUS_H
 
+/* Around declarations: C++ links to them as to C. */
 #ifdef __cplusplus
-extern "C" {
+#define FCNN_C_BEGIN extern "C" {
+#define FCNN_C_END   }
+#else
+#define FCNN_C_BEGIN
+#define FCNN_C_END
 #endif
+FCNN_C_BEGIN
 
 #if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
 #error "fcnn relies on NaN and infinity: compile without -ffast-math and -ffinite-math-only"
@@ -58,7 +64,5 @@ int fcnn_status_exit_code(fcnn_status status);
         if (fcnn_try_status) return fcnn_try_status;                                               \
     } while (0)
 
-#ifdef __cplusplus
-}
-#endif
+FCNN_C_END
 #endif

@@ -12,9 +12,7 @@
 
 #include "band.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+FCNN_C_BEGIN
 
 typedef enum { FCNN_BAND, FCNN_MAP, FCNN_VECTOR } fcnn_layout;
 
@@ -50,13 +48,11 @@ FCNN_INLINE fcnn_complex *fcnn_tensor_band(const fcnn_tensor *t) {
 
 /* `images` rounded up to a capacity. */
 FCNN_INLINE int fcnn_tensor_capacity(int images) {
-    return (images + FCNN_IMAGE_MULTIPLE - 1) / FCNN_IMAGE_MULTIPLE * FCNN_IMAGE_MULTIPLE;
+    return (int)fcnn_align_up(images, FCNN_IMAGE_MULTIPLE);
 }
 
 /* "band 16 x 27x27 (radius 13, 365 bins)" and the like, for messages. */
 void fcnn_tensor_describe(const fcnn_tensor *t, char *text, size_t bytes);
 
-#ifdef __cplusplus
-}
-#endif
+FCNN_C_END
 #endif

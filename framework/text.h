@@ -4,9 +4,9 @@
 
 #include <stddef.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+#include "status.h"
+
+FCNN_C_BEGIN
 
 /* Bytes of the UTF-8 character at `at`, or 0: overlong forms, surrogates, numbers behind U+10FFFF
  * and the two that XML forbids are none. */
@@ -15,7 +15,5 @@ int fcnn_text_character(const char *at);
  * file names may hold, are written as \x0a. */
 void fcnn_text_printable(const char *from, char *to, size_t bytes);
 
-#ifdef __cplusplus
-}
-#endif
+FCNN_C_END
 #endif

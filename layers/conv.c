@@ -14,10 +14,10 @@ typedef struct {
     int weight, bias;  /* parameters */
     int full_radius;   /* of the spectrum without a band fraction, which parameters have */
     fcnn_fold *fold;   /* with a stride */
-    void *h, *dh;      /* buffers of a compact kernel, */
-    bool from_taps;    /* which a backend may do without in training, */
-    void *work[2];     /* with a workspace for each pass */
-    void *energy;      /* and the output's energy, [filters] doubles */
+    void *h, *dh;      /* a compact kernel's spectrum and its gradient; NULL with from_taps */
+    bool from_taps;    /* the backend makes the spectrum as it uses it, in training */
+    void *work[2];     /* from_taps: workspace of the forward and the backward pass */
+    void *energy;      /* from_taps: the output's energy, [filters] doubles */
     int64_t h_version; /* of the parameters that h was computed from */
 } conv_state;
 
@@ -169,9 +169,8 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     FCNN_TRY(declare(graph, node));
     if (state->compact) FCNN_TRY(plan_compact(graph, node));
     FCNN_CALL(graph, kernel_plan, state->kernel.size, state->kernel.grid);
-    FCNN_CALL(graph, product_plan, state->fold, state->channels, state->filters,
-              node->output.capacity);
-    return FCNN_OK;
+    return fcnn_call_product_plan(graph, state->fold, state->channels, state->filters,
+                                  node->output.capacity);
 }
 
 /* A free kernel starts as the spectrum of compact taps. */
@@ -253,8 +252,7 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     if (!state->compact && used < all)
         FCNN_CALL(graph, clear, dh + used, (size_t)(all - used) * sizeof *dh);
     if (state->compact) FCNN_CALL(graph, spectrum_to_kernel, &state->kernel, dh, dweight);
-    if (dx) FCNN_CALL(graph, product_backward_data, state->fold, h, dy, dx);
-    return FCNN_OK;
+    return dx ? fcnn_call_product_backward_data(graph, state->fold, h, dy, dx) : FCNN_OK;
 }
 
 static const double *energy(const fcnn_node *node) {

@@ -46,19 +46,17 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     dense_state *state = node->state;
-    FCNN_CALL(graph, dense_forward, fcnn_graph_value(graph, state->weight),
-              fcnn_graph_value(graph, state->bias), &fcnn_graph_input(graph, node, 0)->output,
-              &node->output);
-    return FCNN_OK;
+    return fcnn_call_dense_forward(graph, fcnn_graph_value(graph, state->weight),
+                                   fcnn_graph_value(graph, state->bias),
+                                   &fcnn_graph_input(graph, node, 0)->output, &node->output);
 }
 
 static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     dense_state *state = node->state;
-    FCNN_CALL(graph, dense_backward, fcnn_graph_value(graph, state->weight),
-              &fcnn_graph_input(graph, node, 0)->output, &node->gradient,
-              fcnn_graph_input_gradient(graph, node, 0), fcnn_graph_gradient(graph, state->weight),
-              fcnn_graph_gradient(graph, state->bias));
-    return FCNN_OK;
+    return fcnn_call_dense_backward(
+        graph, fcnn_graph_value(graph, state->weight), &fcnn_graph_input(graph, node, 0)->output,
+        &node->gradient, fcnn_graph_input_gradient(graph, node, 0),
+        fcnn_graph_gradient(graph, state->weight), fcnn_graph_gradient(graph, state->bias));
 }
 
 static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {

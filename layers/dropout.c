@@ -7,10 +7,6 @@ typedef struct {
     void *mask; /* [channels][capacity] */
 } dropout_state;
 
-static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
-    return fcnn_graph_add(graph, &fcnn_layer_dropout, section, NULL, NULL);
-}
-
 static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
     dropout_state *state = node->state;
     if (node->index == 0)
@@ -39,20 +35,17 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     FCNN_CALL(graph, dropout_mask, &random, state->rate, node->output.channels,
               pass->part * pass->images, pass->images, pass->parts * pass->images,
               node->output.capacity, state->mask);
-    FCNN_CALL(graph, channel_scale, state->mask, x, &node->output);
-    return FCNN_OK;
+    return fcnn_call_channel_scale(graph, state->mask, x, &node->output);
 }
 
 static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     dropout_state *state = node->state;
     fcnn_tensor *dx = fcnn_graph_input_gradient(graph, node, 0);
-    if (dx) FCNN_CALL(graph, channel_scale, state->mask, &node->gradient, dx);
-    return FCNN_OK;
+    return dx ? fcnn_call_channel_scale(graph, state->mask, &node->gradient, dx) : FCNN_OK;
 }
 
 const fcnn_layer_type fcnn_layer_dropout = {.name = "dropout",
                                             .state_bytes = sizeof(dropout_state),
-                                            .build = build,
                                             .shape = shape,
                                             .plan = plan,
                                             .forward = forward,

@@ -5,11 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
-    const fcnn_layer_type *type = fcnn_in_space(graph) ? &fcnn_layer_space_input : &fcnn_layer_fft;
-    return fcnn_graph_add(graph, type, section, NULL, NULL);
-}
-
 static const char *const pads[] = {"none", "zero", "reflect"}; /* fcnn_padding, and the key's */
 
 /* Keys that are another key's detail are refused where they would do nothing. */
@@ -53,9 +48,9 @@ static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
 }
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
-    FCNN_CALL(graph, images_to_band, fcnn_graph_pass(graph)->pixels, fcnn_graph_placement(graph),
-              fcnn_graph_statistics(graph), &node->output);
-    return FCNN_OK;
+    return fcnn_call_images_to_band(graph, fcnn_graph_pass(graph)->pixels,
+                                    fcnn_graph_placement(graph), fcnn_graph_statistics(graph),
+                                    &node->output);
 }
 
 static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
@@ -68,8 +63,11 @@ static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost 
     remark_placement(graph, cost->remark, sizeof cost->remark);
 }
 
-const fcnn_layer_type fcnn_layer_fft = {
-    .name = "fft", .build = build, .shape = shape, .forward = forward, .cost = cost};
+const fcnn_layer_type fcnn_layer_fft = {.name = "fft",
+                                        .in_space = &fcnn_layer_space_input,
+                                        .shape = shape,
+                                        .forward = forward,
+                                        .cost = cost};
 
 /* ---- In space ---- */
 
@@ -100,8 +98,7 @@ static fcnn_status space_forward(fcnn_graph *graph, fcnn_node *node) {
     state->band.images = node->output.images;
     FCNN_CALL(graph, images_to_band, fcnn_graph_pass(graph)->pixels, fcnn_graph_placement(graph),
               fcnn_graph_statistics(graph), &state->band);
-    FCNN_CALL(graph, band_to_map, &state->band, 1.0f, &node->output);
-    return FCNN_OK;
+    return fcnn_call_band_to_map(graph, &state->band, 1.0f, &node->output);
 }
 
 static void space_cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {

@@ -2,12 +2,6 @@
  * space they are there already. */
 #include "layers.h"
 
-static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
-    const fcnn_layer_type *type =
-        fcnn_in_space(graph) ? &fcnn_layer_space_output : &fcnn_layer_ifft;
-    return fcnn_graph_add(graph, type, section, NULL, NULL);
-}
-
 static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
     FCNN_TRY(fcnn_expect_features(graph, node));
     node->output = fcnn_graph_input(graph, node, 0)->output;
@@ -21,16 +15,15 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
 }
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
-    FCNN_CALL(graph, band_to_map, &fcnn_graph_input(graph, node, 0)->output, 1.0f, &node->output);
-    return FCNN_OK;
+    return fcnn_call_band_to_map(graph, &fcnn_graph_input(graph, node, 0)->output, 1.0f,
+                                 &node->output);
 }
 
 /* The adjoint of the inverse transform is n^2 times the forward one. */
 static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     float points = (float)node->output.size * (float)node->output.size;
     fcnn_tensor *dx = fcnn_graph_input_gradient(graph, node, 0);
-    if (dx) FCNN_CALL(graph, map_to_band, &node->gradient, points, dx);
-    return FCNN_OK;
+    return dx ? fcnn_call_map_to_band(graph, &node->gradient, points, dx) : FCNN_OK;
 }
 
 static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
@@ -40,7 +33,7 @@ static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost 
 }
 
 const fcnn_layer_type fcnn_layer_ifft = {.name = "ifft",
-                                         .build = build,
+                                         .in_space = &fcnn_layer_space_output,
                                          .shape = shape,
                                          .plan = plan,
                                          .forward = forward,

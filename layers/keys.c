@@ -11,29 +11,18 @@
 
 enum { SIZE_MAX_PX = 2 * FCNN_RADIUS_MAX + 1 };
 
-#define ACTIVATION_KEYS(section, key, algorithms, algorithm_help)                                  \
+#define WINDOW_HELP "srelu: radius of the bins that the square is restricted to"
+#define GRID_HELP                                                                                  \
+    "fused activations: side of the pixel grid; same as the map, or auto: the next size with "     \
+    "factors 2, 3, 5, 7"
+#define SLOPE_HELP "leaky_relu: slope below zero"
+
+#define ACTIVATION_KEYS(section, key, algorithms, help)                                            \
     {section, key, FCNN_KEY_WORD, 0, 0, "linear", ACTIVATION_WORDS, "the activation"},             \
-        {section,                                                                                  \
-         "window",                                                                                 \
-         FCNN_KEY_INT,                                                                             \
-         0,                                                                                        \
-         FCNN_RADIUS_MAX,                                                                          \
-         "3",                                                                                      \
-         NULL,                                                                                     \
-         "srelu: radius of the bins that the square is restricted to"},                            \
-        {section, "algorithm", FCNN_KEY_WORD, 0, 0, "sum", algorithms, algorithm_help},            \
-        {section,                                                                                  \
-         "grid",                                                                                   \
-         FCNN_KEY_INT,                                                                             \
-         1,                                                                                        \
-         2 * SIZE_MAX_PX,                                                                          \
-         "same",                                                                                   \
-         "same|auto",                                                                              \
-         "fused activations: side of the pixel grid; same as the map, or auto: the next size "     \
-         "with "                                                                                   \
-         "factors 2, 3, 5, 7"},                                                                    \
-    {                                                                                              \
-        section, "slope", FCNN_KEY_REAL, -10, 10, "0.01", NULL, "leaky_relu: slope below zero"     \
+        {section, "window", FCNN_KEY_INT, 0, FCNN_RADIUS_MAX, "3", NULL, WINDOW_HELP},             \
+        {section, "algorithm", FCNN_KEY_WORD, 0, 0, "sum", algorithms, help},                      \
+        {section, "grid", FCNN_KEY_INT, 1, 2 * SIZE_MAX_PX, "same", "same|auto", GRID_HELP}, {     \
+        section, "slope", FCNN_KEY_REAL, -10, 10, "0.01", NULL, SLOPE_HELP                         \
     }
 
 #define WINDOW_KEYS(section, help)                                                                 \
@@ -161,7 +150,7 @@ const fcnn_config_key fcnn_config_keys[] = {
     {"dense", "units", FCNN_KEY_INT, 1, 1 << 20, NULL, "classes",
      "outputs; classes: as many as the data has"},
     {"dense", "activation", FCNN_KEY_WORD, 0, 0, "linear", POINTWISE_WORDS, "after the bias"},
-    {"dense", "slope", FCNN_KEY_REAL, -10, 10, "0.01", NULL, "leaky_relu: slope below zero"},
+    {"dense", "slope", FCNN_KEY_REAL, -10, 10, "0.01", NULL, SLOPE_HELP},
 
     {"softmax", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, "class probabilities, cross-entropy"},
     {"softmax", "label_smoothing", FCNN_KEY_REAL, 0, 0.99, "0", NULL,

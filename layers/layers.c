@@ -23,7 +23,7 @@ const fcnn_layer_type *const fcnn_layer_types[] = {
 const fcnn_layer_pair *const fcnn_layer_pairs[] = {&fcnn_norm_srelu_pair, NULL};
 
 bool fcnn_in_space(const fcnn_graph *graph) {
-    return fcnn_section_is(&fcnn_graph_get_options(graph)->config->sections[0], "domain", "space");
+    return fcnn_config_in_space(fcnn_graph_get_options(graph)->config);
 }
 
 bool fcnn_after_ifft(const fcnn_graph *graph, const fcnn_section *section) {
@@ -56,8 +56,7 @@ fcnn_status fcnn_expect_features(const fcnn_graph *graph, const fcnn_node *node)
 }
 
 fcnn_status fcnn_plan_grid(fcnn_graph *graph, const fcnn_node *node, int size) {
-    FCNN_CALL(graph, grid_plan, size, node->output.channels, node->output.capacity);
-    return FCNN_OK;
+    return fcnn_call_grid_plan(graph, size, node->output.channels, node->output.capacity);
 }
 
 void fcnn_cost_label(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {

@@ -110,7 +110,7 @@ fcnn_status fcnn_resample_forward(fcnn_graph *graph, const fcnn_resampling *resa
 fcnn_status fcnn_resample_backward(fcnn_graph *graph, const fcnn_resampling *resampling,
                                    const fcnn_tensor *dy, fcnn_tensor *dx);
 
-/* Radius of the map size that a key gives, or an error that names the odd sizes beside it. */
+/* The map size that a key gives, or an error that names the odd sizes beside it. */
 fcnn_status fcnn_section_size(const fcnn_graph *graph, const fcnn_node *node, int *size);
 
 #endif

@@ -9,10 +9,6 @@
 
 static const float EPSILON = 1e-5f, MOMENTUM = 0.1f;
 
-static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
-    return fcnn_graph_add(graph, &fcnn_layer_norm, section, NULL, NULL);
-}
-
 static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
     FCNN_TRY(fcnn_expect_features(graph, node));
     node->output = fcnn_graph_input(graph, node, 0)->output;
@@ -79,11 +75,10 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
 
 static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     const fcnn_norm *norm = node->state;
-    FCNN_CALL(graph, norm_backward, &fcnn_graph_input(graph, node, 0)->output,
-              fcnn_graph_value(graph, norm->gamma), norm->mean, norm->inverse, &node->gradient,
-              fcnn_graph_input_gradient(graph, node, 0), fcnn_graph_gradient(graph, norm->gamma),
-              fcnn_graph_gradient(graph, norm->beta));
-    return FCNN_OK;
+    return fcnn_call_norm_backward(
+        graph, &fcnn_graph_input(graph, node, 0)->output, fcnn_graph_value(graph, norm->gamma),
+        norm->mean, norm->inverse, &node->gradient, fcnn_graph_input_gradient(graph, node, 0),
+        fcnn_graph_gradient(graph, norm->gamma), fcnn_graph_gradient(graph, norm->beta));
 }
 
 fcnn_status fcnn_norm_read_affine(fcnn_graph *graph, const fcnn_norm *norm, int channels,
@@ -110,7 +105,6 @@ static fcnn_status affine(fcnn_graph *graph, fcnn_node *node, float *scale, floa
 const fcnn_layer_type fcnn_layer_norm = {.name = "norm",
                                          .flags = FCNN_LAYER_KEEPS_INPUT | FCNN_LAYER_AFTER_CROP,
                                          .state_bytes = sizeof(fcnn_norm),
-                                         .build = build,
                                          .shape = shape,
                                          .need = fcnn_need_all,
                                          .plan = plan,

@@ -52,10 +52,9 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     else
         FCNN_CALL(graph, norm_running, &constants, x->channels, gamma, beta, mean, variance,
                   state->affine);
-    FCNN_CALL(graph, norm_srelu_forward, srelu->window, state->affine,
-              fcnn_graph_value(graph, srelu->a), fcnn_graph_value(graph, srelu->b), x,
-              srelu->square, &node->output);
-    return FCNN_OK;
+    return fcnn_call_norm_srelu_forward(
+        graph, srelu->window, state->affine, fcnn_graph_value(graph, srelu->a),
+        fcnn_graph_value(graph, srelu->b), x, srelu->square, &node->output);
 }
 
 static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
@@ -71,11 +70,10 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
                              .inverse = norm->inverse,
                              .dgamma = fcnn_graph_gradient(graph, norm->gamma),
                              .dbeta = fcnn_graph_gradient(graph, norm->beta)};
-    FCNN_CALL(graph, norm_srelu_backward, srelu->window, &inner, fcnn_graph_value(graph, srelu->a),
-              fcnn_graph_value(graph, srelu->b), x, srelu->square, &node->gradient,
-              dx ? dx : &unused, fcnn_graph_gradient(graph, srelu->a),
-              fcnn_graph_gradient(graph, srelu->b));
-    return FCNN_OK;
+    return fcnn_call_norm_srelu_backward(
+        graph, srelu->window, &inner, fcnn_graph_value(graph, srelu->a),
+        fcnn_graph_value(graph, srelu->b), x, srelu->square, &node->gradient, dx ? dx : &unused,
+        fcnn_graph_gradient(graph, srelu->a), fcnn_graph_gradient(graph, srelu->b));
 }
 
 static fcnn_status affine(fcnn_graph *graph, fcnn_node *node, float *scale, float *shift) {

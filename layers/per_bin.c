@@ -21,10 +21,9 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     const per_bin_state *state = node->state;
-    FCNN_CALL(graph, per_bin_forward, (fcnn_per_bin)state->rule.number,
-              state->rule.learned ? fcnn_graph_value(graph, state->b) : NULL,
-              &fcnn_graph_input(graph, node, 0)->output, &node->output);
-    return FCNN_OK;
+    return fcnn_call_per_bin_forward(graph, (fcnn_per_bin)state->rule.number,
+                                     state->rule.learned ? fcnn_graph_value(graph, state->b) : NULL,
+                                     &fcnn_graph_input(graph, node, 0)->output, &node->output);
 }
 
 static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
@@ -32,11 +31,10 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     bool learned = state->rule.learned;
     fcnn_tensor *dx = fcnn_graph_input_gradient(graph, node, 0);
     if (!dx && !learned) return FCNN_OK;
-    FCNN_CALL(graph, per_bin_backward, (fcnn_per_bin)state->rule.number,
-              learned ? fcnn_graph_value(graph, state->b) : NULL,
-              &fcnn_graph_input(graph, node, 0)->output, &node->gradient, dx,
-              learned ? fcnn_graph_gradient(graph, state->b) : NULL);
-    return FCNN_OK;
+    return fcnn_call_per_bin_backward(graph, (fcnn_per_bin)state->rule.number,
+                                      learned ? fcnn_graph_value(graph, state->b) : NULL,
+                                      &fcnn_graph_input(graph, node, 0)->output, &node->gradient,
+                                      dx, learned ? fcnn_graph_gradient(graph, state->b) : NULL);
 }
 
 const fcnn_layer_type fcnn_layer_per_bin = {.name = "activation",

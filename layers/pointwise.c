@@ -15,18 +15,17 @@ static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     const pointwise_state *state = node->state;
-    FCNN_CALL(graph, pointwise_forward, state->rule, state->slope,
-              &fcnn_graph_input(graph, node, 0)->output, &node->output);
-    return FCNN_OK;
+    return fcnn_call_pointwise_forward(graph, state->rule, state->slope,
+                                       &fcnn_graph_input(graph, node, 0)->output, &node->output);
 }
 
 static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     const pointwise_state *state = node->state;
     fcnn_tensor *dx = fcnn_graph_input_gradient(graph, node, 0);
-    if (dx)
-        FCNN_CALL(graph, pointwise_backward, state->rule, state->slope,
-                  &fcnn_graph_input(graph, node, 0)->output, &node->gradient, dx);
-    return FCNN_OK;
+    return dx ? fcnn_call_pointwise_backward(graph, state->rule, state->slope,
+                                             &fcnn_graph_input(graph, node, 0)->output,
+                                             &node->gradient, dx)
+              : FCNN_OK;
 }
 
 const fcnn_layer_type fcnn_layer_pointwise = {.name = "activation",

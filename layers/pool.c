@@ -2,12 +2,6 @@
  * same memory; in space, transform, crop and back (Rippel, Snoek & Adams 2015). */
 #include "layers.h"
 
-static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
-    const fcnn_layer_type *type =
-        fcnn_in_space(graph) ? &fcnn_layer_space_pool : &fcnn_layer_fourier_pool;
-    return fcnn_graph_add(graph, type, section, NULL, NULL);
-}
-
 static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
     FCNN_TRY(fcnn_expect_features(graph, node));
     const fcnn_tensor *input = &fcnn_graph_input(graph, node, 0)->output;
@@ -24,7 +18,7 @@ static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
 
 const fcnn_layer_type fcnn_layer_fourier_pool = {.name = "fourier_pool",
                                                  .flags = FCNN_LAYER_VIEW | FCNN_LAYER_CROP,
-                                                 .build = build,
+                                                 .in_space = &fcnn_layer_space_pool,
                                                  .shape = shape,
                                                  .cost = fcnn_cost_label};
 

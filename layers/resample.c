@@ -22,8 +22,7 @@ static fcnn_status resample(fcnn_graph *graph, fcnn_tensor band, void *memory, c
     band.data = memory;
     band.images = x->images;
     FCNN_CALL(graph, map_to_band, x, scale, &band);
-    FCNN_CALL(graph, band_to_map, &band, 1.0f, y);
-    return FCNN_OK;
+    return fcnn_call_band_to_map(graph, &band, 1.0f, y);
 }
 
 fcnn_status fcnn_resample_forward(fcnn_graph *graph, const fcnn_resampling *resampling,

@@ -56,8 +56,7 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
         FCNN_TRY(fcnn_resample_forward(graph, &state->resampling, other, &state->other));
         other = &state->other;
     }
-    FCNN_CALL(graph, add, other, &node->output);
-    return FCNN_OK;
+    return fcnn_call_add(graph, other, &node->output);
 }
 
 static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {

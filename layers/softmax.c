@@ -2,10 +2,6 @@
  * cross-entropy with label smoothing. The last layer of every network. */
 #include "layers.h"
 
-static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
-    return fcnn_graph_add(graph, &fcnn_layer_softmax, section, NULL, NULL);
-}
-
 static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
     FCNN_TRY(fcnn_node_expect(graph, node, FCNN_VECTOR));
     node->output = fcnn_graph_input(graph, node, 0)->output;
@@ -27,9 +23,8 @@ static fcnn_status score(fcnn_graph *graph, fcnn_node *node, fcnn_tensor *gradie
                                          (float)fcnn_section_real(node->section, "label_smoothing"),
                                      .scale = 1.0f / (float)pass->parts,
                                      .class_weights = pass->class_weights};
-    FCNN_CALL(graph, cross_entropy, &constants, &fcnn_graph_input(graph, node, 0)->output,
-              &node->output, pass->labels, gradient, pass->score);
-    return FCNN_OK;
+    return fcnn_call_cross_entropy(graph, &constants, &fcnn_graph_input(graph, node, 0)->output,
+                                   &node->output, pass->labels, gradient, pass->score);
 }
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
@@ -45,7 +40,6 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
 const fcnn_layer_type fcnn_layer_softmax = {.name = "softmax",
                                             .flags = FCNN_LAYER_KEEPS_INPUT |
                                                      FCNN_LAYER_KEEPS_OUTPUT | FCNN_LAYER_ENDS,
-                                            .build = build,
                                             .shape = shape,
                                             .forward = forward,
                                             .backward = backward};

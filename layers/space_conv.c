@@ -1,7 +1,6 @@
 /* [conv] with domain=space: the convolution of maps by one of the backend's
  * algorithms. The taps have the names, shapes and initial values that they have
  * in the frequency domain, so that either network can take the other's. */
-#include <math.h>
 #include <stdio.h>
 
 #include "layers.h"
@@ -77,9 +76,6 @@ static fcnn_status choose_algorithm(fcnn_graph *graph, fcnn_node *node) {
                       convolution->algorithm == FCNN_CONVOLUTION_oaa;
     if (!transforms) convolution->tile = 0;
     fcnn_device *device = fcnn_graph_device(graph);
-    if (!device->backend->convolution_plan)
-        return fcnn_status_set(FCNN_ERROR_UNSUPPORTED, "backend %s has no convolution of maps",
-                               device->backend->name);
     fcnn_status status = device->backend->convolution_plan(device, convolution, &state->bytes);
     if (status != FCNN_ERROR_UNSUPPORTED) return status;
     bool tile = convolution->tile && fcnn_section_has(node->section, "tile");
@@ -142,11 +138,10 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     fcnn_convolution_memory memory = memory_of(state, state->backward);
     if (state->bias != FCNN_NO_PARAMETER)
         FCNN_CALL(graph, bias_backward, &node->gradient, fcnn_graph_gradient(graph, state->bias));
-    FCNN_CALL(graph, convolution_backward, &state->convolution,
-              fcnn_graph_value(graph, state->weight), &memory,
-              &fcnn_graph_input(graph, node, 0)->output, &node->gradient,
-              fcnn_graph_input_gradient(graph, node, 0), fcnn_graph_gradient(graph, state->weight));
-    return FCNN_OK;
+    return fcnn_call_convolution_backward(
+        graph, &state->convolution, fcnn_graph_value(graph, state->weight), &memory,
+        &fcnn_graph_input(graph, node, 0)->output, &node->gradient,
+        fcnn_graph_input_gradient(graph, node, 0), fcnn_graph_gradient(graph, state->weight));
 }
 
 static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {

@@ -38,9 +38,8 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_BACKWARD, &state->dy_memory));
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_BACKWARD, &state->dx_memory));
     FCNN_TRY(fcnn_plan_grid(graph, node, node->output.size));
-    FCNN_CALL(graph, srelu_plan, band.radius, state->grid, state->x.radius, band.channels,
-              band.capacity);
-    return FCNN_OK;
+    return fcnn_call_srelu_plan(graph, band.radius, state->grid, state->x.radius, band.channels,
+                                band.capacity);
 }
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
@@ -52,8 +51,7 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     FCNN_CALL(graph, map_to_band, x, 1.0f, &state->x);
     FCNN_CALL(graph, srelu_forward, state->window, state->grid, fcnn_graph_value(graph, state->a),
               fcnn_graph_value(graph, state->b), &state->x, state->square, &state->y);
-    FCNN_CALL(graph, band_to_map, &state->y, 1.0f, &node->output);
-    return FCNN_OK;
+    return fcnn_call_band_to_map(graph, &state->y, 1.0f, &node->output);
 }
 
 static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
@@ -68,8 +66,7 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
               fcnn_graph_value(graph, state->b), &state->x, state->square, &state->y,
               dx ? &state->dx : NULL, fcnn_graph_gradient(graph, state->a),
               fcnn_graph_gradient(graph, state->b));
-    if (dx) FCNN_CALL(graph, band_to_map, &state->dx, 1.0f / points, dx);
-    return FCNN_OK;
+    return dx ? fcnn_call_band_to_map(graph, &state->dx, 1.0f / points, dx) : FCNN_OK;
 }
 
 static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {

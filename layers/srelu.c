@@ -28,9 +28,9 @@ fcnn_status fcnn_srelu_plan(fcnn_graph *graph, fcnn_node *node, fcnn_srelu *srel
         fcnn_band_count(radius) * y->channels * y->capacity * (int64_t)sizeof(fcnn_complex);
     FCNN_TRY(fcnn_srelu_declare(graph, node, &srelu->a, &srelu->b));
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_STEP, &srelu->square));
-    FCNN_CALL(graph, srelu_plan, radius, srelu->grid,
-              fcnn_graph_input(graph, node, 0)->output.radius, y->channels, y->capacity);
-    return FCNN_OK;
+    return fcnn_call_srelu_plan(graph, radius, srelu->grid,
+                                fcnn_graph_input(graph, node, 0)->output.radius, y->channels,
+                                y->capacity);
 }
 
 void fcnn_srelu_cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
@@ -52,19 +52,19 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     const fcnn_srelu *srelu = node->state;
-    FCNN_CALL(graph, srelu_forward, srelu->window, srelu->grid, fcnn_graph_value(graph, srelu->a),
-              fcnn_graph_value(graph, srelu->b), &fcnn_graph_input(graph, node, 0)->output,
-              srelu->square, &node->output);
-    return FCNN_OK;
+    return fcnn_call_srelu_forward(
+        graph, srelu->window, srelu->grid, fcnn_graph_value(graph, srelu->a),
+        fcnn_graph_value(graph, srelu->b), &fcnn_graph_input(graph, node, 0)->output, srelu->square,
+        &node->output);
 }
 
 static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     const fcnn_srelu *srelu = node->state;
-    FCNN_CALL(graph, srelu_backward, srelu->window, srelu->grid, fcnn_graph_value(graph, srelu->a),
-              fcnn_graph_value(graph, srelu->b), &fcnn_graph_input(graph, node, 0)->output,
-              srelu->square, &node->gradient, fcnn_graph_input_gradient(graph, node, 0),
-              fcnn_graph_gradient(graph, srelu->a), fcnn_graph_gradient(graph, srelu->b));
-    return FCNN_OK;
+    return fcnn_call_srelu_backward(
+        graph, srelu->window, srelu->grid, fcnn_graph_value(graph, srelu->a),
+        fcnn_graph_value(graph, srelu->b), &fcnn_graph_input(graph, node, 0)->output, srelu->square,
+        &node->gradient, fcnn_graph_input_gradient(graph, node, 0),
+        fcnn_graph_gradient(graph, srelu->a), fcnn_graph_gradient(graph, srelu->b));
 }
 
 const fcnn_layer_type fcnn_layer_srelu = {.name = "activation",

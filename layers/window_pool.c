@@ -14,14 +14,6 @@ static fcnn_pool_shape shape_of(const fcnn_node *node) {
                              .pad = (int)fcnn_section_int(section, "pad")};
 }
 
-static fcnn_status build_max(fcnn_graph *graph, const fcnn_section *section) {
-    return fcnn_graph_add(graph, &fcnn_layer_max_pool, section, NULL, NULL);
-}
-
-static fcnn_status build_average(fcnn_graph *graph, const fcnn_section *section) {
-    return fcnn_graph_add(graph, &fcnn_layer_avg_pool, section, NULL, NULL);
-}
-
 static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
     FCNN_TRY(fcnn_expect_features(graph, node));
     fcnn_pool_shape pool = shape_of(node);
@@ -47,24 +39,22 @@ static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
 
 static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     if (node->output.layout != FCNN_BAND) return FCNN_OK;
-    FCNN_CALL(graph, pool_plan, fcnn_graph_input(graph, node, 0)->output.size, node->output.size,
-              node->output.channels, node->output.capacity);
-    return FCNN_OK;
+    return fcnn_call_pool_plan(graph, fcnn_graph_input(graph, node, 0)->output.size,
+                               node->output.size, node->output.channels, node->output.capacity);
 }
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     fcnn_pool_shape pool = shape_of(node);
-    FCNN_CALL(graph, pool_forward, &pool, &fcnn_graph_input(graph, node, 0)->output, &node->output);
-    return FCNN_OK;
+    return fcnn_call_pool_forward(graph, &pool, &fcnn_graph_input(graph, node, 0)->output,
+                                  &node->output);
 }
 
 static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     fcnn_pool_shape pool = shape_of(node);
     fcnn_tensor *dx = fcnn_graph_input_gradient(graph, node, 0);
-    if (dx)
-        FCNN_CALL(graph, pool_backward, &pool, &fcnn_graph_input(graph, node, 0)->output,
-                  &node->gradient, dx);
-    return FCNN_OK;
+    return dx ? fcnn_call_pool_backward(graph, &pool, &fcnn_graph_input(graph, node, 0)->output,
+                                        &node->gradient, dx)
+              : FCNN_OK;
 }
 
 static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
@@ -78,7 +68,6 @@ static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost 
 
 const fcnn_layer_type fcnn_layer_max_pool = {.name = "max_pool",
                                              .flags = FCNN_LAYER_KEEPS_INPUT,
-                                             .build = build_max,
                                              .shape = shape,
                                              .need = fcnn_need_all,
                                              .plan = plan,
@@ -88,7 +77,6 @@ const fcnn_layer_type fcnn_layer_max_pool = {.name = "max_pool",
 
 const fcnn_layer_type fcnn_layer_avg_pool = {.name = "avg_pool",
                                              .flags = FCNN_LAYER_KEEPS_INPUT,
-                                             .build = build_average,
                                              .shape = shape,
                                              .need = fcnn_need_all,
                                              .plan = plan,

@@ -134,8 +134,5 @@ void bench_destroy(bench *b) {
 
 fcnn_status bench_plan(fcnn_device *device, fcnn_convolution *convolution,
                        fcnn_convolution_bytes *bytes) {
-    if (!device->backend->convolution_plan)
-        return fcnn_status_set(FCNN_ERROR_UNSUPPORTED, "backend %s has no operation %s",
-                               device->backend->name, "convolution_plan");
     return device->backend->convolution_plan(device, convolution, bytes);
 }

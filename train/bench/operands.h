@@ -81,14 +81,7 @@ fcnn_status bench_inner(bench *b, const fcnn_tensor *x, const fcnn_tensor *y, be
 /* Returns the norm of the difference over b's norm. */
 double bench_difference(const bench_products *sum);
 
-/* Calls a slot of the backend, or fails naming the slot that is missing. */
-#define BENCH_CALL(b, slot, ...)                                                                   \
-    do {                                                                                           \
-        fcnn_device *bench_device = (b)->device;                                                   \
-        if (!bench_device->backend->slot)                                                          \
-            return fcnn_status_set(FCNN_ERROR_UNSUPPORTED, "backend %s has no operation %s",       \
-                                   bench_device->backend->name, #slot);                            \
-        FCNN_TRY(bench_device->backend->slot(bench_device, __VA_ARGS__));                          \
-    } while (0)
+/* Calls an operation of the backend, or returns its error. */
+#define BENCH_CALL(b, slot, ...) FCNN_TRY((b)->device->backend->slot((b)->device, __VA_ARGS__))
 
 #endif

@@ -188,10 +188,6 @@ fcnn_status run_data_open_spectra(const fcnn_config *config, const fcnn_graph *g
     data_spec(config, data);
     resolve(config, folder, cache);
     bool path = !fcnn_dataset_is_name(data) && realpath(data, real);
-    if (!device->backend->image_to_spectrum) {
-        FCNN_TRY(fcnn_device_open("cpu", thread_count(device), &s->transformer));
-        device = s->transformer;
-    }
     fcnn_spectra_options options = {
         .source = s->dataset,
         .data = path ? real : data,
@@ -227,7 +223,6 @@ void run_data_close(run_data *s) {
     free(s->validation.indices);
     if (has_spectra(s)) fcnn_dataset_close(s->spectra);
     fcnn_dataset_close(s->dataset);
-    fcnn_device_close(s->transformer);
     *s = (run_data){0};
 }
 

@@ -14,9 +14,8 @@ typedef struct {
 } image_set;
 
 typedef struct {
-    fcnn_dataset *dataset;    /* as read from its files */
-    fcnn_dataset *spectra;    /* the same, read as spectra: what loaders take */
-    fcnn_device *transformer; /* that makes them, where the graph's device does not; else NULL */
+    fcnn_dataset *dataset; /* as read from its files */
+    fcnn_dataset *spectra; /* the same, read as spectra: what loaders take */
     image_set train;
     image_set validation; /* count 0 where there is none */
     image_set test;       /* only where validation is a part of the training images */

@@ -1,4 +1,4 @@
-/* This file tells where a run stands with its patience. */
+/* Whether early stopping has ended a run. */
 #include "state.h"
 
 #include <inttypes.h>
