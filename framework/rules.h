@@ -1,8 +1,8 @@
-/* The element-wise rules of every activation, once, for all backends: plain
- * inline functions that a backend's kernels call in their loops, listed in
- * three tables (X-macros: pointwise, per bin, optimizer) from which enums, names, kernels and tests
- * are made. To add an activation, write its two functions and its row: see "Write your own
- * activation" in DESIGN.md. */
+/* The element-wise rules of every activation and optimizer, once, for all backends:
+ * plain inline functions that a backend's kernels call in their loops, listed in
+ * three tables (X-macros) from which enums, names, kernels and tests are made.
+ * To add an activation, write its two functions and its row: see "Write your
+ * own activation" in DESIGN.md. */
 #ifndef FCNN_RULES_H
 #define FCNN_RULES_H
 
