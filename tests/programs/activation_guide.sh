@@ -6,7 +6,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 mkdir fcnn
-(cd "$source_root" && cp -r CMakeLists.txt framework layers cpu cuda data train models tests \
+(cd "$source_root" && cp -r CMakeLists.txt framework layers cpu cuda data include train models tests \
     DESIGN.md "$work/fcnn")
 cd "$work/fcnn"
 

@@ -95,7 +95,7 @@ has out "fcnn-bench infer MODEL" "--batch" "--json"
 # Training steps: the text, and JSON whose phases and layers add up to the steps they are parts of.
 training=(train "$small" --channels 1 --classes 4 --steps 3 --threads 1)
 succeed "$bench" "${training[@]}"
-has out "ms an image" "products backward" "conv2.norm+activation" "GB/s" "floor ms"
+has out "ms an image" "products backward" "conv1.norm+activation" "conv2.activation" "GB/s" "floor ms"
 succeed "$bench" "${training[@]}" --batch 48 --json
 same "names" "['batch', 'cfg', 'copy_gbytes', 'device', 'device_mib', 'gflops', 'layers', 'matrix_gflops', 'ms_per_image', 'ms_per_step', 'ms_per_step_fastest', 'peak_mib', 'phases', 'steps', 'threads']" "$(json 'sorted(r)')"
 same "batch, steps, threads" "48 3 1" "$(json '*(r["batch"], r["steps"], r["threads"])')"

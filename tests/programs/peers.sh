@@ -32,12 +32,14 @@ for line in sys.stdin:
 ' $torch "$source_root/models"
 }
 
-# Less activations' own parameters, which ReLU has not, and biases that a [norm] makes needless.
+# Less activations' own parameters, which ReLU has not, and biases that a [norm] makes needless. Of
+# a norm and srelu in one node half of the parameters are the activation's.
 info_count() {
     succeed "$info" "$1" --channels "$2" --classes 10 "${@:3}"
     awk -v cfg="$1" '$1 == "total" { total = $2 }
         $1 ~ /^(conv[0-9]+\.)?activation/ { own += $6 }
-        $1 ~ /^conv[0-9]+$/ { filters = $5 } $1 ~ /^norm[0-9]+$/ { own += filters }
+        $1 ~ /norm[0-9]*\+activation/ { own += $6 / 2 }
+        $1 ~ /^conv[0-9]+$/ { filters = $5 } $1 ~ /^norm[0-9]+(\+|$)/ { own += filters }
         END { print total - own }' out
 }
 
