@@ -9,6 +9,7 @@ import concurrent.futures
 import ctypes
 import multiprocessing
 import os
+import re
 import resource
 import sys
 import time
@@ -19,9 +20,20 @@ TRIAL_PIXELS = 16 * 512**2  # of a trial's batch
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h
 
 
+def core_type():
+    """OpenBLAS's name for the processor's vectors, as fcnn chooses it: by itself OpenBLAS takes, on
+    a processor that is newer than it, kernels of 2004. None: its own choice."""
+    with open("/proc/cpuinfo") as file:
+        flags = set(re.search(r"^flags\s*:(.*)$|\Z", file.read(), re.MULTILINE)[0].split())
+    if {"avx512f", "avx512vl", "avx512dq", "avx512bw"} <= flags:
+        return "SkylakeX"
+    return "Haswell" if {"avx2", "fma"} <= flags else None
+
+
 def prepare(threads, program, packages="python3-torch", keep=True):
     """Environment and allocator; ends the program where PyTorch is missing."""
-    os.environ.pop("OPENBLAS_CORETYPE", None)
+    if core_type():
+        os.environ["OPENBLAS_CORETYPE"] = core_type()
     os.environ["OPENBLAS_NUM_THREADS"] = str(threads)
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
