@@ -2,10 +2,10 @@
 """Measures inference by a saved model against the same spatial network in PyTorch; a table.
 
 Usage: infer.py MODEL|CFG[,SECTION.KEY=VALUE...] [--batch N,...] [options]; --help lists them. Of a
-CFG a spectral model is made first, by a step of fcnn-train on synthetic images. The figures of the
+CFG a spectral model is made first, by a step of fcnn-train on synthetic images. The figures of
 RESULTS.md, for which the folder of --work needs 4 GB:
 
-    tests/bench/infer.py models/alexnet-512.cfg --batch 32,1
+    tests/bench/infer.py models/alexnet-512.cfg --batch 32,1 --rounds 1
 
 and a trial of half a minute:
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Measures a training step's cost against the size of its images, fcnn and PyTorch in turn.
 
-Usage: size.py [--sizes PIXELS,...] [--batch N] [options]; --help lists them. The figures of RESULTS.md:
+Usage: size.py [--sizes PIXELS,...] [--batch N] [options]; --help lists them. For example:
 
     tests/bench/size.py
 

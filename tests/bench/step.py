@@ -4,11 +4,11 @@
 Usage: step.py CFG[,SECTION.KEY=VALUE...]... [--batch N,...] [options]; --help lists them. An
 override of section[*] is one of every section of the name. The figures of RESULTS.md:
 
-    tests/bench/step.py models/alexnet-512.cfg models/alexnet-512-lean.cfg --batch 32,128 \\
-        "models/alexnet-512.cfg,conv[*].activation=relu,conv[*].grid=auto" \\
-        --against models/alexnet-512.cfg
+    tests/bench/step.py models/alexnet-512.cfg models/alexnet-512-lean.cfg \\
+        --against models/alexnet-512.cfg --batch 128 --steps 3 --rounds 1 --norm batch
     tests/bench/step.py models/lenet.cfg models/lenet-fused.cfg models/cifar10.cfg \\
-        "models/cifar10.cfg,conv[*].activation=relu" models/cifar10-resnet.cfg
+        "models/cifar10.cfg,conv[*].activation=relu" models/cifar10-resnet.cfg --rounds 1 \\
+        --norm batch
 
 and a trial of half a minute:
 
