@@ -7,8 +7,7 @@ typedef struct {
     fcnn_pointwise rule;
     float slope;
     int grid;   /* its side */
-    void *kept; /* NULL: the backward pass reads the input */
-    bool keeps;
+    void *kept; /* what the backward pass reads where the node forgets its input */
 } fused_state;
 
 static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
@@ -25,15 +24,15 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     int64_t bytes;
     FCNN_CALL(graph, fused_plan, state->rule, state->grid, node->output.channels,
               node->output.capacity, &bytes);
-    state->keeps = node->forgets_input = bytes && fcnn_graph_get_options(graph)->training;
-    if (!state->keeps) return FCNN_OK;
+    node->forgets_input = bytes && fcnn_graph_get_options(graph)->training;
+    if (!node->forgets_input) return FCNN_OK;
     return fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_STEP, &state->kept);
 }
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     const fused_state *state = node->state;
     const fcnn_tensor *x = &fcnn_graph_input(graph, node, 0)->output;
-    if (state->keeps && fcnn_graph_pass(graph)->training)
+    if (node->forgets_input && fcnn_graph_pass(graph)->training)
         FCNN_CALL(graph, fused_forward_keep, state->rule, state->slope, state->grid, x, state->kept,
                   &node->output);
     else
@@ -46,7 +45,7 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     const fcnn_tensor *dy = &node->gradient;
     fcnn_tensor *dx = fcnn_graph_input_gradient(graph, node, 0);
     if (!dx) return FCNN_OK;
-    if (state->keeps)
+    if (node->forgets_input)
         FCNN_CALL(graph, fused_backward_kept, state->rule, state->slope, state->grid, state->kept,
                   dy, dx);
     else

@@ -32,8 +32,9 @@ def core_type():
 
 def prepare(threads, program, packages="python3-torch", keep=True):
     """Environment and allocator; ends the program where PyTorch is missing."""
-    if core_type():
-        os.environ["OPENBLAS_CORETYPE"] = core_type()
+    core = core_type()
+    if core:
+        os.environ["OPENBLAS_CORETYPE"] = core
     os.environ["OPENBLAS_NUM_THREADS"] = str(threads)
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
