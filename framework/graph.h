@@ -190,6 +190,17 @@ void fcnn_graph_set_profile(fcnn_graph *graph, fcnn_profile *profile);
 /* The clock of every measurement: seconds from some moment on, never set back. */
 double fcnn_seconds(void);
 
+/* Called behind each node of a pass. Outputs share their memory with later ones: what the visit
+ * wants of this node's output it must read now. A failure ends the pass. */
+typedef fcnn_status (*fcnn_visit)(void *user, fcnn_graph *graph, int node);
+/* A forward pass of inference over 1 .. batch images that visits every node. */
+fcnn_status fcnn_graph_visit(fcnn_graph *graph, const fcnn_image *images, int count,
+                             fcnn_visit visit, void *user);
+/* Copies a node's output to host memory: [images] bands [channels][F(radius)] of complex numbers,
+ * maps [channels][size][size] or vectors [channels]; so many floats an image. */
+fcnn_status fcnn_graph_read_output(fcnn_graph *graph, int node, float *host);
+int64_t fcnn_graph_output_floats(const fcnn_graph *graph, int node);
+
 /* Copies the last forward pass's class probabilities, [images][classes], to host memory. */
 fcnn_status fcnn_graph_probabilities(fcnn_graph *graph, float *host);
 /* And the logits before the softmax, in the same shape. */

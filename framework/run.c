@@ -131,15 +131,18 @@ static void set_node(fcnn_graph *graph, int node, double *clock) {
     graph->clock = clock;
 }
 
-static fcnn_status forward(fcnn_graph *graph) {
+/* `visit` may be NULL. */
+static fcnn_status forward(fcnn_graph *graph, fcnn_visit visit, void *user) {
     for (int i = 0; i < graph->node_count; i++) {
         fcnn_node *node = graph->nodes[i];
-        if (node->type->flags & FCNN_LAYER_VIEW) continue;
-        set_node(graph, i, &node->time.forward);
-        fcnn_status status = node->type->forward(graph, node);
-        if (status) return fcnn_status_prefix(status, "%s", node->name);
+        if (!(node->type->flags & FCNN_LAYER_VIEW)) {
+            set_node(graph, i, &node->time.forward);
+            fcnn_status status = node->type->forward(graph, node);
+            if (status) return fcnn_status_prefix(status, "%s", node->name);
+        }
+        set_node(graph, -1, NULL);
+        if (visit) FCNN_TRY(visit(user, graph, i));
     }
-    set_node(graph, -1, NULL);
     return FCNN_OK;
 }
 
@@ -179,7 +182,16 @@ fcnn_status fcnn_graph_forward(fcnn_graph *graph, const fcnn_image *images, int 
     graph->pass.training = false;
     graph->pass.labels = labels;
     graph->pass.score = score;
-    return forward(graph);
+    return forward(graph, NULL, NULL);
+}
+
+fcnn_status fcnn_graph_visit(fcnn_graph *graph, const fcnn_image *images, int count,
+                             fcnn_visit visit, void *user) {
+    FCNN_TRY(begin(graph, images, count));
+    graph->pass.training = false;
+    graph->pass.labels = NULL;
+    graph->pass.score = NULL;
+    return forward(graph, visit, user);
 }
 
 fcnn_status fcnn_graph_train(fcnn_graph *graph, const fcnn_image *images, int count,
@@ -224,7 +236,7 @@ fcnn_status fcnn_graph_train_part(fcnn_graph *graph, const fcnn_image *images, i
     graph->pass.step = step;
     graph->pass.part = part;
     graph->pass.parts = parts;
-    FCNN_TRY(forward(graph));
+    FCNN_TRY(forward(graph, NULL, NULL));
     FCNN_TRY(backward(graph));
     return parts > 1 ? accumulate(graph, part, parts) : FCNN_OK;
 }
@@ -249,33 +261,55 @@ fcnn_node_time fcnn_graph_node_time(const fcnn_graph *graph, int node) {
     return graph->nodes[node]->time;
 }
 
-/* Device [classes][capacity] to host [images][classes]. */
-static fcnn_status download_rows(fcnn_graph *graph, const fcnn_tensor *vector, float *host) {
-    size_t count = (size_t)fcnn_tensor_floats(vector);
-    float *columns = malloc(count * sizeof *columns);
-    if (!columns) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the results");
-    fcnn_status status = graph->device->backend->download(graph->device, columns, vector->data,
-                                                          count * sizeof *columns);
-    for (int n = 0; !status && n < vector->images; n++)
-        for (int c = 0; c < vector->channels; c++)
-            host[(int64_t)n * vector->channels + c] = columns[(int64_t)c * vector->capacity + n];
-    free(columns);
+int64_t fcnn_graph_output_floats(const fcnn_graph *graph, int node) {
+    const fcnn_tensor *t = &graph->nodes[node]->output;
+    return fcnn_tensor_floats(t) / t->capacity;
+}
+
+/* Image n's column of a band's bins [F][channels] becomes [channels][F]. */
+static void gather_band(const fcnn_tensor *t, const float *all, int n, float *host) {
+    int64_t bins = fcnn_band_count(t->radius), stride = 2 * (int64_t)t->capacity;
+    for (int64_t k = 0; k < bins; k++)
+        for (int c = 0; c < t->channels; c++)
+            memcpy(host + 2 * (c * bins + k), all + (k * t->channels + c) * stride + 2 * n,
+                   2 * sizeof *host);
+}
+
+fcnn_status fcnn_graph_read_output(fcnn_graph *graph, int node, float *host) {
+    const fcnn_tensor *t = &graph->nodes[node]->output;
+    size_t count = (size_t)fcnn_tensor_floats(t);
+    int64_t rows = fcnn_tensor_rows(t), floats = fcnn_graph_output_floats(graph, node);
+    float *all = malloc(count * sizeof *all);
+    if (!all)
+        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the output of %s",
+                               graph->nodes[node]->name);
+    fcnn_status status =
+        graph->device->backend->download(graph->device, all, t->data, count * sizeof *all);
+    for (int n = 0; !status && n < t->images; n++, host += floats)
+        if (t->layout == FCNN_BAND)
+            gather_band(t, all, n, host);
+        else
+            for (int64_t row = 0; row < rows; row++) host[row] = all[row * t->capacity + n];
+    free(all);
     return status;
 }
 
 fcnn_status fcnn_graph_probabilities(fcnn_graph *graph, float *host) {
-    return download_rows(graph, &graph->nodes[graph->node_count - 1]->output, host);
+    return fcnn_graph_read_output(graph, graph->node_count - 1, host);
 }
 
 fcnn_status fcnn_graph_logits(fcnn_graph *graph, float *host) {
     const fcnn_node *last = graph->nodes[graph->node_count - 1];
-    return download_rows(graph, &graph->nodes[last->inputs[0]]->output, host);
+    return fcnn_graph_read_output(graph, last->inputs[0], host);
 }
 
 /* ---- Where a number that is not finite came from ---- */
 
-static fcnn_status check_tensor(fcnn_graph *graph, const fcnn_node *node, const char *when) {
+static fcnn_status check_output(void *user, fcnn_graph *graph, int index) {
+    const fcnn_node *node = graph->nodes[index];
     const fcnn_tensor *t = &node->output;
+    (void)user;
+    if (node->type->flags & FCNN_LAYER_VIEW) return FCNN_OK; /* checked in its input */
     int64_t width = (int64_t)t->capacity * (t->layout == FCNN_BAND ? 2 : 1);
     int64_t used = (int64_t)t->images * (t->layout == FCNN_BAND ? 2 : 1);
     for (int64_t row = 0; row < fcnn_tensor_rows(t); row++) {
@@ -283,9 +317,9 @@ static fcnn_status check_tensor(fcnn_graph *graph, const fcnn_node *node, const 
         FCNN_CALL(graph, find_nonfinite, used, t->data + row * width, &bad);
         if (bad >= 0)
             return fcnn_status_set(FCNN_ERROR_NUMERIC,
-                                   "%s: the output of %s is the first tensor that is not finite "
-                                   "(row %lld, image %lld of the batch)",
-                                   when, node->name, (long long)row,
+                                   "parameters are finite: the output of %s is the first tensor "
+                                   "that is not finite (row %lld, image %lld of the batch)",
+                                   node->name, (long long)row,
                                    (long long)(t->layout == FCNN_BAND ? bad / 2 : bad));
     }
     return FCNN_OK;
@@ -319,12 +353,7 @@ fcnn_status fcnn_graph_diagnose(fcnn_graph *graph, const fcnn_image *images, int
     graph->pass.labels = NULL;
     graph->pass.seed = seed;
     graph->pass.step = step;
-    for (int i = 0; i < graph->node_count; i++) {
-        fcnn_node *node = graph->nodes[i];
-        if (node->type->flags & FCNN_LAYER_VIEW) continue;
-        FCNN_TRY(node->type->forward(graph, node));
-        FCNN_TRY(check_tensor(graph, node, "parameters are finite"));
-    }
+    FCNN_TRY(forward(graph, check_output, NULL));
     /* Last: running statistics are not finite because an output was not. */
     FCNN_TRY(check_parameters(graph, false));
     return fcnn_status_set(FCNN_ERROR_NUMERIC,
