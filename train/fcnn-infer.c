@@ -8,10 +8,11 @@
 #include "csv.h"
 #include "options.h"
 #include "progress.h"
+#include "train/features/page.h"
 #include "train/run/evaluation.h"
 
 typedef struct {
-    const char *model, *data, *norm_data, *confusion, *device;
+    const char *model, *data, *norm_data, *confusion, *device, *picture;
     double band_fraction; /* 0: the model's */
     int64_t limit;
     int top, threads;
@@ -27,6 +28,8 @@ static const option_row rows[] = {
     {"csv", NULL, OPTION_FLAG, FIELD(csv), 0, 0,
      "pictures: one line a class: file,rank,class,probability"},
     {"json", NULL, OPTION_FLAG, FIELD(json), 0, 0, "one JSON object"},
+    {"picture", "FILE.html", OPTION_TEXT, FIELD(picture), 0, 0,
+     "one picture: a page of every layer's maps and spectra, and what the classifier weighed"},
     {"confusion", "FILE", OPTION_TEXT, FIELD(confusion), 0, 0,
      "with --data: images by label and predicted class, as CSV"},
     {"band-fraction", "F", OPTION_FRACTION, FIELD(band_fraction), 0, 0,
@@ -54,6 +57,8 @@ static fcnn_status check(const infer_options *o) {
                                "both; see --help");
     if (o->csv && o->json)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--csv and --json exclude each other");
+    if (o->picture && (!o->images[0] || o->images[1]))
+        return fcnn_status_set(FCNN_ERROR_USAGE, "--picture is of one picture: name one");
     if (o->confusion && !o->data)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--confusion is of a data set: it takes --data");
     return FCNN_OK;
@@ -213,6 +218,16 @@ static void print_picture(const infer_options *o, const fcnn_model *model, const
     json_array_append_new(results, entry);
 }
 
+static fcnn_status write_page(const infer_options *o, const fcnn_model *model, fcnn_graph *graph,
+                              const char *file, const fcnn_image *image) {
+    features_subject subject = {.model = o->model,
+                                .file = file,
+                                .classes = model->classes,
+                                .class_names = (const char *const *)model->class_names,
+                                .image = image};
+    return features_write_page(graph, &subject, o->picture);
+}
+
 static fcnn_status classify_one(const infer_options *o, const fcnn_model *model, fcnn_graph *graph,
                                 const char *file, json_t *results) {
     fcnn_image image;
@@ -231,6 +246,7 @@ static fcnn_status classify_one(const infer_options *o, const fcnn_model *model,
         qsort(order, classes, sizeof *order, by_probability);
         print_picture(o, model, file, order, p, results);
     }
+    if (!status && o->picture) status = write_page(o, model, graph, file, &image);
     free(p);
     free(order);
     fcnn_image_clear(&image);

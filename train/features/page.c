@@ -1,0 +1,436 @@
+/* This file writes the page of one picture's way through a network. */
+#include "page.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "classifier.h"
+#include "colours.h"
+#include "features.h"
+#include "files.h"
+#include "planes.h"
+#include "train/report/markup.h"
+#include "train/report/picture.h"
+#include "train/report/subject.h"
+
+enum {
+    CHANNELS = 8,         /* shown of a layer */
+    THUMBNAIL_SIDE = 128, /* pixels; a larger plane is scaled down */
+    LARGE_SIDE = 512,
+    CLASSES = 10, /* shown of the classes */
+    DECADES = 3   /* of a spectrum's colours */
+};
+
+typedef struct {
+    FILE *out;
+    fcnn_graph *graph;
+    const features_subject *subject;
+    features features;
+    float *probabilities; /* [classes] */
+    int *order;           /* [classes] most probable first */
+} page;
+
+static fcnn_status out_of_memory(void) {
+    return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the page of features");
+}
+
+/* ---- Pictures ---- */
+
+/* Writes <img>, scaled down where a side is longer than `most`. */
+static fcnn_status write_image(FILE *out, const fcnn_image *image, int most, const char *kind,
+                               const char *alt) {
+    picture small;
+    FCNN_TRY(picture_fit(image, most, &small));
+    bool pixels = image->width <= most / 2 && image->height <= most / 2;
+    fprintf(out, "<img class=\"%s%s\" alt=\"%s\" width=\"%d\" height=\"%d\" src=\"", kind,
+            pixels ? " pixels" : "", alt, small.width, small.height);
+    fcnn_status status = picture_write(out, &small);
+    fputs("\">", out);
+    free(small.pixels);
+    return status;
+}
+
+/* A square of numbers and how they become colours. */
+typedef struct {
+    const double *values; /* [size][size] */
+    int size;
+    double largest; /* of the scale's end */
+    void (*colour)(double, uint8_t *);
+    bool logarithm; /* DECADES of them */
+} drawing;
+
+static fcnn_status write_drawing(FILE *out, const drawing *d, int most, const char *kind,
+                                 const char *alt) {
+    size_t points = (size_t)d->size * (size_t)d->size;
+    uint8_t *pixels = malloc(3 * points);
+    if (!pixels) return out_of_memory();
+    for (size_t i = 0; i < points; i++) {
+        double part = d->largest > 0 ? d->values[i] / d->largest : 0;
+        if (d->logarithm && !isnan(part)) part = part > 0 ? 1 + log10(part) / DECADES : 0;
+        d->colour(part, pixels + 3 * i);
+    }
+    fcnn_image image = {.height = d->size, .width = d->size, .channels = 3, .pixels = pixels};
+    fcnn_status status = write_image(out, &image, most, kind, alt);
+    free(pixels);
+    return status;
+}
+
+static double largest_of(const double *values, int64_t count) {
+    double largest = 0;
+    for (int64_t i = 0; i < count; i++)
+        if (fabs(values[i]) > largest) largest = fabs(values[i]); /* never NAN */
+    return largest;
+}
+
+/* ---- The picture and what enters of it ---- */
+
+/* The input's channels as maps in the pixels' own values; more or fewer than three become grey. */
+static fcnn_status write_seen(page *p) {
+    const layer_feature *input = &p->features.layers[0];
+    const fcnn_input_statistics *s = fcnn_graph_statistics(p->graph);
+    int size = input->shape.size, channels = input->shape.channels;
+    size_t points = (size_t)size * (size_t)size;
+    double *map = malloc(points * sizeof *map);
+    uint8_t *pixels = malloc(points * (size_t)channels);
+    fcnn_status status = map && pixels ? FCNN_OK : out_of_memory();
+    for (int c = 0; !status && c < channels; c++) {
+        status = plane_map(input, c, map);
+        for (size_t i = 0; !status && i < points; i++) {
+            double value = map[i] * (double)s->deviation[c] + (double)s->mean[c];
+            pixels[i * (size_t)channels + (size_t)c] =
+                (uint8_t)lround(255 * fmin(fmax(value, 0), 1));
+        }
+    }
+    fcnn_image image = {.height = size, .width = size, .channels = channels, .pixels = pixels};
+    if (!status)
+        status = write_image(p->out, &image, LARGE_SIDE, "large", "as the network sees it");
+    free(map);
+    free(pixels);
+    return status;
+}
+
+static fcnn_status write_input_spectrum(page *p) {
+    const layer_feature *input = &p->features.layers[0];
+    size_t points = (size_t)input->shape.size * (size_t)input->shape.size;
+    double *plane = malloc(points * sizeof *plane), *sum = calloc(points, sizeof *sum);
+    fcnn_status status = plane && sum ? FCNN_OK : out_of_memory();
+    for (int c = 0; !status && c < input->shape.channels; c++) {
+        plane_spectrum(input, c, plane);
+        for (size_t i = 0; i < points; i++) sum[i] = hypot(sum[i], plane[i]);
+    }
+    if (!status)
+        status = write_drawing(p->out,
+                               &(drawing){.values = sum,
+                                          .size = input->shape.size,
+                                          .largest = largest_of(sum, (int64_t)points),
+                                          .colour = colour_amount,
+                                          .logarithm = true},
+                               LARGE_SIDE, "large", "its spectrum");
+    free(plane);
+    free(sum);
+    return status;
+}
+
+static fcnn_status write_picture(page *p) {
+    const fcnn_image *image = p->subject->image;
+    const fcnn_tensor *input = &p->features.layers[0].shape;
+    fputs("<div class=\"row\"><figure>", p->out);
+    FCNN_TRY(write_image(p->out, image, LARGE_SIDE, "large", "the picture"));
+    fprintf(p->out, "<figcaption>the picture, %d&times;%d pixels</figcaption></figure>\n<figure>",
+            image->width, image->height);
+    FCNN_TRY(write_seen(p));
+    fprintf(p->out, "<figcaption>as the network sees it, %d&times;%d</figcaption></figure>\n",
+            input->size, input->size);
+    if (input->layout == FCNN_BAND) {
+        fputs("<figure>", p->out);
+        FCNN_TRY(write_input_spectrum(p));
+        fputs("<figcaption>its spectrum: ", p->out);
+        markup_count(p->out, fcnn_band_count(input->radius));
+        fprintf(p->out, " bins, radius %d</figcaption></figure>\n", input->radius);
+    }
+    fputs("</div>\n", p->out);
+    return FCNN_OK;
+}
+
+/* ---- Layers ---- */
+
+static bool is(const layer_feature *layer, const char *type) { return !strcmp(layer->type, type); }
+
+/* The layer's first pool, if that is what follows it. */
+static const layer_feature *pool_behind(const page *p, int node) {
+    const layer_feature *next = &p->features.layers[node + 1];
+    return node + 1 < p->features.count && is(next, "fourier_pool") ? next : NULL;
+}
+
+/* A frame around the bins of a radius, over a plane of a size. */
+static void write_frame(FILE *out, int size, int radius) {
+    double inset = 100.0 * (size / 2 - radius) / size;
+    fprintf(out, "<span class=\"frame\" style=\"inset:%.2f%%\"></span>", inset);
+}
+
+static fcnn_status write_channel(page *p, int node, int channel, double largest, double *plane) {
+    const layer_feature *layer = &p->features.layers[node], *pool = pool_behind(p, node);
+    const fcnn_tensor *t = &layer->shape;
+    int64_t points = (int64_t)t->size * t->size;
+    fputs("<figure>", p->out);
+    if (t->layout == FCNN_BAND) {
+        fputs("<div class=\"plane\">", p->out);
+        plane_spectrum(layer, channel, plane);
+        FCNN_TRY(write_drawing(p->out, &(drawing){plane, t->size, largest, colour_amount, true},
+                               THUMBNAIL_SIDE, "spectrum", "spectrum"));
+        if (pool) write_frame(p->out, t->size, pool->shape.radius);
+        fputs("</div>", p->out);
+    }
+    FCNN_TRY(plane_map(layer, channel, plane));
+    FCNN_TRY(write_drawing(
+        p->out, &(drawing){plane, t->size, largest_of(plane, points), colour_signed, false},
+        THUMBNAIL_SIDE, "map", "map"));
+    fprintf(p->out, "<figcaption>channel %d</figcaption></figure>\n", channel);
+    return FCNN_OK;
+}
+
+static fcnn_status write_channels(page *p, int node) {
+    const layer_feature *layer = &p->features.layers[node];
+    int chosen[CHANNELS], count = plane_strongest(layer, CHANNELS, chosen);
+    int64_t points = (int64_t)layer->shape.size * layer->shape.size;
+    double *plane = malloc((size_t)points * sizeof *plane), largest = 0;
+    if (!plane) return out_of_memory();
+    for (int i = 0; layer->shape.layout == FCNN_BAND && i < count; i++) {
+        plane_spectrum(layer, chosen[i], plane);
+        largest = fmax(largest, largest_of(plane, points));
+    }
+    fputs("<div class=\"row\">\n", p->out);
+    fcnn_status status = FCNN_OK;
+    for (int i = 0; !status && i < count; i++)
+        status = write_channel(p, node, chosen[i], largest, plane);
+    fputs("</div>\n", p->out);
+    free(plane);
+    return status;
+}
+
+static void write_shape(FILE *out, const fcnn_tensor *t) {
+    fprintf(out, "%d channel%s, %d&times;%d", t->channels, t->channels == 1 ? "" : "s", t->size,
+            t->size);
+    if (t->layout != FCNN_BAND) return;
+    fprintf(out, "; radius %d, ", t->radius);
+    markup_count(out, fcnn_band_count(t->radius));
+    fputs(" bins computed", out);
+    if (t->radius < t->size / 2) {
+        fputs(" of ", out);
+        markup_count(out, fcnn_band_count(t->size / 2));
+    }
+}
+
+static void write_kept(FILE *out, const layer_feature *layer, const layer_feature *pool) {
+    const fcnn_tensor *from = &layer->shape, *to = &pool->shape;
+    fputs("<p class=\"kept\">", out);
+    markup_text(out, pool->name);
+    fprintf(out, " keeps %d&times;%d of %d&times;%d", to->size, to->size, from->size, from->size);
+    if (from->layout == FCNN_BAND && to->radius < from->radius) {
+        fputs(", framed: ", out);
+        markup_percent(out, plane_energy_within(layer, to->radius));
+        fputs(" of the energy that was computed", out);
+    }
+    fputs(".</p>\n", out);
+}
+
+/* Whether the layer's output is drawn: not where it is its input's, or has no extent. */
+static bool is_drawn(const layer_feature *layer) {
+    return layer->shape.layout != FCNN_VECTOR && !is(layer, "fourier_pool") &&
+           !is(layer, "dropout") && !is(layer, "folded");
+}
+
+static fcnn_status write_layers(page *p) {
+    for (int i = 1; i < p->features.count; i++) {
+        const layer_feature *layer = &p->features.layers[i], *pool = pool_behind(p, i);
+        fcnn_node_cost cost;
+        if (!is_drawn(layer)) continue;
+        fcnn_graph_node_cost(p->graph, i, &cost);
+        fputs("<h3>", p->out);
+        markup_text(p->out, layer->name);
+        fputs("</h3>\n<p class=\"shape\">", p->out);
+        write_shape(p->out, &layer->shape);
+        fprintf(p->out, "; %s%s%s</p>\n", cost.label, *cost.remark ? ", " : "", cost.remark);
+        FCNN_TRY(write_channels(p, i));
+        if (pool) write_kept(p->out, layer, pool);
+    }
+    return FCNN_OK;
+}
+
+/* ---- Classifier ---- */
+
+static void write_classes(page *p) {
+    int shown = p->subject->classes < CLASSES ? p->subject->classes : CLASSES;
+    fputs("<div class=\"classes\">\n", p->out);
+    for (int i = 0; i < shown; i++) {
+        double probability = (double)p->probabilities[p->order[i]];
+        fprintf(p->out, "<span%s>", i ? "" : " class=\"best\"");
+        markup_text(p->out, p->subject->class_names[p->order[i]]);
+        fprintf(p->out, "</span><i style=\"width:%.2f%%\"></i><b>", 100 * probability);
+        markup_percent(p->out, probability);
+        fputs("</b>\n", p->out);
+    }
+    fputs("</div>\n", p->out);
+}
+
+/* Adds up what the numbers of each place, over all channels, give. */
+static void sum_places(const contributions *c, const fcnn_tensor *t, double *places) {
+    int64_t points = (int64_t)t->size * t->size;
+    for (int64_t i = 0; i < points; i++) places[i] = 0;
+    for (int64_t i = 0; i < points * t->channels; i++) places[i % points] += c->inputs[i];
+}
+
+static fcnn_status write_places(page *p, const contributions *c) {
+    const fcnn_tensor *t = &p->features.layers[c->input].shape;
+    int64_t points = (int64_t)t->size * t->size;
+    double *places = malloc((size_t)points * sizeof *places);
+    if (!places) return out_of_memory();
+    sum_places(c, t, places);
+    double largest = largest_of(places, points);
+    fputs("<div class=\"row\"><figure><div class=\"square\">", p->out);
+    fcnn_status status =
+        write_drawing(p->out, &(drawing){places, t->size, largest, colour_signed, false},
+                      LARGE_SIDE, "large", "contributions by place");
+    fprintf(p->out,
+            "</div><figcaption>violet speaks for it, orange against it; the strongest place "
+            "by %.3g</figcaption></figure>\n<figure>",
+            largest);
+    if (!status) status = write_seen(p);
+    fputs("<figcaption>the picture, for comparison</figcaption></figure></div>\n", p->out);
+    free(places);
+    return status;
+}
+
+/* Names the channels that add most, and those that take most away. */
+static fcnn_status write_speaking(page *p, const contributions *c) {
+    const fcnn_tensor *t = &p->features.layers[c->input].shape;
+    int64_t points = t->layout == FCNN_VECTOR ? 1 : (int64_t)t->size * t->size;
+    double *sums = calloc((size_t)t->channels, sizeof *sums);
+    if (!sums) return out_of_memory();
+    for (int64_t i = 0; i < points * t->channels; i++) sums[i / points] += c->inputs[i];
+    fputs("<p>By channel: ", p->out);
+    for (int i = 0; i < CHANNELS && i < t->channels; i++) {
+        int best = 0;
+        for (int k = 1; k < t->channels; k++)
+            if (fabs(sums[k]) > fabs(sums[best])) best = k;
+        fprintf(p->out, "%s%d by %+.3g", i ? ", " : "", best, sums[best]);
+        sums[best] = 0;
+    }
+    fputs("; the strongest, of ", p->out);
+    markup_text(p->out, p->features.layers[c->input].name);
+    fputs(".</p>\n", p->out);
+    free(sums);
+    return FCNN_OK;
+}
+
+static fcnn_status write_class(page *p, int class_index) {
+    contributions c;
+    fcnn_status status = contributions_read(p->graph, &p->features, class_index, &c);
+    const layer_feature *input = &p->features.layers[c.input];
+    fputs("<h3>For ", p->out);
+    markup_text(p->out, p->subject->class_names[class_index]);
+    fprintf(p->out, "</h3>\n<p class=\"shape\">logit %.4g",
+            (double)p->features.layers[p->features.count - 2].values[class_index]);
+    if (!status) {
+        fprintf(p->out, ", of which biases give %.3g and the rest comes from ", c.biases);
+        markup_text(p->out, input->name);
+    }
+    fputs("</p>\n", p->out);
+    if (!status && input->shape.layout == FCNN_MAP && input->shape.size > 1)
+        status = write_places(p, &c);
+    if (!status) status = write_speaking(p, &c);
+    contributions_clear(&c);
+    return status;
+}
+
+static fcnn_status write_classifier(page *p) {
+    write_classes(p);
+    fputs("<p class=\"note\">For one picture the layers behind the last map are a matrix: every "
+          "activation lets through a fixed part of its input. What each number of that map adds to "
+          "the class's logit is therefore exact; the sum of all of it, with the biases, is the "
+          "logit.</p>\n",
+          p->out);
+    FCNN_TRY(write_class(p, p->order[0]));
+    return p->subject->classes > 1 ? write_class(p, p->order[1]) : FCNN_OK;
+}
+
+/* ---- The page ---- */
+
+static void write_title(page *p) {
+    markup_text(p->out, report_last_part(p->subject->file));
+    fputs(": ", p->out);
+    markup_text(p->out, p->subject->class_names[p->order[0]]);
+    fputc(' ', p->out);
+    markup_percent(p->out, (double)p->probabilities[p->order[0]]);
+}
+
+static void write_lead(page *p) {
+    int bands = 0, layers = 0;
+    for (int i = 1; i < p->features.count; i++) {
+        layers += is_drawn(&p->features.layers[i]);
+        bands +=
+            is_drawn(&p->features.layers[i]) && p->features.layers[i].shape.layout == FCNN_BAND;
+    }
+    fputs("Classified by ", p->out);
+    markup_text(p->out, p->subject->model);
+    if (bands)
+        fprintf(p->out, "; %d of the %d layers before the classifier give spectra", bands, layers);
+    else
+        fputs("; every layer computes in space", p->out);
+    fputc('.', p->out);
+}
+
+static fcnn_status write_part(page *p, const char *name) {
+    if (!strcmp(name, "title")) write_title(p);
+    if (!strcmp(name, "style")) fputs(features_style, p->out);
+    if (!strcmp(name, "lead")) write_lead(p);
+    if (!strcmp(name, "picture")) return write_picture(p);
+    if (!strcmp(name, "layers")) return write_layers(p);
+    return strcmp(name, "classifier") ? FCNN_OK : write_classifier(p);
+}
+
+static fcnn_status write_all(page *p) {
+    const char *at = features_page;
+    for (const char *mark; (mark = strstr(at, "{{")); at = strstr(mark, "}}") + 2) {
+        char name[16] = "";
+        fwrite(at, 1, (size_t)(mark - at), p->out);
+        sscanf(mark, "{{%15[a-z]", name);
+        FCNN_TRY(write_part(p, name));
+    }
+    fputs(at, p->out);
+    return FCNN_OK;
+}
+
+/* Insertion keeps classes of equal probability in their order. */
+static void sort_classes(page *p) {
+    for (int i = 0; i < p->subject->classes; i++) {
+        int place = i;
+        for (; place && p->probabilities[p->order[place - 1]] < p->probabilities[i]; place--)
+            p->order[place] = p->order[place - 1];
+        p->order[place] = i;
+    }
+}
+
+fcnn_status features_write_page(fcnn_graph *graph, const features_subject *subject,
+                                const char *path) {
+    page p = {.graph = graph, .subject = subject};
+    fcnn_output output;
+    fcnn_status status = features_read(graph, subject->image, &p.features);
+    if (!status) {
+        p.probabilities = p.features.layers[p.features.count - 1].values;
+        p.order = calloc((size_t)subject->classes, sizeof *p.order);
+        if (!p.order) status = out_of_memory();
+    }
+    if (!status) {
+        sort_classes(&p);
+        status = fcnn_output_open(path, &output);
+        if (!status) {
+            p.out = output.stream;
+            status = fcnn_output_close(&output, write_all(&p));
+        }
+    }
+    free(p.order);
+    features_clear(&p.features);
+    return status;
+}
