@@ -8,12 +8,14 @@
 #include "csv.h"
 #include "options.h"
 #include "progress.h"
+#include "train/features/collection.h"
 #include "train/features/page.h"
 #include "train/run/evaluation.h"
 
 typedef struct {
     const char *model, *data, *norm_data, *confusion, *device, *picture;
-    double band_fraction; /* 0: the model's */
+    const char *features[2]; /* a layer and a file; NULL: none */
+    double band_fraction;    /* 0: the model's */
     int64_t limit;
     int top, threads;
     bool csv, json;
@@ -30,6 +32,8 @@ static const option_row rows[] = {
     {"json", NULL, OPTION_FLAG, FIELD(json), 0, 0, "one JSON object"},
     {"picture", "FILE.html", OPTION_TEXT, FIELD(picture), 0, 0,
      "one picture: a page of every layer's maps and spectra, and what the classifier weighed"},
+    {"features", "LAYER FILE.npy", OPTION_PAIR, FIELD(features), 0, 0,
+     "pictures: a layer's output, as an array [picture][channel] of maps or of complex bins"},
     {"confusion", "FILE", OPTION_TEXT, FIELD(confusion), 0, 0,
      "with --data: images by label and predicted class, as CSV"},
     {"band-fraction", "F", OPTION_FRACTION, FIELD(band_fraction), 0, 0,
@@ -59,6 +63,8 @@ static fcnn_status check(const infer_options *o) {
         return fcnn_status_set(FCNN_ERROR_USAGE, "--csv and --json exclude each other");
     if (o->picture && (!o->images[0] || o->images[1]))
         return fcnn_status_set(FCNN_ERROR_USAGE, "--picture is of one picture: name one");
+    if (o->features[0] && o->data)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "--features is of pictures, not of --data");
     if (o->confusion && !o->data)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--confusion is of a data set: it takes --data");
     return FCNN_OK;
@@ -229,7 +235,8 @@ static fcnn_status write_page(const infer_options *o, const fcnn_model *model, f
 }
 
 static fcnn_status classify_one(const infer_options *o, const fcnn_model *model, fcnn_graph *graph,
-                                const char *file, json_t *results) {
+                                int64_t index, feature_collection *features, json_t *results) {
+    const char *file = o->images[index];
     fcnn_image image;
     FCNN_TRY(fcnn_image_load(file, model->channels, &image));
     size_t classes = (size_t)model->classes;
@@ -238,7 +245,9 @@ static fcnn_status classify_one(const infer_options *o, const fcnn_model *model,
     fcnn_status status = FCNN_OK;
     if (!p || !order)
         status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the probabilities");
-    if (!status) status = fcnn_graph_forward(graph, &image, 1, NULL, NULL);
+    if (!status)
+        status = features->values ? feature_collection_pass(features, graph, &image, index)
+                                  : fcnn_graph_forward(graph, &image, 1, NULL, NULL);
     if (!status) status = fcnn_graph_probabilities(graph, p);
     if (!status) {
         for (size_t i = 0; i < classes; i++) order[i] = (int)i;
@@ -254,14 +263,12 @@ static fcnn_status classify_one(const infer_options *o, const fcnn_model *model,
 }
 
 /* A picture that fails is reported and the others go on; *failures counts them. */
-static fcnn_status classify(const infer_options *o, const fcnn_model *model, fcnn_device *device,
-                            int *failures) {
-    fcnn_graph *graph;
-    FCNN_TRY(open_graph(o, model, device, o->norm_data ? training_batch(model) : 1, &graph));
+static void classify_all(const infer_options *o, const fcnn_model *model, fcnn_graph *graph,
+                         feature_collection *features, int *failures) {
     json_t *object = json_object(), *results = json_array();
     if (o->csv) puts("file,rank,class,probability");
-    for (char **image = o->images; *image; image++) {
-        fcnn_status status = classify_one(o, model, graph, *image, results);
+    for (int64_t i = 0; o->images[i]; i++) {
+        fcnn_status status = classify_one(o, model, graph, i, features, results);
         if (!status) continue;
         program_fail(&program, status);
         (*failures)++;
@@ -272,8 +279,24 @@ static fcnn_status classify(const infer_options *o, const fcnn_model *model, fcn
         putchar('\n');
     }
     json_decref(object);
+}
+
+static fcnn_status classify(const infer_options *o, const fcnn_model *model, fcnn_device *device,
+                            int *failures) {
+    fcnn_graph *graph;
+    feature_collection features = {0};
+    int64_t pictures = 0;
+    while (o->images[pictures]) pictures++;
+    FCNN_TRY(open_graph(o, model, device, o->norm_data ? training_batch(model) : 1, &graph));
+    fcnn_status status = FCNN_OK;
+    if (o->features[0])
+        status = feature_collection_open(graph, o->features[0], pictures, &features);
+    if (!status) classify_all(o, model, graph, &features, failures);
+    if (!status && o->features[0])
+        status = feature_collection_write(&features, graph, o->features[1]);
+    feature_collection_clear(&features);
     fcnn_graph_destroy(graph);
-    return FCNN_OK;
+    return status;
 }
 
 /* ---- Data sets ---- */

@@ -176,7 +176,8 @@ static fcnn_status read_value(const option_row *row, const char *text, fcnn_conf
     if (row->kind >= OPTION_KEY && !config) return FCNN_OK;
     switch (row->kind) {
     case OPTION_FLAG: *(bool *)field = true; return FCNN_OK;
-    case OPTION_TEXT: *(const char **)field = text; return FCNN_OK;
+    case OPTION_TEXT:
+    case OPTION_PAIR: *(const char **)field = text; return FCNN_OK;
     case OPTION_INT: return read_int(row, text, field);
     case OPTION_INT64: return read_whole(row, text, field);
     case OPTION_REAL: return read_real(row, text, field);
@@ -229,7 +230,11 @@ fcnn_status options_scan(const program_info *program, int argc, char **argv, cha
             return fcnn_status_set(FCNN_ERROR_USAGE, "%s%s%s; see --help",
                                    code == '?' ? "unknown option " : "", argv[optind - 1],
                                    code == ':' ? " needs a value" : "");
-        bool manual = code == CODE_ROW && program->rows[place].kind == OPTION_MANUAL;
+        option_kind kind = code == CODE_ROW ? program->rows[place].kind : OPTION_FLAG;
+        bool manual = kind == OPTION_MANUAL;
+        if (kind == OPTION_PAIR && optind++ >= argc)
+            return fcnn_status_set(FCNN_ERROR_USAGE, "--%s needs two values, %s; see --help",
+                                   program->rows[place].name, program->rows[place].argument);
         if (code == CODE_HELP) print_help(program);
         if (code == CODE_VERSION) program_print_version(program);
         if (manual) fcnn_config_print_manual(stdout);
@@ -247,6 +252,8 @@ fcnn_status options_read(const program_info *program, int argc, char **argv, fcn
     while (getopt_long(argc, argv, ":", table, &place) == CODE_ROW) {
         const option_row *row = &program->rows[place];
         FCNN_TRY(read_value(row, optarg, config, (char *)options + row->field));
+        if (row->kind == OPTION_PAIR)
+            ((const char **)(void *)((char *)options + row->field))[1] = argv[optind++];
     }
     return FCNN_OK;
 }

@@ -14,6 +14,7 @@ enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 typedef enum {
     OPTION_FLAG,     /* bool: set to true, there is no text */
     OPTION_TEXT,     /* const char * */
+    OPTION_PAIR,     /* const char *[2]: two arguments follow */
     OPTION_INT,      /* int: a whole number low .. high */
     OPTION_INT64,    /* int64_t: the same */
     OPTION_REAL,     /* double: above 0 and up to high */
