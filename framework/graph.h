@@ -193,8 +193,9 @@ double fcnn_seconds(void);
 /* Called behind each node of a pass. Outputs share their memory with later ones: what the visit
  * wants of this node's output it must read now. A failure ends the pass. */
 typedef fcnn_status (*fcnn_visit)(void *user, fcnn_graph *graph, int node);
-/* A forward pass of inference over 1 .. batch images that visits every node. */
-fcnn_status fcnn_graph_visit(fcnn_graph *graph, const fcnn_image *images, int count,
+/* A forward pass of inference over 1 .. batch images that visits every node and ends behind node
+ * `last`. */
+fcnn_status fcnn_graph_visit(fcnn_graph *graph, const fcnn_image *images, int count, int last,
                              fcnn_visit visit, void *user);
 /* Copies a node's output to host memory: [images] bands [channels][F(radius)] of complex numbers,
  * maps [channels][size][size] or vectors [channels]; so many floats an image. */

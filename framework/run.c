@@ -131,9 +131,9 @@ static void set_node(fcnn_graph *graph, int node, double *clock) {
     graph->clock = clock;
 }
 
-/* `visit` may be NULL. */
-static fcnn_status forward(fcnn_graph *graph, fcnn_visit visit, void *user) {
-    for (int i = 0; i < graph->node_count; i++) {
+/* Through node `last`; `visit` may be NULL. */
+static fcnn_status forward(fcnn_graph *graph, int last, fcnn_visit visit, void *user) {
+    for (int i = 0; i <= last; i++) {
         fcnn_node *node = graph->nodes[i];
         if (!(node->type->flags & FCNN_LAYER_VIEW)) {
             set_node(graph, i, &node->time.forward);
@@ -182,16 +182,19 @@ fcnn_status fcnn_graph_forward(fcnn_graph *graph, const fcnn_image *images, int 
     graph->pass.training = false;
     graph->pass.labels = labels;
     graph->pass.score = score;
-    return forward(graph, NULL, NULL);
+    return forward(graph, graph->node_count - 1, NULL, NULL);
 }
 
-fcnn_status fcnn_graph_visit(fcnn_graph *graph, const fcnn_image *images, int count,
+fcnn_status fcnn_graph_visit(fcnn_graph *graph, const fcnn_image *images, int count, int last,
                              fcnn_visit visit, void *user) {
+    if (last < 0 || last >= graph->node_count)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "a pass to node %d: the network has %d", last,
+                               graph->node_count);
     FCNN_TRY(begin(graph, images, count));
     graph->pass.training = false;
     graph->pass.labels = NULL;
     graph->pass.score = NULL;
-    return forward(graph, visit, user);
+    return forward(graph, last, visit, user);
 }
 
 fcnn_status fcnn_graph_train(fcnn_graph *graph, const fcnn_image *images, int count,
@@ -236,7 +239,7 @@ fcnn_status fcnn_graph_train_part(fcnn_graph *graph, const fcnn_image *images, i
     graph->pass.step = step;
     graph->pass.part = part;
     graph->pass.parts = parts;
-    FCNN_TRY(forward(graph, NULL, NULL));
+    FCNN_TRY(forward(graph, graph->node_count - 1, NULL, NULL));
     FCNN_TRY(backward(graph));
     return parts > 1 ? accumulate(graph, part, parts) : FCNN_OK;
 }
@@ -353,7 +356,7 @@ fcnn_status fcnn_graph_diagnose(fcnn_graph *graph, const fcnn_image *images, int
     graph->pass.labels = NULL;
     graph->pass.seed = seed;
     graph->pass.step = step;
-    FCNN_TRY(forward(graph, check_output, NULL));
+    FCNN_TRY(forward(graph, graph->node_count - 1, check_output, NULL));
     /* Last: running statistics are not finite because an output was not. */
     FCNN_TRY(check_parameters(graph, false));
     return fcnn_status_set(FCNN_ERROR_NUMERIC,

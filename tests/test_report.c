@@ -38,9 +38,11 @@ START_TEST(parts_are_in_order) {
         "<!DOCTYPE html>",
         "<title>net &amp; &lt;more&gt; on fashion-mnist",
         "<h1>net &amp; &lt;more&gt; on fashion-mnist</h1>",
-        "Validation accuracy <b>60.0&nbsp;%</b>, loss 1.200 on 5 images, ",
+        "Validation accuracy <b>60.0&nbsp;%</b> <span ",
+        ">&plusmn;&nbsp;33 points</span>, loss 1.200 on 5 images, ", /* Wilson's, of 3 in 5 */
         "after 1 of 5 epochs on ",
-        "; training time an epoch: 2.00&nbsp;s.</p>",
+        ", in 10.0&nbsp;s, of which saving took 500&nbsp;ms; training time an epoch: 2.00&nbsp;s. "
+        "No sign of overfitting: 40.0&nbsp;% right in training, 50.0&nbsp;% in validation.</p>",
         "Data<dd>fashion-mnist: 1,234 training and 6 validation images, 3 classes (chance: "
         "33.3&nbsp;%); batch 4",
         "Input<dd>9&times;9\n",
@@ -54,10 +56,15 @@ START_TEST(parts_are_in_order) {
         "epoch 1\ntraining: 1.5\nvalidation: 1.25<",
         "Accuracy (%)",
         "epoch 1\ntraining: 40\nvalidation: 50<",
-        "<h2>Time",
-        "70.0&nbsp;%",
-        "100.0&nbsp;%<td></tfoot>",
-        "First epoch: <b>64.0 images per second</b>.</p>",
+        "<h2>Worst mistakes",
+        "The 5 validation images after epoch 1. ",
+        "12.5&nbsp;%",
+        "75.0&nbsp;%",
+        "<small title=\"val/&lt;i&gt;/2.png\">2.png</small>",
+        "cut\xe2\x82\xac&lt;&quot;cut12345678\">\xc3\xa9"
+        "12345678\xe2\x80\xa6"
+        "12345678</small>",
+        "1 more could not be read",
         "<h2>Confusion",
         "The 5 validation images after epoch 1. ",
         "--a:0.82\">2",
@@ -68,15 +75,10 @@ START_TEST(parts_are_in_order) {
         "alt=\"kernels as pictures\" width=\"360\" height=\"120\"",
         "Their spectra",
         "alt=\"spectra of the kernels\" width=\"360\" height=\"120\"",
-        "<h2>Worst mistakes",
-        "The 5 validation images after epoch 1. ",
-        "12.5&nbsp;%",
-        "75.0&nbsp;%",
-        "<small title=\"val/&lt;i&gt;/2.png\">2.png</small>",
-        "cut\xe2\x82\xac&lt;&quot;cut12345678\">\xc3\xa9"
-        "12345678\xe2\x80\xa6"
-        "12345678</small>",
-        "1 more could not be read",
+        "<h2>Time",
+        "70.0&nbsp;%",
+        "100.0&nbsp;%<td></tfoot>",
+        "First epoch: <b>64.0 images per second</b>.</p>",
         "<h2>Layers",
         "<tr><th>fft1<td>9&times;9<td>4<td>41<td>1<td>&ndash;<td>",
         "conv1",
@@ -117,8 +119,8 @@ START_TEST(parts_may_be_missing) {
     r->options.phases = NULL;
     static const char *const parts[] = {
         "Training accuracy <b>25.0&nbsp;%</b>, loss 3.500; not validated",
-        "<h2>Confusion</h2>\n<p class=\"note\">Missing",
-        "<h2>Worst mistakes</h2>\n<p class=\"note\">Missing"};
+        "<h2>Worst mistakes</h2>\n<p class=\"note\">Missing",
+        "<h2>Confusion</h2>\n<p class=\"note\">Missing"};
     const char *page = written(r);
     expect_in_order(page, parts, LENGTH(parts));
     ck_assert_ptr_null(strstr(page, "nan"));
@@ -137,6 +139,8 @@ END_TEST
 
 /* ---- Pictures ---- */
 
+enum { KERNELS = 4 }; /* pictures before them: two mistakes, each as it is and as it was seen */
+
 /* Sets the first layer's taps, [9][3 filters][1]: a middle one, a difference along x, nothing. */
 static void set_taps(const run *r) {
     float taps[9][3] = {{0}};
@@ -150,7 +154,7 @@ START_TEST(kernels_are_drawn) {
     run *r = run_open(HEADER ONE_ROW);
     set_taps(r);
     fcnn_image image;
-    decode(written(r), 0, 1, &image);
+    decode(written(r), KERNELS, 1, &image);
     ck_assert(image.height == 4 && image.width == 12);
     for (int y = 0; y < 4; y++)
         for (int x = 0; x < 12; x++) {
@@ -169,7 +173,7 @@ START_TEST(spectra_are_drawn) {
     run *r = run_open(HEADER ONE_ROW);
     set_taps(r);
     fcnn_image image;
-    decode(written(r), 1, 1, &image);
+    decode(written(r), KERNELS + 1, 1, &image);
     ck_assert(image.height == 10 && image.width == 30); /* cells as wide as the kernels' */
     for (int y = 0; y < 9; y++)
         for (int x = 0; x < 9; x++) {
@@ -197,7 +201,7 @@ START_TEST(spectra_use_their_range) {
     taps[5][1] = -2.0f;
     network_ok(fcnn_graph_write(r->net.graph, network_parameter(&r->net, "conv1.weight"), taps[0]));
     fcnn_image image;
-    decode(written(r), 1, 1, &image);
+    decode(written(r), KERNELS + 1, 1, &image);
     for (int f = 0; f < 2; f++) {
         double edge = 2 * FCNN_PI * 4 / 9, side = f ? 2 : 1;
         double most = sqrt(16 + side * side - 8 * side * cos(edge)), least = 4 - side;
@@ -215,9 +219,13 @@ END_TEST
 START_TEST(mistakes_are_drawn) {
     run *r = run_open(HEADER ONE_ROW);
     fcnn_image image;
-    decode(written(r), 2, 1, &image);
+    decode(written(r), 0, 1, &image);
     ck_assert(image.height == 64 && image.width == 128);
     for (int i = 0; i < 64 * 128; i++) ck_assert_int_eq(image.pixels[i], 80);
+    fcnn_image_clear(&image);
+    decode(written(r), 1, 1, &image); /* as the network saw it: 9 pixels across */
+    ck_assert(image.height == 9 && image.width == 9);
+    for (int i = 0; i < 9 * 9; i++) ck_assert_int_eq(abs(image.pixels[i] - 80) <= 1, 1);
     fcnn_image_clear(&image);
     run_close(r);
 }

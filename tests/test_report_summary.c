@@ -5,9 +5,8 @@
 START_TEST(resumed_runs_have_the_log) {
     run *r = run_open(HEADER ONE_ROW "2,16,1,0.5,,,2.00,64.0\n");
     r->options.evaluation = NULL;
-    ck_assert_ptr_nonnull(strstr(written(r),
-                                 "Validation accuracy <b>50.0&nbsp;%</b>, loss 1.250 in "
-                                 "epoch 1, after 2 of 5 epochs on "));
+    ck_assert_ptr_nonnull(
+        strstr(written(r), " points</span>, loss 1.250 in epoch 1, after 2 of 5 epochs on "));
     run_close(r);
 }
 END_TEST
@@ -38,12 +37,12 @@ static const struct {
 } leads[] = {
     {"1,8,1,0.5,1,0.5,2,64\n2,16,1,0.5,1,0.75,2,64\n3,24,1,0.5,1,0.5,2,64\n4,32,1,0.5,1,0.6,2,64\n",
      true, true,
-     ". Stopped early after 4 of 9 epochs on cpu; training time an epoch: 2.00&nbsp;s. The best "
-     "epoch was 2, with 75.0&nbsp;%; model-best.safetensors holds it.</p>",
+     "; training time an epoch: 2.00&nbsp;s. The best epoch was 2, with 75.0&nbsp;%; "
+     "model-best.safetensors holds it. No sign",
      ", after"},
     {"1,8,1,0.5,1,0.5,2,64\n2,16,1,0.5,1,0.75,2,64\n3,24,1,0.5,1,0.75,2,64\n4,32,1,0.5,1,0.6,2,"
      "64\n",
-     true, false, "The best epoch was 2, with 75.0&nbsp;%.</p>", "model-best"},
+     true, false, "The best epoch was 2, with 75.0&nbsp;%. No sign", "model-best"},
     {"1,8,1,0.5,1,0.5,2,64\n2,16,1,0.5,1,0.75,2,64\n3,24,1,0.5,,,2,64\n4,32,1,0.5,1,0.6,2,64\n",
      true, true, ", after 4 of 9 epochs on cpu", "Stopped"},
     {"1,8,1,0.5,1,0.5,2,64\n2,16,1,0.5,1,0.75,2,64\n3,24,1,0.5,1,0.75,2,64\n", true, true,
@@ -66,8 +65,56 @@ START_TEST(leads_say_how_it_ended) {
     char *end = strstr(page, "<dl>");
     ck_assert_ptr_nonnull(end);
     *end = '\0';
-    ck_assert_msg(strstr(page, leads[_i].want) != NULL, "not '%s' in %s", leads[_i].want, page);
+    const char *lead = strstr(page, "class=\"lead\"");
+    ck_assert_msg(strstr(lead, leads[_i].want) != NULL, "not '%s' in %s", leads[_i].want, lead);
     ck_assert_ptr_null(strstr(page, leads[_i].absent));
+    run_close(r);
+}
+END_TEST
+
+/* What is said of training against validation, and how sure an accuracy is. */
+static const struct {
+    const char *rows;
+    int64_t images;
+    const char *want;
+} fits[] = {
+    {"1,8,1,0.5,1,0.5,2,64\n", 48, "&plusmn;&nbsp;14 points"},
+    {"1,8,1,0.5,1,0.6,2,64\n", 10000, "&plusmn;&nbsp;1.0 points"},
+    {"1,8,1,0.5,1,1,2,64\n", 100, "&plusmn;&nbsp;1.8 points"},
+    {"1,8,1.5,0.5,1.5,0.5,2,64\n2,8,1,0.7,1,0.6,2,64\n3,8,0.2,0.98,1.5,0.6,2,64\n", 500,
+     " It overfits: from epoch 2 on the training loss fell from 1 to 0.2 and the validation loss "
+     "rose from 1 to 1.5.</p>"},
+    {"1,8,1,0.5,1,0.5,2,64\n2,8,0.3,0.95,0.8,0.6,2,64\n", 500,
+     " It knows its training images better than others: 95.0&nbsp;% of them are right, against "
+     "60.0&nbsp;% in validation.</p>"},
+    {"1,8,1,0.5,1,0.5,2,64\n2,8,0.3,0.95,0.8,0.6,2,64\n", 5, " No sign of overfitting: "},
+    {"1,8,1,0.5,1,0.5,2,64\n2,8,0.9,0.62,0.9,0.6,2,64\n", 500,
+     " No sign of overfitting: 62.0&nbsp;% right in training, 60.0&nbsp;% in validation.</p>"},
+};
+
+START_TEST(fits_are_told) {
+    char log[512];
+    snprintf(log, sizeof log, HEADER "%s", fits[_i].rows);
+    run *r = run_open(log);
+    r->options.evaluation = NULL;
+    r->data.validation.count = fits[_i].images;
+    char *page = written(r);
+    *strstr(page, "<dl>") = '\0';
+    const char *lead = strstr(page, "class=\"lead\"");
+    ck_assert_msg(strstr(lead, fits[_i].want) != NULL, "not '%s' in %s", fits[_i].want, lead);
+    run_close(r);
+}
+END_TEST
+
+START_TEST(problems_are_listed) {
+    run *r = run_open(HEADER ONE_ROW);
+    ck_assert_ptr_null(strstr(written(r), "Problems with the images"));
+    char *messages[] = {"val/<7>.jpg: truncated", "a/b.png: \"not\" an image"};
+    r->dataset.problems = (fcnn_problems){2, messages};
+    static const char *const parts[] = {"<h2>Problems with the images", "2 files or folders",
+                                        "<li>val/&lt;7&gt;.jpg: truncated",
+                                        "<li>a/b.png: &quot;not&quot; an image", "<h2>First"};
+    expect_in_order(written(r), parts, LENGTH(parts));
     run_close(r);
 }
 END_TEST
@@ -127,6 +174,8 @@ int main(void) {
     tcase_add_test(page, resumed_runs_have_the_log);
     tcase_add_test(page, input_is_described);
     tcase_add_loop_test(page, leads_say_how_it_ended, 0, LENGTH(leads));
+    tcase_add_loop_test(page, fits_are_told, 0, LENGTH(fits));
+    tcase_add_test(page, problems_are_listed);
     tcase_add_loop_test(page, speeds_are_compared, 0, LENGTH(speeds));
     tcase_add_test(page, many_epochs_and_phases);
     return run_suite(suite);

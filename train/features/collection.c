@@ -46,7 +46,7 @@ static fcnn_status keep(void *user, fcnn_graph *graph, int node) {
 fcnn_status feature_collection_pass(feature_collection *c, fcnn_graph *graph,
                                     const fcnn_image *image, int64_t index) {
     destination d = {c, c->values + index * c->floats};
-    return fcnn_graph_visit(graph, image, 1, keep, &d);
+    return fcnn_graph_visit(graph, image, 1, fcnn_graph_node_count(graph) - 1, keep, &d);
 }
 
 fcnn_status feature_collection_write(const feature_collection *c, const fcnn_graph *graph,

@@ -24,7 +24,7 @@ fcnn_status features_read(fcnn_graph *graph, const fcnn_image *image, features *
     f->count = fcnn_graph_node_count(graph);
     f->layers = calloc((size_t)f->count, sizeof *f->layers);
     if (!f->layers) return out_of_memory();
-    return fcnn_graph_visit(graph, image, 1, keep, f);
+    return fcnn_graph_visit(graph, image, 1, f->count - 1, keep, f);
 }
 
 void features_clear(features *f) {

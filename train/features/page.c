@@ -10,6 +10,7 @@
 #include "features.h"
 #include "files.h"
 #include "planes.h"
+#include "seen.h"
 #include "train/report/markup.h"
 #include "train/report/picture.h"
 #include "train/report/subject.h"
@@ -85,28 +86,11 @@ static double largest_of(const double *values, int64_t count) {
 
 /* ---- The picture and what enters of it ---- */
 
-/* The input's channels as maps in the pixels' own values; more or fewer than three become grey. */
 static fcnn_status write_seen(page *p) {
-    const layer_feature *input = &p->features.layers[0];
-    const fcnn_input_statistics *s = fcnn_graph_statistics(p->graph);
-    int size = input->shape.size, channels = input->shape.channels;
-    size_t points = (size_t)size * (size_t)size;
-    double *map = malloc(points * sizeof *map);
-    uint8_t *pixels = malloc(points * (size_t)channels);
-    fcnn_status status = map && pixels ? FCNN_OK : out_of_memory();
-    for (int c = 0; !status && c < channels; c++) {
-        status = plane_map(input, c, map);
-        for (size_t i = 0; !status && i < points; i++) {
-            double value = map[i] * (double)s->deviation[c] + (double)s->mean[c];
-            pixels[i * (size_t)channels + (size_t)c] =
-                (uint8_t)lround(255 * fmin(fmax(value, 0), 1));
-        }
-    }
-    fcnn_image image = {.height = size, .width = size, .channels = channels, .pixels = pixels};
-    if (!status)
-        status = write_image(p->out, &image, LARGE_SIDE, "large", "as the network sees it");
-    free(map);
-    free(pixels);
+    fcnn_image seen;
+    FCNN_TRY(seen_from_feature(p->graph, &p->features.layers[0], &seen));
+    fcnn_status status = write_image(p->out, &seen, LARGE_SIDE, "large", "as the network sees it");
+    fcnn_image_clear(&seen);
     return status;
 }
 

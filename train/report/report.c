@@ -15,121 +15,6 @@
 #include "sections.h"
 #include "train/run/rundir.h"
 
-static const fcnn_config *config_of(const report_options *o) {
-    return fcnn_graph_get_options(o->graph)->config;
-}
-
-static const fcnn_section *net_of(const report_options *o) { return &config_of(o)->sections[0]; }
-
-/* ---- What the log says; rows count from 0 ---- */
-
-static int epoch_of(const run_log *log, int row) {
-    return row < 0 ? 0 : (int)log->columns[RUN_LOG_EPOCH][row];
-}
-
-/* Returns the last row with a validation, or -1. */
-static int last_validated(const run_log *log) {
-    int row = log->count - 1;
-    while (row >= 0 && !isfinite(log->columns[RUN_LOG_VAL_ACCURACY][row])) row--;
-    return row;
-}
-
-/* Returns the row with the best validation accuracy, among equal ones that of the lowest loss, or
- * -1. */
-static int best_epoch(const run_log *log) {
-    const double *accuracy = log->columns[RUN_LOG_VAL_ACCURACY];
-    const double *loss = log->columns[RUN_LOG_VAL_LOSS];
-    int best = -1;
-    for (int i = 0; i < log->count; i++)
-        if (isfinite(accuracy[i]) && (best < 0 || accuracy[i] > accuracy[best] ||
-                                      (accuracy[i] == accuracy[best] && loss[i] < loss[best])))
-            best = i;
-    return best;
-}
-
-/* Returns whether patience ended the run before its last epoch. */
-static bool stopped_early(const report_options *o, const run_log *log) {
-    int64_t patience = fcnn_section_int(net_of(o), "patience"), waited = 0;
-    for (int i = best_epoch(log) + 1; i < log->count; i++)
-        waited += isfinite(log->columns[RUN_LOG_VAL_ACCURACY][i]);
-    return o->data->may_choose && patience && waited >= patience &&
-           epoch_of(log, log->count - 1) < fcnn_section_int(net_of(o), "epochs");
-}
-
-/* ---- Lead ---- */
-
-/* Writes "Validation accuracy 87.1 % (top-5 99.0 %), loss 0.412"; top5 may be NaN. */
-static void write_numbers(FILE *out, const char *name, double accuracy, double top5, double loss) {
-    bool small = name[0] >= 'a' && name[0] <= 'z';
-    fprintf(out, "%c%s accuracy <b>", small ? name[0] - 32 : name[0], name + 1);
-    markup_percent(out, accuracy);
-    fputs("</b>", out);
-    if (isfinite(top5)) {
-        fputs(" (top-5 ", out);
-        markup_percent(out, top5);
-        fputc(')', out);
-    }
-    fprintf(out, ", loss %.3f", loss);
-}
-
-/* Writes the evaluation's score, or what the log says of a validation before the run was
- * resumed. */
-static void write_score(FILE *out, const report_options *o, const run_log *log) {
-    int last = log->count - 1, validated = last_validated(log);
-    if (o->evaluation && o->evaluation->score.images) {
-        const fcnn_score *score = &o->evaluation->score;
-        double images = (double)score->images;
-        bool many = o->evaluation->classes > 5;
-        write_numbers(out, report_scored_name(o), (double)score->correct / images,
-                      many ? (double)score->correct_top5 / images : NAN, score->loss / images);
-        fputs(" on ", out);
-        markup_count(out, score->images);
-        fprintf(out, " image%s", score->images == 1 ? "" : "s");
-    } else if (validated >= 0) {
-        write_numbers(out, report_scored_name(o), log->columns[RUN_LOG_VAL_ACCURACY][validated],
-                      NAN, log->columns[RUN_LOG_VAL_LOSS][validated]);
-    } else {
-        write_numbers(out, "training", log->columns[RUN_LOG_TRAIN_ACCURACY][last], NAN,
-                      log->columns[RUN_LOG_TRAIN_LOSS][last]);
-        fputs("; not validated", out);
-    }
-    if (validated >= 0 && validated != last) fprintf(out, " in epoch %d", epoch_of(log, validated));
-}
-
-/* Writes ", after 3 of 5 epochs on cpu", or that the run stopped there. */
-static void write_progress(FILE *out, const report_options *o, const run_log *log) {
-    int done = epoch_of(log, log->count - 1);
-    long long all = fcnn_section_int(net_of(o), "epochs");
-    fputs(stopped_early(o, log) ? ". Stopped early after " : ", after ", out);
-    if (done < all)
-        fprintf(out, "%d of %lld epochs", done, all);
-    else
-        fprintf(out, "%d epoch%s", done, done == 1 ? "" : "s");
-    fprintf(out, " on %s", fcnn_graph_device(o->graph)->backend->name);
-}
-
-static void write_best(FILE *out, const report_options *o, const run_log *log) {
-    const double *accuracy = log->columns[RUN_LOG_VAL_ACCURACY];
-    int best = best_epoch(log);
-    char path[PATH_MAX];
-    if (best < 0 || !o->data->may_choose || accuracy[best] <= accuracy[last_validated(log)]) return;
-    fprintf(out, " The best epoch was %d, with ", epoch_of(log, best));
-    markup_percent(out, accuracy[best]);
-    rundir_file(o->folder, RUNDIR_BEST, path);
-    fputs(access(path, F_OK) ? "." : "; " RUNDIR_BEST " holds it.", out);
-}
-
-static void write_lead(FILE *out, const report_options *o, const run_log *log) {
-    double seconds = 0;
-    for (int i = 0; i < log->count; i++) seconds += log->columns[RUN_LOG_SECONDS][i];
-    write_score(out, o, log);
-    write_progress(out, o, log);
-    fputs("; training time an epoch: ", out);
-    markup_seconds(out, seconds / log->count);
-    fputc('.', out);
-    write_best(out, o, log);
-}
-
 /* ---- Facts ---- */
 
 static void write_placement(FILE *out, const fcnn_placement *placement) {
@@ -157,7 +42,7 @@ static void write_augmentation(FILE *out, const fcnn_section *net) {
 
 /* Writes how images enter the network, as far as it is not the default. */
 static void write_input(FILE *out, const report_options *o) {
-    const fcnn_section *net = net_of(o);
+    const fcnn_section *net = report_net(o);
     int size = fcnn_graph_node_output(o->graph, 0)->size;
     fcnn_spectra_usage usage;
     fprintf(out, "%d&times;%d", size, size);
@@ -175,7 +60,7 @@ static void write_input(FILE *out, const report_options *o) {
 
 static void write_data(FILE *out, const report_options *o) {
     const run_data *data = o->data;
-    markup_text(out, fcnn_section_text(net_of(o), "data"));
+    markup_text(out, fcnn_section_text(report_net(o), "data"));
     fputs(": ", out);
     markup_count(out, data->train.count);
     fputs(" training", out);
@@ -200,7 +85,7 @@ static void write_version(FILE *out) {
 
 /* Writes "alexnet on photos". */
 static void write_title(FILE *out, const report_options *o) {
-    const char *data = fcnn_section_text(net_of(o), "data");
+    const char *data = fcnn_section_text(report_net(o), "data");
     bool name = fcnn_dataset_is_name(data);
     char shown[256];
     snprintf(shown, sizeof shown, "%s", name ? data : report_last_part(data));
@@ -239,12 +124,13 @@ static void write_date(FILE *out) {
 /* ---- The page ---- */
 
 static fcnn_status write_sections(FILE *out, const report_options *o, const run_log *log) {
-    int scored = epoch_of(log, last_validated(log));
+    int scored = report_scored_epoch(log);
     FCNN_TRY(report_write_curves(out, log, report_scored_name(o)));
-    FCNN_TRY(report_write_speed(out, log, o));
-    FCNN_TRY(report_write_confusion(out, o, scored));
-    FCNN_TRY(report_write_kernels(out, o->graph));
     FCNN_TRY(report_write_mistakes(out, o, scored));
+    FCNN_TRY(report_write_confusion(out, o, scored));
+    report_write_problems(out, o);
+    FCNN_TRY(report_write_kernels(out, o->graph));
+    FCNN_TRY(report_write_speed(out, log, o));
     report_write_layers(out, o->graph, o->batch);
     return FCNN_OK;
 }
@@ -255,7 +141,7 @@ static fcnn_status write_part(FILE *out, const char *name, const report_options 
     if (!strcmp(name, "title")) write_title(out, o);
     if (!strcmp(name, "style")) fputs(report_style, out);
     if (!strcmp(name, "date")) write_date(out);
-    if (!strcmp(name, "lead")) write_lead(out, o, log);
+    if (!strcmp(name, "lead")) report_write_lead(out, o, log);
     if (!strcmp(name, "data")) write_data(out, o);
     if (!strcmp(name, "input")) write_input(out, o);
     if (!strcmp(name, "folder")) markup_text(out, o->folder);

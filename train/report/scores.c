@@ -8,6 +8,7 @@
 
 #include "markup.h"
 #include "picture.h"
+#include "train/features/seen.h"
 
 enum {
     MATRIX_CLASSES_MAX = 40,
@@ -257,23 +258,38 @@ static void write_file_name(FILE *out, const char *path) {
     fputs("</small>", out);
 }
 
-static fcnn_status write_mistake(FILE *out, fcnn_dataset *data, fcnn_split split, const mistake *m,
-                                 const fcnn_image *image) {
+static fcnn_status write_picture(FILE *out, const fcnn_image *image, const char *title) {
     picture small;
-    char name[NAME_BYTES];
     FCNN_TRY(picture_fit(image, PICTURE_SIDE, &small));
-    data->describe(data, split, m->index, name, sizeof name);
-    fprintf(out, "<figure><img alt=\"\"%s width=\"%d\" height=\"%d\" src=\"",
+    fprintf(out, "<img alt=\"%s\" title=\"%s\"%s width=\"%d\" height=\"%d\" src=\"", title, title,
             small.width < PICTURE_SIDE / 2 && small.height < PICTURE_SIDE / 2 ? " class=\"pixels\""
                                                                               : "",
             small.width, small.height);
     fcnn_status status = picture_write(out, &small);
-    fputs("\"><figcaption>", out);
+    fputs("\">", out);
+    free(small.pixels);
+    return status;
+}
+
+/* Writes the picture, and beside it what the network saw of it. */
+static fcnn_status write_mistake(FILE *out, const report_options *o, fcnn_split split,
+                                 const mistake *m, const fcnn_image *image) {
+    fcnn_dataset *data = o->data->dataset;
+    fcnn_image seen;
+    char name[NAME_BYTES];
+    data->describe(data, split, m->index, name, sizeof name);
+    fputs("<figure><div>", out);
+    fcnn_status status = write_picture(out, image, "the picture");
+    if (!status) status = seen_from_image(o->graph, image, &seen);
+    if (!status) {
+        status = write_picture(out, &seen, "as the network saw it");
+        fcnn_image_clear(&seen);
+    }
+    fputs("</div><figcaption>", out);
     write_verdict(out, "true", data->class_names[m->label], m->probability);
     write_verdict(out, "taken", data->class_names[m->predicted], m->predicted_probability);
     write_file_name(out, name);
     fputs("</figcaption></figure>\n", out);
-    free(small.pixels);
     return status;
 }
 
@@ -290,8 +306,9 @@ fcnn_status report_write_mistakes(FILE *out, const report_options *options, int 
         fputs("<p class=\"note\">", out);
         write_subject(out, options, epoch);
         fputs("Of the wrongly classified ones those whose true class was given the smallest "
-              "probability, worst first. The true class stands above what the image was taken "
-              "for, each with the probability it was given.</p>\n<div class=\"mistakes\">\n",
+              "probability, worst first: the picture, and what the network saw of it. The true "
+              "class stands above what it was taken for, each with the probability it was "
+              "given.</p>\n<div class=\"mistakes\">\n",
               out);
         for (int i = 0; i < e->mistake_count; i++) {
             fcnn_image image;
@@ -299,7 +316,7 @@ fcnn_status report_write_mistakes(FILE *out, const report_options *options, int 
                 unread++;
                 continue;
             }
-            fcnn_status status = write_mistake(out, data, e->split, &e->mistakes[i], &image);
+            fcnn_status status = write_mistake(out, options, e->split, &e->mistakes[i], &image);
             fcnn_image_clear(&image);
             FCNN_TRY(status);
         }

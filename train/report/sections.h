@@ -6,6 +6,12 @@
 #include "subject.h"
 #include "train/run/log.h"
 
+/* ---- lead.c ---- */
+
+void report_write_lead(FILE *out, const report_options *options, const run_log *log);
+/* The epoch of the last validation; 0 before one. */
+int report_scored_epoch(const run_log *log);
+
 /* ---- curves.c ---- */
 
 fcnn_status report_write_curves(FILE *out, const run_log *log, const char *validation_name);
@@ -16,6 +22,10 @@ fcnn_status report_write_speed(FILE *out, const run_log *log, const report_optio
 /* `epoch` is the one after which options->evaluation was made; 0: not known. */
 fcnn_status report_write_confusion(FILE *out, const report_options *options, int epoch);
 fcnn_status report_write_mistakes(FILE *out, const report_options *options, int epoch);
+
+/* ---- problems.c ---- */
+
+void report_write_problems(FILE *out, const report_options *options);
 
 /* ---- kernels.c ---- */
 

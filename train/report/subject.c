@@ -3,6 +3,12 @@
 
 #include <string.h>
 
+#include "layer.h"
+
+const fcnn_section *report_net(const report_options *o) {
+    return &fcnn_graph_get_options(o->graph)->config->sections[0];
+}
+
 const char *report_scored_name(const report_options *o) {
     const run_data *data = o->data;
     return data->validation.name ? data->validation.name : "validation";

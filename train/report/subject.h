@@ -16,6 +16,8 @@ typedef struct {
     const run_phases *phases;     /* NULL: not measured */
 } report_options;
 
+/* Returns the cfg's [net]. */
+const fcnn_section *report_net(const report_options *options);
 /* Returns what the evaluation's images are called: "test" or "validation". */
 const char *report_scored_name(const report_options *options);
 /* Tells what the cache of spectra did; returns false where there is none. */
