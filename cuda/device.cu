@@ -6,6 +6,7 @@
 #include <new>
 
 #include "cuda.h"
+#include "number.h"
 
 static const size_t BLAS_WORK = (size_t)32 << 20; /* what NVIDIA recommends on its largest */
 
@@ -37,7 +38,7 @@ static fcnn_status choose_workspace(size_t *bytes) {
     const char *wanted = getenv("FCNN_CUDA_WORKSPACE");
     if (!wanted || !*wanted) wanted = "256";
     char *end;
-    double mib = strtod(wanted, &end);
+    double mib = fcnn_number_read(wanted, &end);
     if (*end || !(mib > 0.0 && mib <= most))
         return fcnn_status_set(FCNN_ERROR_USAGE,
                                "FCNN_CUDA_WORKSPACE=%s: expected a number of MiB above 0, %g at "

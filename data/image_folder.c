@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "image_file.h"
 #include "paths.h"
@@ -115,7 +114,7 @@ static bool has_image_extension(const char *name) {
     static const char *const known[] = {"jpg", "jpeg", "png", "bmp", "gif"};
     const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && i < sizeof known / sizeof known[0]; i++)
-        if (!strcasecmp(dot + 1, known[i])) return true;
+        if (fcnn_text_same(dot + 1, known[i])) return true;
     return false;
 }
 

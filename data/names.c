@@ -6,11 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text.h"
+
+enum { NAME_BYTES = 256 };
+
 static fcnn_status add_bytes(fcnn_names *names, const char *name, size_t bytes, const char *where) {
     if (names->count == FCNN_NAMES_MAX)
         return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: more than %d class names", where,
                                FCNN_NAMES_MAX);
-    char *copy = strndup(name, bytes);
+    char *copy = strndup(name, bytes), text[4 * NAME_BYTES];
+    if (copy) {
+        fcnn_text_printable(copy, text, sizeof text);
+        free(copy);
+        copy = strdup(text);
+    }
     if (!copy) return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", where);
     names->names[names->count++] = copy;
     return FCNN_OK;
@@ -30,22 +39,27 @@ fcnn_status fcnn_names_split(fcnn_names *names, const char *text, const char *wh
 }
 
 fcnn_status fcnn_names_read(fcnn_names *names, FILE *file, const char *path) {
-    char line[256];
+    char line[NAME_BYTES];
     int number = 0, blank = 0;
+    size_t mark;
     while (fgets(line, sizeof line, file)) {
         number++;
+        if (number == 1 && (!memcmp(line, "\xff\xfe", 2) || !memcmp(line, "\xfe\xff", 2)))
+            return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: a text in UTF-16; expected UTF-8", path);
         size_t length = strcspn(line, "\r\n");
         if (!line[length] && !feof(file))
             return fcnn_status_set(FCNN_ERROR_FORMAT, "%s:%d: a class name longer than %zu bytes",
                                    path, number, sizeof line - 2);
         line[length] = '\0';
+        mark = number == 1 ? fcnn_text_mark(line, length) : 0;
+        length -= mark;
         if (!length && !blank) blank = number;
         if (!length) continue;
         if (blank)
             return fcnn_status_set(FCNN_ERROR_FORMAT,
                                    "%s:%d: expected a class name, found an empty line", path,
                                    blank);
-        FCNN_TRY(fcnn_names_add(names, line, path));
+        FCNN_TRY(fcnn_names_add(names, line + mark, path));
     }
     if (ferror(file))
         return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be read: %s", path, strerror(errno));

@@ -14,11 +14,13 @@ typedef struct {
     char *names[FCNN_NAMES_MAX];
 } fcnn_names;
 
-/* Copies a name; `where` is for the message. */
+/* Copies a name, as models, tables and terminals can hold it: what is not visible UTF-8 (text.h) is
+ * written as \xe9. `where` is for the message. */
 fcnn_status fcnn_names_add(fcnn_names *names, const char *name, const char *where);
 /* Splits `text` at '|'. */
 fcnn_status fcnn_names_split(fcnn_names *names, const char *text, const char *where);
-/* Reads one name a line; empty lines may stand at the end alone. */
+/* Reads one name a line, which may end with a carriage return; a byte order mark is passed over,
+ * and empty lines may stand at the end alone. */
 fcnn_status fcnn_names_read(fcnn_names *names, FILE *file, const char *path);
 void fcnn_names_clear(fcnn_names *names);
 

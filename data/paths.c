@@ -22,7 +22,7 @@ fcnn_status fcnn_path_join(char path[FCNN_PATH_BYTES], const char *a, const char
         int length =
             snprintf(path + used, FCNN_PATH_BYTES - used, "%s%s", used ? "/" : "", parts[i]);
         if (length < 0 || (size_t)length >= FCNN_PATH_BYTES - used)
-            return fcnn_status_set(FCNN_ERROR_IO, "%.100s...: the path is longer than %d bytes", a,
+            return fcnn_status_set(FCNN_ERROR_IO, "%s: the path is longer than %d bytes", a,
                                    FCNN_PATH_BYTES - 1);
         used += (size_t)length;
     }

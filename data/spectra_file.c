@@ -19,7 +19,9 @@
 
 #include "band.h"
 #include "files.h"
+#include "number.h"
 #include "spectra_cache.h"
+#include "text.h"
 
 enum { VERSION = 1, BYTE_ORDER_MARK = 0x01020304, ALIGNMENT = 64, NAME_MOST = 40 };
 
@@ -45,11 +47,14 @@ size_t fcnn_cache_record_bytes(int channels, int radius, fcnn_number type) {
 }
 
 void fcnn_cache_note(fcnn_cache_notes *notes, const char *format, ...) {
+    char text[2 * FCNN_CACHE_PATH_BYTES];
     size_t used = strlen(notes->text);
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(notes->text + used, sizeof notes->text - 1 - used, format, arguments);
+    fcnn_number_vformat(text, sizeof text, format, arguments);
     va_end(arguments);
+    if (sizeof notes->text - used < 64) return;
+    fcnn_text_printable(text, notes->text + used, sizeof notes->text - 1 - used);
     strcat(notes->text, "\n");
 }
 
@@ -60,8 +65,8 @@ static void describe_settings(const fcnn_cache_key *key, char *text, size_t byte
     static const char *const paddings[] = {"none", "zero", "reflect"};
     const fcnn_placement *p = &key->placement;
     char crop[40] = "stretch", margin[40] = "";
-    if (p->crop) snprintf(crop, sizeof crop, "crop %.17g", p->crop_fraction);
-    if (p->padding) snprintf(margin, sizeof margin, " %.17g", p->margin);
+    if (p->crop) fcnn_number_format(crop, sizeof crop, "crop %.17g", p->crop_fraction);
+    if (p->padding) fcnn_number_format(margin, sizeof margin, " %.17g", p->margin);
     snprintf(text, bytes,
              "\nspectra of images\nplacement: %s\npadding: %s%s\nchannels: %d\nnumbers: %s\n"
              "data: %s\n",
@@ -216,7 +221,7 @@ static bool create(const fcnn_cache_key *key, const cache_header *header, fcnn_c
 
 static bool make_folder(const char *folder, fcnn_cache_notes *notes) {
     if (strlen(folder) >= FCNN_CACHE_PATH_BYTES - 128)
-        fcnn_cache_note(notes, "no cache: %.80s...: the path is too long", folder);
+        fcnn_cache_note(notes, "no cache: %s: the path is too long", folder);
     else if (fcnn_folder_create(folder))
         fcnn_cache_note(notes, "no cache: %s", fcnn_status_message());
     else

@@ -11,6 +11,7 @@
 
 #include "band.h"
 #include "names.h"
+#include "number.h"
 #include "random.h"
 #include "readers_internal.h"
 
@@ -194,8 +195,8 @@ static void close_set(fcnn_dataset *dataset) {
 
 static void fill_names(synthetic *set) {
     for (int c = 0; c < set->base.classes; c++) {
-        snprintf(set->names[c], NAME_BYTES, "%.1fdeg-%.2fcycles",
-                 class_angle(set, c) * 180 / FCNN_PI, class_frequency(set, c));
+        fcnn_number_format(set->names[c], NAME_BYTES, "%.1fdeg-%.2fcycles",
+                           class_angle(set, c) * 180 / FCNN_PI, class_frequency(set, c));
         set->name_list[c] = set->names[c];
     }
 }

@@ -2,22 +2,23 @@
  * the next one's. */
 #include "bands.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "graph_internal.h"
+#include "number.h"
+#include "text.h"
 
 /* ---- net.bands ---- */
 
 enum { EPOCHS_MAX = 1000000 };
 
 const char *fcnn_bands_read_fraction(const char *text, char end, double *fraction) {
-    if (!isdigit((unsigned char)*text) && *text != '.') return NULL;
+    if (!fcnn_is_digit(*text) && *text != '.') return NULL;
     size_t length = strspn(text, "0123456789.eE-");
     char *stopped;
-    *fraction = strtod(text, &stopped);
+    *fraction = fcnn_number_read(text, &stopped);
     bool good = stopped == text + length && *stopped == end && *fraction > 0.0 && *fraction <= 1.0;
     return good ? stopped : NULL;
 }

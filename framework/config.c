@@ -1,18 +1,17 @@
-/* Parser, validator and printer of the cfg language; all rules come from
- * fcnn_config_keys. */
-#include "config.h"
-
-#include <ctype.h>
+/* The rules of the cfg language: sections, keys and values are checked against
+ * fcnn_config_keys, which also prints the manual. Their text is config_text.c's. */
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_BYTES_MAX = 1 << 20, NAME_BYTES = 64 };
+#include "config_internal.h"
+#include "number.h"
+#include "text.h"
 
-/* In place of a line number. */
-enum { COMMAND_LINE = 0, WHOLE_FILE = -1 };
+enum { NAME_BYTES = 64 };
 
 /* ---- Table look-up and nearest names ---- */
 
@@ -92,16 +91,15 @@ static const char *words_of(const fcnn_config_key *row) { return row->words ? ro
 
 /* ---- Messages ---- */
 
-static fcnn_status fail(const fcnn_config *config, int line, const char *format, ...)
-    FCNN_PRINTF(3, 4);
-static fcnn_status fail(const fcnn_config *config, int line, const char *format, ...) {
-    char text[768];
+fcnn_status fcnn_config_fail(const fcnn_config *config, int line, const char *format, ...) {
+    char text[4096];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    fcnn_number_vformat(text, sizeof text, format, arguments);
     va_end(arguments);
-    if (line == COMMAND_LINE) return fcnn_status_set(FCNN_ERROR_CONFIG, "%s", text);
-    if (line == WHOLE_FILE) return fcnn_status_set(FCNN_ERROR_CONFIG, "%s: %s", config->file, text);
+    if (line == FCNN_LINE_COMMAND) return fcnn_status_set(FCNN_ERROR_CONFIG, "%s", text);
+    if (line == FCNN_LINE_FILE)
+        return fcnn_status_set(FCNN_ERROR_CONFIG, "%s: %s", config->file, text);
     return fcnn_status_set(FCNN_ERROR_CONFIG, "%s:%d: %s", config->file, line, text);
 }
 
@@ -113,16 +111,17 @@ static const fcnn_entry *find_entry(const fcnn_section *section, const char *key
 
 fcnn_status fcnn_config_error(const fcnn_config *config, const fcnn_section *section,
                               const char *key, const char *format, ...) {
-    char text[768];
+    char text[4096];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    fcnn_number_vformat(text, sizeof text, format, arguments);
     va_end(arguments);
     const fcnn_entry *entry = key ? find_entry(section, key) : NULL;
-    if (entry && entry->line == COMMAND_LINE)
+    if (entry && entry->line == FCNN_LINE_COMMAND)
         return fcnn_status_set(FCNN_ERROR_CONFIG, "--set %s.%s=%s: %s", section->name, key,
                                entry->value, text);
-    return fail(config, entry ? entry->line : section->line, "[%s] %s", section->name, text);
+    return fcnn_config_fail(config, entry ? entry->line : section->line, "[%s] %s", section->name,
+                            text);
 }
 
 /* ---- Values ---- */
@@ -131,19 +130,19 @@ static bool parse_int(const char *value, long long *number) {
     char *end;
     errno = 0;
     *number = strtoll(value, &end, 10);
-    return end != value && !*end && !errno && !isspace((unsigned char)value[0]);
+    return end != value && !*end && !errno && !fcnn_is_space(value[0]);
 }
 
 static bool parse_real(const char *value, double *number) {
     char *end;
-    if (strpbrk(value, "xXpPnN") || isspace((unsigned char)value[0])) return false;
-    *number = strtod(value, &end);
+    if (strpbrk(value, "xXpPnN") || fcnn_is_space(value[0])) return false;
+    *number = fcnn_number_read(value, &end);
     return end != value && !*end && isfinite(*number);
 }
 
 static fcnn_status check_value(const fcnn_config *config, int line, const fcnn_config_key *row,
                                const char *value) {
-    if (!*value) return fail(config, line, "%s has no value", row->key);
+    if (!*value) return fcnn_config_fail(config, line, "%s has no value", row->key);
     if (row->type == FCNN_KEY_TEXT || row->type == FCNN_KEY_PATH) return FCNN_OK;
     if (row->words && find_word(row->words, value) >= 0) return FCNN_OK;
     if (row->type == FCNN_KEY_WORD) {
@@ -151,22 +150,23 @@ static fcnn_status check_value(const fcnn_config *config, int line, const fcnn_c
         for (const char *w = words_of(row); *w; w += strcspn(w, "|"), w += *w == '|')
             nearest_consider(&n, w, strcspn(w, "|"));
         char hint[NAME_BYTES + 24];
-        return fail(config, line, "%s=%s: expected one of %.*s%s", row->key, value,
-                    words_length(words_of(row)), words_of(row),
-                    nearest_hint(&n, hint, sizeof hint));
+        return fcnn_config_fail(config, line, "%s=%s: expected one of %.*s%s", row->key, value,
+                                words_length(words_of(row)), words_of(row),
+                                nearest_hint(&n, hint, sizeof hint));
     }
     const char *also = words_of(row);
     const char *or_words = row->words ? ", or " : "";
     if (row->type == FCNN_KEY_INT) {
         long long number;
         if (!parse_int(value, &number) || number < row->low || number > row->high)
-            return fail(config, line, "%s=%s: expected a whole number from %.0f to %.0f%s%s",
-                        row->key, value, row->low, row->high, or_words, also);
+            return fcnn_config_fail(config, line,
+                                    "%s=%s: expected a whole number from %.0f to %.0f%s%s",
+                                    row->key, value, row->low, row->high, or_words, also);
     } else {
         double number;
         if (!parse_real(value, &number) || number < row->low || number > row->high)
-            return fail(config, line, "%s=%s: expected a number from %g to %g%s%s", row->key, value,
-                        row->low, row->high, or_words, also);
+            return fcnn_config_fail(config, line, "%s=%s: expected a number from %g to %g%s%s",
+                                    row->key, value, row->low, row->high, or_words, also);
     }
     return FCNN_OK;
 }
@@ -176,14 +176,15 @@ static fcnn_status set_entry(fcnn_config *config, fcnn_section *section, const f
     for (int i = 0; i < section->entry_count; i++) {
         fcnn_entry *entry = &section->entries[i];
         if (entry->row != row) continue;
-        if (line != COMMAND_LINE)
-            return fail(config, line, "%s is given twice in [%s]; the first time on line %d",
-                        row->key, section->name, entry->line);
+        if (line != FCNN_LINE_COMMAND)
+            return fcnn_config_fail(config, line,
+                                    "%s is given twice in [%s]; the first time on line %d",
+                                    row->key, section->name, entry->line);
         char *copy = strdup(value);
         if (!copy) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a cfg value");
         free(entry->value);
         entry->value = copy;
-        entry->line = COMMAND_LINE;
+        entry->line = FCNN_LINE_COMMAND;
         return FCNN_OK;
     }
     fcnn_entry *grown =
@@ -210,39 +211,27 @@ static fcnn_status set_named(fcnn_config *config, fcnn_section *section, const c
         if (row->key && !strcmp(row->section, section->name))
             nearest_consider(&n, row->key, strlen(row->key));
     char hint[NAME_BYTES + 24];
-    return fail(config, line, "unknown key '%s' in [%s]%s", key, section->name,
-                nearest_hint(&n, hint, sizeof hint));
+    return fcnn_config_fail(config, line, "unknown key '%s' in [%s]%s", key, section->name,
+                            nearest_hint(&n, hint, sizeof hint));
 }
 
-/* ---- Lines ---- */
+/* ---- Sections and values of a text ---- */
 
-static char *trim(char *text) {
-    while (isspace((unsigned char)*text)) text++;
-    size_t length = strlen(text);
-    while (length && isspace((unsigned char)text[length - 1])) text[--length] = '\0';
-    return text;
-}
-
-static fcnn_status open_section(fcnn_config *config, char *line_text, int line) {
-    char *close = strchr(line_text, ']');
-    if (!close || close[1])
-        return fail(config, line, "'%s': expected a section such as [conv]", line_text);
-    *close = '\0';
-    char *name = trim(line_text + 1);
+fcnn_status fcnn_config_add_section(fcnn_config *config, const char *name, int line) {
     const fcnn_config_key *row = find_row(name, NULL);
     if (!row) {
         nearest n = {.wanted = name};
         for (row = fcnn_config_keys; row->section; row++)
             if (!row->key) nearest_consider(&n, row->section, strlen(row->section));
         char hint[NAME_BYTES + 24];
-        return fail(config, line, "unknown section [%s]%s", name,
-                    nearest_hint(&n, hint, sizeof hint));
+        return fcnn_config_fail(config, line, "unknown section [%s]%s", name,
+                                nearest_hint(&n, hint, sizeof hint));
     }
     bool is_net = !strcmp(name, "net");
     if (is_net != (config->section_count == 0))
-        return fail(config, line,
-                    is_net ? "[net] must be the first section and the only one"
-                           : "the first section must be [net]");
+        return fcnn_config_fail(config, line,
+                                is_net ? "[net] must be the first section and the only one"
+                                       : "the first section must be [net]");
     fcnn_section *grown =
         realloc(config->sections, ((size_t)config->section_count + 1) * sizeof *grown);
     if (!grown) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a cfg section");
@@ -254,96 +243,33 @@ static fcnn_status open_section(fcnn_config *config, char *line_text, int line) 
     return FCNN_OK;
 }
 
-static fcnn_status parse_line(fcnn_config *config, char *text, int line) {
-    text[strcspn(text, "#;")] = '\0';
-    text = trim(text);
-    if (!*text) return FCNN_OK;
-    if (*text == '[') return open_section(config, text, line);
-    char *equals = strchr(text, '=');
-    if (!equals) return fail(config, line, "'%s': expected key=value or [section]", text);
-    *equals = '\0';
-    char *key = trim(text), *value = trim(equals + 1);
+fcnn_status fcnn_config_add_value(fcnn_config *config, const char *key, const char *value,
+                                  int line) {
     if (!config->section_count)
-        return fail(config, line, "'%s' stands before any section; a cfg begins with [net]", key);
+        return fcnn_config_fail(config, line,
+                                "'%s' stands before any section; a cfg begins with [net]", key);
     return set_named(config, &config->sections[config->section_count - 1], key, value, line);
 }
 
-static fcnn_status check_missing(const fcnn_config *config) {
+char *fcnn_config_trim(char *text) {
+    while (fcnn_is_space(*text)) text++;
+    size_t length = strlen(text);
+    while (length && fcnn_is_space(text[length - 1])) text[--length] = '\0';
+    return text;
+}
+
+fcnn_status fcnn_config_check_missing(const fcnn_config *config) {
     if (!config->section_count)
-        return fail(config, WHOLE_FILE, "no section; a cfg begins with [net]");
+        return fcnn_config_fail(config, FCNN_LINE_FILE, "no section; a cfg begins with [net]");
     for (int i = 0; i < config->section_count; i++) {
         const fcnn_section *section = &config->sections[i];
         for (const fcnn_config_key *row = fcnn_config_keys; row->section; row++)
             if (row->key && !row->fallback && !strcmp(row->section, section->name) &&
                 !find_entry(section, row->key))
-                return fail(config, section->line, "[%s] needs %s= (%s)", section->name, row->key,
-                            row->help);
+                return fcnn_config_fail(config, section->line, "[%s] needs %s= (%s)", section->name,
+                                        row->key, row->help);
     }
     return FCNN_OK;
-}
-
-static fcnn_status parse_text(fcnn_config *config, const char *text, size_t bytes) {
-    int line = 0;
-    for (const char *at = text, *end = text + bytes; at < end;) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        size_t length = (size_t)((newline ? newline : end) - at);
-        line++;
-        if (memchr(at, '\0', length))
-            return fail(config, line, "a zero byte: this is not a text file");
-        char *copy = strndup(at, length);
-        if (!copy) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a cfg line");
-        fcnn_status status = parse_line(config, copy, line);
-        free(copy);
-        if (status) return status;
-        at += length + 1;
-    }
-    return check_missing(config);
-}
-
-fcnn_status fcnn_config_parse(const char *file, const char *text, size_t bytes, fcnn_config **out) {
-    *out = NULL;
-    fcnn_config *config = calloc(1, sizeof *config);
-    const char *slash = strrchr(file, '/');
-    if (config) {
-        config->file = strdup(file);
-        config->folder = slash ? strndup(file, (size_t)(slash - file) + 1) : strdup("");
-    }
-    if (!config || !config->file || !config->folder) {
-        fcnn_config_destroy(config);
-        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg");
-    }
-    fcnn_status status = parse_text(config, text, bytes);
-    if (status)
-        fcnn_config_destroy(config);
-    else
-        *out = config;
-    return status;
-}
-
-fcnn_status fcnn_config_load(const char *file, fcnn_config **config) {
-    *config = NULL;
-    FILE *stream = fopen(file, "rb");
-    if (!stream)
-        return fcnn_status_set(FCNN_ERROR_CONFIG, "%s: cannot be opened: %s", file,
-                               strerror(errno));
-    char *text = malloc(FILE_BYTES_MAX + 1);
-    if (!text) {
-        fclose(stream);
-        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to read %s", file);
-    }
-    size_t bytes = fread(text, 1, FILE_BYTES_MAX + 1, stream);
-    fcnn_status status;
-    if (ferror(stream))
-        status =
-            fcnn_status_set(FCNN_ERROR_CONFIG, "%s: cannot be read: %s", file, strerror(errno));
-    else if (bytes > FILE_BYTES_MAX)
-        status =
-            fcnn_status_set(FCNN_ERROR_CONFIG, "%s: larger than 1 MiB; this is not a cfg", file);
-    else
-        status = fcnn_config_parse(file, text, bytes, config);
-    fclose(stream);
-    free(text);
-    return status;
 }
 
 void fcnn_config_destroy(fcnn_config *config) {
@@ -359,25 +285,64 @@ void fcnn_config_destroy(fcnn_config *config) {
     free(config);
 }
 
-/* ---- Overrides and text ---- */
+/* ---- Overrides ---- */
 
+/* A path is taken as it is: its name may begin or end with a space. */
 fcnn_status fcnn_config_set(fcnn_config *config, fcnn_section *section, const char *key,
                             const char *value) {
+    const fcnn_config_key *row = find_row(section->name, key);
+    if (row && row->type == FCNN_KEY_PATH)
+        return set_named(config, section, key, value, FCNN_LINE_COMMAND);
     char *copy = strdup(value);
     if (!copy) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a cfg value");
-    fcnn_status status = set_named(config, section, key, trim(copy), COMMAND_LINE);
+    fcnn_status status = set_named(config, section, key, fcnn_config_trim(copy), FCNN_LINE_COMMAND);
     free(copy);
     return status;
 }
 
+static const char *skip_spaces(const char *at) {
+    while (fcnn_is_space(*at)) at++;
+    return at;
+}
+
+/* Reads a name of small letters, _ and the `others`, and the spaces around it; returns what
+ * follows, or NULL. */
+static const char *read_name(const char *at, const char *others, char name[NAME_BYTES]) {
+    size_t length = 0;
+    at = skip_spaces(at);
+    while ((at[length] >= 'a' && at[length] <= 'z') || (at[length] && strchr(others, at[length])))
+        length++;
+    if (!length || length >= NAME_BYTES) return NULL;
+    memcpy(name, at, length);
+    name[length] = '\0';
+    return skip_spaces(at + length);
+}
+
+/* Splits section.key=value or section[i].key=value, of which *index then is 0 or i; returns the
+ * value, or NULL. */
+static const char *read_assignment(const char *at, char section[NAME_BYTES], int *index,
+                                   char key[NAME_BYTES]) {
+    *index = 0;
+    at = read_name(at, "_", section);
+    if (at && *at == '[') {
+        char *end;
+        long number = strtol(at + 1, &end, 10);
+        if (end == at + 1 || number < INT_MIN || number > INT_MAX) return NULL;
+        at = skip_spaces(end);
+        if (*at != ']') return NULL;
+        *index = number ? (int)number : -1; /* no section is number 0 */
+        at = skip_spaces(at + 1);
+    }
+    if (!at || *at != '.') return NULL;
+    at = read_name(at + 1, "_0123456789", key);
+    return at && *at == '=' ? at + 1 : NULL;
+}
+
 fcnn_status fcnn_config_override(fcnn_config *config, const char *assignment) {
     char name[NAME_BYTES], key[NAME_BYTES];
-    int index = 0, used = 0;
-    bool indexed =
-        sscanf(assignment, " %63[a-z_] [ %d ] . %63[a-z0-9_] =%n", name, &index, key, &used) == 3;
-    if (!indexed && sscanf(assignment, " %63[a-z_] . %63[a-z0-9_] =%n", name, key, &used) != 2)
-        used = 0;
-    if (!used)
+    int index;
+    const char *value = read_assignment(assignment, name, &index, key);
+    if (!value)
         return fcnn_status_set(FCNN_ERROR_USAGE,
                                "--set %s: expected section.key=value or section[i].key=value",
                                assignment);
@@ -386,7 +351,7 @@ fcnn_status fcnn_config_override(fcnn_config *config, const char *assignment) {
     for (int i = 0; i < config->section_count; i++) {
         if (strcmp(config->sections[i].name, name)) continue;
         count++;
-        if (!indexed || config->sections[i].ordinal == index) found = &config->sections[i];
+        if (!index || config->sections[i].ordinal == index) found = &config->sections[i];
     }
     if (count == 0)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--set %s: %s has no section [%s]", assignment,
@@ -394,30 +359,12 @@ fcnn_status fcnn_config_override(fcnn_config *config, const char *assignment) {
     if (!found && count == 1)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--set %s: there is one section [%s], %s[1]",
                                assignment, name, name);
-    if (!found || (!indexed && count > 1))
+    if (!found || (!index && count > 1))
         return fcnn_status_set(FCNN_ERROR_USAGE,
                                "--set %s: there are %d sections [%s]; name one of %s[1] to %s[%d]",
                                assignment, count, name, name, name, count);
-    fcnn_status status = fcnn_config_set(config, found, key, assignment + used);
+    fcnn_status status = fcnn_config_set(config, found, key, value);
     return status ? fcnn_status_prefix(status, "--set %s", assignment) : FCNN_OK;
-}
-
-char *fcnn_config_text(const fcnn_config *config) {
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *out = open_memstream(&text, &bytes);
-    if (!out) return NULL;
-    for (int i = 0; i < config->section_count; i++) {
-        const fcnn_section *section = &config->sections[i];
-        fprintf(out, "%s[%s]\n", i ? "\n" : "", section->name);
-        for (int j = 0; j < section->entry_count; j++)
-            fprintf(out, "%s=%s\n", section->entries[j].row->key, section->entries[j].value);
-    }
-    if (fclose(out)) {
-        free(text);
-        return NULL;
-    }
-    return text;
 }
 
 /* ---- Getters ---- */
@@ -441,7 +388,7 @@ int64_t fcnn_section_int(const fcnn_section *section, const char *key) {
 
 double fcnn_section_real(const fcnn_section *section, const char *key) {
     const fcnn_config_key *row;
-    return strtod(value_of(section, key, &row), NULL);
+    return fcnn_number_read(value_of(section, key, &row), NULL);
 }
 
 const char *fcnn_section_text(const fcnn_section *section, const char *key) {
@@ -466,9 +413,13 @@ int fcnn_section_word(const fcnn_section *section, const char *key) {
 /* ---- Manual ---- */
 
 static void print_range(FILE *out, const fcnn_config_key *row) {
+    char range[64];
     switch (row->type) {
     case FCNN_KEY_INT: fprintf(out, "%.0f to %.0f", row->low, row->high); break;
-    case FCNN_KEY_REAL: fprintf(out, "%g to %g", row->low, row->high); break;
+    case FCNN_KEY_REAL:
+        fcnn_number_format(range, sizeof range, "%g to %g", row->low, row->high);
+        fputs(range, out);
+        break;
     case FCNN_KEY_TEXT: fputs("text", out); break;
     case FCNN_KEY_PATH: fputs("name or path", out); break;
     default: break;
@@ -481,7 +432,11 @@ static void print_range(FILE *out, const fcnn_config_key *row) {
 
 void fcnn_config_print_manual(FILE *out) {
     fputs("A cfg is a list of sections, [net] first, then one section a layer in order.\n"
-          "Lines are key=value; # and ; start comments. Paths are relative to the cfg.\n",
+          "Lines are key=value; # and ; start comments. Paths are relative to the cfg.\n"
+          "A value with # or ;, or with a space at its end, stands in quotes: data=\"pics #2\".\n"
+          "In quotes \\\" is a quote, \\\\ a backslash, \\n a line end, \\t a tab, \\r a return, "
+          "and\n"
+          "\\xe9 the byte of this hexadecimal number.\n",
           out);
     for (const fcnn_config_key *row = fcnn_config_keys; row->section; row++) {
         if (!row->key) {

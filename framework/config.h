@@ -1,7 +1,8 @@
 /* The cfg language: darknet's syntax, strict. A file is sections of key=value
  * lines, checked against one table (fcnn_config_keys) that also prints the
- * manual. Every message is "file:line: ..."; once a config has been parsed, its
- * values are in range and the getters below cannot fail. */
+ * manual. A value may stand in quotes, with escapes, and can so be any text. Every
+ * message is "file:line: ..."; once a config has been parsed, its values are in
+ * range and the getters below cannot fail. */
 #ifndef FCNN_CONFIG_H
 #define FCNN_CONFIG_H
 
@@ -56,14 +57,15 @@ typedef struct {
     fcnn_section *sections; /* sections[0] is [net] */
 } fcnn_config;
 
-/* Parses `text`, named `file` in messages. */
+/* Parses `text`, named `file` in messages. A byte order mark of UTF-8 before it is passed over. */
 fcnn_status fcnn_config_parse(const char *file, const char *text, size_t bytes,
                               fcnn_config **config);
 /* Reads and parses a file of at most 1 MiB. */
 fcnn_status fcnn_config_load(const char *file, fcnn_config **config);
 void fcnn_config_destroy(fcnn_config *config);
 
-/* Sets a key of one of the config's sections, in place of what the file says. */
+/* Sets a key of one of the config's sections, in place of what the file says. The value is taken as
+ * it is, without quotes or comments; spaces at its ends are part of a path alone. */
 fcnn_status fcnn_config_set(fcnn_config *config, fcnn_section *section, const char *key,
                             const char *value);
 
@@ -71,9 +73,12 @@ fcnn_status fcnn_config_set(fcnn_config *config, fcnn_section *section, const ch
  * without an index the section must be the only one of its name. */
 fcnn_status fcnn_config_override(fcnn_config *config, const char *assignment);
 
-/* The cfg as text, overrides included, without comments; parses to the same
- * config. The caller frees it. NULL: out of memory. */
+/* The cfg as text, overrides included, without comments: visible UTF-8 (text.h) with values in
+ * quotes where that is needed; parses to the same config. The caller frees it. NULL: out of
+ * memory. */
 char *fcnn_config_text(const fcnn_config *config);
+/* Writes a value as it stands behind key= in such a text. */
+void fcnn_config_write_value(FILE *out, const char *value);
 
 /* Sets a FCNN_ERROR_CONFIG message "file:line: ..." at a section's own line, or
  * at the line of `key` where it is given there. */

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text.h"
-
 void fcnn_dataset_close(fcnn_dataset *dataset) {
     if (dataset) dataset->close(dataset);
 }
@@ -15,9 +13,7 @@ void fcnn_dataset_close(fcnn_dataset *dataset) {
 /* ---- Problems and fingerprints ---- */
 
 fcnn_status fcnn_problems_add(fcnn_problems *problems) {
-    char text[2048];
-    fcnn_text_printable(fcnn_status_message(), text, sizeof text);
-    char *copy = strdup(text);
+    char *copy = strdup(fcnn_status_message());
     char **grown =
         realloc(problems->messages, ((size_t)problems->count + 1) * sizeof *problems->messages);
     if (grown) problems->messages = grown;

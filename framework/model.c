@@ -10,6 +10,8 @@
 #include "bands.h"
 #include "graph_internal.h"
 #include "half.h"
+#include "number.h"
+#include "text.h"
 
 static fcnn_status out_of_memory(const char *path) {
     return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", path);
@@ -29,7 +31,9 @@ static fcnn_status need_metadata(const fcnn_safetensors *file, const char *key,
 static fcnn_status load_array(const fcnn_safetensors *file, const char *key, json_t **array) {
     const char *text;
     FCNN_TRY(need_metadata(file, key, &text));
+    locale_t before = fcnn_number_locale_enter();
     *array = json_loads(text, 0, NULL);
+    fcnn_number_locale_restore(before);
     if (json_is_array(*array)) return FCNN_OK;
     json_decref(*array);
     *array = NULL;
@@ -452,7 +456,9 @@ static fcnn_status list_model(tensor_list *list, fcnn_graph *graph,
 static char *numbers_text(int count, const float *numbers) {
     json_t *array = json_array();
     for (int i = 0; i < count; i++) json_array_append_new(array, json_real((double)numbers[i]));
+    locale_t before = fcnn_number_locale_enter();
     char *text = json_dumps(array, JSON_REAL_PRECISION(9));
+    fcnn_number_locale_restore(before);
     json_decref(array);
     return text;
 }
@@ -460,13 +466,21 @@ static char *numbers_text(int count, const float *numbers) {
 static char *names_text(int count, const char *const *names) {
     json_t *array = json_array();
     for (int i = 0; i < count; i++) {
-        json_t *name = json_string(names[i]);
-        /* A file name need not be UTF-8. */
-        json_array_append_new(array, name ? name : json_string("(name is not UTF-8)"));
+        json_array_append_new(array, json_string(names[i]));
     }
     char *text = json_dumps(array, 0);
     json_decref(array);
     return text;
+}
+
+/* The names of fcnn's readers are UTF-8, whatever the names of files are. */
+static fcnn_status check_names(const fcnn_save_options *options) {
+    for (int i = 0; i < options->classes; i++)
+        if (!fcnn_text_is_utf8(options->class_names[i]))
+            return fcnn_status_set(FCNN_ERROR_USAGE,
+                                   "%s: the class name '%s' is not UTF-8, as a model's must be",
+                                   options->path, options->class_names[i]);
+    return FCNN_OK;
 }
 
 static fcnn_status write_list(fcnn_graph *graph, const fcnn_save_options *options,
@@ -474,7 +488,7 @@ static fcnn_status write_list(fcnn_graph *graph, const fcnn_save_options *option
     enum { OWN = 8 };
     char channels[16], fraction[32];
     snprintf(channels, sizeof channels, "%d", graph->options.channels);
-    snprintf(fraction, sizeof fraction, "%.17g", graph->options.band_fraction);
+    fcnn_number_format(fraction, sizeof fraction, "%.17g", graph->options.band_fraction);
     /* Last of its own, so that a graph of all bins leaves it out. */
     int own_count = graph->options.band_fraction == 1.0 ? OWN - 1 : OWN;
     char *names = names_text(options->classes, options->class_names);
@@ -507,6 +521,7 @@ static fcnn_status write_list(fcnn_graph *graph, const fcnn_save_options *option
 fcnn_status fcnn_model_save(fcnn_graph *graph, const fcnn_save_options *options) {
     tensor_list list = {0};
     FCNN_TRY(fcnn_form_check(graph->options.config, options->form));
+    FCNN_TRY(check_names(options));
     fcnn_status status = list_model(&list, graph, options);
     if (!status && options->moments) status = list_moments(&list, graph);
     if (!status) status = write_list(graph, options, &list);

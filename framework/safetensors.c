@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "number.h"
+#include "text.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && sizeof(float) == 4,
                "safetensors files hold little-endian 32-bit floats");
@@ -23,19 +25,14 @@ enum { LENGTH_BYTES = 8, HEADER_BYTES_MAX = 100 << 20, ALIGNMENT = 64, SHOWN_BYT
 
 static const char METADATA[] = "__metadata__";
 
-/* A text from a file, cut and without control characters, for a message. */
+/* A text from a file, cut, for a message. */
 typedef struct {
     char text[SHOWN_BYTES];
 } shown;
 
 static shown show(const char *text) {
     shown s;
-    size_t i = 0;
-    for (; text[i] && i < sizeof s.text - 1; i++) {
-        bool control = (unsigned char)text[i] < ' ' || text[i] == 0x7f;
-        s.text[i] = control ? '?' : text[i];
-    }
-    s.text[i] = '\0';
+    fcnn_text_printable(text, s.text, sizeof s.text);
     return s;
 }
 
@@ -277,8 +274,10 @@ static fcnn_status parse(const contents *parts, fcnn_safetensors *file) {
         return fcnn_status_set(FCNN_ERROR_FORMAT,
                                "header: expected a JSON object, beginning with {");
     json_error_t error;
+    locale_t before = fcnn_number_locale_enter();
     json_t *root =
         json_loadb(parts->header, (size_t)parts->header_bytes, JSON_REJECT_DUPLICATES, &error);
+    fcnn_number_locale_restore(before);
     if (!root)
         return fcnn_status_set(FCNN_ERROR_FORMAT, "header: not valid JSON at byte %d: %s",
                                error.position, show(error.text).text);

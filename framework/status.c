@@ -2,33 +2,39 @@
 #include "status.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
-enum { MESSAGE_BYTES = 1024 };
+#include "number.h"
+#include "text.h"
+
+/* A message is formed at its full length, with names of files as long as they may be, and cut
+ * then. */
+enum { MESSAGE_BYTES = 1024, FORMED_BYTES = 8192 };
 
 static _Thread_local char message[MESSAGE_BYTES] = "no error";
 
+/* Forms it beside the current message, into which an argument may point. */
+static void form(char text[FORMED_BYTES], const char *format, va_list arguments) {
+    if (fcnn_number_vformat(text, FORMED_BYTES, format, arguments) < 0) text[0] = '\0';
+}
+
 void fcnn_status_record(const char *format, ...) {
-    /* An argument may point into the current message. */
-    char text[MESSAGE_BYTES];
+    char text[FORMED_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    form(text, format, arguments);
     va_end(arguments);
-    memcpy(message, text, sizeof text);
+    fcnn_text_printable(text, message, sizeof message);
 }
 
 void fcnn_status_record_context(const char *format, ...) {
-    char text[MESSAGE_BYTES];
+    char text[FORMED_BYTES + 2 + MESSAGE_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(text, sizeof text, format, arguments);
+    form(text, format, arguments);
     va_end(arguments);
-    if (length < 0 || length >= MESSAGE_BYTES - 3) return;
-    snprintf(text + length, sizeof text - (size_t)length, ": %.*s", MESSAGE_BYTES - 3 - length,
-             message);
-    memcpy(message, text, sizeof text);
+    strcat(strcat(text, ": "), message);
+    fcnn_text_printable(text, message, sizeof message);
 }
 
 const char *fcnn_status_message(void) { return message; }

@@ -37,7 +37,8 @@ typedef enum {
 #define FCNN_PRINTF(format_index, first_argument)
 #endif
 
-/* Sets this thread's message, cut at 1023 bytes. */
+/* Sets this thread's message. What names and quoted contents have in it that is not fit to be shown
+ * is written as \x0a (text.h); above 1023 bytes the middle is left out. */
 void fcnn_status_record(const char *format, ...) FCNN_PRINTF(1, 2);
 
 /* Puts "context: " before this thread's message. */

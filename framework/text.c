@@ -1,8 +1,6 @@
 /* Text that comes from outside, such as file names, made fit to be shown. */
 #include "text.h"
 
-#include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 int fcnn_text_character(const char *text) {
@@ -21,17 +19,84 @@ int fcnn_text_character(const char *text) {
     return bytes;
 }
 
+/* Control characters, U+0080 to U+009F among them; embeddings, overrides and isolates of direction;
+ * the separators of lines and paragraphs. */
+static bool is_control(const unsigned char *at, int bytes) {
+    if (bytes == 1) return at[0] < ' ' || at[0] == 0x7f;
+    if (bytes == 2) return at[0] == 0xc2 && at[1] < 0xa0;
+    if (bytes != 3 || at[0] != 0xe2) return false;
+    return (at[1] == 0x80 && at[2] >= 0xa8 && at[2] <= 0xae) ||
+           (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9);
+}
+
+int fcnn_text_visible(const char *at) {
+    int bytes = fcnn_text_character(at);
+    return is_control((const unsigned char *)at, bytes) ? 0 : bytes;
+}
+
+bool fcnn_text_is_utf8(const char *text) {
+    for (int bytes; *text; text += bytes)
+        if (!(bytes = fcnn_text_character(text))) return false;
+    return true;
+}
+
+/* The next character or byte as it is shown; returns how many bytes of the text it stands for. */
+static int show(const char *at, char shown[5]) {
+    int bytes = fcnn_text_visible(at);
+    if (bytes) {
+        memcpy(shown, at, (size_t)bytes);
+        shown[bytes] = '\0';
+        return bytes;
+    }
+    snprintf(shown, 5, "\\x%02x", (unsigned char)*at);
+    return 1;
+}
+
 void fcnn_text_printable(const char *from, char *to, size_t bytes) {
-    size_t used = 0;
-    while (*from && used + 5 <= bytes) {
-        unsigned char c = (unsigned char)*from;
-        int length = c >= ' ' && c != 127 ? fcnn_text_character(from) : 0;
-        if (length)
-            memcpy(to + used, from, (size_t)length);
-        else
-            snprintf(to + used, bytes - used, "\\x%02x", c);
-        used += length ? (size_t)length : 4;
-        from += length ? length : 1;
+    static const char gap[] = "...";
+    char shown[5];
+    size_t length = 0, used = 0, place = 0;
+    for (const char *at = from; *at; length += strlen(shown)) at += show(at, shown);
+    size_t room = bytes - 1, kept = length <= room ? length : room - (sizeof gap - 1);
+    size_t head = length <= room ? length : kept - kept / 2, tail = kept / 2;
+    bool cut = false;
+    for (const char *at = from; *at;) {
+        at += show(at, shown);
+        size_t width = strlen(shown), begin = place;
+        place += width;
+        if (place > head && begin + tail < length) {
+            if (!cut) memcpy(to + used, gap, sizeof gap - 1);
+            used += cut ? 0 : sizeof gap - 1;
+            cut = true;
+        } else {
+            memcpy(to + used, shown, width);
+            used += width;
+        }
     }
     to[used] = '\0';
+}
+
+void fcnn_text_print(FILE *out, const char *text) {
+    char shown[5];
+    while (*text) {
+        text += show(text, shown);
+        fputs(shown, out);
+    }
+}
+
+fcnn_shown_text fcnn_text_shown(const char *text) {
+    fcnn_shown_text shown;
+    fcnn_text_printable(text, shown.text, sizeof shown.text);
+    return shown;
+}
+
+size_t fcnn_text_mark(const char *text, size_t bytes) {
+    return bytes >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
+}
+
+static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c; }
+
+bool fcnn_text_same(const char *a, const char *b) {
+    while (*a && lower(*a) == lower(*b)) a++, b++;
+    return *a == *b;
 }

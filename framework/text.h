@@ -1,8 +1,11 @@
-/* Text that comes from outside, such as file names, made fit to be shown. */
+/* Text that comes from outside, such as file names, made fit to be shown; and tests of bytes that
+ * no locale changes. */
 #ifndef FCNN_TEXT_H
 #define FCNN_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "status.h"
 
@@ -11,9 +14,35 @@ FCNN_C_BEGIN
 /* Bytes of the UTF-8 character at `at`, or 0: overlong forms, surrogates, numbers behind U+10FFFF
  * and the two that XML forbids are none. */
 int fcnn_text_character(const char *at);
-/* Copies a text, cut to fit `bytes` > 0. Control characters and bytes that are not UTF-8, which
- * file names may hold, are written as \x0a. */
+/* The same for a character that may be shown, and 0 for others: control characters, by which a
+ * name could command a terminal, and those that turn the direction or end the line of what stands
+ * around them. */
+int fcnn_text_visible(const char *at);
+bool fcnn_text_is_utf8(const char *text);
+
+/* Copies a text, cut in its middle to fit `bytes` >= 8. What is not visible, which file names may
+ * hold, is written as \x0a, byte by byte. */
 void fcnn_text_printable(const char *from, char *to, size_t bytes);
+/* Writes all of it in the same way. */
+void fcnn_text_print(FILE *out, const char *text);
+
+/* A text as fcnn_text_printable makes it, for one argument of printf. */
+typedef struct {
+    char text[1024];
+} fcnn_shown_text;
+fcnn_shown_text fcnn_text_shown(const char *text);
+#define FCNN_SHOWN(string) (fcnn_text_shown(string).text)
+
+/* Bytes of the byte order mark that a text begins with, 3 or 0. */
+size_t fcnn_text_mark(const char *text, size_t bytes);
+
+static inline bool fcnn_is_digit(char c) { return c >= '0' && c <= '9'; }
+static inline bool fcnn_is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+static inline bool fcnn_is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+/* Whether two texts differ in the case of ASCII letters at most. */
+bool fcnn_text_same(const char *a, const char *b);
 
 FCNN_C_END
 #endif

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "number.h"
+
 static const char *const pads[] = {"none", "zero", "reflect"}; /* fcnn_padding, and the key's */
 
 /* Keys that are another key's detail are refused where they would do nothing. */
@@ -29,11 +31,11 @@ static void remark_placement(const fcnn_graph *graph, char *remark, size_t bytes
     const fcnn_placement *placement = fcnn_graph_placement(graph);
     size_t used = strlen(remark);
     if (placement->crop)
-        snprintf(remark + used, bytes - used, "; crop %g", placement->crop_fraction);
+        fcnn_number_format(remark + used, bytes - used, "; crop %g", placement->crop_fraction);
     used = strlen(remark);
     if (placement->padding)
-        snprintf(remark + used, bytes - used, "; pad %s %g", pads[placement->padding],
-                 placement->margin);
+        fcnn_number_format(remark + used, bytes - used, "; pad %s %g", pads[placement->padding],
+                           placement->margin);
 }
 
 static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
