@@ -76,13 +76,15 @@ void fcnn_text_printable(const char *from, char *to, size_t bytes) {
     to[used] = '\0';
 }
 
-void fcnn_text_print(FILE *out, const char *text) {
+void fcnn_text_print_part(FILE *out, const char *text, size_t bytes) {
     char shown[5];
-    while (*text) {
+    for (const char *end = text + bytes; text < end;) {
         text += show(text, shown);
         fputs(shown, out);
     }
 }
+
+void fcnn_text_print(FILE *out, const char *text) { fcnn_text_print_part(out, text, strlen(text)); }
 
 fcnn_shown_text fcnn_text_shown(const char *text) {
     fcnn_shown_text shown;

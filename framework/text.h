@@ -23,8 +23,9 @@ bool fcnn_text_is_utf8(const char *text);
 /* Copies a text, cut in its middle to fit `bytes` >= 8. What is not visible, which file names may
  * hold, is written as \x0a, byte by byte. */
 void fcnn_text_printable(const char *from, char *to, size_t bytes);
-/* Writes all of it in the same way. */
+/* Writes all of it, or its first bytes, in the same way. */
 void fcnn_text_print(FILE *out, const char *text);
+void fcnn_text_print_part(FILE *out, const char *text, size_t bytes);
 
 /* A text as fcnn_text_printable makes it, for one argument of printf. */
 typedef struct {

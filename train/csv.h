@@ -4,7 +4,10 @@
 
 #include <stdio.h>
 
-/* Writes a field. One with a separator, a quote or a line end stands in quotes (RFC 4180). */
+/* Writes a field. One with a separator or a quote stands in quotes (RFC 4180). What is not visible
+ * (text.h), a line end among it, is written as \x0a, so that a record is one line. Before a text
+ * that a spreadsheet would calculate, such as =A1 or -x, stands an apostrophe; a number such as -5
+ * stays one. */
 void csv_write_text(FILE *out, const char *text);
 
 #endif

@@ -80,7 +80,9 @@ static fcnn_status fix_cache(fcnn_config *config) {
     const char *cache = fcnn_section_text(&config->sections[0], "cache");
     char path[PATH_MAX];
     if (!strcmp(cache, "none") || *cache == '/') return FCNN_OK;
-    snprintf(path, sizeof path, "%s%s", config->folder, cache);
+    if (snprintf(path, sizeof path, "%s%s", config->folder, cache) >= PATH_MAX)
+        return fcnn_status_set(FCNN_ERROR_CONFIG, "%s%s: the path is too long", config->folder,
+                               cache);
     return option_cache(config, path);
 }
 
@@ -88,11 +90,9 @@ static fcnn_status fix_data(fcnn_config *config) {
     const char *data = fcnn_section_text(&config->sections[0], "data");
     char path[PATH_MAX], absolute[PATH_MAX];
     if (fcnn_dataset_is_name(data)) return FCNN_OK;
-    snprintf(path, sizeof path, "%s%s", data[0] == '/' ? "" : config->folder, data);
-    if (strpbrk(path, "#;"))
-        return fcnn_status_set(FCNN_ERROR_USAGE,
-                               "%s: a cfg cannot name this folder, as # and ; begin a comment",
-                               path);
+    const char *folder = data[0] == '/' ? "" : config->folder;
+    if (snprintf(path, sizeof path, "%s%s", folder, data) >= PATH_MAX)
+        return fcnn_status_set(FCNN_ERROR_CONFIG, "%s%s: the path is too long", folder, data);
     return realpath(path, absolute) ? option_override(config, "data", absolute) : FCNN_OK;
 }
 
@@ -119,6 +119,9 @@ static fcnn_status finish_options(compare_options *o, fcnn_config *config, const
     if (o->threads) pass(&o->setup, "--threads", o->numbers[1]);
     if (strcmp(o->device, "auto") != 0) pass(&o->setup, "--device", o->device);
     rundir_default("compare-", o->cfg, o->folder);
+    if (o->out && strlen(o->out) > PATH_MAX / 2)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "--out %s: the path is longer than %d bytes",
+                               o->out, PATH_MAX / 2);
     if (o->out) snprintf(o->folder, sizeof o->folder, "%s", o->out);
     size_t length = strlen(o->folder);
     while (length > 1 && o->folder[length - 1] == '/') o->folder[--length] = '\0';
@@ -216,7 +219,8 @@ static fcnn_status train(const compare_options *o, const run_setup *setup, compa
     if (!status) status = runs_train(setup, c, interrupted);
     if (!status) {
         comparison_print(stdout, c);
-        printf("every epoch: %s/compare.csv; picture: %s/compare.svg\n", o->folder, o->folder);
+        printf("every epoch: %s/compare.csv; picture: %s/compare.svg\n", FCNN_SHOWN(o->folder),
+               FCNN_SHOWN(o->folder));
         if (*interrupted) fprintf(stderr, "interrupted; to go on: %s\n", o->command);
     }
     comparison_destroy(c);

@@ -70,6 +70,9 @@ static fcnn_status parse(int argc, char **argv, convert_options *o) {
     if (half(o) && !spectral(o))
         return fcnn_status_set(FCNN_ERROR_USAGE, "--type half is of spectra: add --form spectral");
     o->model = operands[0];
+    const char *named = o->to ? o->to : o->model;
+    if (strlen(named) + 32 > sizeof o->out)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "%s: the path is too long", named);
     if (o->to)
         snprintf(o->out, sizeof o->out, "%s", o->to);
     else
@@ -217,7 +220,11 @@ static fcnn_status run(const convert_options *o) {
     if (!status) status = convert(o, device, model);
     fcnn_model_destroy(model);
     if (!status) status = compare(o, device);
-    if (!status) printf("model: %s\n", o->out);
+    if (!status) {
+        fputs("model: ", stdout);
+        fcnn_text_print(stdout, o->out);
+        putchar('\n');
+    }
     fcnn_device_close(device);
     return status;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "csv.h"
+#include "json.h"
 #include "options.h"
 #include "progress.h"
 #include "train/features/collection.h"
@@ -142,7 +143,7 @@ static fcnn_status adapt_norms(const infer_options *o, const fcnn_model *model, 
         fprintf(stderr,
                 "warning: %s is of the spectral form: its norms are folded into the kernels, with "
                 "the statistics of a band fraction of %g; the compact form can take others\n",
-                o->model, model->band_fraction);
+                FCNN_SHOWN(o->model), model->band_fraction);
     if (norms && o->norm_data) return estimate_norms(o, model, device, batch, graph);
     if (norms && stale)
         fprintf(stderr,
@@ -188,20 +189,26 @@ static int by_probability(const void *a, const void *b) {
     return px != py ? (px < py ? 1 : -1) : x - y;
 }
 
-/* Makes a JSON string: a file name need not be UTF-8, and JSON must be. */
+/* Makes a JSON string. JSON must be UTF-8; a file's name that is not is written as it is shown. */
 static json_t *json_text(const char *text) {
-    char printable[4096];
-    json_t *value = json_string(text);
-    if (value) return value;
-    fcnn_text_printable(text, printable, sizeof printable);
-    return json_string(printable);
+    if (fcnn_text_is_utf8(text)) return json_string(text);
+    size_t bytes = 4 * strlen(text) + 8;
+    char *printable = malloc(bytes);
+    if (!printable) return NULL;
+    fcnn_text_printable(text, printable, bytes);
+    json_t *value = json_string(printable);
+    free(printable);
+    return value;
 }
 
 static void print_picture(const infer_options *o, const fcnn_model *model, const char *file,
                           const int *order, const float *p, json_t *results) {
     int top = o->top < model->classes ? o->top : model->classes;
     json_t *entry = json_object(), *list = json_array();
-    if (!o->json && !o->csv) printf("%s\n", file);
+    if (!o->json && !o->csv) {
+        fcnn_text_print(stdout, file);
+        putchar('\n');
+    }
     for (int i = 0; i < top; i++) {
         const char *name = model->class_names[order[i]];
         double probability = p[order[i]];
@@ -216,7 +223,7 @@ static void print_picture(const infer_options *o, const fcnn_model *model, const
             csv_write_text(stdout, name);
             printf(",%.6f\n", probability);
         } else {
-            printf("  %-24s %.4f\n", name, probability);
+            printf("  %-24s %.4f\n", FCNN_SHOWN(name), probability);
         }
     }
     json_object_set_new(entry, "file", json_text(file));
@@ -275,7 +282,9 @@ static void classify_all(const infer_options *o, const fcnn_model *model, fcnn_g
     }
     json_object_set_new(object, "results", results);
     if (o->json) {
-        json_dumpf(object, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(7));
+        char *text = json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(7));
+        if (text) json_write(stdout, text);
+        free(text);
         putchar('\n');
     }
     json_decref(object);
@@ -368,7 +377,7 @@ static fcnn_status score(const infer_options *o, const fcnn_model *model, fcnn_d
         fprintf(stderr,
                 "%s has no validation or test images: all of it is scored, with any that "
                 "the model was trained on\n",
-                o->data);
+                FCNN_SHOWN(o->data));
     if (!status) status = open_graph(o, model, device, batch, &graph);
     if (!status) status = run_data_open_spectra(model->config, graph, device, &s);
     if (!status) status = score_set(o, &s, &set, batch, device, graph);

@@ -85,15 +85,15 @@ static fcnn_status info_model(info_options *o) {
     FCNN_TRY(fcnn_model_load(o->file, &model));
     const fcnn_safetensors *file = model->file;
     int64_t total = 0;
-    printf("%s: %s form, %d channels, %d classes:", o->file,
+    printf("%s: %s form, %d channels, %d classes:", FCNN_SHOWN(o->file),
            model->form == FCNN_FORM_SPECTRAL ? "spectral" : "compact", model->channels,
            model->classes);
     for (int i = 0; i < model->classes && i < 20; i++)
-        printf("%s %s", i ? "," : "", model->class_names[i]);
+        printf("%s %s", i ? "," : "", FCNN_SHOWN(model->class_names[i]));
     puts(model->classes > 20 ? ", ..." : "");
     for (int i = 0; i < file->tensor_count; i++) {
         const fcnn_stored_tensor *t = &file->tensors[i];
-        printf("  %-40s [", t->name);
+        printf("  %-40s [", FCNN_SHOWN(t->name));
         for (int j = 0; j < t->rank; j++) printf("%s%lld", j ? ", " : "", (long long)t->shape[j]);
         puts(t->half ? "] F16" : "]");
         total += t->count;

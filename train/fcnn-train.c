@@ -23,7 +23,7 @@ typedef struct {
     int64_t limit;
     int threads, form;
     bool resume, quiet;
-    char command[2 * PATH_MAX], resume_command[2 * PATH_MAX];
+    char command[4 * PATH_MAX], resume_command[4 * PATH_MAX];
 } train_options;
 
 #define FIELD(name) offsetof(train_options, name)
@@ -88,6 +88,9 @@ static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **
     FCNN_TRY(fcnn_form_check(*config, (fcnn_form)o->form));
     rundir_default("", o->cfg, o->folder);
     snprintf(o->title, sizeof o->title, "%s", strrchr(o->folder, '/') + 1);
+    if (o->out && strlen(o->out) >= sizeof o->folder - RUNDIR_NAME_BYTES)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "--out %s: the path is longer than %d bytes",
+                               o->out, PATH_MAX - RUNDIR_NAME_BYTES - 1);
     if (o->out) snprintf(o->folder, sizeof o->folder, "%s", o->out);
     if (o->resume && o->init)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--resume and --init exclude each other");
@@ -128,7 +131,7 @@ static fcnn_status fine_tune(const char *path, fcnn_graph *graph) {
     FCNN_TRY(fcnn_model_load(path, &model));
     fcnn_status status = fcnn_model_fine_tune(model, graph, &notes);
     if (!status) {
-        fprintf(stderr, "starting from %s\n%s", path, notes);
+        fprintf(stderr, "starting from %s\n%s", FCNN_SHOWN(path), notes);
         /* The weights expect inputs normalised as theirs were. */
         fcnn_graph_set_statistics(graph, &model->statistics);
     }
@@ -148,15 +151,15 @@ static void print_result(const trainer *t) {
     const run_data *s = t->run_data;
     const run_phases *p = &t->phases;
     const evaluation *last = &t->validation;
+    fcnn_shown_text folder = fcnn_text_shown(t->options.folder);
     char text[256];
     trainer_describe_stop(t, text, sizeof text);
     if (trainer_stopped(t)) puts(text);
     if (last->score.images) print_score(s->validation.name, last->classes, &last->score);
     if (t->best_accuracy >= 0)
         printf("best epoch %lld with %s accuracy %.6f: %s/" RUNDIR_BEST "\n",
-               (long long)t->best_epoch, s->validation.name, t->best_accuracy, t->options.folder);
-    printf("model: %s/" RUNDIR_MODEL "\nreport: %s/" RUNDIR_REPORT "\n", t->options.folder,
-           t->options.folder);
+               (long long)t->best_epoch, s->validation.name, t->best_accuracy, folder.text);
+    printf("model: %s/" RUNDIR_MODEL "\nreport: %s/" RUNDIR_REPORT "\n", folder.text, folder.text);
     printf("seconds: %.1f waiting for input, %.1f forward and backward, %.1f updates, %.1f "
            "validation, %.1f saving\n",
            p->input, p->train, p->update, p->validation, p->saving);
@@ -218,9 +221,9 @@ static fcnn_status print_plan(const trainer_options *t, const run_data *s) {
     FCNN_TRY(phases_print(stdout, &t->graph, t->device, t->largest));
     table_print_memory(stdout, t->largest, t->graph.batch);
     printf("data: %s, %lld training and %lld %s images, %d classes; device %s\n",
-           fcnn_section_text(&t->config->sections[0], "data"), (long long)s->train.count,
-           (long long)s->validation.count, s->validation.name, s->dataset->classes,
-           t->device->description);
+           FCNN_SHOWN(fcnn_section_text(&t->config->sections[0], "data")),
+           (long long)s->train.count, (long long)s->validation.count, s->validation.name,
+           s->dataset->classes, t->device->description);
     int64_t steps = s->train.count / t->batch;
     printf("an epoch: %lld step%s of %d images", (long long)steps, steps == 1 ? "" : "s", t->batch);
     if (t->parts > 1) printf(" in %d parts", t->parts);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "number.h"
+
 enum { OPTIONS_MAX = 32, HELP_COLUMN = 28, HELP_WIDTH = 100 };
 /* getopt_long returns these for a row of the table and for the options of every program. */
 enum { CODE_ROW = 256, CODE_HELP, CODE_VERSION };
@@ -67,9 +69,7 @@ void program_print_version(const program_info *program) {
 }
 
 int program_fail(const program_info *program, fcnn_status status) {
-    char text[2048];
-    fcnn_text_printable(fcnn_status_message(), text, sizeof text);
-    fprintf(stderr, "%s: %s\n", program->name, text);
+    fprintf(stderr, "%s: %s\n", program->name, fcnn_status_message());
     return fcnn_status_exit_code(status);
 }
 
@@ -93,7 +93,7 @@ static fcnn_status read_int(const option_row *row, const char *text, int *value)
 
 static fcnn_status read_real(const option_row *row, const char *text, double *value) {
     char *end;
-    *value = strtod(text, &end);
+    *value = fcnn_number_read(text, &end);
     if (end != text && !*end && *value > 0.0 && *value <= (double)row->high) return FCNN_OK;
     return fcnn_status_set(FCNN_ERROR_USAGE, "--%s %s: expected a number above 0 and up to %lld",
                            row->name, text, (long long)row->high);
@@ -155,6 +155,9 @@ fcnn_status option_cache(fcnn_config *config, const char *value) {
     char here[PATH_MAX], absolute[2 * PATH_MAX];
     if (!*value)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--cache: expected a folder, found an empty text");
+    if (strlen(value) >= PATH_MAX)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "--cache %s: the path is longer than %d bytes",
+                               value, PATH_MAX - 1);
     if (*value == '/' || !strcmp(value, "none")) return option_override(config, "cache", value);
     if (!getcwd(here, sizeof here))
         return fcnn_status_set(FCNN_ERROR_IO, "--cache %s: the current folder is not known: %s",
@@ -258,14 +261,52 @@ fcnn_status options_read(const program_info *program, int argc, char **argv, fcn
     return FCNN_OK;
 }
 
+/* How a shell reads a word: as it is; in single quotes; or, for one that a terminal cannot show, in
+ * $'' with escapes. */
+typedef enum { WORD_PLAIN, WORD_QUOTED, WORD_ESCAPED } word_form;
+
+static word_form form_of(const char *word) {
+    word_form form = *word ? WORD_PLAIN : WORD_QUOTED;
+    for (int bytes; *word; word += bytes) {
+        bytes = fcnn_text_visible(word);
+        if (!bytes) return WORD_ESCAPED;
+        bool plain = fcnn_is_letter(*word) || fcnn_is_digit(*word) || strchr("_@%+=:,./-", *word);
+        if (!plain) form = WORD_QUOTED;
+    }
+    return form;
+}
+
+/* Writes the next character as it stands in a word of this form, or the next byte. */
+static const char *quote(word_form form, const char *at, char *text, size_t bytes) {
+    int length = fcnn_text_visible(at);
+    if (form == WORD_ESCAPED && (*at == '\'' || *at == '\\'))
+        snprintf(text, bytes, "\\%c", *at);
+    else if (form == WORD_QUOTED && *at == '\'')
+        snprintf(text, bytes, "'\\''");
+    else if (length)
+        snprintf(text, bytes, "%.*s", length, at);
+    else
+        snprintf(text, bytes, "\\x%02x", (unsigned char)*at);
+    return at + (length ? length : 1);
+}
+
 void command_append(char *text, size_t bytes, const char *word) {
-    size_t used = strlen(text);
-    bool quoted = !*word || strpbrk(word, " '\"$*?;&|<>[](){}!#~`\\\t\n");
-    if (used + 4 >= bytes) return;
-    if (used) text[used++] = ' ';
-    if (quoted) text[used++] = '\'';
-    for (; *word && used + 6 < bytes; word++)
-        used += (size_t)snprintf(text + used, bytes - used, *word == '\'' ? "'\\''" : "%c", *word);
-    if (quoted) text[used++] = '\'';
-    text[used] = '\0';
+    static const char *const opening[] = {"", "'", "$'"}, *const closing[] = {"", "'", "'"};
+    static const char gap[] = " ...";
+    char quoted[8];
+    word_form form = form_of(word);
+    size_t used = strlen(text), length = strlen(opening[form]) + strlen(closing[form]) + 1;
+    for (const char *at = word; *at; length += strlen(quoted))
+        at = quote(form, at, quoted, sizeof quoted);
+    if (used + length + sizeof gap > bytes) { /* half a word would be another */
+        bool said = used >= sizeof gap - 1 && !strcmp(text + used - (sizeof gap - 1), gap);
+        if (!said && used + sizeof gap <= bytes) memcpy(text + used, gap, sizeof gap);
+        return;
+    }
+    used += (size_t)sprintf(text + used, "%s%s", used ? " " : "", opening[form]);
+    for (const char *at = word; *at; used += strlen(quoted)) {
+        at = quote(form, at, quoted, sizeof quoted);
+        memcpy(text + used, quoted, strlen(quoted) + 1);
+    }
+    memcpy(text + used, closing[form], strlen(closing[form]) + 1);
 }

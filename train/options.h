@@ -90,7 +90,8 @@ fcnn_status option_data(fcnn_config *config, const char *value);
  * one. */
 fcnn_status option_cache(fcnn_config *config, const char *value);
 
-/* Appends a word to a command line that a shell reads back. */
+/* Appends a word to a command line that a shell reads back and a terminal can show, or " ..." in
+ * place of words that do not fit. */
 void command_append(char *text, size_t bytes, const char *word);
 
 #endif

@@ -10,6 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "number.h"
+#include "text.h"
+
 /* The peer runs by Debian's Python, because its package python3-torch is for this one. */
 static const char python[] = "/usr/bin/python3";
 static const char script[] = FCNN_BENCH_PEER_SCRIPT;
@@ -91,7 +94,7 @@ fcnn_status bench_peer_start(int threads, bench_peer **out) {
         bench_peer_stop(peer);
         return status;
     }
-    snprintf(peer->description, sizeof peer->description, "%.100s", peer->line + 3);
+    fcnn_text_printable(peer->line + 3, peer->description, sizeof peer->description);
     *out = peer;
     return FCNN_OK;
 }
@@ -112,7 +115,7 @@ fcnn_status bench_peer_time(bench_peer *peer, bench_peer_round *round) {
         double *const fields[] = {&round->forward_ms[i], &round->training_ms[i]};
         for (int j = 0; j < 2; j++) {
             char *end;
-            *fields[j] = strtod(text, &end);
+            *fields[j] = fcnn_number_read(text, &end);
             if (end == text || *fields[j] <= 0.0)
                 return fcnn_status_set(FCNN_ERROR_FORMAT, "the peer's times: '%s'", peer->line);
             text = end;

@@ -105,8 +105,8 @@ static void print_layers(const fcnn_graph *graph, const bench_train_result *r) {
 
 static void print_text(const train_options *o, const fcnn_device *device, const fcnn_graph *graph,
                        const bench_train_result *r) {
-    printf("%s, batch %d, images of %dx%dx%d from noise\n%s\n", o->file, o->work.batch, r->size,
-           r->size, o->work.channels, device->description);
+    printf("%s, batch %d, images of %dx%dx%d from noise\n%s\n", FCNN_SHOWN(o->file), o->work.batch,
+           r->size, r->size, o->work.channels, device->description);
     printf("%.2f ms an image, %.1f ms a step (fastest %.1f; median of %d), %.1f by phase\n",
            r->step_ms / o->work.batch, r->step_ms, r->fastest_ms, r->steps, r->timed_ms);
     printf("memory: %.1f MiB of tensors and scratch, the process at its peak %.1f MiB\n",

@@ -5,7 +5,6 @@
 #define _GNU_SOURCE /* pipe2, pseudo-terminals */
 #include "child.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -96,7 +95,7 @@ typedef struct {
 
 static void log_byte(line_filter *line, char byte, int log) {
     if (line->escape) {
-        line->escape = !isalpha((unsigned char)byte);
+        line->escape = !fcnn_is_letter(byte);
     } else if (byte == '\033') {
         line->escape = true;
     } else if (byte == '\r') {

@@ -194,7 +194,7 @@ void comparison_print(FILE *out, const comparison *c) {
 static fcnn_status write_markdown(FILE *out, const comparison *c) {
     table_row *rows = make_table(c);
     if (!rows) return out_of_memory();
-    fprintf(out, "# Comparison of %s\n\n", c->subject);
+    fprintf(out, "# Comparison of %s\n\n", FCNN_SHOWN(c->subject));
     for (int i = 0; i <= c->variant_count; i++) {
         for (int j = 0; j < COLUMNS; j++) {
             char *sign = strstr(rows[i][j], "+-");
@@ -300,8 +300,9 @@ static fcnn_status write_picture(FILE *out, const comparison *c) {
                                   .high = own + HIGH * epochs};
         fill_series(c, i, own, &curves[i].count);
     }
-    char title[256], y_title[64];
-    snprintf(title, sizeof title, "%.120s: %s error%s", c->subject, c->scored,
+    char title[256], y_title[64], subject[120];
+    fcnn_text_printable(c->subject, subject, sizeof subject);
+    snprintf(title, sizeof title, "%s: %s error%s", subject, c->scored,
              c->repeats > 1 ? ", means of the runs and their range" : "");
     snprintf(y_title, sizeof y_title, "%s error (%%)", c->scored);
     if (curves && names && series)

@@ -66,9 +66,9 @@ static char *config_file(const run_setup *setup, const variant *v) {
         fprintf(out,
                 "# Made by fcnn-compare from %s: activation %s, pool %s, domain %s\n"
                 "# Each run: fcnn-train FILE --seed N --out FOLDER",
-                setup->cfg, v->activation, v->pool, v->domain);
+                FCNN_SHOWN(setup->cfg), v->activation, v->pool, v->domain);
         for (int i = 0; i < setup->passed_count; i++)
-            fprintf(out, " %s %s", setup->passed[i][0], setup->passed[i][1]);
+            fprintf(out, " %s %s", setup->passed[i][0], FCNN_SHOWN(setup->passed[i][1]));
         fprintf(out, "\n%s", body);
         if (fclose(out)) {
             free(text);
@@ -238,7 +238,12 @@ static fcnn_status failed(const comparison *c, const compare_run *run, const cha
     else
         snprintf(what, sizeof what, "ended with exit code %d", code);
     /* The log's lines are printed here, because a message has one line alone. */
-    fprintf(stderr, "%s ends with:\n%s\n", log, lines);
+    fprintf(stderr, "%s ends with:\n", FCNN_SHOWN(log));
+    for (const char *line = lines; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        fcnn_text_print_part(stderr, line, strcspn(line, "\n"));
+        fputc('\n', stderr);
+    }
     return fcnn_status_set(FCNN_ERROR_IO, "%s seed %lld: fcnn-train %s; its messages are in %s",
                            c->variants[run->variant].name, (long long)run->seed, what, log);
 }

@@ -3,7 +3,6 @@
  * stride 2 make n = 2n'+1, and with a pad of 1 n = 2n'-1. */
 #include "variants.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -244,7 +243,7 @@ static bool keeps(const char *activation, const fcnn_entry *entry) {
     if (!strcmp(key, "window")) return srelu;
     if (!strcmp(key, "slope")) return !strcmp(activation, "leaky_relu");
     /* A side was chosen for one activation's bandwidth. */
-    if (!strcmp(key, "grid")) return !isdigit((unsigned char)entry->value[0]);
+    if (!strcmp(key, "grid")) return !fcnn_is_digit(entry->value[0]);
     /* In [conv] the same key also names a convolution's algorithm. */
     if (!strcmp(key, "algorithm"))
         return srelu || (strcmp(entry->value, "sum") != 0 && strcmp(entry->value, "grid") != 0);
@@ -275,6 +274,12 @@ static bool drops(const variant *v, const char *key) {
     return !strcmp(key, "validate_every") || !strcmp(key, "patience");
 }
 
+static void write_entry(FILE *out, const fcnn_entry *entry) {
+    fprintf(out, "%s=", entry->row->key);
+    fcnn_config_write_value(out, entry->value);
+    fputc('\n', out);
+}
+
 static fcnn_status write_section(FILE *out, const variant *v, const variant_source *source, int i) {
     const fcnn_config *config = source->config;
     const fcnn_section *section = &config->sections[i];
@@ -293,7 +298,7 @@ static fcnn_status write_section(FILE *out, const variant *v, const variant_sour
         else if (swap && !strcmp(entry->row->key, key))
             fprintf(out, "%s=%s\n", key, v->activation);
         else if (!swap || keeps(v->activation, entry))
-            fprintf(out, "%s=%s\n", entry->row->key, entry->value);
+            write_entry(out, entry);
     }
     if (i == 0 && v->swaps_domain) fprintf(out, "domain=%s\n", v->domain);
     return FCNN_OK;

@@ -20,7 +20,7 @@ static void write_escaped(FILE *out, const char *text, const char *kept) {
             fputs("&gt;", out);
         else if (*at == '"')
             fputs("&quot;", out);
-        else if ((*at < ' ' || *at == 0x7f) && !strchr(kept, *at))
+        else if (!fcnn_text_visible((const char *)at) && (*at >= 0x80 || !strchr(kept, *at)))
             fputc(' ', out);
         else
             fwrite(at, 1, (size_t)bytes, out);

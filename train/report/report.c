@@ -88,7 +88,7 @@ static void write_title(FILE *out, const report_options *o) {
     const char *data = fcnn_section_text(report_net(o), "data");
     bool name = fcnn_dataset_is_name(data);
     char shown[256];
-    snprintf(shown, sizeof shown, "%s", name ? data : report_last_part(data));
+    fcnn_text_printable(name ? data : report_last_part(data), shown, sizeof shown);
     if (name) shown[strcspn(shown, ":")] = '\0';
     markup_text(out, o->title);
     fputs(" on ", out);
@@ -103,6 +103,7 @@ static void write_command(FILE *out, const char *command) {
         fprintf(out, "%.*s<span>", (int)spaces, command);
         for (command += spaces; length;) {
             size_t part = length < sizeof word - 1 ? length : sizeof word - 1;
+            while (part > 1 && part < length && (command[part] & 0xc0) == 0x80) part--; /* a whole character */
             memcpy(word, command, part);
             word[part] = '\0';
             markup_lines(out, word);

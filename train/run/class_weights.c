@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "number.h"
+
 /* Reads numbers split at commas, one for each class. */
 static fcnn_status parse_list(const fcnn_config *config, const char *text, int classes,
                               double *weights) {
@@ -12,12 +14,12 @@ static fcnn_status parse_list(const fcnn_config *config, const char *text, int c
     int count = 0;
     for (const char *at = text;; at++) {
         char *end;
-        double value = strtod(at, &end);
+        double value = fcnn_number_read(at, &end);
         while (*end == ' ' || *end == '\t') end++;
         if (end == at || (*end && *end != ',') || !isfinite(value) || value < 0)
             return fcnn_config_error(config, net, "class_weights",
                                      "class_weights: expected none, balanced or numbers >= 0 split "
-                                     "at commas, found '%.60s'",
+                                     "at commas, found '%s'",
                                      at);
         if (count < classes) weights[count] = value;
         count++;

@@ -13,23 +13,25 @@
 enum { STATISTICS_IMAGES = 2048, LINES_MOST = 50 };
 
 /* Writes a path of the cfg, which is relative to the cfg's folder, into PATH_MAX bytes. */
-static void resolve(const fcnn_config *config, const char *text, char *path) {
-    snprintf(path, PATH_MAX, "%s%s", text[0] == '/' ? "" : config->folder, text);
+static fcnn_status resolve(const fcnn_config *config, const char *text, char *path) {
+    int length = snprintf(path, PATH_MAX, "%s%s", text[0] == '/' ? "" : config->folder, text);
+    if (length >= 0 && length < PATH_MAX) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_CONFIG, "%s%s: the path is longer than %d bytes",
+                           text[0] == '/' ? "" : config->folder, text, PATH_MAX - 1);
 }
 
 /* Writes net.data, as a name or as a path from here, into PATH_MAX bytes. */
-static void data_spec(const fcnn_config *config, char *spec) {
+static fcnn_status data_spec(const fcnn_config *config, char *spec) {
     const char *text = fcnn_section_text(&config->sections[0], "data");
-    if (fcnn_dataset_is_name(text))
-        snprintf(spec, PATH_MAX, "%s", text);
-    else
-        resolve(config, text, spec);
+    if (!fcnn_dataset_is_name(text)) return resolve(config, text, spec);
+    snprintf(spec, PATH_MAX, "%s", text);
+    return FCNN_OK;
 }
 
 fcnn_status run_data_open_dataset(const fcnn_config *config, fcnn_dataset **dataset) {
     uint64_t seed = (uint64_t)fcnn_section_int(&config->sections[0], "seed");
     char spec[PATH_MAX];
-    data_spec(config, spec);
+    FCNN_TRY(data_spec(config, spec));
     return fcnn_dataset_open(spec, seed, dataset);
 }
 
@@ -132,7 +134,7 @@ static fcnn_status warn_of_empty_classes(const run_data *s, bool limited) {
     free(images);
     if (empty)
         fprintf(stderr, "warning: %d of %d classes have no training image, '%s' for one%s\n", empty,
-                data->classes, data->class_names[example],
+                data->classes, FCNN_SHOWN(data->class_names[example]),
                 limited ? " (--limit takes the first images in the data's order)" : "");
     return FCNN_OK;
 }
@@ -143,7 +145,7 @@ fcnn_status run_data_advise(const run_data *s, bool limited) {
                         "fifth\n");
     if (s->dataset->classes == 1)
         fprintf(stderr, "warning: '%s' is the only class: there is nothing to learn\n",
-                s->dataset->class_names[0]);
+                FCNN_SHOWN(s->dataset->class_names[0]));
     return warn_of_empty_classes(s, limited);
 }
 
@@ -171,7 +173,7 @@ static bool has_spectra(const run_data *s) { return s->spectra && s->spectra != 
 
 static void describe_cache(const fcnn_spectra_usage *usage) {
     double mib = (double)usage->bytes / 1048576.0;
-    fprintf(stderr, "cache: %s, %.1f %s for %lld images, %lld stored\n", usage->path,
+    fprintf(stderr, "cache: %s, %.1f %s for %lld images, %lld stored\n", FCNN_SHOWN(usage->path),
             mib < 1024 ? mib : mib / 1024, mib < 1024 ? "MiB" : "GiB", (long long)usage->images,
             (long long)usage->stored);
 }
@@ -185,8 +187,8 @@ fcnn_status run_data_open_spectra(const fcnn_config *config, const fcnn_graph *g
     const fcnn_section *net = &config->sections[0];
     const char *folder = fcnn_section_text(net, "cache");
     char data[PATH_MAX], real[PATH_MAX], cache[PATH_MAX], *notes;
-    data_spec(config, data);
-    resolve(config, folder, cache);
+    FCNN_TRY(data_spec(config, data));
+    FCNN_TRY(resolve(config, folder, cache));
     bool path = !fcnn_dataset_is_name(data) && realpath(data, real);
     fcnn_spectra_options options = {
         .source = s->dataset,
@@ -269,5 +271,6 @@ void run_data_summarise(const run_data *s) {
     fcnn_spectra_usage usage = fcnn_spectra_used(s->spectra);
     if (*usage.path && !s->quiet) summarise_cache(&usage);
     if (*usage.stopped)
-        fprintf(stderr, "warning: the cache %s was %s\n", usage.path, usage.stopped);
+        fprintf(stderr, "warning: the cache %s was %s\n", FCNN_SHOWN(usage.path),
+                FCNN_SHOWN(usage.stopped));
 }

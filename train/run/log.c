@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "number.h"
 #include "rundir.h"
 
 static const char log_header[] =
@@ -85,8 +86,11 @@ static const bool column_needed[] = {RUN_LOG_COLUMNS(COLUMN_NEEDED)};
 static bool next_line(reader *r) {
     ssize_t length = getline(&r->line, &r->room, r->file);
     if (length < 0) return false;
+    if (!r->number++) {
+        size_t mark = fcnn_text_mark(r->line, (size_t)length);
+        memmove(r->line, r->line + mark, (size_t)length + 1 - mark);
+    }
     r->line[strcspn(r->line, "\r\n")] = '\0';
-    r->number++;
     return true;
 }
 
@@ -111,7 +115,7 @@ static fcnn_status read_field(const reader *r, run_log_column column, const char
     char *end;
     *value = NAN;
     if (!*text && !column_needed[column]) return FCNN_OK;
-    *value = strtod(text, &end);
+    *value = fcnn_number_read(text, &end);
     if (*text && !*end && isfinite(*value)) return FCNN_OK;
     return fcnn_status_set(FCNN_ERROR_FORMAT, "%s:%d: %s is '%s'; expected a number", r->path,
                            r->number, column_names[column], text);

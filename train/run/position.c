@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "number.h"
 #include "rundir.h"
 
 /* ---- Saving ---- */
@@ -63,7 +64,7 @@ fcnn_status position_save_checkpoint(trainer *t) {
         if (fields[i].whole)
             snprintf(values[i], VALUE_BYTES, "%" PRId64, *fields[i].whole);
         else
-            snprintf(values[i], VALUE_BYTES, "%a", *fields[i].real);
+            fcnn_number_format(values[i], VALUE_BYTES, "%a", *fields[i].real);
         extra[i] = (fcnn_metadata){(char *)fields[i].key, values[i]};
     }
     snprintf(values[POSITION_FIELDS], VALUE_BYTES, "%" PRId64, t->run_data->train.count);
@@ -125,7 +126,7 @@ static fcnn_status read_position(trainer *t, const fcnn_safetensors *file) {
         if (fields[i].whole)
             *fields[i].whole = strtoll(text, NULL, 10);
         else
-            *fields[i].real = strtod(text, NULL);
+            *fields[i].real = fcnn_number_read(text, NULL);
     }
     const char *images = fcnn_safetensors_metadata(file, "training_images");
     if (!images || strtoll(images, NULL, 10) != t->run_data->train.count)

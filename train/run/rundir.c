@@ -52,7 +52,7 @@ fcnn_status rundir_put_aside(const char *folder, const char *what) {
             snprintf(old, sizeof old, "%.4000s.old.%d", plain, i);
         if (access(old, F_OK) == 0) continue;
         if (rename(plain, old)) return rundir_error(plain, "renamed to be kept");
-        fprintf(stderr, "the earlier %s is now in %s\n", what, old);
+        fprintf(stderr, "the earlier %s is now in %s\n", what, FCNN_SHOWN(old));
         return FCNN_OK;
     }
     return fcnn_status_set(FCNN_ERROR_IO, "%s: too many earlier ones beside it", folder);

@@ -11,6 +11,10 @@
 #define RUNDIR_LOG        "log.csv"
 #define RUNDIR_CONFUSION  "confusion.csv"
 
+/* Bytes that a file's name may add to a folder's, as rundir_file joins them or while it is written.
+ */
+enum { RUNDIR_NAME_BYTES = 64 };
+
 /* Writes "runs/<prefix><name of the cfg>", the name without its folder and ending, into PATH_MAX
  * bytes. */
 void rundir_default(const char *prefix, const char *cfg, char *folder);

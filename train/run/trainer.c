@@ -301,8 +301,8 @@ static fcnn_status interrupted(trainer *t) {
     fprintf(stderr,
             "interrupted in epoch %" PRId64 " after step %" PRId64 " of %" PRId64
             "; %s/%s holds everything\nto go on: %s\n",
-            t->epoch + 1, t->epoch_step, t->steps_per_epoch, t->options.folder, RUNDIR_CHECKPOINT,
-            t->options.resume_command);
+            t->epoch + 1, t->epoch_step, t->steps_per_epoch, FCNN_SHOWN(t->options.folder),
+            RUNDIR_CHECKPOINT, t->options.resume_command);
     return FCNN_OK;
 }
 
