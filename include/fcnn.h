@@ -20,12 +20,14 @@
 #include "dataloader.h"
 #include "dataset.h"
 #include "graph.h"
-#include "image_file.h"
 #include "model.h"
 #include "optimizer.h"
-#include "readers.h"
-#include "spectra.h"
 #include "status.h"
 #include "text.h"
+#ifndef FCNN_DATA_INCLUDED /* by framework/fcnn.h, which finds them elsewhere */
+#include "image_file.h"
+#include "readers.h"
+#include "spectra.h"
+#endif
 
 #endif

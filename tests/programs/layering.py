@@ -26,7 +26,9 @@ BELOW = {
     "train": ["framework", "layers", "data", "cpu", "cuda", "include"],
 }
 # Where the compiler looks for a header that does not stand beside the file that includes it.
-PLACES = [".", "framework", "include", "data"]
+PLACES = [".", "include", "framework", "data"]
+# The public header as old programs find it, with -I framework; no file may include it.
+FORWARDING = pathlib.Path("framework/fcnn.h")
 # Kernels are compiled once for each instruction set, and one set stands for all.
 OTHER_SETS = ["fcnn_avx2.dir", "fcnn_avx512.dir"]
 
@@ -57,6 +59,10 @@ def include_graph(root):
     """The graph of includes, and the includes that point up or sideways."""
     graph, faults = {}, []
     for path, number, included in includes(root):
+        if included == FORWARDING:
+            faults.append(f"{path}:{number} includes {included}, which is for old programs alone")
+        if path == FORWARDING:
+            continue
         add(graph, str(path), str(included), f"{path}:{number} includes {included}")
         folder, other = path.parts[0], included.parts[0]
         if other != folder and other not in BELOW[folder]:

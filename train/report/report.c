@@ -103,7 +103,8 @@ static void write_command(FILE *out, const char *command) {
         fprintf(out, "%.*s<span>", (int)spaces, command);
         for (command += spaces; length;) {
             size_t part = length < sizeof word - 1 ? length : sizeof word - 1;
-            while (part > 1 && part < length && (command[part] & 0xc0) == 0x80) part--; /* a whole character */
+            while (part > 1 && part < length && (command[part] & 0xc0) == 0x80)
+                part--; /* a whole character */
             memcpy(word, command, part);
             word[part] = '\0';
             markup_lines(out, word);
