@@ -2,39 +2,53 @@
 #include "status.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "number.h"
 #include "text.h"
 
-/* A message is formed at its full length, with names of files as long as they may be, and cut
- * then. */
-enum { MESSAGE_BYTES = 1024, FORMED_BYTES = 8192 };
+enum { MESSAGE_BYTES = 1024 };
 
 static _Thread_local char message[MESSAGE_BYTES] = "no error";
 
-/* Forms it beside the current message, into which an argument may point. */
-static void form(char text[FORMED_BYTES], const char *format, va_list arguments) {
-    if (fcnn_number_vformat(text, FORMED_BYTES, format, arguments) < 0) text[0] = '\0';
+/* Forms a message at its full length, beside the current one into which an argument may point, and
+ * before `tail`; what it has too much is cut only then, so that the reason behind a long name
+ * stays. */
+static void record(const char *format, va_list arguments, const char *tail) {
+    char usual[2 * MESSAGE_BYTES], *text = usual;
+    size_t ending = strlen(tail) + 1;
+    va_list again;
+    va_copy(again, arguments);
+    int length = fcnn_number_vformat(usual, sizeof usual - ending, format, arguments);
+    if (length < 0) usual[0] = '\0';
+    if (length >= (int)(sizeof usual - ending)) {
+        char *larger = malloc((size_t)length + 1 + ending);
+        if (larger) {
+            text = larger;
+            fcnn_number_vformat(text, (size_t)length + 1, format, again);
+        }
+    }
+    va_end(again);
+    memcpy(text + strlen(text), tail, ending);
+    fcnn_text_printable(text, message, sizeof message);
+    if (text != usual) free(text);
 }
 
 void fcnn_status_record(const char *format, ...) {
-    char text[FORMED_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    form(text, format, arguments);
+    record(format, arguments, "");
     va_end(arguments);
-    fcnn_text_printable(text, message, sizeof message);
 }
 
 void fcnn_status_record_context(const char *format, ...) {
-    char text[FORMED_BYTES + 2 + MESSAGE_BYTES];
+    char tail[MESSAGE_BYTES + 2] = ": ";
     va_list arguments;
+    strcat(tail, message);
     va_start(arguments, format);
-    form(text, format, arguments);
+    record(format, arguments, tail);
     va_end(arguments);
-    strcat(strcat(text, ": "), message);
-    fcnn_text_printable(text, message, sizeof message);
 }
 
 const char *fcnn_status_message(void) { return message; }
