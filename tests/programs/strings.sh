@@ -175,7 +175,7 @@ long=$(printf '/long%.0s' {1..1000})
 refuse 2 "" "too long" "$train" "$small" --data "$long"
 refuse 2 "--out /long" "longer than" "$train" "$small" --out "$long"
 refuse 2 "--cache /long" "longer than" "$train" "$small" --cache "$long"
-refuse 2 "/long" "longer than" "$train" "$small" --set "net.data=${long:1}"
+refuse 2 "" "longer than" "$train" "$small" --set "net.data=${long:1}"
 refuse 2 "/long" "too long" "$train" "$long"
 refuse 1 "/long" "too long" "$infer" named/model.safetensors "$long"
 refuse 2 "" "too long" "$build/fcnn-convert" named/model.safetensors --form spectral --out "$long"
