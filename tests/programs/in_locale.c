@@ -44,8 +44,7 @@ static fcnn_status train(const char *cfg, const char *data, fcnn_device *device,
     if (!status) status = fcnn_loader_start(loader, 0, 0);
     if (!status) status = fcnn_loader_next(loader, &batch);
     if (!status)
-        status =
-            fcnn_graph_train(graph, batch->images, batch->count, batch->labels, 1, 0, &score);
+        status = fcnn_graph_train(graph, batch->images, batch->count, batch->labels, 1, 0, &score);
     if (!status) {
         fcnn_optimizer optimizer = fcnn_optimizer_from_config(&config->sections[0], 2, 1);
         status = fcnn_optimizer_step(&optimizer, graph, 0, NULL);
