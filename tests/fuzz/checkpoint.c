@@ -1,0 +1,77 @@
+/* A checkpoint as a resumed run takes it: the position, the parameters and the
+ * moments, and what the trainer computes from them. */
+#include "fuzz.h"
+#include "train/run/position.h"
+
+/* The run that goes on: of the file's own cfg, so that it is not refused for another. */
+typedef struct {
+    fcnn_dataset dataset;
+    run_data data;
+    trainer t;
+    char *text;
+} run;
+
+static void prepare(run *r, const fcnn_model *model, const char *folder) {
+    const char *images = fcnn_safetensors_metadata(model->file, "training_images");
+    *r = (run){.dataset = {.channels = model->channels,
+                           .classes = model->classes,
+                           .class_names = (const char *const *)model->class_names},
+               .text = fcnn_config_text(model->config)};
+    r->data = (run_data){
+        .dataset = &r->dataset,
+        .train = {FCNN_SPLIT_TRAIN, images ? strtoll(images, NULL, 10) : 0, NULL, "training"}};
+    r->t.options.config = model->config;
+    r->t.options.config_text = r->text;
+    r->t.options.folder = folder;
+    r->t.run_data = &r->data;
+    r->t.epochs = fcnn_section_int(trainer_net(&r->t), "epochs");
+    r->t.steps_per_epoch = 4;
+}
+
+/* What a resumed run does before its first step. */
+static void go_on(run *r, const fcnn_model *model) {
+    char text[256];
+    fcnn_graph *graph;
+    trainer *t = &r->t;
+    const fcnn_section *net = trainer_net(t);
+    t->optimizer = fcnn_optimizer_from_config(net, t->steps_per_epoch, t->epochs);
+    fcnn_graph_options options = {.config = model->config,
+                                  .channels = model->channels,
+                                  .classes = model->classes,
+                                  .batch = 2,
+                                  .training = true,
+                                  .moments = fcnn_optimizer_moments(t->optimizer.rule)};
+    fcnn_schedule_factor(&t->optimizer.schedule, t->epoch * t->steps_per_epoch + t->epoch_step);
+    if (trainer_stopped(t)) trainer_describe_stop(t, text, sizeof text);
+    if (!fuzz_is_small(model->config) || fcnn_graph_create(&options, fuzz_device(), &graph)) return;
+    if (fuzz_fits(graph) && !fcnn_graph_allocate(graph) && !fcnn_model_restore(model, graph) &&
+        !fcnn_model_restore_moments(model, graph)) {
+        t->graph = graph;
+        fuzz_expect(!position_save_checkpoint(t), "what was resumed can be saved");
+    }
+    fcnn_graph_destroy(graph);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    const char *path = fuzz_path("checkpoint.safetensors");
+    char *folder = strdup(fuzz_path("."));
+    fcnn_model *own, *model;
+    fuzz_expect(folder, "memory");
+    fuzz_write(path, (fuzz_part){data, size});
+    if (!fcnn_model_load(path, &own)) {
+        run r;
+        prepare(&r, own, folder);
+        if (!position_load(&r.t, &model)) {
+            go_on(&r, model);
+            fcnn_model_destroy(model);
+        }
+        free(r.text);
+        fcnn_model_destroy(own);
+    }
+    free(folder);
+    return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed) {
+    return fuzz_mutate_container(data, size, most, seed);
+}
