@@ -124,7 +124,7 @@ fcnn_status fcnn_graph_copy_parameters(const fcnn_graph *from, fcnn_graph *to) {
     float *host = malloc(COPY_FLOATS * sizeof *host);
     if (!host) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to copy parameters");
     fcnn_status status = copy_floats(from, a->values, to, b->values, b->total, host);
-    for (int m = 0; !status && b->moments[m] && m < to->options.moments; m++)
+    for (int m = 0; !status && m < to->options.moments && b->moments[m]; m++)
         status = copy_floats(from, a->moments[m], to, b->moments[m], b->trained, host);
     free(host);
     fcnn_graph_parameters_changed(to);
