@@ -1,5 +1,6 @@
 /* libarchive reads the archives. zlib takes gzip off beneath it, because
- * libarchive does not compare gzip's checksum. Names are converted under a
+ * libarchive does not compare gzip's checksum, and liblzma xz, because
+ * libarchive bounds its memory by nothing. Names are converted under a
  * locale of UTF-8 that this thread has meanwhile: in the C locale, which a
  * program has unless it calls setlocale, libarchive would lose some. */
 #include "archive_reader.h"
@@ -10,13 +11,17 @@
 #include <locale.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+
+#include "xz.h"
 
 enum { BLOCK_BYTES = 1 << 16 };
 
 struct fcnn_archive {
     fcnn_stream member; /* the current file; first, as read_member casts it to this struct */
     fcnn_stream file;   /* the archive itself */
+    fcnn_xz *xz;        /* decodes it; NULL: not needed */
     struct archive *reader;
     const char *name;   /* the current file's; NULL before the first and behind the last */
     locale_t utf8;      /* 0 where the system has no such locale */
@@ -32,7 +37,9 @@ static la_ssize_t read_block(struct archive *reader, void *user, const void **bl
     (void)reader;
     *block = archive->block;
     if (!archive->status)
-        archive->status = fcnn_stream_read(&archive->file, archive->block, BLOCK_BYTES, &found);
+        archive->status =
+            archive->xz ? fcnn_xz_read(archive->xz, archive->block, BLOCK_BYTES, &found)
+                        : fcnn_stream_read(&archive->file, archive->block, BLOCK_BYTES, &found);
     if (!archive->status && !found && archive->file.end)
         archive->status = fcnn_status_set(FCNN_ERROR_FORMAT, "%s: truncated: %s",
                                           archive->file.path, archive->file.end);
@@ -70,6 +77,20 @@ static fcnn_status read_member(fcnn_stream *member, void *data, size_t bytes, si
     return got < 0 ? failure(archive) : FCNN_OK;
 }
 
+/* Members of a zip may be compressed in ways that take as much memory as the file likes: LZMA 4
+ * GiB, PPMd 256 MiB. After a header libarchive names the way: "ZIP 2.0 (deflation)". */
+static fcnn_status check_compression(const fcnn_archive *archive) {
+    static const char *const known[] = {"(uncompressed)", "(deflation)", "(bzip)"};
+    const char *name = archive_format_name(archive->reader);
+    if ((archive_format(archive->reader) & ARCHIVE_FORMAT_BASE_MASK) != ARCHIVE_FORMAT_ZIP || !name)
+        return FCNN_OK;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strstr(name, known[i])) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_FORMAT,
+                           "%s: %s: is compressed as %s; expected a zip's usual deflation",
+                           archive->file.path, archive->name, name);
+}
+
 /* Goes over what is left of the current file. Skipping it would be left to libarchive, which then
  * neither compares a checksum nor tells where a file is cut. */
 static fcnn_status finish_member(fcnn_archive *archive) {
@@ -102,6 +123,7 @@ fcnn_status fcnn_archive_next(fcnn_archive *archive, const char **name, uint64_t
         bool usable = is_usable(archive->reader, result);
         archive->name = usable ? archive_entry_pathname(entry) : NULL;
         uselocale(before);
+        if (archive->name) FCNN_TRY(check_compression(archive));
     } while (archive->name &&
              (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry)));
     if (archive->status || (!archive->name && result != ARCHIVE_EOF)) return failure(archive);
@@ -114,13 +136,24 @@ fcnn_stream *fcnn_archive_file(fcnn_archive *archive) { return &archive->member;
 
 /* ---- Opening ---- */
 
+/* Takes xz off where the file has it. */
+static fcnn_status look_for_xz(fcnn_archive *archive) {
+    unsigned char magic[FCNN_XZ_MAGIC_BYTES];
+    size_t found;
+    FCNN_TRY(fcnn_stream_read(&archive->file, magic, sizeof magic, &found));
+    if (gzrewind(archive->file.file))
+        return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be read again: %s", archive->file.path,
+                               strerror(errno));
+    if (found < sizeof magic || !fcnn_xz_is_magic(magic)) return FCNN_OK;
+    return fcnn_xz_open(&archive->file, &archive->xz);
+}
+
 /* libarchive has formats and filters that would run other programs or open other files: only
  * these are allowed. */
 static fcnn_status start(fcnn_archive *archive) {
     struct archive *reader = archive->reader = archive_read_new();
     if (!reader) return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", archive->file.path);
     archive_read_support_filter_bzip2(reader);
-    archive_read_support_filter_xz(reader);
     archive_read_support_filter_zstd(reader);
     archive_read_support_format_tar(reader);
     archive_read_support_format_zip(reader);
@@ -128,7 +161,7 @@ static fcnn_status start(fcnn_archive *archive) {
     archive_read_set_option(reader, "tar", "read_concatenated_archives", "1");
     archive_read_set_callback_data(reader, archive);
     archive_read_set_read_callback(reader, read_block);
-    if (gzdirect(archive->file.file)) archive_read_set_seek_callback(reader, seek);
+    if (!archive->xz && gzdirect(archive->file.file)) archive_read_set_seek_callback(reader, seek);
     return archive_read_open1(reader) ? failure(archive) : FCNN_OK;
 }
 
@@ -139,6 +172,7 @@ fcnn_status fcnn_archive_open(const char *path, fcnn_archive **out) {
     archive->member = (fcnn_stream){.path = path, .read = read_member};
     fcnn_status status = fcnn_stream_open(path, &archive->file);
     archive->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    if (!status) status = look_for_xz(archive);
     if (!status) status = start(archive);
     if (status)
         fcnn_archive_close(archive);
@@ -149,6 +183,7 @@ fcnn_status fcnn_archive_open(const char *path, fcnn_archive **out) {
 
 void fcnn_archive_close(fcnn_archive *archive) {
     archive_read_free(archive->reader);
+    fcnn_xz_close(archive->xz);
     if (archive->utf8) freelocale(archive->utf8);
     fcnn_stream_close(&archive->file);
     free(archive);

@@ -494,6 +494,37 @@ START_TEST(damaged_zips_are_explained) {
 }
 END_TEST
 
+/* What an archive would have libarchive allocate is not the archive's to say. */
+static const char *const greedy[][2] = {
+    {"dictionary.tar.xz", "need 20|MiB of memory|at most 128"},
+    {"second.tar.xz", "need 20|MiB of memory|at most 128"},
+    {"lzma.zip", "notes.txt|(lzma)|deflation"},
+};
+
+START_TEST(greedy_archives_are_refused) {
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/bad/archives/%s", FCNN_TEST_DIR, greedy[_i][0]);
+    expect_open_error(path, FCNN_ERROR_FORMAT, greedy[_i][1]);
+}
+END_TEST
+
+START_TEST(damaged_xz_is_explained) {
+    static uint8_t bytes[ROOM];
+    const char *path = write_other("bad.tar.xz", "f", 0);
+    size_t count = read_file(path, bytes, sizeof bytes);
+    write_file(path, bytes, count / 2);
+    expect_open_error(path, FCNN_ERROR_FORMAT, "bad.tar.xz|truncated|the xz data are cut");
+    bytes[count / 2] ^= 1;
+    write_file(path, bytes, count);
+    expect_open_error(path, FCNN_ERROR_FORMAT, "bad.tar.xz|damaged xz");
+    write_file(path,
+               "\xfd"
+               "7zXZ",
+               6);
+    expect_open_error(path, FCNN_ERROR_FORMAT, "bad.tar.xz|truncated");
+}
+END_TEST
+
 START_TEST(incomplete_folders_are_explained) {
     write_folder("set/");
     unlink(below("set/data_batch_4.bin"));
@@ -556,6 +587,8 @@ int main(void) {
     tcase_add_test(damage, damaged_gzip_is_explained);
     tcase_add_loop_test(damage, other_damage_is_found, 0, LENGTH(others));
     tcase_add_test(damage, damaged_zips_are_explained);
+    tcase_add_loop_test(damage, greedy_archives_are_refused, 0, LENGTH(greedy));
+    tcase_add_test(damage, damaged_xz_is_explained);
     tcase_add_test(damage, incomplete_folders_are_explained);
     tcase_add_test(damage, no_damage_does_harm);
     return run_suite(suite);

@@ -283,6 +283,8 @@ static const struct {
      FCNN_ERROR_FORMAT, "log.csv:3|train_loss is 'x'|a number"},
     {"epoch,train_loss,train_accuracy,seconds,images_per_second\n1,nan,0.5,1,5\n",
      FCNN_ERROR_FORMAT, "log.csv:2|train_loss is 'nan'"},
+    {"epoch,train_loss,train_accuracy,seconds,images_per_second\n1,1e308,0.5,1,5\n",
+     FCNN_ERROR_FORMAT, "log.csv:2|train_loss is '1e308'"},
     {"epoch,train_loss,train_accuracy,seconds,images_per_second\n1,,0.5,1,5\n", FCNN_ERROR_FORMAT,
      "log.csv:2|train_loss is ''"},
     {"epoch,train_loss,train_accuracy,seconds,images_per_second\n1,2,0.5\n", FCNN_ERROR_FORMAT,

@@ -195,7 +195,7 @@ static const char *collect(FILE **out, bool finish) {
         ck_assert_ptr_nonnull(*out);
         return NULL;
     }
-    static char copy[256];
+    static char copy[1 << 15];
     fclose(*out);
     snprintf(copy, sizeof copy, "%s", text);
     free(text);
@@ -232,6 +232,27 @@ START_TEST(numbers_are_short) {
 }
 END_TEST
 
+/* ---- Curves of unusual numbers ---- */
+
+/* Losses of two epochs. A tick is a step beyond the last one, which large numbers do not show. */
+static const double losses[][2] = {{1e17, 1e17 + 32}, {1e100, -1e100}, {-3, -2},
+                                   {1e-320, 1e-310},  {1e-320, 1},     {0, 0}};
+
+START_TEST(any_numbers_are_drawn) {
+    double epochs[2] = {1, 2}, none[2] = {NAN, NAN}, rates[2] = {losses[_i][0], losses[_i][1]};
+    run_log log = {.count = 2};
+    for (int i = 0; i < RUN_LOG_COLUMN_COUNT; i++) log.columns[i] = none;
+    log.columns[RUN_LOG_EPOCH] = epochs;
+    log.columns[RUN_LOG_TRAIN_LOSS] = log.columns[RUN_LOG_RATE] = rates;
+    FILE *out;
+    collect(&out, false);
+    network_ok(report_write_curves(out, &log, "validation"));
+    const char *page = collect(&out, true);
+    ck_assert_ptr_nonnull(strstr(page, "</section>"));
+    ck_assert_msg(!strstr(page, "nan") && !strstr(page, "inf"), "%s", page);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("report_parts");
     TCase *pictures = add_case(suite, "pictures"), *written = add_case(suite, "text");
@@ -242,5 +263,6 @@ int main(void) {
     tcase_add_test(pictures, no_convolution);
     tcase_add_loop_test(written, text_is_escaped, 0, LENGTH(texts));
     tcase_add_test(written, numbers_are_short);
+    tcase_add_loop_test(written, any_numbers_are_drawn, 0, LENGTH(losses));
     return run_suite(suite);
 }

@@ -1,13 +1,17 @@
 #!/usr/bin/python3
-"""Writes the bad data files that tests/test_data.c reads.
+"""Writes the bad data files that tests/test_data.c and test_cifar.c read.
 
 idx/<case>/ is a folder of idx files, complete but for one fault; images/ holds
-image files with one fault each. The output is the same on every run.
+image files with one fault each, archives/ such that ask for much memory. The output is the same on every run.
 """
 
 import gzip
+import io
+import lzma
 import os
 import struct
+import tarfile
+import zipfile
 import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -127,6 +131,37 @@ def image_cases():
     write("images/empty.jpg", b"")
 
 
+# ---- Archives ----
+
+def tar():
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        archive.addfile(tarfile.TarInfo("notes.txt"))
+    return out.getvalue()
+
+
+def with_dictionary(xz, bits):
+    """An xz file whose first block's header asks for a dictionary of 2**bits bytes."""
+    end = 12 + 4 * (xz[12] + 1)
+    header = bytearray(xz[12:end - 4])
+    header[header.index(b"\x21\x01") + 2] = 2 * (bits - 12)
+    return xz[:12] + header + struct.pack("<I", zlib.crc32(header)) + xz[end:]
+
+
+def archive_cases():
+    xz = lzma.compress(tar(), preset=0)
+    write("archives/dictionary.tar.xz", with_dictionary(xz, 31))
+    # Of two streams that follow one another the second asks for it.
+    write("archives/second.tar.xz", xz + with_dictionary(xz, 31))
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("notes.txt"), "text", compress_type=zipfile.ZIP_LZMA)
+    body = bytearray(out.getvalue())
+    body[body.index(b"\x09\x04\x05\0") + 5:][:4] = b"\0\0\0\x80"
+    write("archives/lzma.zip", body)
+
+
 if __name__ == "__main__":
     idx_cases()
     image_cases()
+    archive_cases()

@@ -255,7 +255,7 @@ def add_runs(root, build):
         container.add(path.read_bytes())
     columns = b"epoch,train_loss,train_accuracy,seconds,images_per_second\n"
     log.add(columns + b"1,0,0,0,0\n\0")
-    log.add(columns + b"1,1e308,-1e308,1e-320,5\n2,-0,3,4,1e300\n\x01")
+    log.add(columns + b"1,1e100,-1e100,1e-320,5\n2,-0,3,4,1e100\n\x01")
     with tempfile.TemporaryDirectory() as folder:
         for out in runs(build, pathlib.Path(folder)):
             for path in sorted(out.glob("model*.safetensors")):

@@ -36,6 +36,14 @@ static int panel_height(const chart *c) { return c->embedded ? 230 : 310; }
 
 /* ---- Axes ---- */
 
+/* Ticks are counted in steps: a range that is nothing beside its ends has too many to be told
+ * apart, and one below TINY has a step of 0. */
+static const double TINY = 1e-100;
+
+static double drawable(double range, double low, double high) {
+    return fmax(range, 1e-6 * fmax(fabs(low), fabs(high)) + TINY);
+}
+
 /* Time begins at 0, counts at 1; a single count stands in the middle. */
 static axis horizontal_axis(const chart *c, int panel) {
     axis a = {.low = c->whole[panel] ? 1 : 0, .start = panel_left[panel], .length = PANEL_WIDTH};
@@ -43,7 +51,7 @@ static axis horizontal_axis(const chart *c, int panel) {
         for (int j = 0; j < c->curves[i].count; j++)
             a.high = fmax(a.high, c->curves[i].x[panel][j]);
     bool single = a.high <= a.low;
-    double range = single ? 1 : a.high - a.low;
+    double range = single ? 1 : drawable(a.high - a.low, a.low, a.high);
     a.step = chart_round_up(range / 8);
     a.high = a.low + 1.03 * range; /* the last markers stay inside */
     if (!c->whole[panel]) return a;
@@ -65,18 +73,20 @@ static axis vertical_axis(const chart *c) {
         }
     if (!(a.low <= a.high)) a.low = 0, a.high = 1;
     if (c->from_zero) a.low = 0;
-    a.logarithmic = !c->linear && a.low > 0 && a.high > 5 * a.low;
+    a.logarithmic = !c->linear && a.low > TINY && a.high > 5 * a.low;
     if (a.logarithmic) {
         a.low *= 0.93;
         a.high *= 1.07;
         return a;
     }
     double range = a.high > a.low ? a.high - a.low : fmax(fabs(a.high), 1) / 5;
+    range = drawable(range, a.low, a.high);
     a.step = chart_round_up(range / 7);
     a.low = floor((a.low - range / 20) / a.step) * a.step;
     if (a.low < 0) a.low = 0; /* an error has no values below */
     a.high = ceil((a.high + range / 20) / a.step) * a.step;
     if (c->most > a.low) a.high = fmin(a.high, c->most);
+    if (a.high <= a.low) a.high = a.low + a.step;
     return a;
 }
 

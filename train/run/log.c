@@ -68,6 +68,9 @@ fcnn_status log_cut(const char *folder, int64_t epochs) {
 
 /* ---- Reading ---- */
 
+/* Of any number that a run can have written; sums and squares of such are finite. */
+#define LARGEST 1e100
+
 typedef struct {
     char path[PATH_MAX];
     FILE *file;
@@ -116,7 +119,7 @@ static fcnn_status read_field(const reader *r, run_log_column column, const char
     *value = NAN;
     if (!*text && !column_needed[column]) return FCNN_OK;
     *value = fcnn_number_read(text, &end);
-    if (*text && !*end && isfinite(*value)) return FCNN_OK;
+    if (*text && !*end && fabs(*value) <= LARGEST) return FCNN_OK;
     return fcnn_status_set(FCNN_ERROR_FORMAT, "%s:%d: %s is '%s'; expected a number", r->path,
                            r->number, column_names[column], text);
 }
