@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds and tests everything from a fresh clone: installs what is missing, builds
-# with gcc, with clang, and with gcc's sanitizers, warnings being errors, and ends
-# with the summary of one ctest over the three. Finished builds are reused; options
+# with gcc, with clang, and with gcc's sanitizers, warnings being errors, and the
+# fuzz targets, which run for 15 s each, and ends with the summary of one ctest
+# over all. Finished builds are reused; options
 # go to ctest, as in: tests/run.sh -R resume
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -72,12 +73,20 @@ configure test-sanitize -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo
     -DCMAKE_C_FLAGS_RELWITHDEBINFO="$simple" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="$simple" \
     -DCMAKE_EXE_LINKER_FLAGS=-no-pie \
     -DFCNN_SANITIZE=ON -DFCNN_CUDA=OFF -DFCNN_TEST_DIFFERENCES=OFF -DFCNN_TEST_PREFIX=sanitize/
+fuzz=
+if echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
+    clang -fsanitize=fuzzer -x c -o /dev/null - 2>/dev/null; then
+    configure fuzz -DCMAKE_C_COMPILER=clang -DFCNN_FUZZ=ON -DFCNN_CUDA=OFF
+    fuzz='"../fuzz"'
+else
+    echo "libFuzzer: clang has none, so the readers are not fuzzed"
+fi
 compile
 
 # One ctest over the builds; clang's runs the suites on the CPU alone. Of a passed test's output the
 # gradient checks are shown, once; of a failed one everything.
 mkdir -p build/test
-echo 'subdirs("../test-gcc" "../test-clang" "../test-sanitize")' >build/test/CTestTestfile.cmake
+echo 'subdirs("../test-gcc" "../test-clang" "../test-sanitize" '"$fuzz)" >build/test/CTestTestfile.cmake
 readable='
     / Start +[0-9]+: / {
         id = $0; sub(/.* Start +/, "", id); sub(/:.*/, "", id)
@@ -88,7 +97,7 @@ readable='
         id = $1; sub(/:/, "", id)
         sub(/^[0-9]+: /, "    ")
         output[id] = output[id] $0 "\n"
-        if (gradients[id] && /^    gradient/) { print; fflush() }
+        if ((gradients[id] && /^    gradient/) || / executions /) { print; fflush() }
         next
     }
     / Test +#[0-9]+: / {

@@ -76,3 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fcnn_config_destroy(config);
     return 0;
 }
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed) {
+    return fuzz_mutate_config(data, size, most, seed);
+}

@@ -123,7 +123,49 @@ void fuzz_touch(const void *bytes, size_t count) {
     (void)sum;
 }
 
-/* ---- A mutator for safetensors ---- */
+/* ---- Mutators ---- */
+
+enum { STARTS = 32 };
+
+/* Finds where sections begin, after a line's end or JSON's \n, and where the last one ends. */
+static int find_sections(const uint8_t *data, size_t size, size_t starts[STARTS + 1]) {
+    int count = 0;
+    for (size_t i = 0; i + 1 < size && count < STARTS; i++) {
+        bool begins = i == 0 || data[i - 1] == '\n' || data[i - 1] == 'n' || data[i - 1] == '"';
+        if (begins && data[i] == '[' && data[i + 1] >= 'a' && data[i + 1] <= 'z')
+            starts[count++] = i;
+    }
+    if (!count) return 0;
+    size_t end = starts[count - 1];
+    while (end < size && data[end] != '"' && data[end] != '%') end++;
+    starts[count] = end;
+    return count;
+}
+
+size_t fuzz_mutate_config(uint8_t *data, size_t size, size_t most, unsigned seed) {
+    size_t starts[STARTS + 1];
+    int count = find_sections(data, size, starts);
+    if (count < 3 || seed % 4) return LLVMFuzzerMutate(data, size, most);
+    unsigned first = seed / 4, second = seed / 4 / STARTS;
+    const size_t *from = &starts[1 + first % (unsigned)(count - 1)];
+    size_t to = starts[1 + second % (unsigned)(count - 1)];
+    size_t at = from[0], length = from[1] - from[0];
+    uint8_t *copy = malloc(length + 1);
+    fuzz_expect(copy, "memory for %zu bytes", length);
+    memcpy(copy, data + at, length);
+    if (seed >> 16 & 3) { /* it leaves its place */
+        memmove(data + at, data + at + length, size - at - length);
+        size -= length;
+        if (to > at) to = to - at < length ? at : to - length;
+    }
+    if ((seed >> 16 & 3) != 1 && size + length <= most) { /* and has another */
+        memmove(data + to + length, data + to, size - to);
+        memcpy(data + to, copy, length);
+        size += length;
+    }
+    free(copy);
+    return size;
+}
 
 size_t fuzz_mutate_container(uint8_t *data, size_t size, size_t most, unsigned seed) {
     uint64_t length = 0;
@@ -138,7 +180,7 @@ size_t fuzz_mutate_container(uint8_t *data, size_t size, size_t most, unsigned s
     uint8_t *copy = malloc(rest + 1);
     fuzz_expect(copy, "memory for %zu bytes", rest);
     memcpy(copy, floats, rest);
-    header = LLVMFuzzerMutate(data + LENGTH_BYTES, header, most - LENGTH_BYTES - rest);
+    header = fuzz_mutate_config(data + LENGTH_BYTES, header, most - LENGTH_BYTES - rest, seed / 16);
     length = header;
     memcpy(data, &length, LENGTH_BYTES);
     memcpy(data + LENGTH_BYTES + header, copy, rest);

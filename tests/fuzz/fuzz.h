@@ -60,11 +60,15 @@ fcnn_image fuzz_image(int channels);
 /* Sums the bytes so that a checker of memory sees each being read. */
 void fuzz_touch(const void *bytes, size_t count);
 
-/* ---- A mutator for safetensors ---- */
+/* ---- Mutators: they return the new size ---- */
 
 /* From libFuzzer. */
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
-/* Changes the header or the data, and keeps the header's length right. */
+/* Changes a text that has a cfg in it: often a whole section is removed, repeated or moved. */
+size_t fuzz_mutate_config(uint8_t *data, size_t size, size_t most, unsigned seed);
+/* Changes the header of a safetensors file or its data, and keeps the header's length right. */
 size_t fuzz_mutate_container(uint8_t *data, size_t size, size_t most, unsigned seed);
+/* What libFuzzer calls where a target has it. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed);
 
 #endif

@@ -2,6 +2,8 @@
 # run.sh [-b BUILD] [SECONDS] [TARGET...]: fuzzes each target for so long (15),
 # as many at once as there are processors. Without -b build/fuzz is built first.
 # For a night: tests/fuzz/run.sh 28800
+# From an hour on all targets run at once, share the processors, give way to
+# other programs, and go on after a finding.
 #   BUILD/corpus/TARGET     inputs that reach something new, kept between runs
 #   BUILD/findings          inputs that crash, leak, hang or take too much memory
 # A line for each target tells executions, edges covered, inputs kept and
@@ -27,8 +29,7 @@ if [[ ! $build ]]; then
     build=$root/build/fuzz
     mkdir -p "$build"
     {
-        cmake -S "$root" -B "$build" -DCMAKE_C_COMPILER=clang -DFCNN_FUZZ=ON -DFCNN_CUDA=OFF \
-            -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_FLAGS_RELWITHDEBINFO="-O1 -DNDEBUG" &&
+        cmake -S "$root" -B "$build" -DCMAKE_C_COMPILER=clang -DFCNN_FUZZ=ON -DFCNN_CUDA=OFF &&
             cmake --build "$build" -j "$(nproc)"
     } >"$build/build.log" 2>&1 || {
         tail -n 40 "$build/build.log" >&2
@@ -67,27 +68,36 @@ export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive OPENBLAS_NUM_THREADS=1
 # An input that runs for two minutes hangs; no bound is near what a sound one needs, so that a slow
 # or a busy machine finds nothing that is not there.
 bounds=(-timeout=120 -rss_limit_mb=1024 -malloc_limit_mb=256 -max_len=16384)
+at_once=$(nproc)
+mode=("-seed=${FCNN_FUZZ_SEED:-0}" -print_final_stats=1) # 0: another one each time
+if ((seconds >= 3600)); then
+    at_once=${#targets[@]}
+    mode=(-fork=1 -ignore_crashes=1 -ignore_timeouts=1 -ignore_ooms=1)
+    renice -n 19 $$ >/dev/null
+fi
 
-# number LOG NAME: of "stat::NAME: number".
-number() { sed -n "s/^stat::$2: *//p" "$1" | tail -n 1; }
+# last LOG BEFORE: the last number in a log that stands behind these words, or "-".
+last() { { grep -aoE "$2[0-9]+" "$1" || echo -; } | tail -n 1 | grep -oE -- '[0-9]+$|-'; }
 
 # fuzz TARGET: one line, and what was found; fails if anything was.
 fuzz() {
-    local target=$1 corpus=$build/corpus/$1 log=$build/findings/$1.log status=0 before input edges
+    local target=$1 corpus=$build/corpus/$1 log=$build/findings/$1.log status=0 before input done
     local program=$build/tests/fuzz/fuzz_$1
     mkdir -p "$corpus"
     before=$(mktemp)
-    "$program" "${bounds[@]}" "-max_total_time=$seconds" -print_final_stats=1 \
+    "$program" "${bounds[@]}" "${mode[@]}" "-max_total_time=$seconds" \
         "-dict=$build/corpus/$target.dict" "-artifact_prefix=$build/findings/$target-" \
-        -close_fd_mask=1 ${FCNN_FUZZ_SEED:+"-seed=$FCNN_FUZZ_SEED"} "$corpus" >"$log" 2>&1 </dev/null || status=$?
-    edges=$(grep -oE 'cov: [0-9]+' "$log" | tail -n 1)
+        "$corpus" >"$log" 2>&1 </dev/null || status=$?
+    done=$(last "$log" '^stat::number_of_executed_units: *')
+    [[ $done != - ]] || done=$(last "$log" '^#')
     mapfile -t inputs < <(find "$build/findings" -name "$target-*-*" -newer "$before" | sort)
     rm -f "$before"
     printf '%-12s %10s executions  %6s edges  %5s inputs  %s findings\n' "$target" \
-        "$(number "$log" number_of_executed_units)" "${edges#cov: }" \
+        "$done" "$(last "$log" 'cov: ')" \
         "$(find "$corpus" -type f | wc -l)" "${#inputs[@]}"
-    ((status)) || return 0
-    grep -hE -m 3 'ERROR|runtime error|expected .*: |SUMMARY' "$log" | sed 's/^/    /' || tail -n 5 "$log"
+    ((status || ${#inputs[@]})) || return 0
+    grep -ahE -m 6 'ERROR: |runtime error|: expected |last message' "$log" | cut -c 1-300 | sed 's/^/    /' ||
+        tail -n 5 "$log"
     for input in "${inputs[@]}"; do
         echo "    again: $program ${bounds[*]} $input"
     done
@@ -97,7 +107,7 @@ fuzz() {
 
 failed=0 running=0
 for target in "${targets[@]}"; do
-    if ((running == $(nproc))); then
+    if ((running == at_once)); then
         wait -n || failed=1
         running=$((running - 1))
     fi
