@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Builds and tests everything from a fresh clone: installs what is missing, builds
-# with gcc, with clang, and with gcc's sanitizers, warnings being errors, and the
-# fuzz targets, which run for 15 s each, and ends with the summary of one ctest
-# over all. Finished builds are reused; options
-# go to ctest, as in: tests/run.sh -R resume
+# with gcc, with clang, and with gcc's sanitizers, warnings being errors, builds
+# the fuzz targets, which run for 15 s each, and ends with the summary of one
+# ctest over all. Finished builds are reused; options go to ctest, as in:
+# tests/run.sh -R resume
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 jobs=$(nproc)
@@ -84,7 +84,7 @@ fi
 compile
 
 # One ctest over the builds; clang's runs the suites on the CPU alone. Of a passed test's output the
-# gradient checks are shown, once; of a failed one everything.
+# gradient checks are shown, once, and what a fuzz target did; of a failed one everything.
 mkdir -p build/test
 echo 'subdirs("../test-gcc" "../test-clang" "../test-sanitize" '"$fuzz)" >build/test/CTestTestfile.cmake
 readable='
