@@ -6,11 +6,12 @@ enum { IMAGES_MOST = 4 };
 static void read_image(fcnn_dataset *set, fcnn_split split, int64_t index) {
     char text[64];
     fcnn_image image;
+    fcnn_image_sums sums;
     set->describe(set, split, index, text, sizeof text);
     if (set->read(set, split, index, &image)) return;
-    size_t pixels = (size_t)image.height * (size_t)image.width;
-    fuzz_expect(image.pixels && pixels, "pixels");
-    fuzz_touch(image.pixels, pixels * (size_t)image.channels);
+    fuzz_expect(!fcnn_dataset_check_image(set, split, index, &image), "an image");
+    fcnn_image_sum(&image, &sums); /* reads every pixel */
+    fuzz_expect(sums.pixels == (uint64_t)image.height * (uint64_t)image.width, "pixels");
     fcnn_image_clear(&image);
 }
 

@@ -12,10 +12,17 @@
 #include "fuzz.h"
 #include "spectra_cache.h"
 
-enum { TRAIN = 3, HELD_OUT = 2, RADIUS = 2, CHANGE_BYTES = 8, CHANGES_MOST = 32 };
+enum {
+    TRAIN = 3,
+    HELD_OUT = 2,
+    IMAGES = TRAIN + HELD_OUT,
+    RADIUS = 2,
+    CHANGE_BYTES = 8,
+    CHANGES_MOST = 32
+};
 
 static uint8_t *good, *bad;
-static size_t good_bytes, header_crc_at;
+static size_t good_bytes, header_crc_at, table_at;
 
 static fcnn_status read_source(fcnn_dataset *set, fcnn_split split, int64_t index,
                                fcnn_image *image) {
@@ -29,8 +36,8 @@ static void describe(fcnn_dataset *set, fcnn_split split, int64_t index, char *t
     snprintf(text, bytes, "%d/%d", (int)split, (int)index);
 }
 
-/* Opens the cache and reads every image from it; gives its path. */
-static void read_all(char path[512]) {
+/* Opens the cache and reads every image from it; gives its path. Returns how many it had. */
+static int64_t read_all(char path[512]) {
     static int32_t labels[TRAIN];
     fcnn_dataset source = {.channels = 1,
                            .classes = 1,
@@ -62,6 +69,7 @@ static void read_all(char path[512]) {
     snprintf(path, 512, "%.511s", usage.path);
     fcnn_dataset_close(set);
     free(notes);
+    return usage.hits;
 }
 
 /* ---- Checksums ---- */
@@ -83,13 +91,20 @@ static size_t find_header_crc(void) {
     fuzz_fail(__FILE__, __LINE__, "a checksum", "none in the header");
 }
 
+/* The place of the table: entries of records that are there begin with the same mark. */
+static size_t find_table(void) {
+    for (size_t at = FCNN_CACHE_HEADER_BYTES; at + 8 <= good_bytes; at += 8)
+        if (!memcmp(good + at + 4, "NNCF", 4)) return at;
+    fuzz_fail(__FILE__, __LINE__, "a table", "none behind the header");
+}
+
 static void correct_record(uint32_t at) {
     size_t record_bytes = fcnn_cache_record_bytes(1, RADIUS, FCNN_FLOAT32);
-    size_t table = FCNN_CACHE_HEADER_BYTES + sizeof(uint64_t) * (TRAIN + HELD_OUT);
-    int64_t place = at % (TRAIN + HELD_OUT);
-    size_t record = (table + 63) / 64 * 64 + (size_t)place * record_bytes;
-    uint8_t *entry = bad + FCNN_CACHE_HEADER_BYTES + (size_t)place * sizeof(uint64_t);
-    if (record + record_bytes > good_bytes) return; /* another format */
+    size_t table_end = table_at + sizeof(uint64_t) * IMAGES;
+    int64_t place = at % IMAGES;
+    size_t record = (table_end + 63) / 64 * 64 + (size_t)place * record_bytes;
+    uint8_t *entry = bad + table_at + (size_t)place * sizeof(uint64_t);
+    fuzz_expect(record + record_bytes <= good_bytes, "record %d", (int)place);
     uLong crc = crc32_z(0, (const unsigned char *)&place, sizeof place);
     uint32_t corrected = (uint32_t)crc32_z(crc, bad + record, record_bytes);
     memcpy(entry, &corrected, sizeof corrected);
@@ -127,6 +142,12 @@ static void prepare(char path[512]) {
     fuzz_expect(good && bad && fread(good, 1, good_bytes, file) == good_bytes, "a cache");
     fclose(file);
     header_crc_at = find_header_crc();
+    table_at = find_table();
+    /* What is made right again here is what was right. */
+    memcpy(bad, good, good_bytes);
+    for (uint32_t i = 0; i < IMAGES; i++) correct_record(i);
+    fuzz_expect(!memcmp(bad, good, good_bytes), "the same checksums");
+    fuzz_expect(read_all(path) >= IMAGES, "images from the cache");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
