@@ -248,6 +248,17 @@ def runs(build, folder):
         yield out
 
 
+def add_checkpoints(corpus, body):
+    """A checkpoint, and the same with numbers in its position that no run has written."""
+    corpus.add(body)
+    end = 8 + struct.unpack("<Q", body[:8])[0]
+    header = body[8:end]
+    for key in (b"epoch", b"epoch_step", b"epoch_images", b"best_loss", b"since_best"):
+        for value in (b"9223372036854775807", b"-9223372036854775808", b"nan", b"x", b""):
+            hostile = re.sub(b'"' + key + b'": *"[^"]*"', b'"' + key + b'":"' + value + b'"', header)
+            corpus.add(struct.pack("<Q", len(hostile)) + hostile + body[end:])
+
+
 def add_runs(root, build):
     container, model = Corpus(root, "safetensors"), Corpus(root, "model")
     checkpoint, log = Corpus(root, "checkpoint"), Corpus(root, "log")
@@ -261,7 +272,7 @@ def add_runs(root, build):
             for path in sorted(out.glob("model*.safetensors")):
                 model.add(path.read_bytes())
                 container.add(path.read_bytes())
-            checkpoint.add((out / "checkpoint.safetensors").read_bytes())
+            add_checkpoints(checkpoint, (out / "checkpoint.safetensors").read_bytes())
             log.add((out / "log.csv").read_bytes() + b"\x01")
     container_words = [b'"__metadata__":{', b'"dtype":"F32"', b'"dtype":"F16"', b'"shape":[',
                        b'"data_offsets":[', b"9223372036854775807", b"-1", b"[]", b"{}", b"\\u0000"]

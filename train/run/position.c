@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +75,9 @@ fcnn_status position_save_checkpoint(trainer *t) {
 
 /* ---- Loading ---- */
 
+enum { EPOCHS_MOST = 1000000 }; /* as net.epochs */
+static const int64_t WHOLE_MOST = (int64_t)1 << 53;
+
 void position_remove_key(char *text, const char *key) {
     size_t key_length = strlen(key);
     char *to = text;
@@ -115,6 +119,18 @@ static fcnn_status check_config(const trainer *t, const fcnn_model *model) {
     return status;
 }
 
+/* Reads a number that is all of the text: whole ones are small enough to be counted on, and reals
+ * are none but NaN. */
+static bool read_value(const char *text, const position_field *field) {
+    char *end;
+    if (field->whole) {
+        *field->whole = strtoll(text, &end, 10);
+        return *text && !*end && llabs(*field->whole) <= WHOLE_MOST;
+    }
+    *field->real = fcnn_number_read(text, &end);
+    return *text && !*end && !isnan(*field->real);
+}
+
 static fcnn_status read_position(trainer *t, const fcnn_safetensors *file) {
     position_field fields[POSITION_FIELDS];
     position_fields(t, fields);
@@ -123,10 +139,9 @@ static fcnn_status read_position(trainer *t, const fcnn_safetensors *file) {
         if (!text)
             return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: has no '%s'; it is no checkpoint",
                                    file->path, fields[i].key);
-        if (fields[i].whole)
-            *fields[i].whole = strtoll(text, NULL, 10);
-        else
-            *fields[i].real = fcnn_number_read(text, NULL);
+        if (!read_value(text, &fields[i]))
+            return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: '%s' is '%.40s'; expected a number",
+                                   file->path, fields[i].key, text);
     }
     const char *images = fcnn_safetensors_metadata(file, "training_images");
     if (!images || strtoll(images, NULL, 10) != t->run_data->train.count)
@@ -134,8 +149,8 @@ static fcnn_status read_position(trainer *t, const fcnn_safetensors *file) {
                                "%s was trained on %s images and the data now has %" PRId64
                                "; the run cannot be resumed on other data",
                                file->path, images ? images : "unknown", t->run_data->train.count);
-    if (t->epoch < 0 || t->epoch_step < 0 || t->epoch_step > t->steps_per_epoch ||
-        t->since_best < 0)
+    if (t->epoch < 0 || t->epoch > EPOCHS_MOST || t->epoch_step < 0 ||
+        t->epoch_step > t->steps_per_epoch || t->since_best < 0)
         return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: its position makes no sense", file->path);
     return FCNN_OK;
 }
