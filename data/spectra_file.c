@@ -23,21 +23,11 @@
 #include "spectra_cache.h"
 #include "text.h"
 
-enum { VERSION = 1, BYTE_ORDER_MARK = 0x01020304, ALIGNMENT = 64, NAME_MOST = 40 };
+enum { VERSION = 2, BYTE_ORDER_MARK = 0x01020304, ALIGNMENT = 64, NAME_MOST = 40 };
 
 static const char magic[8] = {'f', 'c', 'n', 'n', 's', 'p', 'e', 'c'};
 
-typedef struct {
-    char magic[8];
-    uint32_t version, byte_order;
-    uint64_t settings_hash, fingerprint;
-    int64_t count[FCNN_SPLIT_COUNT], record_bytes;
-    int32_t channels, radius, type;
-    uint32_t crc; /* the header's, taken with 0 here */
-    char settings[FCNN_CACHE_HEADER_BYTES - 72];
-} cache_header;
-
-static_assert(sizeof(cache_header) == FCNN_CACHE_HEADER_BYTES, "the header has no gaps");
+static_assert(sizeof(fcnn_cache_header) == FCNN_CACHE_HEADER_BYTES, "the header has no gaps");
 static_assert(sizeof(fcnn_cache_record) == 128, "a record's bins are aligned");
 
 size_t fcnn_cache_record_bytes(int channels, int radius, fcnn_number type) {
@@ -60,7 +50,7 @@ void fcnn_cache_note(fcnn_cache_notes *notes, const char *format, ...) {
 
 /* ---- What a file is made of ---- */
 
-/* Writes down all that decides what a spectrum is, but for the radius. */
+/* Writes down all that decides what a spectrum is, but for the radius and the image itself. */
 static void describe_settings(const fcnn_cache_key *key, char *text, size_t bytes) {
     static const char *const paddings[] = {"none", "zero", "reflect"};
     const fcnn_placement *p = &key->placement;
@@ -68,39 +58,42 @@ static void describe_settings(const fcnn_cache_key *key, char *text, size_t byte
     if (p->crop) fcnn_number_format(crop, sizeof crop, "crop %.17g", p->crop_fraction);
     if (p->padding) fcnn_number_format(margin, sizeof margin, " %.17g", p->margin);
     snprintf(text, bytes,
-             "\nspectra of images\nplacement: %s\npadding: %s%s\nchannels: %d\nnumbers: %s\n"
-             "data: %s\n",
-             crop, paddings[p->padding], margin, key->channels,
-             key->type == FCNN_FLOAT16 ? "half" : "float", key->data);
+             "\nspectra of images\nplacement: %s\npadding: %s%s\nchannels: %d\nnumbers: %s\n", crop,
+             paddings[p->padding], margin, key->channels,
+             key->type == FCNN_FLOAT16 ? "half" : "float");
 }
 
-static uint32_t header_crc(const cache_header *header) {
-    cache_header copy = *header;
+static uint32_t header_crc(const fcnn_cache_header *header) {
+    fcnn_cache_header copy = *header;
     copy.crc = 0;
     return (uint32_t)crc32_z(0, (const unsigned char *)&copy, sizeof copy);
 }
 
-static void fill_header(const fcnn_cache_key *key, cache_header *header) {
-    char settings[FCNN_CACHE_PATH_BYTES + 256];
+static void fill_header(const fcnn_cache_key *key, fcnn_cache_header *header) {
+    char settings[256];
     describe_settings(key, settings, sizeof settings);
-    *header = (cache_header){
+    *header = (fcnn_cache_header){
         .version = VERSION,
         .byte_order = BYTE_ORDER_MARK,
         .settings_hash = fcnn_fingerprint(FCNN_FINGERPRINT, settings, strlen(settings)),
-        .fingerprint = key->fingerprint,
+        .fingerprint = FCNN_FINGERPRINT,
         .record_bytes = (int64_t)fcnn_cache_record_bytes(key->channels, key->radius, key->type),
         .channels = key->channels,
         .radius = key->radius,
         .type = (int32_t)key->type};
+    for (int s = 0; s < FCNN_SPLIT_COUNT; s++)
+        header->fingerprint = fcnn_fingerprint(header->fingerprint, key->contents[s],
+                                               (size_t)key->count[s] * sizeof *key->contents[s]);
     memcpy(header->magic, magic, sizeof magic);
     memcpy(header->count, key->count, sizeof header->count);
-    snprintf(header->settings, sizeof header->settings, "%.*s", (int)sizeof header->settings - 1,
-             settings);
+    /* A longer name is cut. */
+    int length = snprintf(header->settings, sizeof header->settings, "%s", settings);
+    snprintf(header->settings + length, sizeof header->settings - (size_t)length, "data: %.3600s\n",
+             key->data);
     header->crc = header_crc(header);
 }
 
-/* Where the parts lie; false where there are more bytes than a file can have. */
-static bool lay_out(const cache_header *header, fcnn_cache_file *file) {
+bool fcnn_cache_lay_out(const fcnn_cache_header *header, fcnn_cache_file *file) {
     size_t images, table, records;
     file->radius = header->radius;
     file->record_bytes = (size_t)header->record_bytes;
@@ -108,7 +101,8 @@ static bool lay_out(const cache_header *header, fcnn_cache_file *file) {
         __builtin_mul_overflow(images, sizeof(uint64_t), &table) ||
         __builtin_mul_overflow(images, file->record_bytes, &records) || table > SIZE_MAX / 4)
         return false;
-    file->records_at = (size_t)fcnn_align_up((int64_t)(FCNN_CACHE_HEADER_BYTES + table), ALIGNMENT);
+    file->table_at = FCNN_CACHE_HEADER_BYTES + table;
+    file->records_at = (size_t)fcnn_align_up((int64_t)(file->table_at + table), ALIGNMENT);
     return !__builtin_add_overflow(file->records_at, records, &file->bytes) &&
            file->bytes <= INT64_MAX;
 }
@@ -126,37 +120,69 @@ static void fill_path(const fcnn_cache_key *key, uint64_t hash, fcnn_cache_file 
              key->folder, *name ? name : "images", (unsigned long long)hash);
 }
 
+bool fcnn_cache_read_at(int descriptor, void *bytes, size_t count, size_t at) {
+    for (char *to = bytes; count;) {
+        ssize_t got = pread(descriptor, to, count, (off_t)at);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return false;
+        to += got;
+        at += (size_t)got;
+        count -= (size_t)got;
+    }
+    return true;
+}
+
+bool fcnn_cache_write_at(int descriptor, const void *bytes, size_t count, size_t at) {
+    for (const char *from = bytes; count;) {
+        ssize_t written = pwrite(descriptor, from, count, (off_t)at);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return false;
+        from += written;
+        at += (size_t)written;
+        count -= (size_t)written;
+    }
+    return true;
+}
+
 /* ---- An existing file ---- */
 
-/* Why the file does not serve; NULL if it does, and then `file` is laid out. */
-static const char *find_fault(const cache_header *wanted, fcnn_cache_file *file, int64_t bytes) {
-    cache_header found = {.version = 0};
-    ssize_t got = pread(file->descriptor, &found, sizeof found, 0);
-    if (got < (ssize_t)sizeof magic || memcmp(found.magic, magic, sizeof magic) != 0)
+const char *fcnn_cache_read_header(const fcnn_cache_header *wanted, fcnn_cache_file *file,
+                                   fcnn_cache_header *found) {
+    struct stat info;
+    *found = (fcnn_cache_header){.version = 0};
+    ssize_t got = pread(file->descriptor, found, sizeof *found, 0);
+    if (got < (ssize_t)sizeof magic || memcmp(found->magic, magic, sizeof magic) != 0)
         return "it is no cache of spectra";
-    if (got < (ssize_t)sizeof found) return "it is cut short";
-    if (found.byte_order != BYTE_ORDER_MARK) return "it was written by another kind of machine";
-    if (found.version != VERSION) return "it was written by another version of fcnn";
-    if (found.crc != header_crc(&found)) return "its header is damaged";
-    if (found.settings_hash != wanted->settings_hash ||
-        memcmp(found.settings, wanted->settings, sizeof found.settings) != 0 ||
-        found.channels != wanted->channels || found.type != wanted->type)
+    if (got < (ssize_t)sizeof *found) return "it is cut short";
+    if (found->byte_order != BYTE_ORDER_MARK) return "it was written by another kind of machine";
+    if (found->version != VERSION) return "it was written by another version of fcnn";
+    if (found->crc != header_crc(found)) return "its header is damaged";
+    if (found->settings_hash != wanted->settings_hash || found->channels != wanted->channels ||
+        found->type != wanted->type)
         return "it was made with other settings";
-    if (found.fingerprint != wanted->fingerprint ||
-        memcmp(found.count, wanted->count, sizeof found.count) != 0)
-        return "it is stale: the files' names, sizes or times have changed";
-    if (found.radius < wanted->radius) return "its spectra have a smaller radius than is needed";
-    if (found.radius > FCNN_RADIUS_MAX ||
-        found.record_bytes != (int64_t)fcnn_cache_record_bytes(found.channels, found.radius,
-                                                               (fcnn_number)found.type) ||
-        !lay_out(&found, file))
+    if (found->radius < wanted->radius) return "its spectra have a smaller radius than is needed";
+    if (found->radius > FCNN_RADIUS_MAX ||
+        found->record_bytes != (int64_t)fcnn_cache_record_bytes(found->channels, found->radius,
+                                                                (fcnn_number)found->type) ||
+        !fcnn_cache_lay_out(found, file))
         return "its header is damaged";
-    return bytes < (int64_t)file->bytes ? "it is cut short" : NULL;
+    if (fstat(file->descriptor, &info) || info.st_size < (off_t)file->bytes)
+        return "it is cut short";
+    return NULL;
+}
+
+/* Why the file does not serve; NULL if it does, and then `file` is laid out. */
+static const char *find_fault(const fcnn_cache_header *wanted, fcnn_cache_file *file) {
+    fcnn_cache_header found;
+    const char *fault = fcnn_cache_read_header(wanted, file, &found);
+    bool same = found.fingerprint == wanted->fingerprint &&
+                !memcmp(found.count, wanted->count, sizeof found.count);
+    return fault || same ? fault : "it is of other images";
 }
 
 typedef enum { USED, UNUSABLE, ABSENT } existing;
 
-static existing open_existing(const cache_header *wanted, fcnn_cache_file *file,
+static existing open_existing(const fcnn_cache_header *wanted, fcnn_cache_file *file,
                               fcnn_cache_notes *notes) {
     struct stat info;
     int flags = O_CLOEXEC | O_NONBLOCK; /* a pipe would wait for its other end */
@@ -171,7 +197,7 @@ static existing open_existing(const cache_header *wanted, fcnn_cache_file *file,
         if (file->descriptor >= 0) close(file->descriptor);
         return UNUSABLE;
     }
-    const char *fault = find_fault(wanted, file, (int64_t)info.st_size);
+    const char *fault = find_fault(wanted, file);
     if (!fault) return USED;
     fcnn_cache_note(notes, "the cache %s is made anew: %s", file->path, fault);
     close(file->descriptor);
@@ -192,28 +218,78 @@ static int take_room(const fcnn_cache_file *file, const char *folder) {
     return posix_fallocate(file->descriptor, 0, (off_t)file->bytes);
 }
 
-static bool create(const fcnn_cache_key *key, const cache_header *header, fcnn_cache_file *file,
-                   fcnn_cache_notes *notes) {
+/* Writes the header and the contents; returns 0 or an errno. */
+static int write_heads(const fcnn_cache_key *key, const fcnn_cache_header *header,
+                       const fcnn_cache_file *file) {
+    size_t at = sizeof *header;
+    errno = 0;
+    bool good = fcnn_cache_write_at(file->descriptor, header, sizeof *header, 0);
+    for (int s = 0; s < FCNN_SPLIT_COUNT; s++) {
+        size_t bytes = (size_t)key->count[s] * sizeof *key->contents[s];
+        good = good && fcnn_cache_write_at(file->descriptor, key->contents[s], bytes, at);
+        at += bytes;
+    }
+    return good ? 0 : errno ? errno : EIO;
+}
+
+/* Makes the file; returns 0 or an errno. */
+static int make_file(const fcnn_cache_key *key, const fcnn_cache_header *header,
+                     const fcnn_cache_others *others, fcnn_cache_file *file, int64_t *copied) {
     char fresh[FCNN_CACHE_PATH_BYTES + 8];
     snprintf(fresh, sizeof fresh, "%s.new", file->path);
     unlink(fresh); /* a killed process left it: the lock is ours */
-    if (!lay_out(header, file)) {
+    file->descriptor = open(fresh, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    int error = file->descriptor < 0 ? errno : take_room(file, key->folder);
+    if (!error) error = write_heads(key, header, file);
+    if (!error) *copied = fcnn_cache_copy(key, header, others, file);
+    if (!error && rename(fresh, file->path)) error = errno;
+    if (error && file->descriptor >= 0) {
+        close(file->descriptor);
+        unlink(fresh);
+    }
+    return error;
+}
+
+static void remove_stale(const fcnn_cache_key *key, fcnn_cache_others *others) {
+    char path[FCNN_CACHE_PATH_BYTES];
+    for (int i = 0; i < others->stale_count; i++) {
+        snprintf(path, sizeof path, "%.*s/%s", FCNN_CACHE_PATH_BYTES - 260, key->folder,
+                 others->stale[i].name);
+        unlink(path);
+    }
+}
+
+static void note_stale(const fcnn_cache_key *key, const fcnn_cache_others *others, int64_t copied,
+                       int64_t images, fcnn_cache_notes *notes) {
+    for (int i = 0; i < others->stale_count; i++)
+        fcnn_cache_note(notes, "the cache %s/%s is made anew: %s", key->folder,
+                        others->stale[i].name, others->stale[i].fault);
+    if (copied)
+        fcnn_cache_note(notes, "%lld of %lld images did not change: their spectra are kept",
+                        (long long)copied, (long long)images);
+}
+
+static bool create(const fcnn_cache_key *key, const fcnn_cache_header *header,
+                   fcnn_cache_others *others, fcnn_cache_file *file, fcnn_cache_notes *notes) {
+    int64_t copied = 0;
+    if (!fcnn_cache_lay_out(header, file)) {
         fcnn_cache_note(notes, "no cache: %s would be larger than any file", file->path);
         return false;
     }
     file->read_only = false;
-    file->descriptor = open(fresh, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    int error = file->descriptor < 0 ? errno : take_room(file, key->folder);
-    if (!error && pwrite(file->descriptor, header, sizeof *header, 0) != (ssize_t)sizeof *header)
-        error = errno ? errno : EIO;
-    if (!error && rename(fresh, file->path)) error = errno;
-    if (!error) return true;
+    int error = make_file(key, header, others, file, &copied);
+    if (error == ENOSPC && others->stale_count) { /* there is no room for both */
+        remove_stale(key, others);
+        others->shared[0] = '\0';
+        error = make_file(key, header, others, file, &copied);
+    }
+    if (!error) {
+        remove_stale(key, others);
+        note_stale(key, others, copied, header->count[0] + header->count[1], notes);
+        return true;
+    }
     fcnn_cache_note(notes, "no cache: %s of %.1f MiB cannot be made: %s", file->path,
                     (double)file->bytes / 1048576.0, strerror(error));
-    if (file->descriptor >= 0) {
-        close(file->descriptor);
-        unlink(fresh);
-    }
     return false;
 }
 
@@ -239,16 +315,43 @@ static int lock_folder(const char *folder) {
     return lock;
 }
 
+/* Opens another file of the folder that has just these images, or makes one. */
+static bool open_other(const fcnn_cache_key *key, const fcnn_cache_header *header,
+                       fcnn_cache_file *file, fcnn_cache_notes *notes) {
+    fcnn_cache_others *others = calloc(1, sizeof *others);
+    if (!others) {
+        fcnn_cache_note(notes, "no cache: out of memory");
+        return false;
+    }
+    fcnn_cache_search(key, header, file->path, others);
+    existing found = ABSENT;
+    if (*others->same) {
+        char own[FCNN_CACHE_PATH_BYTES];
+        memcpy(own, file->path, sizeof own);
+        memcpy(file->path, others->same, sizeof file->path);
+        found = open_existing(header, file, notes);
+        if (found != USED) memcpy(file->path, own, sizeof own);
+    }
+    bool opened = found == USED || create(key, header, others, file, notes);
+    free(others);
+    return opened;
+}
+
 bool fcnn_cache_file_open(const fcnn_cache_key *key, fcnn_cache_file *file,
                           fcnn_cache_notes *notes) {
-    cache_header header;
-    fill_header(key, &header);
+    fcnn_cache_header header;
     *file = (fcnn_cache_file){.descriptor = -1};
+    for (int s = 0; s < FCNN_SPLIT_COUNT; s++)
+        if (key->count[s] && !key->contents[s]) {
+            fcnn_cache_note(notes, "no cache: the data set has no fingerprints of its images");
+            return false;
+        }
+    fill_header(key, &header);
     if (!make_folder(key->folder, notes)) return false;
-    fill_path(key, header.settings_hash, file);
+    fill_path(key, header.settings_hash ^ header.fingerprint, file);
     int lock = lock_folder(key->folder);
     existing found = open_existing(&header, file, notes);
-    bool opened = found == USED || (found == ABSENT && create(key, &header, file, notes));
+    bool opened = found == USED || (found == ABSENT && open_other(key, &header, file, notes));
     if (lock >= 0) close(lock);
     return opened;
 }

@@ -120,7 +120,7 @@ static fcnn_status estimate_norms(const infer_options *o, const fcnn_model *mode
                                   fcnn_device *device, int batch, fcnn_graph *graph) {
     run_data s = {0};
     fcnn_status status = option_data(model->config, o->norm_data);
-    if (!status) status = run_data_open(model->config, o->limit, &s);
+    if (!status) status = run_data_open(model->config, o->limit, NULL, &s);
     if (!status && s.dataset->channels != model->channels)
         status = fcnn_status_set(
             FCNN_ERROR_FORMAT, "--norm-data %s has images of %d channels; %s takes %d",
