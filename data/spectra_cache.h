@@ -38,10 +38,7 @@ typedef struct {
 
 void fcnn_cache_note(fcnn_cache_notes *notes, const char *format, ...) FCNN_PRINTF(2, 3);
 
-/* Gives the bytes of a record, its bins included. */
-size_t fcnn_cache_record_bytes(int channels, int radius, fcnn_number type);
-
-/* ---- The file: spectra_file.c ---- */
+/* ---- The form of a file: spectra_format.c ---- */
 
 typedef struct {
     char magic[8];
@@ -62,11 +59,11 @@ typedef struct {
     size_t record_bytes, table_at, records_at, bytes;
 } fcnn_cache_file;
 
-/* Opens the key's file, made or made anew where needed; false, and a note why, where none can be
- * had. Two processes that open it at once get the same one. */
-bool fcnn_cache_file_open(const fcnn_cache_key *key, fcnn_cache_file *file,
-                          fcnn_cache_notes *notes);
+/* Gives the bytes of a record, its bins included. */
+size_t fcnn_cache_record_bytes(int channels, int radius, fcnn_number type);
 
+/* Fills in the header of the file that a key wants. */
+void fcnn_cache_fill_header(const fcnn_cache_key *key, fcnn_cache_header *header);
 /* Lays out the file of a header; false where it has more bytes than a file can have. */
 bool fcnn_cache_lay_out(const fcnn_cache_header *header, fcnn_cache_file *file);
 /* Reads and checks the header of an open file, as it must be to hold spectra of the wanted
@@ -99,6 +96,13 @@ void fcnn_cache_search(const fcnn_cache_key *key, const fcnn_cache_header *wante
 /* Copies the records of the key's images from others->shared into a new file. Returns how many. */
 int64_t fcnn_cache_copy(const fcnn_cache_key *key, const fcnn_cache_header *wanted,
                         const fcnn_cache_others *others, const fcnn_cache_file *to);
+
+/* ---- Opening: spectra_file.c ---- */
+
+/* Opens the key's file, made or made anew where needed; false, and a note why, where none can be
+ * had. Two processes that open it at once get the same one. */
+bool fcnn_cache_file_open(const fcnn_cache_key *key, fcnn_cache_file *file,
+                          fcnn_cache_notes *notes);
 
 /* ---- The cache: by any thread ---- */
 

@@ -318,5 +318,8 @@ fcnn_status manifest_apply(manifest *m, fcnn_dataset **dataset) {
         view.splits[s] =
             (fcnn_split_view){m->splits[s].count, m->splits[s].labels, m->splits[s].contents,
                               m->splits[s].places, m->splits[s].paths};
-    return fcnn_dataset_view_open(source, &view, dataset);
+    fcnn_dataset *listed;
+    FCNN_TRY(fcnn_dataset_view_open(source, &view, &listed));
+    *dataset = listed;
+    return FCNN_OK;
 }
