@@ -47,7 +47,10 @@ fcnn_status fcnn_contents_of_file(const char *path, uint64_t *contents) {
     int error = errno;
     if (file >= 0) close(file);
     if (good) return FCNN_OK;
-    return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be read: %s", path, strerror(error));
+    /* What this machine lacks is no fault of the picture. */
+    bool lack = error == ENOMEM || error == EMFILE || error == ENFILE;
+    return fcnn_status_set(lack ? FCNN_ERROR_MEMORY : FCNN_ERROR_IO, "%s: cannot be read: %s", path,
+                           strerror(error));
 }
 
 fcnn_status fcnn_contents_of_pixels(const uint8_t *pixels, int64_t count, int height, int width,

@@ -252,27 +252,55 @@ void manifest_destroy(manifest *m) {
 
 /* ---- Comparing ---- */
 
-/* Both lists are in the order of the paths' bytes within a class, and of the classes. Finds the
- * place of each listed picture in the data set, and notes what differs. */
-static void compare_split(listed_split *listed, fcnn_dataset *dataset, fcnn_split split,
-                          differences *d) {
-    int64_t i = 0, j = 0, found = dataset->count[split];
-    const int32_t *labels = dataset->labels[split];
-    while (i < listed->count || j < found) {
-        const char *ours = j < found ? dataset->path(dataset, split, j) : NULL;
-        int order = i == listed->count ? 1 : j == found ? -1 : listed->labels[i] - labels[j];
-        if (order == 0) order = strcmp(listed->paths[i], ours);
-        if (order < 0) { /* gone */
-            listed->places[i++] = -1;
-        } else if (order > 0) {
-            differences_add(d, "%s is new", ours);
-            j++;
-        } else {
-            if (listed->contents[i] != dataset->contents[split][j])
-                differences_add(d, "%s has other contents", ours);
-            listed->places[i++] = j++;
-        }
+typedef struct {
+    const char *path;
+    int64_t place;
+} located;
+
+static int by_path(const void *a, const void *b) {
+    return strcmp(((const located *)a)->path, ((const located *)b)->path);
+}
+
+/* The pictures of a split sorted by path, which the caller frees. */
+static located *sort_paths(fcnn_dataset *dataset, fcnn_split split) {
+    int64_t count = dataset->count[split];
+    located *sorted = malloc(((size_t)count + 1) * sizeof *sorted);
+    for (int64_t i = 0; sorted && i < count; i++)
+        sorted[i] = (located){dataset->path(dataset, split, i), i};
+    if (sorted) qsort(sorted, (size_t)count, sizeof *sorted, by_path);
+    return sorted;
+}
+
+/* Finds the place of each listed picture in the data set, and notes what differs; met[] tells which
+ * of the data set's are listed. */
+static void compare_listed(listed_split *listed, const fcnn_dataset *dataset, fcnn_split split,
+                           const located *sorted, bool *met, differences *d) {
+    for (int64_t i = 0; i < listed->count; i++) {
+        const located key = {listed->paths[i], 0};
+        const located *found =
+            bsearch(&key, sorted, (size_t)dataset->count[split], sizeof *sorted, by_path);
+        listed->places[i] = found ? found->place : -1;
+        if (!found) continue;
+        met[found->place] = true;
+        if (listed->labels[i] != dataset->labels[split][found->place])
+            differences_add(d, "%s is of another class", listed->paths[i]);
+        else if (listed->contents[i] != dataset->contents[split][found->place])
+            differences_add(d, "%s has other contents", listed->paths[i]);
     }
+}
+
+static fcnn_status compare_split(listed_split *listed, fcnn_dataset *dataset, fcnn_split split,
+                                 differences *d) {
+    int64_t count = dataset->count[split];
+    located *sorted = sort_paths(dataset, split);
+    bool *met = calloc((size_t)count + 1, sizeof *met);
+    fcnn_status status = sorted && met ? FCNN_OK : no_memory(RUNDIR_IMAGES);
+    if (!status) compare_listed(listed, dataset, split, sorted, met, d);
+    for (int64_t i = 0; !status && i < count; i++)
+        if (!met[i]) differences_add(d, "%s is new", dataset->path(dataset, split, i));
+    free(sorted);
+    free(met);
+    return status;
 }
 
 /* The rule of the loader: a tenth of the pictures may fail, or ten. */
@@ -309,9 +337,13 @@ fcnn_status manifest_apply(manifest *m, fcnn_dataset **dataset) {
     differences d;
     differences_start(&d);
     fcnn_class_list ours = {source->classes, source->class_names};
+    if (!source->path || !source->contents[FCNN_SPLIT_TRAIN])
+        return fcnn_status_set(FCNN_ERROR_CONFIG,
+                               "%s: the run was trained on pictures, and the data now is none",
+                               m->path);
     FCNN_TRY(differences_of_classes(view.classes, ours, &d));
     for (int s = 0; s < FCNN_SPLIT_COUNT && !d.count; s++)
-        compare_split(&m->splits[s], source, (fcnn_split)s, &d);
+        FCNN_TRY(compare_split(&m->splits[s], source, (fcnn_split)s, &d));
     for (int s = 0; s < FCNN_SPLIT_COUNT && !d.count; s++) compare_gone(m, (fcnn_split)s, &d);
     if (d.count) return differences_refuse(&d, m->path);
     for (int s = 0; s < FCNN_SPLIT_COUNT; s++)
