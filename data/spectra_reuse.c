@@ -123,7 +123,8 @@ static void look_at(const fcnn_cache_key *key, const fcnn_cache_header *wanted, 
     int64_t shared =
         theirs ? pair_up(images, images_of(key->count), theirs, stored, NULL, NULL) : 0;
     free(theirs);
-    if (own || (shared && data_is_gone(&found)))
+    /* Moved and changed: of a disk that is not there now, little would be shared. */
+    if (own || (2 * shared > stored && data_is_gone(&found)))
         add_stale(others, name, "it is stale: the images have changed");
     if (shared <= others->images || found.radius != wanted->radius) return;
     others->images = shared;

@@ -66,7 +66,8 @@ static fcnn_status take_rows(transfer *t, fcnn_parameter *p, const fcnn_stored_t
 static fcnn_status take(transfer *t, fcnn_parameter *p) {
     const fcnn_stored_tensor *tensor = NULL;
     fcnn_status status = fcnn_model_find_tensor(t->model, p, "", &tensor);
-    if (p->node == t->classifier && has_rows(t->model, p, tensor)) return take_rows(t, p, tensor);
+    if (t->in_theirs && p->node == t->classifier && has_rows(t->model, p, tensor))
+        return take_rows(t, p, tensor);
     if (!status) {
         t->copied++;
         return fcnn_graph_write(t->graph, p, tensor->data);

@@ -193,6 +193,41 @@ succeed "${resume[@]}"
 has err 'd e/tab\x09here\x0aline.bmp: is gone'
 ok "tabs, newlines, backslashes and bytes that are not UTF-8 in names"
 
+# ---- Other kinds of data ----
+python3 - <<'P'
+import os, random
+draw = random.Random(3)
+os.makedirs("cifar/cifar-10-batches-bin")
+for name in ["data_batch_%d" % i for i in range(1, 6)] + ["test_batch"]:
+    with open("cifar/cifar-10-batches-bin/%s.bin" % name, "wb") as file:
+        for i in range(20):
+            file.write(bytes([i % 10]) + draw.randbytes(3072))
+P
+tar -C cifar -czf cifar.tar.gz cifar-10-batches-bin
+packed=("$train" "$small" --batch 20 --set net.schedule=constant --threads 1)
+succeed "${packed[@]}" --data cifar --epochs 2 --out unpacked
+succeed "${packed[@]}" --data cifar --epochs 1 --out packed
+[[ ! -e packed/images.tsv ]] || fail "a list of pictures that are no files"
+cp -r packed packed-once
+succeed "${packed[@]}" --data cifar.tar.gz --epochs 2 --out packed --resume
+same_training unpacked packed
+rm -r packed
+mv packed-once packed
+printf x | dd of=cifar/cifar-10-batches-bin/data_batch_3.bin bs=1 seek=4000 conv=notrunc status=none
+refuse 2 "packed/checkpoint.safetensors" "class 'automobile'" \
+    "${packed[@]}" --data cifar --epochs 2 --out packed --resume --quiet
+! grep -q "'airplane'" err || fail "it is one class alone: $(cat err)"
+ok "an archive of the same files is the same data; one pixel that changed is seen, by its class"
+
+synthetic=("$train" "$small" --set net.schedule=constant --threads 1 --epochs 1 --out made)
+succeed "${synthetic[@]}" --data "synthetic:classes=4,size=14,channels=1,train=256,val=64"
+for change in size=15,train=256,val=64 size=14,train=255,val=64 size=14,train=256,val=65; do
+    refuse 2 "made/checkpoint.safetensors" "trained on other data" \
+        "${synthetic[@]}" --data "synthetic:classes=4,channels=1,$change" --resume
+done
+succeed "${synthetic[@]}" --data "synthetic:val=64,train=256,channels=1,size=14,classes=4" --resume
+ok "synthetic data is known by what it is made from, in whatever order that is said"
+
 # ---- The identity in models ----
 succeed "$info" whole/model.safetensors
 has out "training images: 27, fingerprint " "validation images: 9, fingerprint "

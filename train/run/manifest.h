@@ -9,8 +9,6 @@
 #include "dataset_view.h"
 #include "fcnn.h"
 
-#define RUNDIR_IMAGES "images.tsv"
-
 enum { MANIFEST_ID_BYTES = 17 };
 
 typedef struct manifest manifest;
