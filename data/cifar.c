@@ -272,7 +272,7 @@ static fcnn_status join_labels(cifar_set *set, fcnn_split split, const char *pat
 }
 
 static fcnn_status join_contents(cifar_set *set, fcnn_split split, const char *path) {
-    uint64_t *all = malloc((size_t)set->base.count[split] * sizeof *all), *contents;
+    uint64_t *all = malloc(((size_t)set->base.count[split] + 1) * sizeof *all), *contents;
     int64_t at = 0;
     set->base.contents[split] = set->contents[split] = all;
     if (!all) return no_memory(path);

@@ -48,7 +48,7 @@ typedef struct {
     int64_t count[FCNN_SPLIT_COUNT], record_bytes;
     int32_t channels, radius, type;
     uint32_t crc; /* the header's, taken with 0 here */
-    char settings[FCNN_CACHE_HEADER_BYTES - 72];
+    char settings[FCNN_CACHE_HEADER_BYTES - 56 - 8 * FCNN_SPLIT_COUNT];
 } fcnn_cache_header;
 
 typedef struct {

@@ -136,10 +136,12 @@ static void remove_stale(const fcnn_cache_key *key, fcnn_cache_others *others) {
 }
 
 static void note_stale(const fcnn_cache_key *key, const fcnn_cache_others *others, int64_t copied,
-                       int64_t images, fcnn_cache_notes *notes) {
+                       fcnn_cache_notes *notes) {
     for (int i = 0; i < others->stale_count; i++)
         fcnn_cache_note(notes, "the cache %s/%s is made anew: %s", key->folder,
                         others->stale[i].name, others->stale[i].fault);
+    int64_t images = 0;
+    for (int s = 0; s < FCNN_SPLIT_COUNT; s++) images += key->count[s];
     if (copied)
         fcnn_cache_note(notes, "%lld of %lld images did not change: their spectra are kept",
                         (long long)copied, (long long)images);
@@ -161,7 +163,7 @@ static bool create(const fcnn_cache_key *key, const fcnn_cache_header *header,
     }
     if (!error) {
         remove_stale(key, others);
-        note_stale(key, others, copied, header->count[0] + header->count[1], notes);
+        note_stale(key, others, copied, notes);
         return true;
     }
     fcnn_cache_note(notes, "no cache: %s of %.1f MiB cannot be made: %s", file->path,

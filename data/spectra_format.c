@@ -70,11 +70,12 @@ void fcnn_cache_fill_header(const fcnn_cache_key *key, fcnn_cache_header *header
 }
 
 bool fcnn_cache_lay_out(const fcnn_cache_header *header, fcnn_cache_file *file) {
-    size_t images, table, records;
+    size_t images = 0, table, records;
     file->radius = header->radius;
     file->record_bytes = (size_t)header->record_bytes;
-    if (__builtin_add_overflow((size_t)header->count[0], (size_t)header->count[1], &images) ||
-        __builtin_mul_overflow(images, sizeof(uint64_t), &table) ||
+    for (int s = 0; s < FCNN_SPLIT_COUNT; s++)
+        if (__builtin_add_overflow(images, (size_t)header->count[s], &images)) return false;
+    if (__builtin_mul_overflow(images, sizeof(uint64_t), &table) ||
         __builtin_mul_overflow(images, file->record_bytes, &records) || table > SIZE_MAX / 4)
         return false;
     file->table_at = FCNN_CACHE_HEADER_BYTES + table;

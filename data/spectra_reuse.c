@@ -27,7 +27,11 @@ static void sort(image *images, int64_t count) {
     qsort(images, (size_t)count, sizeof *images, by_contents);
 }
 
-static int64_t images_of(const int64_t count[FCNN_SPLIT_COUNT]) { return count[0] + count[1]; }
+static int64_t images_of(const int64_t count[FCNN_SPLIT_COUNT]) {
+    int64_t images = 0;
+    for (int s = 0; s < FCNN_SPLIT_COUNT; s++) images += count[s];
+    return images;
+}
 
 static image *wanted_images(const fcnn_cache_key *key) {
     image *images = malloc(((size_t)images_of(key->count) + 1) * sizeof *images);

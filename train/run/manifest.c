@@ -1,6 +1,7 @@
 /* Manifests are written from a data set, read back, and compared with the data set of a resume. */
 #include "manifest.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -12,7 +13,8 @@
 #include "rundir.h"
 
 static const char header[] = "split\tclass\tpath\tfingerprint\n";
-static const char *const split_names[FCNN_SPLIT_COUNT] = {"train", "held-out"};
+static const char *const split_names[] = {"train", "held-out", "test"};
+static_assert(sizeof split_names >= FCNN_SPLIT_COUNT * sizeof *split_names, "a name for each");
 
 typedef struct {
     int64_t count, room;
@@ -159,7 +161,9 @@ static fcnn_status read_row(manifest *m, char *line, int number) {
     }
     bool good = count == 4 && !line;
     if (good && !strcmp(fields[0], "class")) return add_class(m, fields[1]);
-    int split = good && !strcmp(fields[0], split_names[1]);
+    int split = 0;
+    while (good && split + 1 < FCNN_SPLIT_COUNT && strcmp(fields[0], split_names[split]) != 0)
+        split++;
     good = good && !strcmp(fields[0], split_names[split]) && strlen(fields[3]) == 16;
     char *end = NULL;
     uint64_t contents = good ? strtoull(fields[3], &end, 16) : 0;

@@ -1,8 +1,9 @@
 /* The manifest of a run lists the pictures of its data set, where they are files, so that a resume
  * names each that differs and goes on without those that are gone. It is images.tsv in the run's
  * folder: a line of column names, a line "class" for each class, then a line for each picture with
- * its split ("train" or "held-out"), class, path below the data's folder, and the fingerprint of
- * its bytes. Control characters, backslashes and bytes that are not UTF-8 stand as \x09. */
+ * its split ("train", "held-out" or "test"), class, path below the data's folder, and the
+ * fingerprint of its bytes. Control characters, backslashes and bytes that are not UTF-8 stand as
+ * \x09. */
 #ifndef FCNN_TRAIN_RUN_MANIFEST_H
 #define FCNN_TRAIN_RUN_MANIFEST_H
 

@@ -20,6 +20,7 @@ static void release(void *owner) {
 /* Images of classes that the model does not know are not among those scored; they get label 0. */
 static translated *translate(const fcnn_dataset *data, const int32_t *places) {
     translated *t = calloc(1, sizeof *t);
+    bool complete = t != NULL;
     for (int s = 0; t && s < FCNN_SPLIT_COUNT; s++) {
         int64_t count = data->count[s];
         t->labels[s] = malloc(((size_t)count + 1) * sizeof *t->labels[s]);
@@ -27,8 +28,9 @@ static translated *translate(const fcnn_dataset *data, const int32_t *places) {
             int32_t place = places[data->labels[s][i]];
             t->labels[s][i] = place < 0 ? 0 : place;
         }
+        complete &= t->labels[s] != NULL;
     }
-    if (t && t->labels[0] && t->labels[1]) return t;
+    if (complete) return t;
     release(t);
     return NULL;
 }
