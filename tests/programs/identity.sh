@@ -134,6 +134,40 @@ rm data/*/p0[0-4].bmp
 refused "15 of 36 gone cat/p00.bmp"
 ok "more gone than a tenth, and than ten: refused"
 
+# ---- Folders of their own to validate on ----
+rm -rf split split-kept parts parts-kept
+pictures split/train cat,dog,owl 8
+pictures split/val cat,dog 4 9
+parts=("$train" "$small" --batch 8 --set net.schedule=constant --threads 1 --data split --out parts)
+succeed "${parts[@]}" --epochs 1
+cp -rp split split-kept
+cp -rp parts parts-kept
+# changed "WORDS" COMMAND...: after this command the resume is refused with these words.
+changed() {
+    local words=$1
+    shift
+    rm -rf split
+    cp -rp split-kept split
+    "$@"
+    run "${parts[@]}" --epochs 2 --resume --quiet
+    [[ $code == 2 ]] || fail "exit code $code after: $*: $(cat err)"
+    # shellcheck disable=SC2086
+    has err $words
+    diff -r parts-kept parts || fail "a resume that was refused changed the run's folder"
+}
+changed "val/dog/p09.bmp new" cp split/val/dog/p00.bmp split/val/dog/p09.bmp
+changed "val/dog/p00.bmp other contents" cp new/bird/p00.bmp split/val/dog/p00.bmp
+changed "'cat' gone all 4" mv split/val/cat split/val/lion
+changed "'cat' 'dog' gone" rm -r split/val
+changed "test/cat/p00.bmp new" mv split/val split/test
+changed "val/cat/x.bmp new" mv split/train/cat/p00.bmp split/val/cat/x.bmp
+rm -rf split
+cp -rp split-kept split
+rm split/val/cat/p02.bmp
+succeed "${parts[@]}" --epochs 2 --resume --quiet
+has err "val/cat/p02.bmp: is gone" "1 problem"
+ok "the pictures to validate on are compared alike"
+
 # ---- Without the list, or with another's ----
 again
 rm run/images.tsv

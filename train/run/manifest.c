@@ -323,9 +323,10 @@ static void compare_gone(const manifest *m, fcnn_split split, differences *d) {
             if (!first) first = listed->paths[i];
         }
         if (!last) continue;
-        if (of_class == gone_of_class && split == FCNN_SPLIT_TRAIN)
-            differences_add(d, "all %" PRId64 " images of class '%s' are gone", of_class,
-                            m->names[listed->labels[i]]);
+        /* One picture may vanish; a folder that did was renamed, or its disk is not there. */
+        if (of_class == gone_of_class && of_class > 1)
+            differences_add(d, "all %" PRId64 " %s images of class '%s' are gone", of_class,
+                            split_names[split], m->names[listed->labels[i]]);
         of_class = gone_of_class = 0;
     }
     if (gone > GONE_FREE && gone * GONE_SHARE > listed->count)
