@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "number.h"
 #include "spectra_cache.h"
 #include "text.h"
 
