@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "archive_reader.h"
+#include "contents.h"
 #include "names.h"
 #include "paths.h"
 #include "readers_internal.h"
@@ -66,6 +67,7 @@ typedef struct {
     const kind *kind; /* NULL until the first file is found */
     batch batches[FILES];
     int32_t *labels[FCNN_SPLIT_COUNT];
+    uint64_t *contents[FCNN_SPLIT_COUNT];
     fcnn_names names;
 } cifar_set;
 
@@ -189,7 +191,6 @@ static fcnn_status read_folder_file(cifar_set *set, const char *folder, const ch
         return fcnn_status_set(FCNN_ERROR_IO, "%s: expected a file, found a folder or device",
                                path);
     FCNN_TRY(fcnn_stream_open(path, &stream));
-    set->base.fingerprint = fcnn_fingerprint_file(set->base.fingerprint, name, path);
     fcnn_status status = read_file(set, &stream, name, (uint64_t)info.st_size);
     fcnn_stream_close(&stream);
     return status;
@@ -214,14 +215,12 @@ static fcnn_status read_folder(cifar_set *set, const char *path) {
 
 static fcnn_status read_archive(cifar_set *set, const char *path) {
     fcnn_archive *archive;
-    const char *slash = strrchr(path, '/'), *name;
+    const char *name;
     uint64_t bytes;
-    set->base.fingerprint =
-        fcnn_fingerprint_file(set->base.fingerprint, slash ? slash + 1 : path, path);
     FCNN_TRY(fcnn_archive_open(path, &archive));
     fcnn_status status;
     while (!(status = fcnn_archive_next(archive, &name, &bytes)) && name) {
-        slash = strrchr(name, '/');
+        const char *slash = strrchr(name, '/');
         status = read_file(set, fcnn_archive_file(archive), slash ? slash + 1 : name, bytes);
         if (status) break;
     }
@@ -272,13 +271,32 @@ static fcnn_status join_labels(cifar_set *set, fcnn_split split, const char *pat
     return FCNN_OK;
 }
 
+static fcnn_status join_contents(cifar_set *set, fcnn_split split, const char *path) {
+    uint64_t *all = malloc(((size_t)set->base.count[split] + 1) * sizeof *all), *contents;
+    int64_t at = 0;
+    set->base.contents[split] = set->contents[split] = all;
+    if (!all) return no_memory(path);
+    for (int i = 0; i < FILES; i++) {
+        const batch *b = &set->batches[i];
+        if (known[i].split != split || !b->count) continue;
+        FCNN_TRY(fcnn_contents_of_pixels(b->pixels, b->count, SIDE, SIDE, 3, path, &contents));
+        memcpy(all + at, contents, (size_t)b->count * sizeof *all);
+        free(contents);
+        at += b->count;
+    }
+    return FCNN_OK;
+}
+
 static fcnn_status load_set(cifar_set *set, const char *path) {
     FCNN_TRY(fcnn_path_is_folder(path) ? read_folder(set, path) : read_archive(set, path));
     FCNN_TRY(check_complete(set, path));
     FCNN_TRY(complete_names(set, path));
     set->base.classes = set->kind->classes;
-    FCNN_TRY(join_labels(set, FCNN_SPLIT_TRAIN, path));
-    return join_labels(set, FCNN_SPLIT_HELD_OUT, path);
+    for (int s = 0; s < FCNN_SPLIT_COUNT; s++) {
+        FCNN_TRY(join_labels(set, (fcnn_split)s, path));
+        FCNN_TRY(join_contents(set, (fcnn_split)s, path));
+    }
+    return FCNN_OK;
 }
 
 /* ---- The reader ---- */
@@ -302,7 +320,10 @@ static void close_set(fcnn_dataset *dataset) {
         free(set->batches[i].pixels);
         free(set->batches[i].labels);
     }
-    for (int s = 0; s < FCNN_SPLIT_COUNT; s++) free(set->labels[s]);
+    for (int s = 0; s < FCNN_SPLIT_COUNT; s++) {
+        free(set->labels[s]);
+        free(set->contents[s]);
+    }
     fcnn_names_clear(&set->names);
     free(set);
 }
@@ -315,7 +336,6 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
     set->base = (fcnn_dataset){.channels = 3,
                                .class_names = (const char *const *)set->names.names,
                                .held_out_is_test = true,
-                               .fingerprint = FCNN_FINGERPRINT,
                                .read = read_image,
                                .describe = fcnn_describe_number,
                                .close = close_set};

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "contents.h"
 #include "image_file.h"
 #include "names.h"
 #include "paths.h"
@@ -24,6 +25,7 @@ static const char fashion_names[] = "T-shirt/top|Trouser|Pullover|Dress|Coat|San
 typedef struct {
     uint8_t *pixels;
     int32_t *labels;
+    uint64_t *contents;
     int height, width, channels, largest_label;
     int64_t count;
 } idx_split;
@@ -41,8 +43,7 @@ typedef struct {
     fcnn_stream stream;
     int dimensions;
     uint32_t sizes[DIMENSIONS_MAX];
-    size_t bytes;         /* the product of the sizes */
-    uint64_t fingerprint; /* of this file and those before it */
+    size_t bytes; /* the product of the sizes */
 } idx_file;
 
 static fcnn_status no_memory(const char *path) {
@@ -153,8 +154,6 @@ static fcnn_status load_file(const char *folder, const char *prefix, bool images
         return fcnn_status_set(
             FCNN_ERROR_IO, "%s: expected the file %s-%s, plain or .gz; it is missing", folder,
             prefix, images ? "images-idx3-ubyte (or idx4)" : "labels-idx1-ubyte");
-    file->fingerprint =
-        fcnn_fingerprint_file(file->fingerprint, file->path + strlen(folder), file->path);
     FCNN_TRY(fcnn_stream_open(file->path, &file->stream));
     fcnn_status status = read_header(file, images);
     if (!status) status = check_sizes(file);
@@ -192,13 +191,12 @@ static fcnn_status load_labels(const char *folder, const char *prefix, idx_file 
     return status;
 }
 
-static fcnn_status load_split(const char *folder, const char *prefix, idx_split *split,
-                              uint64_t *fingerprint) {
-    idx_file file = {.fingerprint = *fingerprint};
+static fcnn_status load_split(const char *folder, const char *prefix, idx_split *split) {
+    idx_file file = {.bytes = 0};
     FCNN_TRY(load_images(folder, prefix, &file, split));
     FCNN_TRY(load_labels(folder, prefix, &file, split));
-    *fingerprint = file.fingerprint;
-    return FCNN_OK;
+    return fcnn_contents_of_pixels(split->pixels, split->count, split->height, split->width,
+                                   split->channels, folder, &split->contents);
 }
 
 /* ---- Class names ---- */
@@ -253,6 +251,7 @@ static void close_set(fcnn_dataset *dataset) {
     for (int s = 0; s < FCNN_SPLIT_COUNT; s++) {
         free(set->splits[s].pixels);
         free(set->splits[s].labels);
+        free(set->splits[s].contents);
     }
     fcnn_names_clear(&set->names);
     free(set);
@@ -260,7 +259,7 @@ static void close_set(fcnn_dataset *dataset) {
 
 static fcnn_status load_set(idx_set *set, const char *folder, bool fashion) {
     for (int s = 0; s < FCNN_SPLIT_COUNT; s++)
-        FCNN_TRY(load_split(folder, split_names[s], &set->splits[s], &set->base.fingerprint));
+        FCNN_TRY(load_split(folder, split_names[s], &set->splits[s]));
     if (set->splits[0].channels != set->splits[1].channels)
         return fcnn_status_set(FCNN_ERROR_FORMAT,
                                "%s: training images have %d channels, test images %d", folder,
@@ -269,6 +268,7 @@ static fcnn_status load_set(idx_set *set, const char *folder, bool fashion) {
     for (int s = 0; s < FCNN_SPLIT_COUNT; s++) {
         set->base.count[s] = set->splits[s].count;
         set->base.labels[s] = set->splits[s].labels;
+        set->base.contents[s] = set->splits[s].contents;
     }
     FCNN_TRY(fashion ? fcnn_names_split(&set->names, fashion_names, folder)
                      : folder_names(set, folder));
@@ -292,7 +292,6 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
     *dataset = &set->base;
     set->base = (fcnn_dataset){.class_names = (const char *const *)set->names.names,
                                .held_out_is_test = true,
-                               .fingerprint = FCNN_FINGERPRINT,
                                .read = read_image,
                                .describe = fcnn_describe_number,
                                .close = close_set};

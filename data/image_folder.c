@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "contents.h"
 #include "image_file.h"
 #include "paths.h"
 #include "readers_internal.h"
@@ -22,6 +23,7 @@ enum { CLASSES_MAX = 65536, BAD_FREE = 10, BAD_SHARE = 10 };
 typedef struct {
     size_t *paths; /* offsets into the folder's text */
     int32_t *labels;
+    uint64_t *contents;
     int64_t count, room;
 } folder_split;
 
@@ -67,8 +69,8 @@ static void list_free(listing *list) {
     free(list->entries);
 }
 
-static fcnn_status add_image(folder_set *set, folder_split *split, const char *path,
-                             int32_t label) {
+static fcnn_status add_image(folder_set *set, folder_split *split, const char *path, int32_t label,
+                             uint64_t contents) {
     size_t bytes = strlen(path) + 1;
     if (set->text_room - set->text_used < bytes) {
         size_t room = 2 * set->text_room + FCNN_PATH_BYTES;
@@ -83,11 +85,14 @@ static fcnn_status add_image(folder_set *set, folder_split *split, const char *p
         if (paths) split->paths = paths;
         int32_t *labels = realloc(split->labels, (size_t)room * sizeof *labels);
         if (labels) split->labels = labels;
-        if (!paths || !labels) return no_memory(set);
+        uint64_t *images = realloc(split->contents, (size_t)room * sizeof *images);
+        if (images) split->contents = images;
+        if (!paths || !labels || !images) return no_memory(set);
         split->room = room;
     }
     memcpy(set->text + set->text_used, path, bytes);
     split->paths[split->count] = set->text_used;
+    split->contents[split->count] = contents;
     split->labels[split->count++] = label;
     set->text_used += bytes;
     return FCNN_OK;
@@ -128,7 +133,9 @@ static fcnn_status scan_file(folder_set *set, folder_split *split, const char *b
         return leave_out_as(set, path, "not named .jpg, .jpeg, .png, .bmp or .gif");
     set->image_files++;
     int height, width;
+    uint64_t contents;
     fcnn_status status = fcnn_image_probe(path, &height, &width);
+    if (!status) status = fcnn_contents_of_file(path, &contents);
     if (status == FCNN_ERROR_MEMORY) return status;
     if (status) {
         set->bad_files++;
@@ -138,8 +145,7 @@ static fcnn_status scan_file(folder_set *set, folder_split *split, const char *b
         fcnn_status_record("%s: 1x1 pixels: used, though only its mean colour enters", path);
         FCNN_TRY(fcnn_problems_add(&set->base.problems));
     }
-    set->base.fingerprint = fcnn_fingerprint_file(set->base.fingerprint, relative, path);
-    return add_image(set, split, relative, label);
+    return add_image(set, split, relative, label, contents);
 }
 
 /* Adds the files of a class folder. A folder without a usable image is a problem. */
@@ -269,7 +275,8 @@ static fcnn_status scan_set(folder_set *set) {
 
 /* ---- The reader ---- */
 
-static const char *image_path(const folder_set *set, fcnn_split split, int64_t index) {
+static const char *image_path(fcnn_dataset *dataset, fcnn_split split, int64_t index) {
+    const folder_set *set = (const folder_set *)dataset;
     return set->text + set->splits[split].paths[index];
 }
 
@@ -278,13 +285,13 @@ static fcnn_status read_image(fcnn_dataset *dataset, fcnn_split split, int64_t i
     const folder_set *set = (const folder_set *)dataset;
     char path[FCNN_PATH_BYTES];
     *image = (fcnn_image){0};
-    FCNN_TRY(fcnn_path_join(path, set->root, image_path(set, split, index), ""));
+    FCNN_TRY(fcnn_path_join(path, set->root, image_path(dataset, split, index), ""));
     return fcnn_image_load(path, dataset->channels, image);
 }
 
 static void describe_image(fcnn_dataset *dataset, fcnn_split split, int64_t index, char *text,
                            size_t bytes) {
-    fcnn_text_printable(image_path((const folder_set *)dataset, split, index), text, bytes);
+    fcnn_text_printable(image_path(dataset, split, index), text, bytes);
 }
 
 static void close_set(fcnn_dataset *dataset) {
@@ -292,6 +299,7 @@ static void close_set(fcnn_dataset *dataset) {
     for (int s = 0; s < FCNN_SPLIT_COUNT; s++) {
         free(set->splits[s].paths);
         free(set->splits[s].labels);
+        free(set->splits[s].contents);
     }
     for (int c = 0; c < set->base.classes; c++) free(set->classes[c]);
     free(set->classes);
@@ -327,8 +335,8 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
     *dataset = &set->base;
     set->root = root;
     set->base = (fcnn_dataset){.channels = 3,
-                               .fingerprint = FCNN_FINGERPRINT,
                                .read = read_image,
+                               .path = image_path,
                                .describe = describe_image,
                                .close = close_set};
     for (size_t n = strlen(set->root); n > 1 && set->root[n - 1] == '/';) set->root[--n] = '\0';
@@ -338,6 +346,7 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
     for (int s = 0; s < FCNN_SPLIT_COUNT; s++) {
         set->base.count[s] = set->splits[s].count;
         set->base.labels[s] = set->splits[s].labels;
+        set->base.contents[s] = set->splits[s].contents;
     }
     return FCNN_OK;
 }

@@ -5,8 +5,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "dataset.h"
-
 bool fcnn_path_is_folder(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
@@ -27,16 +25,4 @@ fcnn_status fcnn_path_join(char path[FCNN_PATH_BYTES], const char *a, const char
         used += (size_t)length;
     }
     return FCNN_OK;
-}
-
-uint64_t fcnn_fingerprint_file(uint64_t before, const char *name, const char *path) {
-    struct stat info;
-    int64_t numbers[3] = {-1}; /* stays where the file is gone, which reading will tell */
-    if (!stat(path, &info)) {
-        numbers[0] = info.st_size;
-        numbers[1] = info.st_mtim.tv_sec;
-        numbers[2] = info.st_mtim.tv_nsec;
-    }
-    before = fcnn_fingerprint(before, name, strlen(name) + 1);
-    return fcnn_fingerprint(before, numbers, sizeof numbers);
 }

@@ -1,4 +1,4 @@
-/* Paths of files and folders, joined, looked at and taken into a fingerprint. */
+/* Paths of files and folders, joined and looked at. */
 #ifndef FCNN_DATA_PATHS_H
 #define FCNN_DATA_PATHS_H
 
@@ -14,8 +14,5 @@ bool fcnn_path_is_folder(const char *path);
 
 /* Joins up to three parts with '/', leaving out empty ones. */
 fcnn_status fcnn_path_join(char path[FCNN_PATH_BYTES], const char *a, const char *b, const char *c);
-
-/* Continues a fingerprint by `name` and by the size and time of change of the file at `path`. */
-uint64_t fcnn_fingerprint_file(uint64_t before, const char *name, const char *path);
 
 #endif

@@ -192,9 +192,9 @@ static void open_cache(const fcnn_spectra_options *options, spectra_set *set,
                           .placement = set->placement,
                           .type = set->type,
                           .channels = set->base.channels,
-                          .radius = set->radius,
-                          .fingerprint = set->base.fingerprint};
+                          .radius = set->radius};
     memcpy(key.count, set->base.count, sizeof key.count);
+    memcpy(key.contents, set->base.contents, sizeof key.contents);
     set->cache = fcnn_cache_open(&key, notes);
     if (set->cache) set->radius = fcnn_cache_radius(set->cache);
 }
@@ -207,6 +207,7 @@ static spectra_set *create_set(const fcnn_spectra_options *options) {
     set->base.problems = (fcnn_problems){0};
     set->base.read = read_spectrum;
     set->base.sums = read_sums;
+    set->base.path = NULL; /* it is the source's */
     set->base.describe = describe_image;
     set->base.close = close_set;
     set->source = options->source;

@@ -11,7 +11,7 @@ FCNN_C_BEGIN
 
 typedef struct {
     fcnn_dataset *source; /* outlives the spectra; not closed with them */
-    const char *data;     /* its name or absolute path, part of the cache's key; NULL: "" */
+    const char *data;     /* its name or absolute path, for the cache's name; NULL: "" */
     fcnn_device *device;  /* its image_to_spectrum is called from any thread */
     fcnn_placement placement;
     const char *cache; /* folder, created where missing; NULL: none */
@@ -33,8 +33,9 @@ typedef struct {
 /* A data set like the source, whose read gives spectra. Files that turn out to be undecodable are
  * its problems, each once; the source's are not repeated there, and the list may be read while no
  * thread reads images. A cache that cannot be used (no room, no permission) is none, and one that
- * is stale, damaged or of other files is made anew; *notes, one a line, says so ("" if nothing; the
- * caller frees it). Spectra from the cache are valid until the data set is closed. */
+ * is damaged or of other images is made anew, with the spectra of those that did not change;
+ * *notes, one a line, says so ("" if nothing; the caller frees it). Spectra from the cache are
+ * valid until the data set is closed. */
 fcnn_status fcnn_spectra_open(const fcnn_spectra_options *options, fcnn_dataset **dataset,
                               char **notes);
 /* How a data set that fcnn_spectra_open opened has been used. */

@@ -25,6 +25,7 @@ struct fcnn_cache {
     fcnn_cache_file file;
     const unsigned char *map;
     int64_t count[FCNN_SPLIT_COUNT];
+    const uint64_t *contents[FCNN_SPLIT_COUNT];
     atomic_uchar *verified; /* [images] the record's crc32 has been checked */
     atomic_size_t touched;  /* bytes of the mapping since it was last given back */
     atomic_bool unreadable, unwritable;
@@ -36,7 +37,8 @@ struct fcnn_cache {
 
 fcnn_cache *fcnn_cache_open(const fcnn_cache_key *key, fcnn_cache_notes *notes) {
     fcnn_cache *cache = calloc(1, sizeof *cache);
-    int64_t images = key->count[FCNN_SPLIT_TRAIN] + key->count[FCNN_SPLIT_HELD_OUT];
+    int64_t images = 0;
+    for (int s = 0; s < FCNN_SPLIT_COUNT; s++) images += key->count[s];
     if (cache) cache->verified = calloc((size_t)images + 1, sizeof *cache->verified);
     if (!cache || !cache->verified) {
         fcnn_cache_note(notes, "no cache: out of memory");
@@ -44,6 +46,7 @@ fcnn_cache *fcnn_cache_open(const fcnn_cache_key *key, fcnn_cache_notes *notes) 
         return NULL;
     }
     memcpy(cache->count, key->count, sizeof cache->count);
+    memcpy(cache->contents, key->contents, sizeof cache->contents);
     pthread_mutex_init(&cache->mutex, NULL);
     void *map = MAP_FAILED;
     if (fcnn_cache_file_open(key, &cache->file, notes)) {
@@ -79,11 +82,12 @@ bool fcnn_cache_writable(const fcnn_cache *cache) {
 /* ---- Places ---- */
 
 static int64_t place_of(const fcnn_cache *cache, fcnn_split split, int64_t index) {
-    return split == FCNN_SPLIT_TRAIN ? index : cache->count[FCNN_SPLIT_TRAIN] + index;
+    for (int before = 0; before < (int)split; before++) index += cache->count[before];
+    return index;
 }
 
-static size_t entry_at(int64_t place) {
-    return FCNN_CACHE_HEADER_BYTES + (size_t)place * sizeof(uint64_t);
+static size_t entry_at(const fcnn_cache *cache, int64_t place) {
+    return cache->file.table_at + (size_t)place * sizeof(uint64_t);
 }
 
 static size_t record_at(const fcnn_cache *cache, int64_t place) {
@@ -91,16 +95,18 @@ static size_t record_at(const fcnn_cache *cache, int64_t place) {
 }
 
 static uint64_t load_entry(const fcnn_cache *cache, int64_t place) {
-    const uint64_t *entry = (const uint64_t *)(const void *)(cache->map + entry_at(place));
+    const uint64_t *entry = (const uint64_t *)(const void *)(cache->map + entry_at(cache, place));
     return __atomic_load_n(entry, __ATOMIC_ACQUIRE);
 }
 
 static bool is_present(uint64_t entry) { return entry >> 32 == PRESENT >> 32; }
 
-/* What the table says of a record: its crc32 begins with its place, so that a record is not taken
- * for another's. */
-static uint64_t entry_of(const fcnn_cache *cache, int64_t place, const fcnn_cache_record *record) {
-    uLong crc = crc32_z(0, (const unsigned char *)&place, sizeof place);
+/* What the table says of a record: its crc32 begins with the fingerprint of the image's bytes, so
+ * that a record is not taken for another's, wherever it lies. */
+static uint64_t entry_of(const fcnn_cache *cache, fcnn_split split, int64_t index,
+                         const fcnn_cache_record *record) {
+    const uint64_t *contents = &cache->contents[split][index];
+    uLong crc = crc32_z(0, (const unsigned char *)contents, sizeof *contents);
     return PRESENT | crc32_z(crc, (const unsigned char *)record, cache->file.record_bytes);
 }
 
@@ -146,7 +152,7 @@ const fcnn_cache_record *fcnn_cache_find(fcnn_cache *cache, fcnn_split split, in
     const fcnn_cache_record *record =
         (const fcnn_cache_record *)(const void *)(cache->map + record_at(cache, place));
     if (!cache->verified[place]) {
-        if (entry_of(cache, place, record) != entry || !is_sane(record)) return NULL;
+        if (entry_of(cache, split, index, record) != entry || !is_sane(record)) return NULL;
         cache->verified[place] = 1;
     }
     give_back(cache);
@@ -155,26 +161,15 @@ const fcnn_cache_record *fcnn_cache_find(fcnn_cache *cache, fcnn_split split, in
 
 /* ---- Writing ---- */
 
-static bool write_all(const fcnn_cache *cache, const void *bytes, size_t count, size_t at) {
-    for (const char *from = bytes; count;) {
-        ssize_t written = pwrite(cache->file.descriptor, from, count, (off_t)at);
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) return false;
-        from += written;
-        at += (size_t)written;
-        count -= (size_t)written;
-    }
-    return true;
-}
-
 void fcnn_cache_store(fcnn_cache *cache, fcnn_split split, int64_t index,
                       const fcnn_cache_record *record) {
     if (!fcnn_cache_writable(cache)) return;
     int64_t place = place_of(cache, split, index);
-    uint64_t entry = entry_of(cache, place, record);
+    uint64_t entry = entry_of(cache, split, index, record);
     errno = 0;
-    if (write_all(cache, record, cache->file.record_bytes, record_at(cache, place)) &&
-        write_all(cache, &entry, sizeof entry, entry_at(place)))
+    int file = cache->file.descriptor;
+    if (fcnn_cache_write_at(file, record, cache->file.record_bytes, record_at(cache, place)) &&
+        fcnn_cache_write_at(file, &entry, sizeof entry, entry_at(cache, place)))
         return;
     cache->unwritable = true;
     stop(cache, "not written any more", strerror(errno ? errno : ENOSPC));
@@ -183,7 +178,7 @@ void fcnn_cache_store(fcnn_cache *cache, fcnn_split split, int64_t index,
 void fcnn_cache_used(fcnn_cache *cache, fcnn_spectra_usage *usage) {
     snprintf(usage->path, sizeof usage->path, "%s", cache->file.path);
     usage->bytes = (int64_t)cache->file.bytes;
-    usage->images = cache->count[FCNN_SPLIT_TRAIN] + cache->count[FCNN_SPLIT_HELD_OUT];
+    usage->images = place_of(cache, FCNN_SPLIT_COUNT, 0);
     usage->stored = 0;
     int64_t readable = is_whole(cache) ? usage->images : 0;
     for (int64_t i = 0; i < readable; i++) usage->stored += is_present(load_entry(cache, i));

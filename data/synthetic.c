@@ -30,6 +30,7 @@ typedef struct {
     char (*names)[NAME_BYTES];
     const char **name_list;
     int32_t *labels;
+    uint64_t *contents[FCNN_SPLIT_COUNT];
 } synthetic;
 
 /* ---- Options ---- */
@@ -190,6 +191,7 @@ static void close_set(fcnn_dataset *dataset) {
     free(set->names);
     free(set->name_list);
     free(set->labels);
+    for (int s = 0; s < FCNN_SPLIT_COUNT; s++) free(set->contents[s]);
     free(set);
 }
 
@@ -199,6 +201,23 @@ static void fill_names(synthetic *set) {
                            class_angle(set, c) * 180 / FCNN_PI, class_frequency(set, c));
         set->name_list[c] = set->names[c];
     }
+}
+
+/* Nothing is read: an image's bytes are those of what it is made from. */
+static fcnn_status fill_contents(synthetic *set, const char *spec) {
+    const uint64_t made_from[] = {set->seed, (uint64_t)set->size, (uint64_t)set->base.channels,
+                                  (uint64_t)set->base.classes};
+    uint64_t start = fcnn_fingerprint(FCNN_FINGERPRINT, made_from, sizeof made_from);
+    for (int s = 0; s < FCNN_SPLIT_COUNT; s++) {
+        uint64_t *contents = malloc(((size_t)set->base.count[s] + 1) * sizeof *contents);
+        set->base.contents[s] = set->contents[s] = contents;
+        if (!contents) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for %s", spec);
+        for (int64_t i = 0; i < set->base.count[s]; i++) {
+            const int64_t place[] = {s, i};
+            contents[i] = fcnn_fingerprint(start, place, sizeof place);
+        }
+    }
+    return FCNN_OK;
 }
 
 static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **dataset) {
@@ -216,7 +235,6 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
         return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for %s", spec);
     for (int64_t i = 0; i < most; i++) set->labels[i] = (int32_t)(i % o.classes);
     set->seed = seed;
-    uint64_t fingerprint = fcnn_fingerprint(FCNN_FINGERPRINT, &seed, sizeof seed);
     set->size = (int)o.size;
     set->orientations = (int)ceil(sqrt((double)o.classes));
     set->levels = ((int)o.classes + set->orientations - 1) / set->orientations;
@@ -225,12 +243,11 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
                                .class_names = set->name_list,
                                .count = {o.train, o.val},
                                .labels = {set->labels, set->labels},
-                               .fingerprint = fcnn_fingerprint(fingerprint, spec, strlen(spec)),
                                .read = read_image,
                                .describe = fcnn_describe_number,
                                .close = close_set};
     fill_names(set);
-    return FCNN_OK;
+    return fill_contents(set, spec);
 }
 
 const fcnn_reader fcnn_reader_synthetic = {

@@ -61,7 +61,8 @@ struct fcnn_loader {
 
     /* The caller's own: */
     bool started, in_use;
-    int64_t tried, replaced;
+    int64_t tried, bad; /* of this epoch */
+    int64_t replaced;   /* since it was created */
     char replaced_message[MESSAGE_BYTES];
 };
 
@@ -391,6 +392,7 @@ fcnn_status fcnn_loader_start(fcnn_loader *loader, int64_t epoch, int64_t first_
     pthread_mutex_unlock(&loader->mutex);
     loader->started = true;
     loader->in_use = false;
+    loader->tried = loader->bad = 0; /* the same image counts once an epoch */
     return FCNN_OK;
 }
 
@@ -410,12 +412,13 @@ static fcnn_status account(fcnn_loader *loader, const slot *s) {
     if (r->replaced && !loader->replaced)
         memcpy(loader->replaced_message, r->replaced_message, MESSAGE_BYTES);
     loader->tried += s->batch.count;
+    loader->bad += r->replaced;
     loader->replaced += r->replaced;
     if (r->status) return fcnn_status_set(r->status, "%s", r->message);
-    if (loader->replaced > BAD_FREE && loader->replaced * BAD_SHARE > loader->tried)
+    if (loader->bad > BAD_FREE && loader->bad * BAD_SHARE > loader->tried)
         return fcnn_status_set(
             FCNN_ERROR_FORMAT, "%lld of %lld images cannot be decoded; the first: %s",
-            (long long)loader->replaced, (long long)loader->tried, loader->replaced_message);
+            (long long)loader->bad, (long long)loader->tried, loader->replaced_message);
     return FCNN_OK;
 }
 

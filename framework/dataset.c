@@ -1,10 +1,11 @@
-/* What every data set has: a list of problems, a fingerprint of its files, and
- * the statistics that normalise its images. */
+/* What every data set has: a list of problems, fingerprints, and the statistics
+ * that normalise its images. */
 #include "dataset.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 void fcnn_dataset_close(fcnn_dataset *dataset) {
     if (dataset) dataset->close(dataset);
@@ -32,9 +33,7 @@ void fcnn_problems_clear(fcnn_problems *problems) {
 }
 
 uint64_t fcnn_fingerprint(uint64_t before, const void *bytes, size_t count) {
-    const unsigned char *at = bytes;
-    for (size_t i = 0; i < count; i++) before = (before ^ at[i]) * 0x100000001b3u;
-    return before;
+    return XXH3_64bits_withSeed(bytes, count, before);
 }
 
 /* ---- Statistics ---- */

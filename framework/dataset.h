@@ -34,8 +34,12 @@ struct fcnn_dataset {
     const int32_t *labels[FCNN_SPLIT_COUNT];
     bool held_out_is_test;  /* a test set: no choice may be made by it */
     fcnn_problems problems; /* found when the set was opened, in the order of its files */
-    /* Made of the names, sizes and times of its files, in order: another value, other data. */
-    uint64_t fingerprint;
+    /* A fingerprint of each image's bytes, [count]: another value, other bytes (see
+     * image_identity.h for what it can see). NULL: unknown. */
+    const uint64_t *contents[FCNN_SPLIT_COUNT];
+    /* The path of an image's file below the data set's folder, as the file system spells it. NULL
+     * where images are not files of their own. */
+    const char *(*path)(fcnn_dataset *dataset, fcnn_split split, int64_t index);
     /* Image `index` of a split; thread-safe. The caller clears it. A file that cannot be
      * decoded is FCNN_ERROR_FORMAT and names the file. */
     fcnn_status (*read)(fcnn_dataset *dataset, fcnn_split split, int64_t index, fcnn_image *image);
@@ -55,8 +59,9 @@ void fcnn_dataset_close(fcnn_dataset *dataset);
 /* Fails with FCNN_ERROR_FORMAT, naming the image, where it has not the data set's channels. */
 fcnn_status fcnn_dataset_check_image(fcnn_dataset *dataset, fcnn_split split, int64_t index,
                                      const fcnn_image *image);
-/* Continues a fingerprint by some bytes (FNV-1a, 64 bits); it starts from FCNN_FINGERPRINT. */
-#define FCNN_FINGERPRINT 0xcbf29ce484222325u
+/* Continues a fingerprint by some bytes (XXH3, 64 bits, seeded with the one before); it starts from
+ * FCNN_FINGERPRINT. */
+#define FCNN_FINGERPRINT 0u
 uint64_t fcnn_fingerprint(uint64_t before, const void *bytes, size_t count);
 
 /* Mean and deviation of pixel/255 per channel over at most `most` images, evenly

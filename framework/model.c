@@ -10,6 +10,7 @@
 #include "bands.h"
 #include "graph_internal.h"
 #include "half.h"
+#include "model_internal.h"
 #include "number.h"
 #include "text.h"
 
@@ -183,9 +184,8 @@ static bool same_shape(const fcnn_stored_tensor *tensor, const fcnn_parameter *p
     return true;
 }
 
-/* Finds a parameter's tensor; a message tells what is wrong with it. */
-static fcnn_status find_tensor(const fcnn_model *model, const fcnn_parameter *p, const char *prefix,
-                               const fcnn_stored_tensor **tensor) {
+fcnn_status fcnn_model_find_tensor(const fcnn_model *model, const fcnn_parameter *p,
+                                   const char *prefix, const fcnn_stored_tensor **tensor) {
     char name[128], found[96], wanted[96];
     snprintf(name, sizeof name, "%s%s", prefix, p->name);
     *tensor = fcnn_safetensors_find(model->file, name);
@@ -213,7 +213,7 @@ fcnn_status fcnn_model_restore(const fcnn_model *model, fcnn_graph *graph) {
     for (int i = 0; i < graph->parameter_count; i++) {
         const fcnn_stored_tensor *tensor;
         fcnn_parameter *p = &graph->parameters[i];
-        FCNN_TRY(find_tensor(model, p, "", &tensor));
+        FCNN_TRY(fcnn_model_find_tensor(model, p, "", &tensor));
         FCNN_TRY(tensor->half ? fcnn_graph_write_half(graph, p, tensor->half)
                               : fcnn_graph_write(graph, p, tensor->data));
     }
@@ -255,47 +255,6 @@ fcnn_status fcnn_model_graph_cut(const fcnn_model *model, fcnn_device *device, i
     return status;
 }
 
-fcnn_status fcnn_model_fine_tune(const fcnn_model *model, fcnn_graph *graph, char **notes) {
-    *notes = NULL;
-    if (model->form != FCNN_FORM_TRAINABLE)
-        return fcnn_status_set(FCNN_ERROR_FORMAT,
-                               "%s: a spectral model cannot be trained further; the compact "
-                               "checkpoint.safetensors of its run can",
-                               model->file->path);
-    if (model->channels != graph->options.channels)
-        return fcnn_status_set(FCNN_ERROR_FORMAT,
-                               "%s was trained on images of %d channel%s and the data has %d; a "
-                               "network starts from one with the same input",
-                               model->file->path, model->channels, model->channels == 1 ? "" : "s",
-                               graph->options.channels);
-    size_t bytes = 0;
-    FILE *out = open_memstream(notes, &bytes);
-    if (!out) return out_of_memory(model->file->path);
-    int copied = 0;
-    fcnn_status status = FCNN_OK;
-    for (int i = 0; !status && i < graph->parameter_count; i++) {
-        fcnn_parameter *p = &graph->parameters[i];
-        const fcnn_stored_tensor *tensor;
-        status = find_tensor(model, p, "", &tensor);
-        if (!status) {
-            status = fcnn_graph_write(graph, p, tensor->data);
-            copied++;
-        } else if (graph->nodes[p->node]->output.layout == FCNN_VECTOR) {
-            fprintf(out, "%s starts fresh (%s)\n", p->name, fcnn_status_message());
-            status = FCNN_OK;
-        }
-    }
-    if (fclose(out) && !status) status = out_of_memory(model->file->path);
-    if (!status && copied == 0)
-        status = fcnn_status_set(FCNN_ERROR_FORMAT, "%s: has no parameter of this network",
-                                 model->file->path);
-    if (status) {
-        free(*notes);
-        *notes = NULL;
-    }
-    return status;
-}
-
 static const char *const moment_prefixes[] = {"moment1.", "moment2."};
 
 fcnn_status fcnn_model_restore_moments(const fcnn_model *model, fcnn_graph *graph) {
@@ -304,7 +263,7 @@ fcnn_status fcnn_model_restore_moments(const fcnn_model *model, fcnn_graph *grap
             const fcnn_parameter *p = &graph->parameters[i];
             if (!p->trained) continue;
             const fcnn_stored_tensor *tensor;
-            FCNN_TRY(find_tensor(model, p, moment_prefixes[m], &tensor));
+            FCNN_TRY(fcnn_model_find_tensor(model, p, moment_prefixes[m], &tensor));
             FCNN_CALL(graph, upload, graph->flat.moments[m] + p->offset, tensor->data,
                       (size_t)p->count * sizeof(float));
         }

@@ -41,10 +41,14 @@ fcnn_status fcnn_model_graph_cut(const fcnn_model *model, fcnn_device *device, i
  * of another shape is an error that names it. */
 fcnn_status fcnn_model_restore(const fcnn_model *model, fcnn_graph *graph);
 
-/* Starts a graph from another model's parameters (fine-tuning): those of the same name and
- * shape are copied. A dense layer of another size keeps its fresh values and is named in
- * *notes (one a line; the caller frees it); any other difference is an error. */
-fcnn_status fcnn_model_fine_tune(const fcnn_model *model, fcnn_graph *graph, char **notes);
+/* Starts a graph from another model's parameters (fine-tuning): those of the same name and shape
+ * are copied. Of the classifier, the last dense layer, each class takes the row that the model has
+ * under its name; one that the model does not know keeps its fresh row. class_names are those of
+ * the graph's classes; with NULL a classifier of the same size is copied as it is. A dense layer of
+ * another size keeps its fresh values. *notes tells what was not just copied, one a line (the
+ * caller frees it); any other difference is an error. */
+fcnn_status fcnn_model_fine_tune(const fcnn_model *model, fcnn_graph *graph,
+                                 const char *const *class_names, char **notes);
 
 /* The optimizer's moments, if the file is a checkpoint. */
 fcnn_status fcnn_model_restore_moments(const fcnn_model *model, fcnn_graph *graph);

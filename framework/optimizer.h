@@ -20,6 +20,10 @@ typedef struct {
     double warmup_steps; /* linear from 0, before and multiplied into the schedule */
     double step_steps, gamma;
     double total_steps;
+    /* Cosine and one-cycle are functions of the part of the run that is done, which grows evenly
+     * from from_part at from_step, 0 and 0 unless the run was given another length on its way, to 1
+     * at its last step. */
+    double from_step, from_part;
 } fcnn_schedule;
 
 /* From [net], for this many steps an epoch and epochs. */
@@ -27,6 +31,12 @@ fcnn_schedule fcnn_schedule_from_config(const fcnn_section *net, int64_t steps_p
                                         int64_t epochs);
 /* Factor for step 0, 1, ..., total-1. */
 double fcnn_schedule_factor(const fcnn_schedule *schedule, int64_t step);
+/* Whether the factor depends on where the run ends. */
+bool fcnn_schedule_ends_with_run(const fcnn_schedule *schedule);
+/* Gives a run that stands before `step` another number of steps in all: what is left of the
+ * schedule is stretched or shortened to what is left of the run, so the rate does not jump. False,
+ * and nothing is changed, where nothing is left of it. */
+bool fcnn_schedule_extend(fcnn_schedule *schedule, int64_t step, double total_steps);
 
 typedef struct {
     fcnn_update_rule rule;

@@ -18,10 +18,28 @@ static double anneal(double from, double to, double part) {
     return to + (from - to) * 0.5 * (1.0 + cos(FCNN_PI * part));
 }
 
+/* The part of the run that is done, at a step. */
+static double part_done(const fcnn_schedule *schedule, double at) {
+    double left = schedule->total_steps - 1.0 - schedule->from_step, from = schedule->from_part;
+    double part = left > 0.0 ? from + (at - schedule->from_step) * (1.0 - from) / left : from;
+    return part > 1.0 ? 1.0 : part;
+}
+
+bool fcnn_schedule_ends_with_run(const fcnn_schedule *schedule) {
+    return schedule->kind == FCNN_SCHEDULE_COSINE || schedule->kind == FCNN_SCHEDULE_ONECYCLE;
+}
+
+bool fcnn_schedule_extend(fcnn_schedule *schedule, int64_t step, double total_steps) {
+    double part = part_done(schedule, (double)step);
+    if (part >= 1.0) return false;
+    schedule->from_step = (double)step;
+    schedule->from_part = part;
+    schedule->total_steps = total_steps;
+    return true;
+}
+
 double fcnn_schedule_factor(const fcnn_schedule *schedule, int64_t step) {
-    double at = (double)step, last = schedule->total_steps - 1.0;
-    double part = last > 0.0 ? at / last : 0.0, factor = 1.0;
-    if (part > 1.0) part = 1.0;
+    double at = (double)step, part = part_done(schedule, at), factor = 1.0;
     switch (schedule->kind) {
     case FCNN_SCHEDULE_CONSTANT: break;
     case FCNN_SCHEDULE_STEP: factor = pow(schedule->gamma, floor(at / schedule->step_steps)); break;

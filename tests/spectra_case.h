@@ -18,6 +18,7 @@ typedef struct {
     fcnn_dataset base;
     atomic_int reads;
     int32_t labels[TRAIN];
+    uint64_t contents[FCNN_SPLIT_COUNT][TRAIN];
     bool broken[TRAIN];  /* of both splits */
     fcnn_status failure; /* of those */
     int channels;        /* of what is read */
@@ -62,14 +63,18 @@ static inline void fake_describe(fcnn_dataset *dataset, fcnn_split split, int64_
 static inline void setup(void) {
     make_root();
     memset(&fake, 0, sizeof fake);
-    for (int i = 0; i < TRAIN; i++) fake.labels[i] = i % 5;
+    for (int i = 0; i < TRAIN; i++) {
+        fake.labels[i] = i % 5;
+        fake.contents[FCNN_SPLIT_TRAIN][i] = (uint64_t)i * 1000003u;
+        fake.contents[FCNN_SPLIT_HELD_OUT][i] = (uint64_t)i * 1000033u + 1;
+    }
     fake.channels = CHANNELS;
     fake.failure = FCNN_ERROR_FORMAT;
     fake.base = (fcnn_dataset){.channels = CHANNELS,
                                .classes = 5,
                                .count = {TRAIN, HELD_OUT},
                                .labels = {fake.labels, fake.labels},
-                               .fingerprint = 77,
+                               .contents = {fake.contents[0], fake.contents[1]},
                                .read = fake_read,
                                .describe = fake_describe};
     ck_assert_msg(!fcnn_device_open("cpu", 1, &device), "%s", fcnn_status_message());

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "image_file.h"
+#include "image_identity.h"
 #include "readers.h"
 #include "suite.h"
 
@@ -104,9 +105,22 @@ static inline fcnn_dataset *open_good(const char *spec) {
     return set;
 }
 
+/* The fingerprint of all images of a data set. */
+static inline uint64_t all_images_of(fcnn_dataset *set) {
+    uint64_t fingerprint = FCNN_FINGERPRINT;
+    for (int s = 0; s < FCNN_SPLIT_COUNT; s++) {
+        fcnn_identity images;
+        ck_assert_int_eq(fcnn_identity_take(set, (fcnn_split)s, NULL, set->count[s], &images),
+                         FCNN_OK);
+        fingerprint = fcnn_fingerprint(fingerprint, &images.all, sizeof images.all);
+        fcnn_identity_clear(&images);
+    }
+    return fingerprint;
+}
+
 static inline uint64_t fingerprint_of(const char *spec) {
     fcnn_dataset *set = open_good(spec);
-    uint64_t fingerprint = set->fingerprint;
+    uint64_t fingerprint = all_images_of(set);
     fcnn_dataset_close(set);
     return fingerprint;
 }

@@ -274,24 +274,26 @@ START_TEST(cifar_100_gives_fine_classes) {
 }
 END_TEST
 
-START_TEST(the_fingerprint_follows_the_files) {
+/* The archive and the folder are the same images, whenever they were written; a byte more or less
+ * is another one. */
+START_TEST(the_fingerprint_is_that_of_the_images) {
     write_folder("set/");
     tar.used = 0;
     for (int b = 0; b < BATCHES; b++) add_batch(b);
     write_archive("set.tar.gz");
-    static const char *const changed[] = {"set/data_batch_3.bin", "set.tar.gz"};
-    for (int i = 0; i < 2; i++) {
-        const char *spec = i ? changed[i] : "set";
-        uint64_t first = fingerprint_of(below("%s", spec));
-        ck_assert_uint_eq(first, fingerprint_of(below("%s", spec)));
-        struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000, .tv_nsec = 1}};
-        ck_assert_int_eq(utimensat(AT_FDCWD, below("%s", changed[i]), times, 0), 0);
-        uint64_t second = fingerprint_of(below("%s", spec));
-        ck_assert_uint_ne(first, second);
-        times[1].tv_nsec = 2;
-        ck_assert_int_eq(utimensat(AT_FDCWD, below("%s", changed[i]), times, 0), 0);
-        ck_assert_uint_ne(second, fingerprint_of(below("%s", spec)));
-    }
+    uint64_t first = fingerprint_of(below("set"));
+    struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000, .tv_nsec = 1}};
+    ck_assert_int_eq(utimensat(AT_FDCWD, below("set/data_batch_3.bin"), times, 0), 0);
+    ck_assert_uint_eq(first, fingerprint_of(below("set")));
+    ck_assert_uint_eq(first, fingerprint_of(below("set.tar.gz")));
+    FILE *file = fopen(below("set/data_batch_3.bin"), "r+b");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fseek(file, 1 + 2000, SEEK_SET), 0);
+    int byte = fgetc(file);
+    ck_assert_int_eq(fseek(file, 1 + 2000, SEEK_SET), 0);
+    fputc(byte ^ 1, file);
+    ck_assert_int_eq(fclose(file), 0);
+    ck_assert_uint_ne(first, fingerprint_of(below("set")));
 }
 END_TEST
 
@@ -580,7 +582,7 @@ int main(void) {
     tcase_add_loop_test(reading, an_archive_is_read_in_any_form, 0, 3);
     tcase_add_loop_test(reading, other_archives_are_read, 0, LENGTH(others));
     tcase_add_test(reading, cifar_100_gives_fine_classes);
-    tcase_add_test(reading, the_fingerprint_follows_the_files);
+    tcase_add_test(reading, the_fingerprint_is_that_of_the_images);
     tcase_add_test(reading, paths_are_told_from_names);
     TCase *damage = add_case(suite, "damage");
     tcase_add_loop_test(damage, damaged_archives_are_explained, 0, LENGTH(refused));

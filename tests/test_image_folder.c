@@ -2,6 +2,7 @@
  * make_data.py), good ones from tests/images or written by the tests. */
 #include <fcntl.h>
 
+#include "contents.h"
 #include "temporary.h"
 
 /* ---- Image files ---- */
@@ -313,22 +314,64 @@ START_TEST(files_without_their_end_are_left_out) {
 }
 END_TEST
 
-START_TEST(the_fingerprint_follows_the_files) {
-    const char *path = below("set/a/1.bmp"), *set = below("set");
+static void set_time(const char *path) {
+    struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000, .tv_nsec = 1}};
+    ck_assert_int_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+START_TEST(the_fingerprint_follows_names_and_bytes) {
+    char path[PATH_BYTES], set[PATH_BYTES];
+    snprintf(path, sizeof path, "%s", below("set/a/1.bmp"));
+    snprintf(set, sizeof set, "%s", below("set"));
     write_bmp(path, 1, 1, 1);
     write_bmp(below("set/b/1.bmp"), 1, 1, 1);
-    struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000, .tv_nsec = 1}};
-    uint64_t found[4] = {fingerprint_of(set)};
+    uint64_t found[5] = {fingerprint_of(set)};
     ck_assert_uint_eq(found[0], fingerprint_of(set));
-    ck_assert_int_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+    set_time(path);
+    ck_assert_uint_eq(found[0], fingerprint_of(set));
+    ck_assert_int_eq(rename(set, below("elsewhere")), 0);
+    ck_assert_uint_eq(found[0], fingerprint_of(below("elsewhere")));
+    ck_assert_int_eq(rename(below("elsewhere"), set), 0);
+    write_bmp(path, 1, 2, 1);
+    set_time(path);
     found[1] = fingerprint_of(set);
     ck_assert_int_eq(rename(path, below("set/a/2.bmp")), 0);
     found[2] = fingerprint_of(set);
     write_bmp(below("set/b/3.bmp"), 1, 1, 1);
     found[3] = fingerprint_of(set);
-    for (int i = 0; i < 3; i++) ck_assert_uint_ne(found[i], found[i + 1]);
+    ck_assert_int_eq(rename(below("set/b/3.bmp"), below("set/a/3.bmp")), 0);
+    found[4] = fingerprint_of(set);
+    for (int i = 0; i < 5; i++)
+        for (int j = 0; j < i; j++) ck_assert_uint_ne(found[i], found[j]);
     write_file(below("set/b/4.txt"), "not an image", 12);
-    ck_assert_uint_eq(found[3], fingerprint_of(set));
+    ck_assert_uint_eq(found[4], fingerprint_of(set));
+}
+END_TEST
+
+/* A file of 16 KiB is seen as a whole; of a larger one its ends, its middle and its size. */
+START_TEST(contents_of_files) {
+    static uint8_t bytes[40000];
+    static const struct {
+        size_t size, at;
+        bool seen;
+    } changes[] = {{16384, 5000, true},  {40000, 4095, true},   {40000, 20000, true},
+                   {40000, 39999, true}, {40000, 10000, false}, {1, 0, true}};
+    const char *path = below("file");
+    uint64_t before, after, longer;
+    for (int i = 0; i < LENGTH(changes); i++) {
+        write_file(path, bytes, changes[i].size);
+        ck_assert_int_eq(fcnn_contents_of_file(path, &before), FCNN_OK);
+        bytes[changes[i].at] ^= 1;
+        write_file(path, bytes, changes[i].size);
+        bytes[changes[i].at] ^= 1;
+        ck_assert_int_eq(fcnn_contents_of_file(path, &after), FCNN_OK);
+        ck_assert_msg((before != after) == changes[i].seen, "change %d", i);
+        write_file(path, bytes, changes[i].size - 1);
+        ck_assert_int_eq(fcnn_contents_of_file(path, &longer), FCNN_OK);
+        ck_assert_uint_ne(before, longer);
+    }
+    expect_words(fcnn_contents_of_file(below("none"), &before), FCNN_ERROR_IO,
+                 "none: cannot be read: No such file");
 }
 END_TEST
 
@@ -366,7 +409,8 @@ int main(void) {
     tcase_add_test(folders, odd_names_and_sizes_are_used);
     tcase_add_test(folders, class_names_become_utf8);
     tcase_add_test(folders, files_without_their_end_are_left_out);
-    tcase_add_test(folders, the_fingerprint_follows_the_files);
+    tcase_add_test(folders, the_fingerprint_follows_names_and_bytes);
+    tcase_add_test(folders, contents_of_files);
     tcase_add_test(folders, too_many_bad_files_are_an_error);
     return run_suite(suite);
 }

@@ -241,7 +241,7 @@ static fcnn_status fine_tune(network *n, const char *words, int classes, const c
     other.classes = classes;
     *n = network_open(words, other);
     fcnn_model *model = load(path);
-    fcnn_status status = fcnn_model_fine_tune(model, n->graph, notes);
+    fcnn_status status = fcnn_model_fine_tune(model, n->graph, NULL, notes);
     fcnn_model_destroy(model);
     return status;
 }

@@ -79,6 +79,48 @@ START_TEST(schedule_points) {
 }
 END_TEST
 
+/* A run of 100 steps that stands before step 50 gets another length: the rate does not jump, and
+ * the last step has the schedule's last factor. */
+START_TEST(schedules_of_another_length) {
+    static const struct {
+        const char *keys;
+        bool ends;
+    } kinds[] = {{"schedule=cosine", true},
+                 {"schedule=onecycle", true},
+                 {"schedule=constant", false},
+                 {"schedule=step step_epochs=2", false}};
+    static const int totals[] = {53, 75, 100, 1000};
+    for (int k = 0; k < LENGTH(kinds); k++) {
+        network n = with_keys(kinds[k].keys);
+        fcnn_schedule before = fcnn_schedule_from_config(&n.config->sections[0], 10, 10);
+        ck_assert_int_eq(fcnn_schedule_ends_with_run(&before), kinds[k].ends);
+        for (int i = 0; kinds[k].ends && i < LENGTH(totals); i++) {
+            fcnn_schedule s = before;
+            ck_assert(fcnn_schedule_extend(&s, 50, totals[i]));
+            ck_assert_double_eq_tol(fcnn_schedule_factor(&s, 50), fcnn_schedule_factor(&before, 50),
+                                    1e-12);
+            ck_assert_double_eq_tol(fcnn_schedule_factor(&s, totals[i] - 1),
+                                    fcnn_schedule_factor(&before, 99), 1e-12);
+            for (int step = 51; step < totals[i]; step++)
+                ck_assert(fcnn_schedule_factor(&s, step) < fcnn_schedule_factor(&s, step - 1));
+            if (totals[i] == 100)
+                ck_assert_double_eq_tol(fcnn_schedule_factor(&s, 77),
+                                        fcnn_schedule_factor(&before, 77), 1e-12);
+            /* And again, on the way. */
+            fcnn_schedule twice = s;
+            ck_assert(fcnn_schedule_extend(&twice, 51, 500));
+            ck_assert_double_eq_tol(fcnn_schedule_factor(&twice, 51), fcnn_schedule_factor(&s, 51),
+                                    1e-12);
+            ck_assert(!fcnn_schedule_extend(&twice, 500, 600));
+        }
+        fcnn_schedule done = before;
+        ck_assert(!fcnn_schedule_extend(&done, 100, 200));
+        ck_assert_mem_eq(&done, &before, sizeof done);
+        network_close(&n);
+    }
+}
+END_TEST
+
 START_TEST(keys_reach_the_optimizer) {
     network n = with_keys("optimizer=sgd momentum=0.8 nesterov=1 learning_rate=0.03 "
                           "weight_decay=0.02 clip_norm=7 beta1=0.7 beta2=0.95 epsilon=1e-5");
@@ -311,6 +353,7 @@ int main(void) {
     TCase *tests = tcase_create("optimizer");
     suite_add_tcase(suite, tests);
     tcase_add_loop_test(tests, schedule_points, 0, LENGTH(schedules));
+    tcase_add_test(tests, schedules_of_another_length);
     tcase_add_test(tests, keys_reach_the_optimizer);
     tcase_add_loop_test(tests, steps_follow_the_reference, 0, LENGTH(rules));
     tcase_add_test(tests, clipping_by_hand);

@@ -9,7 +9,7 @@
 #include "spectra_case.h"
 
 /* Places in the file. */
-enum { HEADER_BYTES = 4096, HEADER_CRC = 68, RECORD_HEAD = 128 };
+enum { HEADER_BYTES = 4096, HEADER_CRC = 68, RECORD_HEAD = 128, TABLE = HEADER_BYTES + 8 * IMAGES };
 
 static void change_byte(const char *path, long at) {
     FILE *file = fopen(path, "r+b");
@@ -23,17 +23,87 @@ static void change_byte(const char *path, long at) {
 
 /* ---- A file that does not serve ---- */
 
+/* Other images than those of the file: `change` of the contents of training image 3. */
+static void change_images(uint64_t change) {
+    static uint64_t contents[TRAIN];
+    memcpy(contents, fake.contents[FCNN_SPLIT_TRAIN], sizeof contents);
+    contents[3] += change;
+    fake.base.contents[FCNN_SPLIT_TRAIN] = contents;
+}
+
 START_TEST(stale_files_are_made_anew_beside_a_run_that_uses_them) {
     fill_cache();
     fcnn_dataset *old = open_cache();
-    fake.base.fingerprint++;
-    fcnn_dataset *set = open_noting(with_cache(below("cache")), "made anew|stale|sizes or times");
-    read_all(set, IMAGES);
+    change_images(1);
+    fcnn_dataset *set = open_noting(with_cache(below("cache")),
+                                    "made anew|stale: the images have changed|32 of 33 images");
+    read_all(set, 1); /* what did not change is kept */
     read_all(old, 0);
     fcnn_dataset_close(old);
     fcnn_dataset_close(set);
     fake.base.count[FCNN_SPLIT_HELD_OUT]--;
-    set = open_noting(with_cache(below("cache")), "made anew|stale");
+    set = open_noting(with_cache(below("cache")), "made anew|stale|32 of 32 images");
+    fcnn_dataset_close(set);
+    ck_assert_int_eq(files_in(below("cache")), 1);
+}
+END_TEST
+
+/* Images exchanged between files take their spectra along; none is read. */
+START_TEST(exchanged_images_are_told_apart) {
+    fill_cache();
+    for (int s = 0; s < FCNN_SPLIT_COUNT; s++)
+        for (int i = 0; i < 9; i++) {
+            uint64_t *a = &fake.contents[s][i], *b = &fake.contents[s][8 - i], before = *a;
+            if (i < 4) *a = *b, *b = before;
+        }
+    fcnn_dataset *set = open_noting(with_cache(below("cache")), "made anew|33 of 33 images");
+    for (int i = 0; i < 9; i++) {
+        fcnn_image image;
+        ck_assert_int_eq(set->read(set, FCNN_SPLIT_TRAIN, i, &image), FCNN_OK);
+        expect_bins(&image, 8 - i, RADIUS);
+        fcnn_image_clear(&image);
+    }
+    ck_assert_int_eq(fake.reads, IMAGES);
+    fcnn_dataset_close(set);
+}
+END_TEST
+
+/* The same images elsewhere: the file is found again under its old name. Of other data that share
+ * images their spectra are copied, and their file stays while they are there. */
+START_TEST(moved_and_shared_images_are_found_again) {
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s", fill_cache());
+    fcnn_spectra_options options = with_cache(below("cache"));
+    options.data = "/elsewhere/moved";
+    fcnn_dataset *set = open_noting(options, "");
+    ck_assert_str_eq(fcnn_spectra_used(set).path, path);
+    read_all(set, 0);
+    fcnn_dataset_close(set);
+    ck_assert_int_eq(unlink(path), 0);
+    options.data = root; /* a folder that is there */
+    set = open_noting(options, "");
+    read_all(set, IMAGES);
+    fcnn_dataset_close(set);
+    change_images(1);
+    options.data = "/elsewhere/other";
+    set = open_noting(options, "32 of 33 images did not change");
+    read_all(set, 1);
+    fcnn_dataset_close(set);
+    ck_assert_int_eq(files_in(below("cache")), 2);
+    change_images(2); /* what /elsewhere/other had is of data that is gone */
+    set = open_noting(options, "made anew|stale|32 of 33 images");
+    fcnn_dataset_close(set);
+    ck_assert_int_eq(files_in(below("cache")), 2);
+}
+END_TEST
+
+/* A file of this data by a build with another format is replaced. */
+START_TEST(files_of_another_version_are_replaced) {
+    const char *path = fill_cache(), *other = below("cache/set-0123456789abcdef.spectra");
+    ck_assert_int_eq(rename(path, other), 0);
+    change_byte(other, 8);
+    fcnn_dataset *set = open_noting(with_cache(below("cache")), "made anew|another version");
+    read_all(set, IMAGES);
     fcnn_dataset_close(set);
     ck_assert_int_eq(files_in(below("cache")), 1);
 }
@@ -103,7 +173,7 @@ START_TEST(a_lying_header_is_noticed) {
 END_TEST
 
 static size_t record_at(const fcnn_spectra_usage *usage, int place, size_t *record_bytes) {
-    size_t records = (HEADER_BYTES + (size_t)usage->images * 8 + 63) / 64 * 64;
+    size_t records = (HEADER_BYTES + (size_t)usage->images * 16 + 63) / 64 * 64;
     *record_bytes = ((size_t)usage->bytes - records) / (size_t)usage->images;
     return records + (size_t)place * *record_bytes;
 }
@@ -117,8 +187,8 @@ START_TEST(damaged_records_are_read_again_and_mended) {
     change_byte(path, (long)record_at(&usage, 3, &bytes));                    /* its height */
     change_byte(path, (long)record_at(&usage, 11, &bytes) + RECORD_HEAD + 9); /* a bin */
     change_byte(path, (long)(record_at(&usage, 30, &bytes) + bytes) - 1);     /* its last byte */
-    change_byte(path, HEADER_BYTES + 8 * 17);                                 /* a crc32 */
-    change_byte(path, HEADER_BYTES + 8 * 18 + 7);                             /* not there */
+    change_byte(path, TABLE + 8 * 17);                                        /* a crc32 */
+    change_byte(path, TABLE + 8 * 18 + 7);                                    /* not there */
     set = open_cache();
     read_all(set, 5);
     read_all(set, 0);
@@ -126,7 +196,7 @@ START_TEST(damaged_records_are_read_again_and_mended) {
 }
 END_TEST
 
-/* A record without pixels, or of another place, under a right crc32. */
+/* A record without pixels, or of another image, under a right crc32. */
 START_TEST(records_that_lie_are_read_again) {
     const char *path = fill_cache();
     fcnn_dataset *set = open_cache();
@@ -137,18 +207,18 @@ START_TEST(records_that_lie_are_read_again) {
     FILE *file = fopen(path, "r+b");
     fseek(file, (long)first, SEEK_SET);
     ck_assert_uint_eq(fread(record, 1, bytes, file), bytes);
-    fseek(file, HEADER_BYTES, SEEK_SET);
+    fseek(file, TABLE, SEEK_SET);
     ck_assert_uint_eq(fread(entry, 1, 8, file), 8);
     /* Image 6 has the size of image 0: its record and entry in the other's place. */
-    fseek(file, HEADER_BYTES + 6 * 8, SEEK_SET);
+    fseek(file, TABLE + 6 * 8, SEEK_SET);
     fwrite(entry, 1, 8, file);
     fseek(file, (long)(first + 6 * bytes), SEEK_SET);
     fwrite(record, 1, bytes, file);
     memset(record, 0, 4);
-    int64_t place = 0;
-    uLong crc = crc32(crc32(0, (const uint8_t *)&place, 8), record, (uInt)bytes);
+    uint64_t contents = fake.contents[FCNN_SPLIT_TRAIN][0];
+    uLong crc = crc32(crc32(0, (const uint8_t *)&contents, 8), record, (uInt)bytes);
     memcpy(entry, &(uint32_t){(uint32_t)crc}, 4);
-    fseek(file, HEADER_BYTES, SEEK_SET);
+    fseek(file, TABLE, SEEK_SET);
     fwrite(entry, 1, 8, file);
     fseek(file, (long)first, SEEK_SET);
     fwrite(record, 1, bytes, file);
@@ -206,8 +276,12 @@ START_TEST(without_room_there_is_no_cache) {
     fcnn_dataset_close(set);
     /* More than any disk has. */
     options.radius = FCNN_RADIUS_MAX;
-    fake.base.count[FCNN_SPLIT_HELD_OUT] = 10000000;
+    uint64_t *many = calloc(100000, sizeof *many);
+    ck_assert_ptr_nonnull(many);
+    fake.base.contents[FCNN_SPLIT_HELD_OUT] = many;
+    fake.base.count[FCNN_SPLIT_HELD_OUT] = 100000;
     fcnn_dataset_close(open_noting(options, "no cache|No space left"));
+    free(many);
     ck_assert_int_eq(files_in(below("cache")), 0);
 }
 END_TEST
@@ -246,7 +320,7 @@ static void leave_root(void) {
 
 START_TEST(a_read_only_cache_is_read) {
     const char *path = fill_cache();
-    change_byte(path, HEADER_BYTES + 8 * 17); /* one record is a miss */
+    change_byte(path, TABLE + 8 * 17); /* one record is a miss */
     ck_assert_int_eq(chmod(root, 0755) | chmod(path, 0444) | chmod(below("cache"), 0555), 0);
     leave_root();
     for (int run = 0; run < 2; run++) {
@@ -258,8 +332,8 @@ START_TEST(a_read_only_cache_is_read) {
         ck_assert_str_eq(fcnn_spectra_used(set).stopped, "");
         fcnn_dataset_close(set);
     }
-    fake.base.fingerprint++;
-    fcnn_dataset *set = open_noting(with_cache(below("cache")), "stale|no cache|Permission denied");
+    change_images(1);
+    fcnn_dataset *set = open_noting(with_cache(below("cache")), "no cache|Permission denied");
     read_all(set, IMAGES);
     fcnn_dataset_close(set);
     set = open_noting(with_cache(below("cache/deeper")), "no cache|cannot be created|Permission");
@@ -358,6 +432,9 @@ int main(void) {
     Suite *suite = suite_create("spectra_file");
     TCase *faults = add_spectra_case(suite, "faults");
     tcase_add_test(faults, stale_files_are_made_anew_beside_a_run_that_uses_them);
+    tcase_add_test(faults, exchanged_images_are_told_apart);
+    tcase_add_test(faults, moved_and_shared_images_are_found_again);
+    tcase_add_test(faults, files_of_another_version_are_replaced);
     tcase_add_test(faults, truncated_and_foreign_files_are_made_anew);
     tcase_add_test(faults, every_damaged_byte_of_the_header_is_noticed);
     tcase_add_test(faults, a_lying_header_is_noticed);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "options.h"
+#include "train/run/identity.h"
 
 typedef struct {
     const char *model, *to;
@@ -156,6 +157,7 @@ static fcnn_status compare(const convert_options *o, fcnn_device *device) {
 
 static fcnn_status save(const convert_options *o, const fcnn_model *model, fcnn_graph *graph) {
     char *text = fcnn_config_text(model->config);
+    fcnn_metadata identity[IDENTITY_FIELDS];
     if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg's text");
     const fcnn_save_options options = {.path = o->out,
                                        .form =
@@ -163,7 +165,9 @@ static fcnn_status save(const convert_options *o, const fcnn_model *model, fcnn_
                                        .half = half(o),
                                        .config_text = text,
                                        .classes = model->classes,
-                                       .class_names = (const char *const *)model->class_names};
+                                       .class_names = (const char *const *)model->class_names,
+                                       .extra_count = identity_of_model(model, identity),
+                                       .extra = identity};
     fcnn_status status = fcnn_model_save(graph, &options);
     free(text);
     return status;

@@ -12,6 +12,7 @@
 #include "train/features/collection.h"
 #include "train/features/page.h"
 #include "train/run/evaluation.h"
+#include "train/run/relabel.h"
 
 typedef struct {
     const char *model, *data, *norm_data, *confusion, *device, *picture;
@@ -120,7 +121,7 @@ static fcnn_status estimate_norms(const infer_options *o, const fcnn_model *mode
                                   fcnn_device *device, int batch, fcnn_graph *graph) {
     run_data s = {0};
     fcnn_status status = option_data(model->config, o->norm_data);
-    if (!status) status = run_data_open(model->config, o->limit, &s);
+    if (!status) status = run_data_open(model->config, o->limit, NULL, &s);
     if (!status && s.dataset->channels != model->channels)
         status = fcnn_status_set(
             FCNN_ERROR_FORMAT, "--norm-data %s has images of %d channels; %s takes %d",
@@ -331,21 +332,6 @@ static void print_score(const infer_options *o, double band_fraction, const imag
     }
 }
 
-static fcnn_status check_data(const fcnn_model *model, const fcnn_dataset *data) {
-    if (data->channels != model->channels || data->classes != model->classes)
-        return fcnn_status_set(
-            FCNN_ERROR_FORMAT, "%s takes %d channels and knows %d classes; the data has %d and %d",
-            model->file->path, model->channels, model->classes, data->channels, data->classes);
-    for (int i = 0; i < data->classes; i++)
-        if (strcmp(data->class_names[i], model->class_names[i]) != 0)
-            return fcnn_status_set(FCNN_ERROR_FORMAT,
-                                   "%s was trained with class %d named '%s'; the data calls it "
-                                   "'%s'",
-                                   model->file->path, i, model->class_names[i],
-                                   data->class_names[i]);
-    return FCNN_OK;
-}
-
 static fcnn_status score_set(const infer_options *o, run_data *s, const image_set *set, int batch,
                              fcnn_device *device, fcnn_graph *graph) {
     evaluation e;
@@ -372,7 +358,7 @@ static fcnn_status score(const infer_options *o, const fcnn_model *model, fcnn_d
                      data->held_out_is_test ? "test" : "validation"};
     if (!set.count) set = (image_set){FCNN_SPLIT_TRAIN, data->count[FCNN_SPLIT_TRAIN], NULL, "all"};
     if (o->limit && o->limit < set.count) set.count = o->limit;
-    fcnn_status status = check_data(model, data);
+    fcnn_status status = relabel_for_model(model, &set, &s.dataset);
     if (!status && set.split == FCNN_SPLIT_TRAIN)
         fprintf(stderr,
                 "%s has no validation or test images: all of it is scored, with any that "

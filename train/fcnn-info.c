@@ -6,6 +6,7 @@
 #include "options.h"
 #include "table.h"
 #include "train/bench/cost.h"
+#include "train/run/identity.h"
 #include "train/run/phases.h"
 
 typedef struct {
@@ -91,6 +92,7 @@ static fcnn_status info_model(info_options *o) {
     for (int i = 0; i < model->classes && i < 20; i++)
         printf("%s %s", i ? "," : "", FCNN_SHOWN(model->class_names[i]));
     puts(model->classes > 20 ? ", ..." : "");
+    fcnn_status status = identity_print(model, stdout);
     for (int i = 0; i < file->tensor_count; i++) {
         const fcnn_stored_tensor *t = &file->tensors[i];
         printf("  %-40s [", FCNN_SHOWN(t->name));
@@ -102,7 +104,7 @@ static fcnn_status info_model(info_options *o) {
     o->channels = model->channels;
     o->classes = model->classes;
     if (!(o->band_fraction > 0.0)) o->band_fraction = model->band_fraction;
-    fcnn_status status = print_graph(model->config, o, false, model->form);
+    if (!status) status = print_graph(model->config, o, false, model->form);
     fcnn_model_destroy(model);
     return status;
 }

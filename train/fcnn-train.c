@@ -26,6 +26,12 @@ typedef struct {
     char command[4 * PATH_MAX], resume_command[4 * PATH_MAX];
 } train_options;
 
+/* What a resume goes on from; NULL without it. */
+typedef struct {
+    fcnn_model *checkpoint;
+    manifest *images;
+} earlier_run;
+
 #define FIELD(name) offsetof(train_options, name)
 static const option_row rows[] = {
     {"data", "NAME|DIR", OPTION_DATA, 0, 0, 0, "the data set, in place of the cfg's"},
@@ -125,11 +131,11 @@ static fcnn_status choose_batch(const fcnn_config *config, const run_data *s, in
     return FCNN_OK;
 }
 
-static fcnn_status fine_tune(const char *path, fcnn_graph *graph) {
+static fcnn_status fine_tune(const char *path, const fcnn_dataset *data, fcnn_graph *graph) {
     fcnn_model *model;
     char *notes = NULL;
     FCNN_TRY(fcnn_model_load(path, &model));
-    fcnn_status status = fcnn_model_fine_tune(model, graph, &notes);
+    fcnn_status status = fcnn_model_fine_tune(model, graph, data->class_names, &notes);
     if (!status) {
         fprintf(stderr, "starting from %s\n%s", FCNN_SHOWN(path), notes);
         /* The weights expect inputs normalised as theirs were. */
@@ -195,15 +201,16 @@ static fcnn_status write_report(const trainer *t) {
     return report_write(&report);
 }
 
-/* Makes a new run's parameters and folder, or reads an old run's. */
-static fcnn_status begin(const train_options *o, trainer *t) {
+/* Makes a new run's parameters and folder, or takes an earlier run's. */
+static fcnn_status begin(const train_options *o, earlier_run *earlier, trainer *t) {
     const fcnn_memory_plan *plan = fcnn_graph_memory(t->options.largest);
     int64_t saved = 2 * (plan->bytes[FCNN_MEMORY_PARAMETERS] * 2 +
                          plan->bytes[FCNN_MEMORY_MOMENTS] + plan->bytes[FCNN_MEMORY_SPECTRA]);
-    if (o->resume) return trainer_resume(t);
+    if (o->resume) return trainer_resume(t, &earlier->checkpoint);
     FCNN_TRY(trainer_start(t));
-    if (o->init) FCNN_TRY(fine_tune(o->init, t->graph));
+    if (o->init) FCNN_TRY(fine_tune(o->init, t->run_data->dataset, t->graph));
     FCNN_TRY(rundir_create(o->folder, saved));
+    FCNN_TRY(manifest_write(t->run_data->dataset, o->folder, t->identity.manifest));
     return log_create(o->folder);
 }
 
@@ -245,8 +252,8 @@ static void warn_of_few_steps(const trainer *t) {
 }
 
 /* All that can be wrong with a cfg is checked before images are read. */
-static fcnn_status train(const train_options *o, trainer_options *options, run_data *s,
-                         bool *finished) {
+static fcnn_status train(const train_options *o, trainer_options *options, earlier_run *earlier,
+                         run_data *s, bool *finished) {
     trainer t;
     char *text = fcnn_config_text(options->config);
     if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg's text");
@@ -255,7 +262,7 @@ static fcnn_status train(const train_options *o, trainer_options *options, run_d
     fcnn_status status = trainer_create(&t, options, s);
     if (!status && !o->quiet) status = print_plan(options, s);
     if (!status) status = run_data_prepare(options->config, options->largest, options->device, s);
-    if (!status) status = begin(o, &t);
+    if (!status) status = begin(o, earlier, &t);
     if (!status && !o->quiet && !o->resume) warn_of_few_steps(&t);
     if (!status) status = trainer_run(&t, finished);
     if (!status && *finished) status = finish(&t);
@@ -264,8 +271,8 @@ static fcnn_status train(const train_options *o, trainer_options *options, run_d
     return status;
 }
 
-static fcnn_status build(const train_options *o, const fcnn_config *config, run_data *s,
-                         fcnn_device *device, bool *finished) {
+static fcnn_status build(const train_options *o, const fcnn_config *config, earlier_run *earlier,
+                         run_data *s, fcnn_device *device, bool *finished) {
     trainer_options options = {.config = config,
                                .title = o->title,
                                .folder = o->folder,
@@ -283,20 +290,34 @@ static fcnn_status build(const train_options *o, const fcnn_config *config, run_
     fcnn_graph *largest;
     FCNN_TRY(fcnn_graph_create(&options.graph, device, &largest));
     options.largest = largest;
-    fcnn_status status = train(o, &options, s, finished);
+    fcnn_status status = train(o, &options, earlier, s, finished);
     fcnn_graph_destroy(largest);
     return status;
 }
 
+static fcnn_status open_earlier(const train_options *o, const fcnn_config *config,
+                                earlier_run *earlier) {
+    *earlier = (earlier_run){NULL, NULL};
+    if (!o->resume) return FCNN_OK;
+    FCNN_TRY(position_open(o->folder, config, &earlier->checkpoint));
+    const char *id = fcnn_safetensors_metadata(earlier->checkpoint->file, IDENTITY_MANIFEST);
+    return id ? manifest_read(o->folder, id, &earlier->images) : FCNN_OK;
+}
+
 static fcnn_status run(const train_options *o, const fcnn_config *config, bool *finished) {
-    fcnn_device *device;
-    run_data s;
-    FCNN_TRY(fcnn_device_open(o->device, o->threads, &device));
-    fcnn_status status = run_data_open(config, o->limit, &s);
+    fcnn_device *device = NULL;
+    earlier_run earlier;
+    run_data s = {0};
+    fcnn_status status = open_earlier(o, config, &earlier);
+    if (!status) status = fcnn_device_open(o->device, o->threads, &device);
+    if (!status) status = run_data_open(config, o->limit, &earlier.images, &s);
+    if (!status && o->resume) status = identity_check(earlier.checkpoint, &s);
     if (!status) status = run_data_advise(&s, o->limit > 0);
     s.quiet = o->quiet;
-    if (!status) status = build(o, config, &s, device, finished);
+    if (!status) status = build(o, config, &earlier, &s, device, finished);
     run_data_close(&s);
+    manifest_destroy(earlier.images);
+    fcnn_model_destroy(earlier.checkpoint);
     fcnn_device_close(device);
     return status;
 }

@@ -61,8 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!fcnn_model_load(path, &own)) {
         run r;
         prepare(&r, own, folder);
-        if (!position_load(&r.t, &model)) {
-            go_on(&r, model);
+        if (!position_open(folder, own->config, &model)) {
+            if (!position_read(&r.t, model)) go_on(&r, model);
             fcnn_model_destroy(model);
         }
         free(r.text);

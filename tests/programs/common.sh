@@ -128,3 +128,17 @@ same_run() {
     [[ $(untimed "$1") == "$(untimed "$2")" ]] ||
         fail "$1 and $2: the logs differ: $(diff <(untimed "$1") <(untimed "$2"))"
 }
+
+# weights FOLDER: the numbers of its model, without the metadata, which name the data's path.
+weights() {
+    python3 -c 'import sys
+data = open(sys.argv[1], "rb").read()
+sys.stdout.buffer.write(data[8 + int.from_bytes(data[:8], "little"):])' "$1/model.safetensors"
+}
+
+# same_training A B: as same_run, for data at two paths.
+same_training() {
+    cmp <(weights "$1") <(weights "$2") || fail "$1 and $2: the weights differ"
+    [[ $(untimed "$1") == "$(untimed "$2")" ]] ||
+        fail "$1 and $2: the logs differ: $(diff <(untimed "$1") <(untimed "$2"))"
+}

@@ -125,7 +125,8 @@ has out "1 channels, 5 classes"
 succeed "$train" "$small" "${five[@]}" --epochs 1 --out scratch
 awk -v a="$(tail -n 1 five/log.csv | cut -d, -f3)" -v b="$(tail -n 1 scratch/log.csv | cut -d, -f3)" \
     'BEGIN { exit !(a < b) }' || fail "the fine-tuned loss is no lower than a fresh network's"
-refuse 1 "four/model.safetensors" "4 5" "$infer" four/model.safetensors "${five[@]}"
+refuse 1 "four/model.safetensors" "know 60.0deg 120.0deg scored" \
+    "$infer" four/model.safetensors "${five[@]}"
 ok "--init: a classifier of another size starts fresh and says so; the features help"
 
 # Choosing an epoch by a part of the training images.

@@ -78,3 +78,52 @@ succeed "$train" "$small" "${constant[@]}" --epochs 4 --out more --resume
 same_run four more
 [[ $(wc -l <more/log.csv) == 5 ]] || fail "expected four rows: $(cat more/log.csv)"
 ok "2 epochs and --resume to 4 under a constant schedule: the bits of 4 at once"
+
+# A schedule that ends with the run: what is left of it is spread over another number of epochs.
+rates() { tail -n +2 "$1/log.csv" | cut -d, -f11; }
+falling() {
+    rates "$1" | awk 'NR > 1 && !($1 < last) { exit 1 } { last = $1 } END { exit !(last == 0) }' ||
+        fail "$1: the rates do not fall to 0: $(rates "$1" | xargs)"
+}
+cosine=(--data "synthetic:classes=4,size=14,channels=1,train=2048,val=64" --set net.schedule=cosine)
+stop cut 2 'step > 0 && step < steps && epoch < 4' \
+    "$train" "$small" "${cosine[@]}" --epochs 5 --out cut
+at="$epoch/$step"
+rm -rf longer shorter
+cp -r cut longer
+cp -r cut shorter
+succeed "$train" "$small" "${cosine[@]}" --epochs 5 --out cut --resume
+! grep -q schedule= err || fail "the same epochs need no remark: $(cat err)"
+falling cut
+succeed "$train" "$small" "${cosine[@]}" --epochs 8 --out longer --resume
+has err "schedule=cosine was of 5 epochs: what is left of it is spread over the rest of 8" \
+    "(a new run of 8 would have "
+falling longer
+[[ $(wc -l <longer/log.csv) == 9 ]] || fail "expected eight rows: $(cat longer/log.csv)"
+# The first epoch in which the length changed begins at the old rate, so it stays below what it was.
+paste <(rates cut) <(rates longer) | awk -v epoch="${at%/*}" \
+    'NR < epoch && $1 != $2 || NR == epoch && $2 < $1 { exit 1 }' || fail "$(rates longer | xargs)"
+succeed "$train" "$small" "${cosine[@]}" --epochs "$((${at%/*} + 1))" --out shorter --resume
+has err "schedule=cosine was of 5 epochs"
+falling shorter
+ok "cosine, stopped at $at of 5 epochs and resumed to 5, 8 and $((${at%/*} + 1)): the rate goes on and falls to 0"
+
+stop again 2 'step > 0 && step < steps && epoch < 5' \
+    "$train" "$small" "${cosine[@]}" --epochs 5 --out again
+rm -rf once
+cp -r again once
+succeed "$train" "$small" "${cosine[@]}" --epochs 8 --out once --resume
+stop again 4 'step > 0 && step < steps && epoch < 8' \
+    "$train" "$small" "${cosine[@]}" --epochs 8 --out again --resume
+run bash -c "$command"
+! grep -q schedule= err || fail "the length is known: $(cat err)"
+same_run once again
+ok "interrupted once more on the spread schedule: the same bits"
+
+cp -r cut complete
+refuse 2 "complete/checkpoint.safetensors" "schedule=cosine end 5 more epochs --init" \
+    "$train" "$small" "${cosine[@]}" --epochs 6 --out complete --resume --quiet
+diff -r cut complete || fail "a refused resume changed the run"
+succeed "$train" "$small" "${cosine[@]}" --epochs 5 --out complete --resume
+same_run cut complete
+ok "more epochs after the end of a cosine: refused, with what to do"

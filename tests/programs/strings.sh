@@ -2,7 +2,7 @@
 # Names that a user may give to folders, files and classes go into cfgs, models, tables, commands
 # and terminals, and come out of them as they were, or in a form that is safe there.
 source "$(dirname "$0")/common.sh"
-short=("$small" --threads 1 --quiet --epochs 1 --val-fraction 0.25)
+short=("$small" --threads 1 --quiet --epochs 1 --val-fraction 0.25 --set net.schedule=constant)
 pictures() { PYTHONDONTWRITEBYTECODE=1 python3 "$tests/programs/pictures.py" "$@"; }
 
 # visible FILE...: no control characters but line ends and tabs; of UTF-8 no other controls and no
@@ -141,15 +141,16 @@ ok "a model with commands to the terminal in its names"
     printf '\xef\xbb\xbf'
     sed 's/$/\r/' "$small"
 } >marked.cfg
-succeed "$train" marked.cfg --threads 1 --quiet --epochs 1 --out marked
-succeed "$train" "$small" --threads 1 --quiet --epochs 1 --out unmarked
+constant=(--set net.schedule=constant)
+succeed "$train" marked.cfg "${constant[@]}" --threads 1 --quiet --epochs 1 --out marked
+succeed "$train" "$small" "${constant[@]}" --threads 1 --quiet --epochs 1 --out unmarked
 cmp marked/model.safetensors unmarked/model.safetensors || fail "a byte order mark changes a model"
 {
     printf '\xef\xbb\xbf'
     sed 's/$/\r/' marked/log.csv
 } >log.csv
 mv log.csv marked/log.csv
-succeed "$train" marked.cfg --threads 1 --quiet --epochs 2 --out marked --resume
+succeed "$train" marked.cfg "${constant[@]}" --threads 1 --quiet --epochs 2 --out marked --resume
 [[ -e marked/report.html ]] || fail "no report of a log with a byte order mark"
 python3 - <<'END'
 import os, struct

@@ -149,11 +149,20 @@ fcnn_status run_data_advise(const run_data *s, bool limited) {
     return warn_of_empty_classes(s, limited);
 }
 
-fcnn_status run_data_open(const fcnn_config *config, int64_t limit, run_data *s) {
+static fcnn_status open_listed(manifest **manifest, run_data *s) {
+    FCNN_TRY(manifest_apply(*manifest, &s->dataset));
+    *manifest = NULL;
+    s->listed = true;
+    return FCNN_OK;
+}
+
+fcnn_status run_data_open(const fcnn_config *config, int64_t limit, manifest **manifest,
+                          run_data *s) {
     const fcnn_section *net = &config->sections[0];
     *s = (run_data){0};
     FCNN_TRY(run_data_open_dataset(config, &s->dataset));
     run_data_name_problems(s);
+    if (manifest && *manifest) FCNN_TRY(open_listed(manifest, s));
     const fcnn_dataset *data = s->dataset;
     s->train = (image_set){FCNN_SPLIT_TRAIN, at_most(data->count[FCNN_SPLIT_TRAIN], limit), NULL,
                            "training"};

@@ -4,6 +4,7 @@
 #define FCNN_TRAIN_RUN_DATA_H
 
 #include "fcnn.h"
+#include "manifest.h"
 
 /* Some images of one split. */
 typedef struct {
@@ -19,6 +20,7 @@ typedef struct {
     image_set train;
     image_set validation; /* count 0 where there is none */
     image_set test;       /* only where validation is a part of the training images */
+    bool listed;          /* the images are those of a manifest, of which some may be gone */
     bool may_choose;      /* validation is not a test set: the best epoch may be kept */
     fcnn_input_statistics statistics;
     bool quiet; /* to be set after opening: tells of what is wrong alone */
@@ -26,8 +28,10 @@ typedef struct {
     int64_t named, spectra_named, lines;
 } run_data;
 
-/* Opens net.data, splits it, and names the problems it finds. limit 0 takes all images. */
-fcnn_status run_data_open(const fcnn_config *config, int64_t limit, run_data *run_data);
+/* Opens net.data, splits it, and names the problems it finds. limit 0 takes all images. With a
+ * manifest, which then is the run_data's, the images are those that it lists; NULL: none. */
+fcnn_status run_data_open(const fcnn_config *config, int64_t limit, manifest **manifest,
+                          run_data *run_data);
 /* Tells standard error where training would learn less than expected: no validation images, a
  * single class, or classes without images, which may be for --limit. */
 fcnn_status run_data_advise(const run_data *run_data, bool limited);

@@ -14,11 +14,13 @@
 
 /* ---- Saving ---- */
 
+/* `extra` has room for the identity behind its extra_count. */
 static fcnn_status save(trainer *t, const char *name, fcnn_form form, bool moments, int extra_count,
-                        const fcnn_metadata *extra) {
+                        fcnn_metadata *extra) {
     char path[PATH_MAX];
     rundir_file(t->options.folder, name, path);
     const fcnn_dataset *data = t->run_data->dataset;
+    extra_count += identity_metadata(&t->identity, extra + extra_count);
     fcnn_save_options options = {.path = path,
                                  .form = form,
                                  .moments = moments,
@@ -31,34 +33,40 @@ static fcnn_status save(trainer *t, const char *name, fcnn_form form, bool momen
 }
 
 fcnn_status position_save_model(trainer *t, const char *name) {
-    return save(t, name, t->options.form, false, 0, NULL);
+    fcnn_metadata extra[IDENTITY_FIELDS];
+    return save(t, name, t->options.form, false, 0, extra);
 }
 
 typedef struct {
     const char *key;
     int64_t *whole;
     double *real;
+    bool optional; /* earlier builds did not write it */
 } position_field;
 
-enum { POSITION_FIELDS = 10, VALUE_BYTES = 40 };
+enum { POSITION_FIELDS = 12, VALUE_BYTES = 40 };
 
 static void position_fields(trainer *t, position_field fields[POSITION_FIELDS]) {
-    const position_field all[POSITION_FIELDS] = {{"epoch", &t->epoch, NULL},
-                                                 {"epoch_step", &t->epoch_step, NULL},
-                                                 {"epoch_loss", NULL, &t->score.loss},
-                                                 {"epoch_correct", &t->score.correct, NULL},
-                                                 {"epoch_images", &t->score.images, NULL},
-                                                 {"epoch_seconds", NULL, &t->seconds},
-                                                 {"best_accuracy", NULL, &t->best_accuracy},
-                                                 {"best_loss", NULL, &t->best_loss},
-                                                 {"best_epoch", &t->best_epoch, NULL},
-                                                 {"since_best", &t->since_best, NULL}};
+    fcnn_schedule *schedule = &t->optimizer.schedule;
+    const position_field all[POSITION_FIELDS] = {
+        {"epoch", &t->epoch, NULL, false},
+        {"epoch_step", &t->epoch_step, NULL, false},
+        {"epoch_loss", NULL, &t->score.loss, false},
+        {"epoch_correct", &t->score.correct, NULL, false},
+        {"epoch_images", &t->score.images, NULL, false},
+        {"epoch_seconds", NULL, &t->seconds, false},
+        {"best_accuracy", NULL, &t->best_accuracy, false},
+        {"best_loss", NULL, &t->best_loss, false},
+        {"best_epoch", &t->best_epoch, NULL, false},
+        {"since_best", &t->since_best, NULL, false},
+        {"schedule_step", NULL, &schedule->from_step, true},
+        {"schedule_part", NULL, &schedule->from_part, true}};
     memcpy(fields, all, sizeof all);
 }
 
 fcnn_status position_save_checkpoint(trainer *t) {
     position_field fields[POSITION_FIELDS];
-    fcnn_metadata extra[POSITION_FIELDS + 1];
+    fcnn_metadata extra[POSITION_FIELDS + 1 + IDENTITY_FIELDS];
     char values[POSITION_FIELDS + 1][VALUE_BYTES];
     position_fields(t, fields);
     for (int i = 0; i < POSITION_FIELDS; i++) {
@@ -99,19 +107,26 @@ static fcnn_status check_texts(const char *path, const char *saved, const char *
     if (saved[same] == ours[same]) return FCNN_OK;
     while (same && ours[same - 1] != '\n') same--;
     int now = (int)strcspn(ours + same, "\n"), then = (int)strcspn(saved + same, "\n");
-    return fcnn_status_set(FCNN_ERROR_CONFIG,
-                           "%s was trained with another cfg: it had %s%.*s%s and now there is "
-                           "%s%.*s%s; only epochs and cache may change when a run is resumed",
-                           path, then ? "'" : "nothing", then, saved + same, then ? "'" : "",
-                           now ? "'" : "nothing", now, ours + same, now ? "'" : "");
+    return fcnn_status_set(
+        FCNN_ERROR_CONFIG,
+        "%s was trained with another cfg: it had %s%.*s%s and now there is "
+        "%s%.*s%s; only epochs, cache and the data's path may change when a run is resumed",
+        path, then ? "'" : "nothing", then, saved + same, then ? "'" : "", now ? "'" : "nothing",
+        now, ours + same, now ? "'" : "");
 }
 
-static fcnn_status check_config(const trainer *t, const fcnn_model *model) {
-    char *saved = fcnn_config_text(model->config), *ours = strdup(t->options.config_text);
+/* Where the data lies is not what it is: that is compared by its identity. */
+static void remove_what_may_change(char *text) {
+    static const char *const keys[] = {"epochs", "cache", "data"};
+    for (int i = 0; i < 3; i++) position_remove_key(text, keys[i]);
+}
+
+static fcnn_status check_config(const fcnn_config *config, const fcnn_model *model) {
+    char *saved = fcnn_config_text(model->config), *ours = fcnn_config_text(config);
     fcnn_status status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to resume");
     if (saved && ours) {
-        position_remove_key(saved, "epochs");
-        position_remove_key(ours, "epochs");
+        remove_what_may_change(saved);
+        remove_what_may_change(ours);
         status = check_texts(model->file->path, saved, ours);
     }
     free(saved);
@@ -136,6 +151,7 @@ static fcnn_status read_position(trainer *t, const fcnn_safetensors *file) {
     position_fields(t, fields);
     for (int i = 0; i < POSITION_FIELDS; i++) {
         const char *text = fcnn_safetensors_metadata(file, fields[i].key);
+        if (!text && fields[i].optional) continue;
         if (!text)
             return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: has no '%s'; it is no checkpoint",
                                    file->path, fields[i].key);
@@ -143,29 +159,59 @@ static fcnn_status read_position(trainer *t, const fcnn_safetensors *file) {
             return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: '%s' is '%.40s'; expected a number",
                                    file->path, fields[i].key, text);
     }
-    const char *images = fcnn_safetensors_metadata(file, "training_images");
-    if (!images || strtoll(images, NULL, 10) != t->run_data->train.count)
-        return fcnn_status_set(FCNN_ERROR_CONFIG,
-                               "%s was trained on %s images and the data now has %" PRId64
-                               "; the run cannot be resumed on other data",
-                               file->path, images ? images : "unknown", t->run_data->train.count);
     if (t->epoch < 0 || t->epoch > EPOCHS_MOST || t->epoch_step < 0 ||
-        t->epoch_step > t->steps_per_epoch || t->since_best < 0)
+        t->epoch_step > t->steps_per_epoch || t->since_best < 0 ||
+        !(t->optimizer.schedule.from_part >= 0.0) || !(t->optimizer.schedule.from_part < 1.0) ||
+        !(t->optimizer.schedule.from_step >= 0.0))
         return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: its position makes no sense", file->path);
     return FCNN_OK;
 }
 
-fcnn_status position_load(trainer *t, fcnn_model **out) {
+/* A schedule that ends with the run goes on from where it stands, to the run's new end. */
+static fcnn_status read_schedule(trainer *t, const fcnn_model *checkpoint) {
+    static const char *const names[] = {"constant", "step", "cosine", "onecycle"};
+    int64_t epochs = fcnn_section_int(&checkpoint->config->sections[0], "epochs");
+    int64_t step = t->epoch * t->steps_per_epoch + t->epoch_step;
+    fcnn_schedule fresh = t->optimizer.schedule, *schedule = &t->optimizer.schedule;
+    if (epochs == t->epochs || !fcnn_schedule_ends_with_run(schedule) ||
+        step >= t->epochs * t->steps_per_epoch || trainer_stopped(t))
+        return FCNN_OK;
+    const char *name = names[schedule->kind];
+    schedule->total_steps = (double)(epochs * t->steps_per_epoch);
+    if (!fcnn_schedule_extend(schedule, step, fresh.total_steps))
+        return fcnn_status_set(FCNN_ERROR_CONFIG,
+                               "%s: schedule=%s has come to its end with epoch %" PRId64
+                               ", and more epochs would learn nothing; train anew with --init %s, "
+                               "or choose epochs=%" PRId64,
+                               checkpoint->file->path, name, epochs, checkpoint->file->path,
+                               epochs);
+    fresh.from_step = fresh.from_part = 0.0;
+    double rate = t->optimizer.learning_rate;
+    if (!t->options.quiet)
+        fprintf(stderr,
+                "schedule=%s was of %" PRId64 " epochs: what is left of it is spread over the rest "
+                "of %" PRId64 ", from a rate of %.6g (a new run of %" PRId64 " would have %.6g "
+                "here)\n",
+                name, epochs, t->epochs, rate * fcnn_schedule_factor(schedule, step), t->epochs,
+                rate * fcnn_schedule_factor(&fresh, step));
+    return FCNN_OK;
+}
+
+fcnn_status position_open(const char *folder, const fcnn_config *config, fcnn_model **out) {
     char path[PATH_MAX];
     fcnn_model *model;
     *out = NULL;
-    rundir_file(t->options.folder, RUNDIR_CHECKPOINT, path);
+    rundir_file(folder, RUNDIR_CHECKPOINT, path);
     FCNN_TRY(fcnn_model_load(path, &model));
-    fcnn_status status = check_config(t, model);
-    if (!status) status = read_position(t, model->file);
+    fcnn_status status = check_config(config, model);
     if (status)
         fcnn_model_destroy(model);
     else
         *out = model;
     return status;
+}
+
+fcnn_status position_read(trainer *t, const fcnn_model *checkpoint) {
+    FCNN_TRY(read_position(t, checkpoint->file));
+    return read_schedule(t, checkpoint);
 }

@@ -12,9 +12,12 @@ void position_remove_key(char *text, const char *key);
 fcnn_status position_save_model(trainer *t, const char *name);
 fcnn_status position_save_checkpoint(trainer *t);
 
-/* Reads the position of folder/checkpoint.safetensors after checking that it is of this cfg (epochs
- * alone may differ) and as many images. The caller restores the graph from *model, and destroys
- * it. */
-fcnn_status position_load(trainer *t, fcnn_model **model);
+/* Reads folder/checkpoint.safetensors, and checks that it is of this cfg; epochs, cache and the
+ * data's path may differ. The caller destroys it. */
+fcnn_status position_open(const char *folder, const fcnn_config *config, fcnn_model **checkpoint);
+/* Takes the position out of a checkpoint. What is left of a schedule that ends with the run is
+ * stretched or shortened to another number of epochs, which a line on standard error says; where
+ * nothing is left of it, more epochs are FCNN_ERROR_CONFIG. */
+fcnn_status position_read(trainer *t, const fcnn_model *checkpoint);
 
 #endif

@@ -10,6 +10,7 @@
 #define RUNDIR_CHECKPOINT "checkpoint.safetensors"
 #define RUNDIR_LOG        "log.csv"
 #define RUNDIR_CONFUSION  "confusion.csv"
+#define RUNDIR_IMAGES     "images.tsv"
 
 /* Bytes that a file's name may add to a folder's, as rundir_file joins them or while it is written.
  */

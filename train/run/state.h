@@ -4,6 +4,7 @@
 #define FCNN_TRAIN_RUN_STATE_H
 
 #include "evaluation.h"
+#include "identity.h"
 
 /* Seconds of the run so far, by what they went to. Resumed runs count from the resumption. */
 typedef struct {
@@ -37,6 +38,7 @@ typedef struct {
 typedef struct trainer {
     trainer_options options;
     run_data *run_data;
+    run_identity identity;
     fcnn_bands bands;
     float *class_weights; /* NULL: all 1 */
     fcnn_graph *graph;    /* of the current phase */

@@ -40,6 +40,7 @@ fcnn_status trainer_create(trainer *t, const trainer_options *options, run_data 
                    .steps_per_epoch = s->train.count / options->batch,
                    .best_accuracy = -1.0};
     t->optimizer = fcnn_optimizer_from_config(net, t->steps_per_epoch, t->epochs);
+    FCNN_TRY(identity_take(s, &t->identity));
     FCNN_TRY(fcnn_bands_from_config(options->config, &t->bands));
     FCNN_TRY(check_patience(t));
     FCNN_TRY(check_shift(t));
@@ -50,6 +51,7 @@ void trainer_destroy(trainer *t) {
     fcnn_graph_destroy(t->graph);
     free(t->class_weights);
     evaluation_clear(&t->validation);
+    identity_clear(&t->identity);
     *t = (trainer){0};
 }
 
@@ -58,13 +60,27 @@ fcnn_status trainer_start(trainer *t) {
     return fcnn_graph_initialise(t->graph, (uint64_t)fcnn_section_int(trainer_net(t), "seed"));
 }
 
-fcnn_status trainer_resume(trainer *t) {
-    fcnn_model *model;
-    FCNN_TRY(position_load(t, &model));
-    fcnn_status status = phases_enter(t);
-    if (!status) status = fcnn_model_restore(model, t->graph);
-    if (!status) status = fcnn_model_restore_moments(model, t->graph);
-    fcnn_model_destroy(model);
+/* The manifest of a resumed run is that of its start. */
+static fcnn_status keep_manifest(trainer *t, const fcnn_model *checkpoint) {
+    const char *id = fcnn_safetensors_metadata(checkpoint->file, IDENTITY_MANIFEST);
+    if (!t->run_data->listed || !id)
+        return manifest_write(t->run_data->dataset, t->options.folder, t->identity.manifest);
+    snprintf(t->identity.manifest, sizeof t->identity.manifest, "%s", id);
+    return FCNN_OK;
+}
+
+static fcnn_status restore(trainer *t, const fcnn_model *checkpoint) {
+    FCNN_TRY(position_read(t, checkpoint));
+    FCNN_TRY(phases_enter(t));
+    FCNN_TRY(fcnn_model_restore(checkpoint, t->graph));
+    FCNN_TRY(fcnn_model_restore_moments(checkpoint, t->graph));
+    return keep_manifest(t, checkpoint);
+}
+
+fcnn_status trainer_resume(trainer *t, fcnn_model **checkpoint) {
+    fcnn_status status = restore(t, *checkpoint);
+    fcnn_model_destroy(*checkpoint);
+    *checkpoint = NULL;
     FCNN_TRY(status);
     FCNN_TRY(log_cut(t->options.folder, t->epoch));
     rundir_remove_leftovers(t->options.folder);

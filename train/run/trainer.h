@@ -13,7 +13,7 @@ void trainer_destroy(trainer *t);
 /* Makes the first phase's graph, with its initial parameters. */
 fcnn_status trainer_start(trainer *t);
 /* Continues from folder/checkpoint.safetensors instead: parameters, moments, position, log. */
-fcnn_status trainer_resume(trainer *t);
+fcnn_status trainer_resume(trainer *t, fcnn_model **checkpoint);
 
 /* Trains to the last epoch, or until patience ends it. *finished is false where it was
  * interrupted: a checkpoint has been written then. */

@@ -1,0 +1,102 @@
+/* Identities of image sets, and their form in JSON. */
+#include "image_identity.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *fcnn_image_name(fcnn_dataset *dataset, fcnn_split split, int64_t index) {
+    const char *path = dataset->path ? dataset->path(dataset, split, index) : "";
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static fcnn_status allocate(int classes, fcnn_identity *identity) {
+    *identity = (fcnn_identity){.all.fingerprint = FCNN_FINGERPRINT, .classes = classes};
+    identity->by_class = calloc((size_t)classes + 1, sizeof *identity->by_class);
+    if (!identity->by_class)
+        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the data's fingerprints");
+    for (int c = 0; c < classes; c++) identity->by_class[c].fingerprint = FCNN_FINGERPRINT;
+    return FCNN_OK;
+}
+
+static void add_image(fcnn_images_identity *to, uint64_t image) {
+    to->images++;
+    to->fingerprint = fcnn_fingerprint(to->fingerprint, &image, sizeof image);
+}
+
+fcnn_status fcnn_identity_take(fcnn_dataset *dataset, fcnn_split split, const int64_t *indices,
+                               int64_t count, fcnn_identity *identity) {
+    *identity = (fcnn_identity){0};
+    if (count && !dataset->contents[split])
+        return fcnn_status_set(FCNN_ERROR_UNSUPPORTED, "the data set has no fingerprints");
+    FCNN_TRY(allocate(dataset->classes, identity));
+    for (int64_t i = 0; i < count; i++) {
+        int64_t index = indices ? indices[i] : i;
+        const char *name = fcnn_image_name(dataset, split, index);
+        int32_t label = dataset->labels[split][index];
+        uint64_t image = fcnn_fingerprint(dataset->contents[split][index], name, strlen(name));
+        add_image(&identity->by_class[label], image);
+        add_image(&identity->all, fcnn_fingerprint(image, &label, sizeof label));
+    }
+    return FCNN_OK;
+}
+
+void fcnn_identity_clear(fcnn_identity *identity) {
+    free(identity->by_class);
+    *identity = (fcnn_identity){0};
+}
+
+char *fcnn_identity_text(const fcnn_identity *identity) {
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+    if (!out) return NULL;
+    fprintf(out, "{\"images\": %" PRId64 ", \"fingerprint\": \"%016" PRIx64 "\", \"classes\": [",
+            identity->all.images, identity->all.fingerprint);
+    for (int c = 0; c < identity->classes; c++)
+        fprintf(out, "%s[%" PRId64 ", \"%016" PRIx64 "\"]", c ? ", " : "",
+                identity->by_class[c].images, identity->by_class[c].fingerprint);
+    bool good = fputs("]}", out) >= 0;
+    if (fclose(out) || !good) {
+        free(text);
+        text = NULL;
+    }
+    return text;
+}
+
+/* ---- Reading ---- */
+
+static bool parse_images(const json_t *images, const json_t *fingerprint,
+                         fcnn_images_identity *identity) {
+    const char *text = json_string_value(fingerprint);
+    if (!json_is_integer(images) || !text || strlen(text) != 16 ||
+        text[strspn(text, "0123456789abcdef")])
+        return false;
+    identity->images = json_integer_value(images);
+    identity->fingerprint = strtoull(text, NULL, 16);
+    return identity->images >= 0;
+}
+
+fcnn_status fcnn_identity_parse(const char *text, int classes, const char *where,
+                                fcnn_identity *identity) {
+    FCNN_TRY(allocate(classes, identity));
+    json_t *object = json_loads(text, 0, NULL);
+    const json_t *list = json_object_get(object, "classes");
+    bool good = parse_images(json_object_get(object, "images"),
+                             json_object_get(object, "fingerprint"), &identity->all) &&
+                json_is_array(list) && json_array_size(list) == (size_t)classes;
+    for (int c = 0; good && c < classes; c++) {
+        const json_t *pair = json_array_get(list, (size_t)c);
+        good =
+            parse_images(json_array_get(pair, 0), json_array_get(pair, 1), &identity->by_class[c]);
+    }
+    json_decref(object);
+    if (good) return FCNN_OK;
+    fcnn_identity_clear(identity);
+    return fcnn_status_set(FCNN_ERROR_FORMAT,
+                           "%s: expected images and a fingerprint for each of %d classes", where,
+                           classes);
+}
