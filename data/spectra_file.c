@@ -23,7 +23,7 @@
 #include "spectra_cache.h"
 #include "text.h"
 
-enum { VERSION = 1, BYTE_ORDER_MARK = 0x01020304, ALIGNMENT = 64, NAME_MOST = 40 };
+enum { VERSION = 2, BYTE_ORDER_MARK = 0x01020304, ALIGNMENT = 64, NAME_MOST = 40 };
 
 static const char magic[8] = {'f', 'c', 'n', 'n', 's', 'p', 'e', 'c'};
 

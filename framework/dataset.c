@@ -39,17 +39,19 @@ uint64_t fcnn_fingerprint(uint64_t before, const void *bytes, size_t count) {
 
 /* ---- Statistics ---- */
 
+/* In units of 1/255, whatever the images' own. */
 typedef struct {
     double pixels, sum[FCNN_IMAGE_CHANNELS_MAX], squares[FCNN_IMAGE_CHANNELS_MAX];
-    uint8_t low[FCNN_IMAGE_CHANNELS_MAX], high[FCNN_IMAGE_CHANNELS_MAX];
+    double low[FCNN_IMAGE_CHANNELS_MAX], high[FCNN_IMAGE_CHANNELS_MAX];
 } total_sums;
 
 static void add_sums(const fcnn_image_sums *sums, int channels, total_sums *total) {
+    double unit = sums->one / 255.0;
     for (int c = 0; c < channels; c++) {
-        total->sum[c] += (double)sums->sum[c];
-        total->squares[c] += (double)sums->squares[c];
-        if (sums->low[c] < total->low[c]) total->low[c] = sums->low[c];
-        if (sums->high[c] > total->high[c]) total->high[c] = sums->high[c];
+        total->sum[c] += (double)sums->sum[c] / unit;
+        total->squares[c] += (double)sums->squares[c] / (unit * unit);
+        total->low[c] = fmin(total->low[c], sums->low[c] / unit);
+        total->high[c] = fmax(total->high[c], sums->high[c] / unit);
     }
     total->pixels += (double)sums->pixels;
 }
@@ -139,7 +141,7 @@ fcnn_status fcnn_dataset_statistics(fcnn_dataset *dataset, fcnn_split split, con
     if (!sums) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the statistics");
     fcnn_status status = sum_images(dataset, split, indices, count, used, threads, sums);
     total_sums total = {.pixels = 0};
-    memset(total.low, 255, sizeof total.low);
+    for (int c = 0; c < FCNN_IMAGE_CHANNELS_MAX; c++) total.low[c] = 255;
     for (int64_t i = 0; i < used && !status; i++)
         if (sums[i].pixels) add_sums(&sums[i], dataset->channels, &total);
     /* Another thread may have the message of the first image: read here, it is this thread's. */
