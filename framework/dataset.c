@@ -77,16 +77,16 @@ fcnn_status fcnn_dataset_check_image(fcnn_dataset *dataset, fcnn_split split, in
 }
 
 /* Takes one image's sums from what the data set keeps of it, or from its pixels. An image that
- * cannot be decoded has no pixels here, because the loader will replace it. */
+ * cannot be read has no pixels here, because the loader will do without it. */
 static fcnn_status sums_of(fcnn_dataset *dataset, fcnn_split split, int64_t index,
                            fcnn_image_sums *sums) {
     fcnn_status status = FCNN_ERROR_UNSUPPORTED;
     fcnn_image image = {0};
     if (dataset->sums) status = dataset->sums(dataset, split, index, sums);
-    if (status != FCNN_ERROR_UNSUPPORTED && status != FCNN_ERROR_FORMAT) return status;
+    if (status != FCNN_ERROR_UNSUPPORTED && !fcnn_dataset_does_without(status)) return status;
     *sums = (fcnn_image_sums){0};
     if (status == FCNN_ERROR_UNSUPPORTED) status = dataset->read(dataset, split, index, &image);
-    if (status == FCNN_ERROR_FORMAT) return FCNN_OK;
+    if (fcnn_dataset_does_without(status)) return FCNN_OK;
     if (!status) status = fcnn_dataset_check_image(dataset, split, index, &image);
     if (!status) fcnn_image_sum(&image, sums);
     fcnn_image_clear(&image);

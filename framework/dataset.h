@@ -36,8 +36,8 @@ struct fcnn_dataset {
     fcnn_problems problems; /* found when the set was opened, in the order of its files */
     /* Made of the names, sizes and times of its files, in order: another value, other data. */
     uint64_t fingerprint;
-    /* Image `index` of a split; thread-safe. The caller clears it. A file that cannot be
-     * decoded is FCNN_ERROR_FORMAT and names the file. */
+    /* Image `index` of a split; thread-safe. The caller clears it. A failure of this image alone,
+     * which fcnn_dataset_does_without tells, names its file. */
     fcnn_status (*read)(fcnn_dataset *dataset, fcnn_split split, int64_t index, fcnn_image *image);
     /* Gives the sums of an image without reading it; NULL, or FCNN_ERROR_UNSUPPORTED, where it
      * must be read. */
@@ -51,6 +51,12 @@ struct fcnn_dataset {
 
 /* Closes a data set; NULL is none. */
 void fcnn_dataset_close(fcnn_dataset *dataset);
+
+/* Whether a failure is of one image alone, damaged or gone, so that others can still be read: a
+ * run goes on without it. Memory or open files that run out are no such failure. */
+static inline bool fcnn_dataset_does_without(fcnn_status status) {
+    return status == FCNN_ERROR_FORMAT || status == FCNN_ERROR_IO;
+}
 
 /* Fails with FCNN_ERROR_FORMAT, naming the image, where it has not the data set's channels. */
 fcnn_status fcnn_dataset_check_image(fcnn_dataset *dataset, fcnn_split split, int64_t index,

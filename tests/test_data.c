@@ -320,11 +320,11 @@ START_TEST(statistics_equal_a_direct_computation) {
 END_TEST
 
 START_TEST(statistics_of_constants_and_broken_files) {
-    copy_file(FCNN_TEST_DIR "/bad/images/truncated.bmp", below("flat/x/0.bmp"));
+    write_damaged_png(below("flat/x/0.png"));
     fcnn_dataset *set = open_good(below("flat"));
     fcnn_input_statistics got;
     expect_words(fcnn_dataset_statistics(set, FCNN_SPLIT_TRAIN, NULL, 1, 9, 2, &got),
-                 FCNN_ERROR_FORMAT, "none of 1|x/0.gif|truncated");
+                 FCNN_ERROR_FORMAT, "none of 1|x/0.png: damaged PNG");
     fcnn_dataset_close(set);
     write_bmp(below("flat/x/1.bmp"), 77, 10, 0);
     write_bmp(below("flat/x/2.bmp"), 77, 30, 0);
