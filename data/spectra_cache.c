@@ -36,7 +36,8 @@ struct fcnn_cache {
 
 fcnn_cache *fcnn_cache_open(const fcnn_cache_key *key, fcnn_cache_notes *notes) {
     fcnn_cache *cache = calloc(1, sizeof *cache);
-    int64_t images = key->count[FCNN_SPLIT_TRAIN] + key->count[FCNN_SPLIT_HELD_OUT];
+    int64_t images = 0;
+    for (int s = 0; s < FCNN_SPLIT_COUNT; s++) images += key->count[s];
     if (cache) cache->verified = calloc((size_t)images + 1, sizeof *cache->verified);
     if (!cache || !cache->verified) {
         fcnn_cache_note(notes, "no cache: out of memory");
@@ -79,7 +80,8 @@ bool fcnn_cache_writable(const fcnn_cache *cache) {
 /* ---- Places ---- */
 
 static int64_t place_of(const fcnn_cache *cache, fcnn_split split, int64_t index) {
-    return split == FCNN_SPLIT_TRAIN ? index : cache->count[FCNN_SPLIT_TRAIN] + index;
+    for (int before = 0; before < (int)split; before++) index += cache->count[before];
+    return index;
 }
 
 static size_t entry_at(int64_t place) {
@@ -183,7 +185,7 @@ void fcnn_cache_store(fcnn_cache *cache, fcnn_split split, int64_t index,
 void fcnn_cache_used(fcnn_cache *cache, fcnn_spectra_usage *usage) {
     snprintf(usage->path, sizeof usage->path, "%s", cache->file.path);
     usage->bytes = (int64_t)cache->file.bytes;
-    usage->images = cache->count[FCNN_SPLIT_TRAIN] + cache->count[FCNN_SPLIT_HELD_OUT];
+    usage->images = place_of(cache, FCNN_SPLIT_COUNT, 0);
     usage->stored = 0;
     int64_t readable = is_whole(cache) ? usage->images : 0;
     for (int64_t i = 0; i < readable; i++) usage->stored += is_present(load_entry(cache, i));

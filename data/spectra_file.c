@@ -34,7 +34,7 @@ typedef struct {
     int64_t count[FCNN_SPLIT_COUNT], record_bytes;
     int32_t channels, radius, type;
     uint32_t crc; /* the header's, taken with 0 here */
-    char settings[FCNN_CACHE_HEADER_BYTES - 72];
+    char settings[FCNN_CACHE_HEADER_BYTES - 80];
 } cache_header;
 
 static_assert(sizeof(cache_header) == FCNN_CACHE_HEADER_BYTES, "the header has no gaps");
@@ -101,11 +101,12 @@ static void fill_header(const fcnn_cache_key *key, cache_header *header) {
 
 /* Where the parts lie; false where there are more bytes than a file can have. */
 static bool lay_out(const cache_header *header, fcnn_cache_file *file) {
-    size_t images, table, records;
+    size_t images = 0, table, records;
     file->radius = header->radius;
     file->record_bytes = (size_t)header->record_bytes;
-    if (__builtin_add_overflow((size_t)header->count[0], (size_t)header->count[1], &images) ||
-        __builtin_mul_overflow(images, sizeof(uint64_t), &table) ||
+    for (int s = 0; s < FCNN_SPLIT_COUNT; s++)
+        if (__builtin_add_overflow(images, (size_t)header->count[s], &images)) return false;
+    if (__builtin_mul_overflow(images, sizeof(uint64_t), &table) ||
         __builtin_mul_overflow(images, file->record_bytes, &records) || table > SIZE_MAX / 4)
         return false;
     file->records_at = (size_t)fcnn_align_up((int64_t)(FCNN_CACHE_HEADER_BYTES + table), ALIGNMENT);

@@ -12,7 +12,14 @@ FCNN_C_BEGIN
 
 typedef struct fcnn_dataset fcnn_dataset;
 
-typedef enum { FCNN_SPLIT_TRAIN, FCNN_SPLIT_HELD_OUT, FCNN_SPLIT_COUNT } fcnn_split;
+/* The test split is one beside validation images; where a data set has test images alone, they are
+ * the held-out ones. */
+typedef enum {
+    FCNN_SPLIT_TRAIN,
+    FCNN_SPLIT_HELD_OUT,
+    FCNN_SPLIT_TEST,
+    FCNN_SPLIT_COUNT
+} fcnn_split;
 
 /* What was wrong with single files and folders: named once each, and the run goes on. Each
  * message says whether the file is left out or used all the same. */
@@ -32,7 +39,7 @@ struct fcnn_dataset {
     const char *const *class_names;  /* [classes] */
     int64_t count[FCNN_SPLIT_COUNT]; /* images */
     const int32_t *labels[FCNN_SPLIT_COUNT];
-    bool held_out_is_test;  /* a test set: no choice may be made by it */
+    bool held_out_is_test;  /* the held-out images are a test set: no choice may be made by it */
     fcnn_problems problems; /* found when the set was opened, in the order of its files */
     /* Made of the names, sizes and times of its files, in order: another value, other data. */
     uint64_t fingerprint;

@@ -289,7 +289,7 @@ END_TEST
 
 START_TEST(a_broken_file_of_a_folder_is_replaced) {
     copy_file(FCNN_TEST_DIR "/images/ankle-boot.png", below("set/boot/1.png"));
-    copy_file(FCNN_TEST_DIR "/bad/images/truncated.bmp", below("set/boot/2.bmp"));
+    write_damaged_png(below("set/boot/2.png"));
     copy_file(FCNN_TEST_DIR "/images/shirt.png", below("set/shirt/1.png"));
     fcnn_dataset *set;
     ck_assert_msg(!fcnn_dataset_open(below("set"), 0, &set), "%s", fcnn_status_message());
