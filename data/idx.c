@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "image_file.h"
 #include "names.h"
@@ -148,10 +149,8 @@ static bool find_exactly(const char *folder, idx_role role, char path[FCNN_PATH_
             snprintf(name, sizeof name, "%s-%s%s", split_names[role.split], *form,
                      zipped ? ".gz" : "");
             if (fcnn_path_join(path, folder, name, "")) return false;
-            if (fcnn_path_is_folder(path)) continue; /* an unpacker's, with the file inside */
-            FILE *file = fopen(path, "rb");
-            if (file) fclose(file);
-            if (file || errno != ENOENT) return true;
+            struct stat info;
+            if (!stat(path, &info) ? !S_ISDIR(info.st_mode) : errno != ENOENT) return true;
         }
     return false;
 }
@@ -379,21 +378,26 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
     return load_set(set, folder, fashion);
 }
 
-/* Any of the four files tells an idx folder, in any spelling; what is missing is then said by name,
- * and why the folder could not be looked through as well. */
-static bool accepts_spec(const char *spec) {
-    if (!strcmp(spec, "fashion-mnist")) return true;
-    char path[FCNN_PATH_BYTES], name[256], others[256];
-    if (!fcnn_path_is_folder(spec)) return false;
+/* Any of the four files tells an idx folder, in any spelling; what is missing is then said by name.
+ */
+static fcnn_status accepts_spec(const char *spec, bool *accepted) {
+    char path[FCNN_PATH_BYTES], name[256], others[256] = "";
+    *accepted = !strcmp(spec, "fashion-mnist");
+    if (*accepted || !fcnn_path_is_folder(spec)) return FCNN_OK;
     for (int s = 0; s < SPLITS; s++)
         for (int images = 0; images < 2; images++) {
             idx_role role = {s, images};
-            if (find_exactly(spec, role, path)) return true;
+            *accepted = find_exactly(spec, role, path);
+            if (*accepted) return FCNN_OK;
             fcnn_status status = find_spelled(spec, role, name, others);
-            if (status == FCNN_ERROR_IO) return false; /* the reader of folders says it, too */
-            if (status || *name) return true;
+            if (status == FCNN_ERROR_MEMORY) return status;
+            /* Files of two data sets are for this reader to explain, a folder that cannot be read
+             * is for that of images. */
+            *accepted = status == FCNN_ERROR_FORMAT || *name;
+            if (*accepted || status) return FCNN_OK;
         }
-    return strstr(others, "idx") != NULL;
+    *accepted = strstr(others, "idx") != NULL;
+    return FCNN_OK;
 }
 
 const fcnn_reader fcnn_reader_idx = {

@@ -420,11 +420,16 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
     return FCNN_OK;
 }
 
+static fcnn_status accepts_spec(const char *spec, bool *accepted) {
+    *accepted = fcnn_path_is_folder(spec);
+    return FCNN_OK;
+}
+
 const fcnn_reader fcnn_reader_image_folder = {
     .name = "DIR",
     .help = "a folder of JPEG, PNG, BMP or GIF images: train/<class>/* with val/<class>/* or "
             "test/<class>/* or both, or <class>/* alone",
     .by_path = true,
-    .accepts = fcnn_path_is_folder,
+    .accepts = accepts_spec,
     .open = open_set,
 };
