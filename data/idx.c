@@ -4,7 +4,6 @@
  *   (count, height, width, channels), labels (count).
  * Format: http://yann.lecun.com/exdb/mnist. The header is not trusted: memory
  * grows with the bytes found, not with the bytes promised. */
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -159,7 +158,7 @@ static bool find_exactly(const char *folder, idx_role role, char path[FCNN_PATH_
 static void spell(const char *name, char spelled[256]) {
     size_t length = 0;
     for (; name[length] && length < 255; length++) {
-        int c = tolower((unsigned char)name[length]);
+        int c = name[length] >= 'A' && name[length] <= 'Z' ? name[length] + 32 : name[length];
         spelled[length] = c == '.' || c == '_' ? '-' : (char)c;
     }
     if (length > 3 && !memcmp(spelled + length - 3, "-gz", 3)) length -= 3;
@@ -184,6 +183,10 @@ static bool plays(const char *spelled, idx_role role) {
     return false;
 }
 
+static int by_bytes(const struct dirent **a, const struct dirent **b) {
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
 /* Finds a role's file under another spelling; *name is "" where there is none. Of several the first
  * by name is taken, unless they are of several data sets. `others` tells some of the folder's
  * files. */
@@ -191,7 +194,7 @@ static fcnn_status find_spelled(const char *folder, idx_role role, char name[256
                                 char others[256]) {
     struct dirent **entries;
     char first[256] = "", spelled[256];
-    int count = scandir(folder, &entries, NULL, alphasort), error = errno;
+    int count = scandir(folder, &entries, NULL, by_bytes), error = errno;
     fcnn_status status = FCNN_OK;
     size_t told = 0;
     *name = *others = '\0';

@@ -29,7 +29,7 @@ typedef struct {
     fcnn_image *image; /* NULL: the header alone */
     int channels;
     fcnn_status status;
-    bool out_of_memory, complete;
+    bool out_of_memory, unsupported, complete;
     bool missing, damaged; /* some blocks lack their data; some data are no code */
     bool ended;            /* libjpeg was given an end mark that the file lacks */
     char why[JMSG_LENGTH_MAX];
@@ -43,7 +43,10 @@ static jpeg_job *job_of(void *info) { return ((j_common_ptr)info)->client_data; 
 
 static void on_error(j_common_ptr info) {
     jpeg_job *job = job_of(info);
-    job->out_of_memory = info->err->msg_code == JERR_OUT_OF_MEMORY;
+    int code = info->err->msg_code;
+    job->out_of_memory = code == JERR_OUT_OF_MEMORY;
+    job->unsupported = code == JERR_BAD_PRECISION || code == JERR_SOF_UNSUPPORTED ||
+                       code == JERR_ARITH_NOTIMPL || code == JERR_CONVERSION_NOTIMPL;
     info->err->format_message(info, job->why);
     longjmp(job->failed, 1);
 }
@@ -176,6 +179,9 @@ static void decode_guarded(jpeg_job *job) {
 static fcnn_status outcome(jpeg_job *job) {
     if (job->status) return job->status;
     if (job->out_of_memory) return fcnn_source_no_memory(job->source);
+    if (job->unsupported)
+        return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: a JPEG of a kind that is not read: %s",
+                               job->source->path, job->why);
     bool lost = job->missing || lacks_scans(job);
     if (job->complete && !job->damaged && !lost && !job->source->error) return FCNN_OK;
     if (job->complete && job->ended && lost && !job->source->error)

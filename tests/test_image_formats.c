@@ -226,6 +226,19 @@ START_TEST(jpegs_that_lack_scans_are_truncated) {
 }
 END_TEST
 
+START_TEST(jpegs_of_other_kinds_are_named) {
+    for (int lossless = 0; lossless < 2; lossless++) {
+        jpeg_start(lossless ? 0xc3 : 0xc1, 8, 8, 1);
+        if (!lossless) made[2 + 69 + 4] = 12; /* bits of a sample */
+        jpeg_scan(1, 1, 0, 63);
+        PUT(0x0f, 0xff, 0xd9);
+        expect_refused(write_made("other.jpg"), FCNN_ERROR_FORMAT,
+                       lossless ? "a JPEG of a kind that is not read|SOF"
+                                : "a kind that is not read|12");
+    }
+}
+END_TEST
+
 /* Inks of 0, inverted as Adobe's are, leave no light; else all of it. */
 START_TEST(inks_become_light) {
     for (int adobe = 0; adobe < 2; adobe++) {
@@ -363,6 +376,7 @@ int main(void) {
     TCase *odd = add_case(suite, "odd files");
     tcase_add_test(odd, jpegs_are_read_if_all_their_blocks_are_there);
     tcase_add_test(odd, jpegs_that_lack_scans_are_truncated);
+    tcase_add_test(odd, jpegs_of_other_kinds_are_named);
     tcase_add_test(odd, inks_become_light);
     tcase_add_test(odd, gif_frames_lie_on_their_screen);
     TCase *others = add_case(suite, "others");

@@ -101,13 +101,15 @@ static void load_row(const placed_image *placed, int channel, int y, float *row)
         return;
     }
     int64_t first = reflected(inner, placed->inner_height) * placed->stride + channel;
+    int64_t step = placed->channels;
     float *inside = row + left;
-    if (placed->pixels16)
-        for (int64_t x = 0; x < width; x++)
-            inside[x] = placed->pixels16[first + x * placed->channels];
-    else
-        for (int64_t x = 0; x < width; x++)
-            inside[x] = placed->pixels[first + x * placed->channels];
+    if (placed->pixels16) {
+        const uint16_t *pixel = placed->pixels16 + first;
+        for (int64_t x = 0; x < width; x++) inside[x] = pixel[x * step];
+    } else {
+        const uint8_t *pixel = placed->pixels + first;
+        for (int64_t x = 0; x < width; x++) inside[x] = pixel[x * step];
+    }
     for (int x = 1; x <= left; x++) {
         row[left - x] = reflect ? inside[reflected(-x, width)] : 0.0f;
         inside[width - 1 + x] = reflect ? inside[reflected(width - 1 + x, width)] : 0.0f;
