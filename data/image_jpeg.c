@@ -130,7 +130,7 @@ static void read_rows(jpeg_job *job) {
 /* A file without its end mark may lack whole scans, which libjpeg does not mind. */
 static bool lacks_scans(const jpeg_job *job) {
     const struct jpeg_decompress_struct *info = &job->info;
-    if (!job->ended) return false;
+    if (!job->ended || !job->complete || !job->image) return false;
     if (info->arith_code) return true; /* its decoder does not tell where data end */
     for (int c = 0; c < info->num_components; c++) {
         if (!info->comp_info[c].quant_table) return true; /* no scan had this component */

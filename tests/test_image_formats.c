@@ -205,6 +205,18 @@ START_TEST(jpegs_are_read_if_all_their_blocks_are_there) {
 }
 END_TEST
 
+/* Wherever a file is cut, it is refused before a pixel is lost, and never read past its end. */
+START_TEST(jpegs_cut_anywhere_are_refused) {
+    jpeg_start(0xc0, 24, 16, 1);
+    jpeg_scan(1, 1, 0, 63);
+    PUT(0, 0, 0);
+    size_t whole = made_bytes;
+    for (made_bytes = 4; made_bytes < whole; made_bytes++)
+        expect_refused(write_made("cut.jpg"), FCNN_ERROR_FORMAT, "cut.jpg: truncated");
+    expect_read(write_made("whole.jpg"));
+}
+END_TEST
+
 /* A file that ends between two scans looks whole to libjpeg. */
 START_TEST(jpegs_that_lack_scans_are_truncated) {
     jpeg_start(0xc2, 8, 8, 1);
@@ -375,6 +387,7 @@ int main(void) {
     tcase_add_test(bounds, what_is_no_pixel_takes_no_memory);
     TCase *odd = add_case(suite, "odd files");
     tcase_add_test(odd, jpegs_are_read_if_all_their_blocks_are_there);
+    tcase_add_test(odd, jpegs_cut_anywhere_are_refused);
     tcase_add_test(odd, jpegs_that_lack_scans_are_truncated);
     tcase_add_test(odd, jpegs_of_other_kinds_are_named);
     tcase_add_test(odd, inks_become_light);
