@@ -355,8 +355,9 @@ static bool is_archive(const char *path) {
     return false;
 }
 
-static bool accepts_spec(const char *spec) {
-    return fcnn_path_is_folder(spec) ? find_files(spec) : is_archive(spec);
+static fcnn_status accepts_spec(const char *spec, bool *accepted) {
+    *accepted = fcnn_path_is_folder(spec) ? find_files(spec) : is_archive(spec);
+    return FCNN_OK;
 }
 
 const fcnn_reader fcnn_reader_cifar = {

@@ -4,10 +4,12 @@
  *   (count, height, width, channels), labels (count).
  * Format: http://yann.lecun.com/exdb/mnist. The header is not trusted: memory
  * grows with the bytes found, not with the bytes promised. */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "contents.h"
 #include "image_file.h"
@@ -16,7 +18,7 @@
 #include "readers_internal.h"
 #include "stream.h"
 
-enum { CHUNK_BYTES = 1 << 20, DIMENSIONS_MAX = 4 };
+enum { CHUNK_BYTES = 1 << 20, DIMENSIONS_MAX = 4, SPLITS = 2 }; /* training and test images */
 
 static const char *const split_names[] = {"train", "t10k"};
 static const char fashion_names[] = "T-shirt/top|Trouser|Pullover|Dress|Coat|Sandal|Shirt|Sneaker|"
@@ -32,7 +34,7 @@ typedef struct {
 
 typedef struct {
     fcnn_dataset base;
-    idx_split splits[FCNN_SPLIT_COUNT];
+    idx_split splits[SPLITS];
     fcnn_names names;
 } idx_set;
 
@@ -131,40 +133,121 @@ static fcnn_status read_body(idx_file *file, uint8_t **data) {
 
 /* ---- Four files ---- */
 
-/* Finds FOLDER/PREFIX-images-idx3-ubyte and the like; path is the last name tried. */
-static bool find_file(const char *folder, const char *prefix, bool images,
-                      char path[FCNN_PATH_BYTES]) {
+/* One of the four files. */
+typedef struct {
+    int split;
+    bool images;
+} idx_role;
+
+/* Finds FOLDER/train-images-idx3-ubyte and the like; path is the last name tried. */
+static bool find_exactly(const char *folder, idx_role role, char path[FCNN_PATH_BYTES]) {
     static const char *const image_forms[] = {"images-idx3-ubyte", "images-idx4-ubyte", NULL};
     static const char *const label_forms[] = {"labels-idx1-ubyte", NULL};
-    for (const char *const *form = images ? image_forms : label_forms; *form; form++)
+    for (const char *const *form = role.images ? image_forms : label_forms; *form; form++)
         for (int zipped = 0; zipped < 2; zipped++) {
             char name[64];
-            snprintf(name, sizeof name, "%s-%s%s", prefix, *form, zipped ? ".gz" : "");
+            snprintf(name, sizeof name, "%s-%s%s", split_names[role.split], *form,
+                     zipped ? ".gz" : "");
             if (fcnn_path_join(path, folder, name, "")) return false;
-            FILE *file = fopen(path, "rb");
-            if (file) fclose(file);
-            if (file || errno != ENOENT) return true;
+            struct stat info;
+            if (!stat(path, &info) ? !S_ISDIR(info.st_mode) : errno != ENOENT) return true;
         }
     return false;
 }
 
-static fcnn_status load_file(const char *folder, const char *prefix, bool images, idx_file *file,
-                             uint8_t **data) {
-    if (!find_file(folder, prefix, images, file->path))
-        return fcnn_status_set(
-            FCNN_ERROR_IO, "%s: expected the file %s-%s, plain or .gz; it is missing", folder,
-            prefix, images ? "images-idx3-ubyte (or idx4)" : "labels-idx1-ubyte");
+/* Writes a name as the four are spelled: in lower case, '-' for '.' and '_', without ".gz". */
+static void spell(const char *name, char spelled[256]) {
+    size_t length = 0;
+    for (; name[length] && length < 255; length++) {
+        int c = name[length] >= 'A' && name[length] <= 'Z' ? name[length] + 32 : name[length];
+        spelled[length] = c == '.' || c == '_' ? '-' : (char)c;
+    }
+    if (length > 3 && !memcmp(spelled + length - 3, "-gz", 3)) length -= 3;
+    spelled[length] = '\0';
+}
+
+/* Whether a spelled name is that of a role, alone or behind a data set's name and '-', as in
+ * emnist-letters-test-images-idx3-ubyte. */
+static bool plays(const char *spelled, idx_role role) {
+    static const char *const forms[2][2] = {{"labels-idx1-ubyte", "labels-idx1-ubyte"},
+                                            {"images-idx3-ubyte", "images-idx4-ubyte"}};
+    static const char *const names[SPLITS][2] = {{"train", "train"}, {"t10k", "test"}};
+    for (int f = 0; f < 2; f++)
+        for (int n = 0; n < 2; n++) {
+            char wanted[64];
+            size_t length = strlen(spelled);
+            size_t bytes = (size_t)snprintf(wanted, sizeof wanted, "%s-%s", names[role.split][n],
+                                            forms[role.images][f]);
+            if (length < bytes || strcmp(spelled + length - bytes, wanted) != 0) continue;
+            if (length == bytes || spelled[length - bytes - 1] == '-') return true;
+        }
+    return false;
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b) {
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* Finds a role's file under another spelling; *name is "" where there is none. Of several the first
+ * by name is taken, unless they are of several data sets. `others` tells some of the folder's
+ * files. */
+static fcnn_status find_spelled(const char *folder, idx_role role, char name[256],
+                                char others[256]) {
+    struct dirent **entries;
+    char first[256] = "", spelled[256];
+    int count = scandir(folder, &entries, NULL, by_bytes), error = errno;
+    fcnn_status status = FCNN_OK;
+    size_t told = 0;
+    *name = *others = '\0';
+    if (count < 0)
+        return fcnn_status_set(fcnn_path_failure(error), "%s: the folder cannot be read: %s",
+                               folder, strerror(error));
+    for (int i = 0; i < count; i++) {
+        const char *entry = entries[i]->d_name;
+        char path[FCNN_PATH_BYTES];
+        if (fcnn_path_join(path, folder, entry, "")) continue;
+        bool file = !fcnn_path_is_folder(path);
+        spell(entry, spelled);
+        if (strstr(spelled, "ubyte") && told < 200)
+            told += (size_t)snprintf(others + told, 256 - told, "%s%.40s%s", told ? ", " : "",
+                                     entry, file ? "" : "/");
+        if (status || !file || !plays(spelled, role)) continue;
+        if (*name && strcmp(spelled, first) != 0)
+            status = fcnn_status_set(FCNN_ERROR_FORMAT,
+                                     "%s: expected the idx files of one data set, found %s and %s",
+                                     folder, name, entry);
+        if (*name) continue;
+        snprintf(name, 256, "%s", entry);
+        memcpy(first, spelled, sizeof first);
+    }
+    for (int i = 0; i < count; i++) free(entries[i]);
+    free(entries);
+    return status;
+}
+
+static fcnn_status find_file(const char *folder, idx_role role, char path[FCNN_PATH_BYTES]) {
+    char name[256], others[256];
+    if (find_exactly(folder, role, path)) return FCNN_OK;
+    FCNN_TRY(find_spelled(folder, role, name, others));
+    if (*name) return fcnn_path_join(path, folder, name, "");
+    return fcnn_status_set(
+        FCNN_ERROR_IO, "%s: expected the file %s-%s, plain or .gz; it is missing%s%s", folder,
+        split_names[role.split], role.images ? "images-idx3-ubyte (or idx4)" : "labels-idx1-ubyte",
+        *others ? "; found: " : "", others);
+}
+
+static fcnn_status load_file(const char *folder, idx_role role, idx_file *file, uint8_t **data) {
+    FCNN_TRY(find_file(folder, role, file->path));
     FCNN_TRY(fcnn_stream_open(file->path, &file->stream));
-    fcnn_status status = read_header(file, images);
+    fcnn_status status = read_header(file, role.images);
     if (!status) status = check_sizes(file);
     if (!status) status = read_body(file, data);
     fcnn_stream_close(&file->stream);
     return status;
 }
 
-static fcnn_status load_images(const char *folder, const char *prefix, idx_file *file,
-                               idx_split *split) {
-    FCNN_TRY(load_file(folder, prefix, true, file, &split->pixels));
+static fcnn_status load_images(const char *folder, int number, idx_file *file, idx_split *split) {
+    FCNN_TRY(load_file(folder, (idx_role){number, true}, file, &split->pixels));
     split->count = file->sizes[0];
     split->height = (int)file->sizes[1];
     split->width = (int)file->sizes[2];
@@ -172,12 +255,11 @@ static fcnn_status load_images(const char *folder, const char *prefix, idx_file 
     return FCNN_OK;
 }
 
-static fcnn_status load_labels(const char *folder, const char *prefix, idx_file *file,
-                               idx_split *split) {
+static fcnn_status load_labels(const char *folder, int number, idx_file *file, idx_split *split) {
     char images_path[FCNN_PATH_BYTES];
     memcpy(images_path, file->path, sizeof images_path);
     uint8_t *labels = NULL;
-    fcnn_status status = load_file(folder, prefix, false, file, &labels);
+    fcnn_status status = load_file(folder, (idx_role){number, false}, file, &labels);
     if (!status && (int64_t)file->sizes[0] != split->count)
         status = fcnn_status_set(FCNN_ERROR_FORMAT, "%s: %u labels for the %lld images of %s",
                                  file->path, file->sizes[0], (long long)split->count, images_path);
@@ -191,10 +273,10 @@ static fcnn_status load_labels(const char *folder, const char *prefix, idx_file 
     return status;
 }
 
-static fcnn_status load_split(const char *folder, const char *prefix, idx_split *split) {
+static fcnn_status load_split(const char *folder, int number, idx_split *split) {
     idx_file file = {.bytes = 0};
-    FCNN_TRY(load_images(folder, prefix, &file, split));
-    FCNN_TRY(load_labels(folder, prefix, &file, split));
+    FCNN_TRY(load_images(folder, number, &file, split));
+    FCNN_TRY(load_labels(folder, number, &file, split));
     return fcnn_contents_of_pixels(split->pixels, split->count, split->height, split->width,
                                    split->channels, folder, &split->contents);
 }
@@ -214,7 +296,7 @@ static fcnn_status folder_names(idx_set *set, const char *folder) {
     if (errno != ENOENT)
         return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be opened: %s", path, strerror(errno));
     int largest = 0;
-    for (int i = 0; i < FCNN_SPLIT_COUNT; i++)
+    for (int i = 0; i < SPLITS; i++)
         if (set->splits[i].largest_label > largest) largest = set->splits[i].largest_label;
     for (int c = 0; c <= largest; c++) {
         char name[12];
@@ -225,7 +307,7 @@ static fcnn_status folder_names(idx_set *set, const char *folder) {
 }
 
 static fcnn_status check_labels(const idx_set *set, const char *folder) {
-    for (int s = 0; s < FCNN_SPLIT_COUNT; s++)
+    for (int s = 0; s < SPLITS; s++)
         if (set->splits[s].largest_label >= set->base.classes)
             return fcnn_status_set(
                 FCNN_ERROR_FORMAT, "%s: %s-labels hold the label %d: there are %d class names",
@@ -248,7 +330,7 @@ static fcnn_status read_image(fcnn_dataset *dataset, fcnn_split split, int64_t i
 
 static void close_set(fcnn_dataset *dataset) {
     idx_set *set = (idx_set *)dataset;
-    for (int s = 0; s < FCNN_SPLIT_COUNT; s++) {
+    for (int s = 0; s < SPLITS; s++) {
         free(set->splits[s].pixels);
         free(set->splits[s].labels);
         free(set->splits[s].contents);
@@ -258,14 +340,13 @@ static void close_set(fcnn_dataset *dataset) {
 }
 
 static fcnn_status load_set(idx_set *set, const char *folder, bool fashion) {
-    for (int s = 0; s < FCNN_SPLIT_COUNT; s++)
-        FCNN_TRY(load_split(folder, split_names[s], &set->splits[s]));
+    for (int s = 0; s < SPLITS; s++) FCNN_TRY(load_split(folder, s, &set->splits[s]));
     if (set->splits[0].channels != set->splits[1].channels)
         return fcnn_status_set(FCNN_ERROR_FORMAT,
                                "%s: training images have %d channels, test images %d", folder,
                                set->splits[0].channels, set->splits[1].channels);
     set->base.channels = set->splits[0].channels;
-    for (int s = 0; s < FCNN_SPLIT_COUNT; s++) {
+    for (int s = 0; s < SPLITS; s++) {
         set->base.count[s] = set->splits[s].count;
         set->base.labels[s] = set->splits[s].labels;
         set->base.contents[s] = set->splits[s].contents;
@@ -298,15 +379,26 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
     return load_set(set, folder, fashion);
 }
 
-/* Any of the four files tells an idx folder; what is missing is then said by name. */
-static bool accepts_spec(const char *spec) {
-    if (!strcmp(spec, "fashion-mnist")) return true;
-    char path[FCNN_PATH_BYTES];
-    if (!fcnn_path_is_folder(spec)) return false;
-    for (int s = 0; s < FCNN_SPLIT_COUNT; s++)
-        for (int images = 0; images < 2; images++)
-            if (find_file(spec, split_names[s], images, path)) return true;
-    return false;
+/* Any of the four files tells an idx folder, in any spelling; what is missing is then said by name.
+ */
+static fcnn_status accepts_spec(const char *spec, bool *accepted) {
+    char path[FCNN_PATH_BYTES], name[256], others[256] = "";
+    *accepted = !strcmp(spec, "fashion-mnist");
+    if (*accepted || !fcnn_path_is_folder(spec)) return FCNN_OK;
+    for (int s = 0; s < SPLITS; s++)
+        for (int images = 0; images < 2; images++) {
+            idx_role role = {s, images};
+            *accepted = find_exactly(spec, role, path);
+            if (*accepted) return FCNN_OK;
+            fcnn_status status = find_spelled(spec, role, name, others);
+            if (status == FCNN_ERROR_MEMORY) return status;
+            /* Files of two data sets are for this reader to explain, a folder that cannot be read
+             * is for that of images. */
+            *accepted = status == FCNN_ERROR_FORMAT || *name;
+            if (*accepted || status) return FCNN_OK;
+        }
+    *accepted = strstr(others, "idx") != NULL;
+    return FCNN_OK;
 }
 
 const fcnn_reader fcnn_reader_idx = {

@@ -1,18 +1,21 @@
-/* A folder of images: DIR/train/<class>/<file> with DIR/val/<class>/<file> (or
- * DIR/test, a test set), or DIR/<class>/<file> alone, all for training. Classes
- * and files are in the order of their bytes, whatever the locale. Headers are
+/* A folder of images: DIR/train/<class>/<file> with DIR/val/<class>/<file> and
+ * DIR/test/<class>/<file>, or DIR/<class>/<file> alone, all for training. The
+ * folders' other names are in folder_names.c. Classes and files are in the
+ * order of their bytes, whatever the locale. Headers are
  * checked when the set is opened; pixels are decoded when an image is read.
  * What is wrong with a file or a class is a problem of the set, which goes on
  * without it: only where nothing is left to train on, or where too many images
  * are bad, is it an error. An image counts as stored: EXIF's orientation is not
- * applied (see image.c for the limits of decoding). */
+ * applied (see image_file.c for the limits of decoding). */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "contents.h"
+#include "folder_names.h"
 #include "image_file.h"
 #include "paths.h"
 #include "readers_internal.h"
@@ -50,18 +53,21 @@ typedef struct {
     int count;
 } listing;
 
-static int not_hidden(const struct dirent *entry) { return entry->d_name[0] != '.'; }
+static int is_users(const struct dirent *entry) {
+    return !fcnn_folder_name_is_systems(entry->d_name);
+}
 
 static int by_bytes(const struct dirent **a, const struct dirent **b) {
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
 static fcnn_status list_folder(const char *path, listing *list) {
-    list->count = scandir(path, &list->entries, not_hidden, by_bytes);
+    list->count = scandir(path, &list->entries, is_users, by_bytes);
     if (list->count >= 0) return FCNN_OK;
+    int error = errno;
     *list = (listing){0};
-    return fcnn_status_set(FCNN_ERROR_IO, "%s: the folder cannot be read: %s", path,
-                           strerror(errno));
+    return fcnn_status_set(fcnn_path_failure(error), "%s: the folder cannot be read: %s", path,
+                           strerror(error));
 }
 
 static void list_free(listing *list) {
@@ -115,12 +121,14 @@ static const char *first_problem(const folder_set *set) {
     return set->base.problems.count ? set->base.problems.messages[0] : "it is empty";
 }
 
-static bool has_image_extension(const char *name) {
-    static const char *const known[] = {"jpg", "jpeg", "png", "bmp", "gif"};
-    const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot && i < sizeof known / sizeof known[0]; i++)
-        if (fcnn_text_same(dot + 1, known[i])) return true;
-    return false;
+/* A file that is not read by its name. */
+static fcnn_status leave_out_unread(folder_set *set, const char *path, const char *name) {
+    const char *format = fcnn_folder_name_format(name);
+    struct stat info;
+    if (stat(path, &info)) return leave_out_as(set, path, strerror(errno)); /* a link to nowhere */
+    if (!format) return leave_out_as(set, path, "not named .jpg, .jpeg, .png, .bmp or .gif");
+    fcnn_status_record("%s: a file of the format %s, which is not read", path, format);
+    return leave_out(set);
 }
 
 static fcnn_status scan_file(folder_set *set, folder_split *split, const char *below,
@@ -129,8 +137,7 @@ static fcnn_status scan_file(folder_set *set, folder_split *split, const char *b
     FCNN_TRY(fcnn_path_join(path, set->root, below, name));
     FCNN_TRY(fcnn_path_join(relative, below, name, ""));
     if (fcnn_path_is_folder(path)) return leave_out_as(set, path, "a folder inside a class folder");
-    if (!has_image_extension(name))
-        return leave_out_as(set, path, "not named .jpg, .jpeg, .png, .bmp or .gif");
+    if (!fcnn_folder_name_is_image(name)) return leave_out_unread(set, path, name);
     set->image_files++;
     int height, width;
     uint64_t contents;
@@ -154,9 +161,10 @@ static fcnn_status scan_class(folder_set *set, folder_split *split, const char *
     char path[FCNN_PATH_BYTES];
     listing list;
     FCNN_TRY(fcnn_path_join(path, set->root, below, ""));
-    if (list_folder(path, &list)) return leave_out(set);
+    fcnn_status status = list_folder(path, &list);
+    if (status == FCNN_ERROR_IO) return leave_out(set);
+    FCNN_TRY(status);
     int64_t before = split->count;
-    fcnn_status status = FCNN_OK;
     for (int i = 0; i < list.count && !status; i++)
         status = scan_file(set, split, below, list.entries[i]->d_name, label);
     if (!status && split->count == before)
@@ -191,8 +199,8 @@ static fcnn_status scan_training_class(folder_set *set, const char *below, const
     return FCNN_OK;
 }
 
-static fcnn_status scan_held_out_class(folder_set *set, const char *below, const char *name,
-                                       const char *path) {
+static fcnn_status scan_held_out_class(folder_set *set, fcnn_split split, const char *below,
+                                       const char *name, const char *path) {
     char **found = set->base.classes ? bsearch(name, set->classes, (size_t)set->base.classes,
                                                sizeof *found, by_name)
                                      : NULL;
@@ -201,8 +209,7 @@ static fcnn_status scan_held_out_class(folder_set *set, const char *below, const
                            set->base.classes);
         return leave_out(set);
     }
-    return scan_class(set, &set->splits[FCNN_SPLIT_HELD_OUT], below,
-                      (int32_t)(found - set->classes));
+    return scan_class(set, &set->splits[split], below, (int32_t)(found - set->classes));
 }
 
 /* Adds one entry of DIR, DIR/train or DIR/val, which is a class or a stray file. */
@@ -215,7 +222,7 @@ static fcnn_status scan_entry(folder_set *set, fcnn_split split, const char *bel
         return leave_out_as(set, path, "a file outside the class folders");
     set->class_folders++;
     return split == FCNN_SPLIT_TRAIN ? scan_training_class(set, relative, name)
-                                     : scan_held_out_class(set, relative, name, path);
+                                     : scan_held_out_class(set, split, relative, name, path);
 }
 
 /* Says why a split is empty. */
@@ -248,24 +255,95 @@ static fcnn_status scan_split(folder_set *set, fcnn_split split, const char *bel
     return leave_out_as(set, path, "a folder without a usable image");
 }
 
-static bool has_folder(const folder_set *set, const char *name) {
+/* ---- The splits ---- */
+
+/* The names of the folders that hold the splits; "" where there is none. */
+typedef struct {
+    char name[FCNN_SPLIT_COUNT][256];
+} split_folders;
+
+/* A class may be called "valid" or "Test": it holds pictures, where a split holds folders. */
+static fcnn_status holds_folders(const folder_set *set, const char *name, bool *holds) {
+    char path[FCNN_PATH_BYTES], inner[FCNN_PATH_BYTES];
+    listing list;
+    *holds = true;
+    FCNN_TRY(fcnn_path_join(path, set->root, name, ""));
+    if (!fcnn_path_is_folder(path)) {
+        *holds = false;
+        return FCNN_OK;
+    }
+    if (fcnn_folder_name_is_reserved(name)) return FCNN_OK;
+    FCNN_TRY(list_folder(path, &list));
+    *holds = false;
+    for (int i = 0; i < list.count && !*holds; i++)
+        *holds =
+            !fcnn_path_join(inner, path, list.entries[i]->d_name, "") && fcnn_path_is_folder(inner);
+    list_free(&list);
+    return FCNN_OK;
+}
+
+static fcnn_status find_splits(const folder_set *set, const listing *list, split_folders *found) {
+    *found = (split_folders){0};
+    for (int i = 0; i < list->count; i++) {
+        const char *name = list->entries[i]->d_name;
+        fcnn_split split;
+        bool holds;
+        if (!fcnn_folder_names_split(name, &split)) continue;
+        FCNN_TRY(holds_folders(set, name, &holds));
+        if (!holds) continue;
+        if (*found->name[split])
+            return fcnn_status_set(FCNN_ERROR_FORMAT,
+                                   "%s: expected one of the folders %s and %s, which mean the "
+                                   "same, found both",
+                                   set->root, found->name[split], name);
+        snprintf(found->name[split], sizeof found->name[split], "%s", name);
+    }
+    return FCNN_OK;
+}
+
+/* Names what lies beside the folder train and is no split; texts and tables are expected there. */
+static fcnn_status name_others(folder_set *set, const listing *list, const split_folders *found) {
     char path[FCNN_PATH_BYTES];
-    return !fcnn_path_join(path, set->root, name, "") && fcnn_path_is_folder(path);
+    for (int i = 0; i < list->count; i++) {
+        const char *name = list->entries[i]->d_name;
+        bool split = false;
+        for (int s = 0; s < FCNN_SPLIT_COUNT; s++) split |= !strcmp(name, found->name[s]);
+        if (split) continue;
+        FCNN_TRY(fcnn_path_join(path, set->root, name, ""));
+        if (fcnn_path_is_folder(path)) {
+            fcnn_status_record("%s: a folder beside %s that is none of val, valid, validation, "
+                               "dev, test and testing with class folders",
+                               path, found->name[FCNN_SPLIT_TRAIN]);
+            FCNN_TRY(leave_out(set));
+        } else if (fcnn_folder_name_is_image(name)) {
+            FCNN_TRY(leave_out_as(set, path, "a file outside the class folders"));
+        }
+    }
+    return FCNN_OK;
+}
+
+static fcnn_status scan_splits(folder_set *set, const listing *list, const split_folders *found) {
+    const char *train = found->name[FCNN_SPLIT_TRAIN], *val = found->name[FCNN_SPLIT_HELD_OUT];
+    const char *test = found->name[FCNN_SPLIT_TEST];
+    if (!*train && !*val && !*test) return scan_split(set, FCNN_SPLIT_TRAIN, "");
+    if (!*train)
+        return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: expected the folder train beside %s",
+                               set->root, *val ? val : test);
+    set->base.held_out_is_test = *test && !*val;
+    FCNN_TRY(scan_split(set, FCNN_SPLIT_TRAIN, train));
+    if (*val) FCNN_TRY(scan_split(set, FCNN_SPLIT_HELD_OUT, val));
+    if (*test) FCNN_TRY(scan_split(set, *val ? FCNN_SPLIT_TEST : FCNN_SPLIT_HELD_OUT, test));
+    return name_others(set, list, found);
 }
 
 static fcnn_status scan_set(folder_set *set) {
-    bool val = has_folder(set, "val"), test = !val && has_folder(set, "test");
-    const char *held_out = val ? "val" : test ? "test" : NULL;
-    if (has_folder(set, "train")) {
-        FCNN_TRY(scan_split(set, FCNN_SPLIT_TRAIN, "train"));
-        if (held_out) FCNN_TRY(scan_split(set, FCNN_SPLIT_HELD_OUT, held_out));
-        set->base.held_out_is_test = test;
-    } else if (held_out) {
-        return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: expected the folder train beside %s",
-                               set->root, held_out);
-    } else {
-        FCNN_TRY(scan_split(set, FCNN_SPLIT_TRAIN, ""));
-    }
+    split_folders found;
+    listing list;
+    FCNN_TRY(list_folder(set->root, &list));
+    fcnn_status status = find_splits(set, &list, &found);
+    if (!status) status = scan_splits(set, &list, &found);
+    list_free(&list);
+    FCNN_TRY(status);
     if (set->bad_files > BAD_FREE && set->bad_files * BAD_SHARE > set->image_files)
         return fcnn_status_set(
             FCNN_ERROR_FORMAT, "%s: %lld of %lld image files cannot be used; the first problem: %s",
@@ -351,11 +429,16 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
     return FCNN_OK;
 }
 
+static fcnn_status accepts_spec(const char *spec, bool *accepted) {
+    *accepted = fcnn_path_is_folder(spec);
+    return FCNN_OK;
+}
+
 const fcnn_reader fcnn_reader_image_folder = {
     .name = "DIR",
-    .help = "a folder of JPEG, PNG, BMP or GIF images: train/<class>/* and val/<class>/* (or "
-            "test/<class>/*), or <class>/* alone",
+    .help = "a folder of JPEG, PNG, BMP or GIF images: train/<class>/* with val/<class>/* or "
+            "test/<class>/* or both, or <class>/* alone",
     .by_path = true,
-    .accepts = fcnn_path_is_folder,
+    .accepts = accepts_spec,
     .open = open_set,
 };

@@ -1,6 +1,7 @@
 /* Paths: see paths.h. */
 #include "paths.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -8,6 +9,11 @@
 bool fcnn_path_is_folder(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+fcnn_status fcnn_path_failure(int error) {
+    bool system = error == ENOMEM || error == EMFILE || error == ENFILE || error == EAGAIN;
+    return system ? FCNN_ERROR_MEMORY : FCNN_ERROR_IO;
 }
 
 fcnn_status fcnn_path_join(char path[FCNN_PATH_BYTES], const char *a, const char *b,

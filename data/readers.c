@@ -35,17 +35,24 @@ static fcnn_status unknown_dataset(const char *spec) {
                            spec, reason, names);
 }
 
-static const fcnn_reader *find_reader(const char *spec) {
-    for (int i = 0; fcnn_readers[i]; i++)
-        if (*spec && fcnn_readers[i]->accepts(spec)) return fcnn_readers[i];
-    return NULL;
+/* *reader is NULL where none accepts it. */
+static fcnn_status find_reader(const char *spec, const fcnn_reader **reader) {
+    *reader = NULL;
+    for (int i = 0; fcnn_readers[i] && *spec && !*reader; i++) {
+        bool accepted = false;
+        FCNN_TRY(fcnn_readers[i]->accepts(spec, &accepted));
+        if (accepted) *reader = fcnn_readers[i];
+    }
+    return FCNN_OK;
 }
 
 fcnn_status fcnn_dataset_check(const char *spec) {
+    const fcnn_reader *reader;
     if (!*spec)
         return fcnn_status_set(FCNN_ERROR_USAGE, "expected the name or folder of a data set, found "
                                                  "an empty text");
-    return find_reader(spec) ? FCNN_OK : unknown_dataset(spec);
+    FCNN_TRY(find_reader(spec, &reader));
+    return reader ? FCNN_OK : unknown_dataset(spec);
 }
 
 bool fcnn_dataset_is_name(const char *spec) {
@@ -59,8 +66,9 @@ bool fcnn_dataset_is_name(const char *spec) {
 }
 
 fcnn_status fcnn_dataset_open(const char *spec, uint64_t seed, fcnn_dataset **dataset) {
-    const fcnn_reader *reader = find_reader(spec);
+    const fcnn_reader *reader;
     *dataset = NULL;
+    FCNN_TRY(find_reader(spec, &reader));
     if (!reader) return fcnn_dataset_check(spec);
     fcnn_status status = reader->open(spec, seed, dataset);
     if (status) {

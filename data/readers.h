@@ -11,8 +11,9 @@ typedef struct {
     const char *name; /* what --data and data= call it */
     const char *help; /* one line for --help */
     bool by_path;     /* the name stands for a path, and is none itself */
-    /* Whether this reader is meant by `spec`, a name or a path. */
-    bool (*accepts)(const char *spec);
+    /* Tells whether this reader is meant by `spec`, a name or a path. It fails only where that
+     * could not be found out, for want of memory or open files. */
+    fcnn_status (*accepts)(const char *spec, bool *accepted);
     /* Opens it; `seed` matters to generated data alone. *dataset, NULL before, is then to be
      * closed, after a failure too. */
     fcnn_status (*open)(const char *spec, uint64_t seed, fcnn_dataset **dataset);

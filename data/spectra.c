@@ -28,9 +28,9 @@ typedef struct {
 
 /* ---- Reading the source ---- */
 
-/* Adds the message of an image that cannot be decoded to the problems, once. */
-static fcnn_status remember_problem(spectra_set *set, fcnn_split split, int64_t index) {
-    fcnn_status status = FCNN_ERROR_FORMAT;
+/* Adds the message of an image that cannot be read to the problems, once. */
+static fcnn_status remember_problem(spectra_set *set, fcnn_split split, int64_t index,
+                                    fcnn_status status) {
     pthread_mutex_lock(&set->mutex);
     if (!set->named[split][index]) {
         fcnn_status added = fcnn_problems_add(&set->base.problems);
@@ -48,7 +48,7 @@ static fcnn_status read_source(spectra_set *set, fcnn_split split, int64_t index
     *image = (fcnn_image){0};
     fcnn_status status = source->read(source, split, index, image);
     if (!status) status = fcnn_dataset_check_image(source, split, index, image);
-    return status == FCNN_ERROR_FORMAT ? remember_problem(set, split, index) : status;
+    return fcnn_dataset_does_without(status) ? remember_problem(set, split, index, status) : status;
 }
 
 static void store_halves(const float *from, size_t count, uint16_t *to) {

@@ -28,7 +28,7 @@ typedef struct {
 typedef struct {
     int32_t height, width, top, left, inside_height, inside_width;
     fcnn_image_sums sums;
-    uint8_t unused[24];
+    uint8_t unused[8];
 } fcnn_cache_record;
 
 /* The notes tell what the user should know, one a line. */

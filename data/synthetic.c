@@ -181,9 +181,10 @@ static fcnn_status read_image(fcnn_dataset *dataset, fcnn_split split, int64_t i
 
 /* ---- Opening ---- */
 
-static bool accepts_spec(const char *spec) {
+static fcnn_status accepts_spec(const char *spec, bool *accepted) {
     size_t length = strlen("synthetic");
-    return !strncmp(spec, "synthetic", length) && (!spec[length] || spec[length] == ':');
+    *accepted = !strncmp(spec, "synthetic", length) && (!spec[length] || spec[length] == ':');
+    return FCNN_OK;
 }
 
 static void close_set(fcnn_dataset *dataset) {

@@ -17,7 +17,7 @@
 enum {
     RING = 4,        /* batches: one in use, three ahead */
     SHARE = 8,       /* images a thread takes at once */
-    IN_A_ROW = 1000, /* undecodable neighbours in the order before giving up */
+    IN_A_ROW = 1000, /* unreadable neighbours in the order before giving up */
     /* An epoch fails if more than BAD_FREE and 1/BAD_SHARE of its images are bad. */
     BAD_FREE = 10,
     BAD_SHARE = 10,
@@ -28,9 +28,9 @@ enum {
 /* What went wrong among some positions of a batch; messages are those of the
  * first position concerned. */
 typedef struct {
-    int replaced, replaced_at, failed_at;
+    int unread, unread_at, failed_at;
     fcnn_status status;
-    char replaced_message[MESSAGE_BYTES], message[MESSAGE_BYTES];
+    char unread_message[MESSAGE_BYTES], message[MESSAGE_BYTES];
 } report;
 
 typedef struct {
@@ -62,8 +62,8 @@ struct fcnn_loader {
     /* The caller's own: */
     bool started, in_use;
     int64_t tried, bad; /* of this epoch */
-    int64_t replaced;   /* since it was created */
-    char replaced_message[MESSAGE_BYTES];
+    int64_t unread;     /* since it was created */
+    char unread_message[MESSAGE_BYTES];
 };
 
 /* ---- Augmentation ---- */
@@ -107,16 +107,16 @@ void fcnn_augmentation_draw(const fcnn_augmentation_ranges *ranges, uint64_t see
 /* ---- Filling ---- */
 
 static void report_clear(report *r) {
-    r->replaced = 0;
-    r->replaced_at = r->failed_at = INT_MAX;
+    r->unread = 0;
+    r->unread_at = r->failed_at = INT_MAX;
     r->status = FCNN_OK;
 }
 
 static void report_merge(report *into, const report *from) {
-    into->replaced += from->replaced;
-    if (from->replaced_at < into->replaced_at) {
-        into->replaced_at = from->replaced_at;
-        memcpy(into->replaced_message, from->replaced_message, MESSAGE_BYTES);
+    into->unread += from->unread;
+    if (from->unread_at < into->unread_at) {
+        into->unread_at = from->unread_at;
+        memcpy(into->unread_message, from->unread_message, MESSAGE_BYTES);
     }
     if (from->failed_at < into->failed_at) {
         into->failed_at = from->failed_at;
@@ -130,7 +130,15 @@ static void copy_message(char to[MESSAGE_BYTES]) {
     to[MESSAGE_BYTES - 1] = '\0';
 }
 
-/* Reads the image at `at` of the order, or the next after it that can be decoded. */
+static void note_unread(report *r, int position) {
+    r->unread++;
+    if (position >= r->unread_at) return;
+    r->unread_at = position;
+    copy_message(r->unread_message);
+}
+
+/* Reads the image at `at` of the order, or the next after it that can be read. An image that is to
+ * be left out instead gets the index -1. */
 static fcnn_status read_position(const fcnn_loader *loader, int64_t at, fcnn_image *image,
                                  int64_t *index, report *r, int position) {
     const fcnn_loader_options *o = &loader->options;
@@ -140,17 +148,17 @@ static fcnn_status read_position(const fcnn_loader *loader, int64_t at, fcnn_ima
         *index = loader->order[(at + t) % o->count];
         *image = (fcnn_image){0};
         fcnn_status status = o->dataset->read(o->dataset, o->split, *index, image);
-        if (status != FCNN_ERROR_FORMAT) return status;
-        if (t > 0) continue;
-        copy_message(first);
-        r->replaced++;
-        if (position < r->replaced_at) {
-            r->replaced_at = position;
-            memcpy(r->replaced_message, first, MESSAGE_BYTES);
+        if (!fcnn_dataset_does_without(status)) return status;
+        if (t == 0) {
+            copy_message(first);
+            note_unread(r, position);
+        }
+        if (o->leave_out) {
+            *index = -1;
+            return FCNN_OK;
         }
     }
-    return fcnn_status_set(FCNN_ERROR_FORMAT,
-                           "%lld images in a row cannot be decoded; the first: %s",
+    return fcnn_status_set(FCNN_ERROR_FORMAT, "%lld images in a row cannot be read; the first: %s",
                            (long long)tries, first);
 }
 
@@ -163,6 +171,7 @@ static void fill_share(const fcnn_loader *loader, int64_t number, int from, int 
         fcnn_status status =
             read_position(loader, number * o->batch + p, &batch->images[p], &index, r, p);
         batch->indices[p] = index;
+        if (index < 0) continue;
         batch->labels[p] = o->dataset->labels[o->split][index];
         if (!status && o->augmentation)
             fcnn_augmentation_draw(o->augmentation, o->seed, loader->epoch, index,
@@ -409,26 +418,33 @@ static void release_batch(fcnn_loader *loader) {
 
 static fcnn_status account(fcnn_loader *loader, const slot *s) {
     const report *r = &s->report;
-    if (r->replaced && !loader->replaced)
-        memcpy(loader->replaced_message, r->replaced_message, MESSAGE_BYTES);
+    if (r->unread && !loader->unread)
+        memcpy(loader->unread_message, r->unread_message, MESSAGE_BYTES);
     loader->tried += s->batch.count;
-    loader->bad += r->replaced;
-    loader->replaced += r->replaced;
+    loader->bad += r->unread;
+    loader->unread += r->unread;
     if (r->status) return fcnn_status_set(r->status, "%s", r->message);
     if (loader->bad > BAD_FREE && loader->bad * BAD_SHARE > loader->tried)
         return fcnn_status_set(
-            FCNN_ERROR_FORMAT, "%lld of %lld images cannot be decoded; the first: %s",
-            (long long)loader->bad, (long long)loader->tried, loader->replaced_message);
+            FCNN_ERROR_FORMAT, "%lld of %lld images cannot be read; the first: %s",
+            (long long)loader->bad, (long long)loader->tried, loader->unread_message);
     return FCNN_OK;
 }
 
-fcnn_status fcnn_loader_next(fcnn_loader *loader, const fcnn_batch **batch) {
-    *batch = NULL;
-    if (!loader->started)
-        return fcnn_status_set(FCNN_ERROR_USAGE, "no epoch of the loader is started");
-    if (loader->in_use) release_batch(loader);
-    if (loader->head == loader->batches) return FCNN_OK;
-    slot *s = &loader->ring[loader->head % RING];
+/* Closes the gaps of images that are left out. */
+static void close_gaps(fcnn_batch *batch) {
+    int kept = 0;
+    for (int p = 0; p < batch->count; p++) {
+        if (batch->indices[p] < 0) continue;
+        batch->images[kept] = batch->images[p];
+        batch->labels[kept] = batch->labels[p];
+        batch->indices[kept++] = batch->indices[p];
+    }
+    batch->count = kept;
+}
+
+/* Waits for the next batch, and takes it. */
+static fcnn_status take_batch(fcnn_loader *loader, slot *s) {
     pthread_mutex_lock(&loader->mutex);
     while (s->done < s->batch.count) pthread_cond_wait(&loader->ready, &loader->mutex);
     pthread_mutex_unlock(&loader->mutex);
@@ -437,12 +453,27 @@ fcnn_status fcnn_loader_next(fcnn_loader *loader, const fcnn_batch **batch) {
         loader->started = false;
         return status;
     }
+    if (s->report.unread && loader->options.leave_out) close_gaps(&s->batch);
     loader->in_use = true;
-    *batch = &s->batch;
     return FCNN_OK;
 }
 
-int64_t fcnn_loader_replaced(const fcnn_loader *loader, const char **example) {
-    if (example) *example = loader->replaced_message;
-    return loader->replaced;
+fcnn_status fcnn_loader_next(fcnn_loader *loader, const fcnn_batch **batch) {
+    *batch = NULL;
+    if (!loader->started)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "no epoch of the loader is started");
+    for (;;) {
+        if (loader->in_use) release_batch(loader);
+        if (loader->head == loader->batches) return FCNN_OK;
+        slot *s = &loader->ring[loader->head % RING];
+        FCNN_TRY(take_batch(loader, s));
+        if (!s->batch.count) continue; /* every image of it is left out */
+        *batch = &s->batch;
+        return FCNN_OK;
+    }
+}
+
+int64_t fcnn_loader_unread(const fcnn_loader *loader, const char **example) {
+    if (example) *example = loader->unread_message;
+    return loader->unread;
 }

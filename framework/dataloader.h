@@ -36,6 +36,7 @@ typedef struct {
     int batch;      /* images a batch */
     bool shuffle;   /* a new order each epoch */
     bool drop_last; /* leave out an incomplete last batch */
+    bool leave_out; /* do without an image that cannot be read; else the next takes its place */
     uint64_t seed;
     const fcnn_augmentation_ranges *augmentation; /* copied; NULL: none */
     int threads;                                  /* >= 1 */
@@ -53,13 +54,14 @@ int64_t fcnn_loader_batches(const fcnn_loader *loader);
 fcnn_status fcnn_loader_start(fcnn_loader *loader, int64_t epoch, int64_t first_batch);
 
 /* Gives the next batch, valid until the next call on this loader; *batch is NULL after the
- * epoch's last. An image that cannot be decoded is replaced by the next one in the order
- * that can, and counted. More than one in ten (and more than ten) of the images that an epoch
- * tried is an error that names one. */
+ * epoch's last. For an image that cannot be read the next one in the order that can be stands in
+ * or, with leave_out, the batch is so much smaller; it is counted. More than one in ten (and more
+ * than ten) of the images that an epoch tried is an error that names one. */
 fcnn_status fcnn_loader_next(fcnn_loader *loader, const fcnn_batch **batch);
 
-/* Counts the images replaced since creation; `example` is the first one's message, "" if none. */
-int64_t fcnn_loader_replaced(const fcnn_loader *loader, const char **example);
+/* Counts the images that could not be read since creation; `example` is the first one's message, ""
+ * if none. */
+int64_t fcnn_loader_unread(const fcnn_loader *loader, const char **example);
 
 FCNN_C_END
 #endif

@@ -38,17 +38,19 @@ uint64_t fcnn_fingerprint(uint64_t before, const void *bytes, size_t count) {
 
 /* ---- Statistics ---- */
 
+/* In units of 1/255, whatever the images' own. */
 typedef struct {
     double pixels, sum[FCNN_IMAGE_CHANNELS_MAX], squares[FCNN_IMAGE_CHANNELS_MAX];
-    uint8_t low[FCNN_IMAGE_CHANNELS_MAX], high[FCNN_IMAGE_CHANNELS_MAX];
+    double low[FCNN_IMAGE_CHANNELS_MAX], high[FCNN_IMAGE_CHANNELS_MAX];
 } total_sums;
 
 static void add_sums(const fcnn_image_sums *sums, int channels, total_sums *total) {
+    double unit = sums->one / 255.0;
     for (int c = 0; c < channels; c++) {
-        total->sum[c] += (double)sums->sum[c];
-        total->squares[c] += (double)sums->squares[c];
-        if (sums->low[c] < total->low[c]) total->low[c] = sums->low[c];
-        if (sums->high[c] > total->high[c]) total->high[c] = sums->high[c];
+        total->sum[c] += (double)sums->sum[c] / unit;
+        total->squares[c] += (double)sums->squares[c] / (unit * unit);
+        total->low[c] = fmin(total->low[c], sums->low[c] / unit);
+        total->high[c] = fmax(total->high[c], sums->high[c] / unit);
     }
     total->pixels += (double)sums->pixels;
 }
@@ -74,16 +76,16 @@ fcnn_status fcnn_dataset_check_image(fcnn_dataset *dataset, fcnn_split split, in
 }
 
 /* Takes one image's sums from what the data set keeps of it, or from its pixels. An image that
- * cannot be decoded has no pixels here, because the loader will replace it. */
+ * cannot be read has no pixels here, because the loader will do without it. */
 static fcnn_status sums_of(fcnn_dataset *dataset, fcnn_split split, int64_t index,
                            fcnn_image_sums *sums) {
     fcnn_status status = FCNN_ERROR_UNSUPPORTED;
     fcnn_image image = {0};
     if (dataset->sums) status = dataset->sums(dataset, split, index, sums);
-    if (status != FCNN_ERROR_UNSUPPORTED && status != FCNN_ERROR_FORMAT) return status;
+    if (status != FCNN_ERROR_UNSUPPORTED && !fcnn_dataset_does_without(status)) return status;
     *sums = (fcnn_image_sums){0};
     if (status == FCNN_ERROR_UNSUPPORTED) status = dataset->read(dataset, split, index, &image);
-    if (status == FCNN_ERROR_FORMAT) return FCNN_OK;
+    if (fcnn_dataset_does_without(status)) return FCNN_OK;
     if (!status) status = fcnn_dataset_check_image(dataset, split, index, &image);
     if (!status) fcnn_image_sum(&image, sums);
     fcnn_image_clear(&image);
@@ -138,7 +140,7 @@ fcnn_status fcnn_dataset_statistics(fcnn_dataset *dataset, fcnn_split split, con
     if (!sums) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the statistics");
     fcnn_status status = sum_images(dataset, split, indices, count, used, threads, sums);
     total_sums total = {.pixels = 0};
-    memset(total.low, 255, sizeof total.low);
+    for (int c = 0; c < FCNN_IMAGE_CHANNELS_MAX; c++) total.low[c] = 255;
     for (int64_t i = 0; i < used && !status; i++)
         if (sums[i].pixels) add_sums(&sums[i], dataset->channels, &total);
     /* Another thread may have the message of the first image: read here, it is this thread's. */

@@ -12,7 +12,14 @@ FCNN_C_BEGIN
 
 typedef struct fcnn_dataset fcnn_dataset;
 
-typedef enum { FCNN_SPLIT_TRAIN, FCNN_SPLIT_HELD_OUT, FCNN_SPLIT_COUNT } fcnn_split;
+/* The test split is one beside validation images; where a data set has test images alone, they are
+ * the held-out ones. */
+typedef enum {
+    FCNN_SPLIT_TRAIN,
+    FCNN_SPLIT_HELD_OUT,
+    FCNN_SPLIT_TEST,
+    FCNN_SPLIT_COUNT
+} fcnn_split;
 
 /* What was wrong with single files and folders: named once each, and the run goes on. Each
  * message says whether the file is left out or used all the same. */
@@ -32,7 +39,7 @@ struct fcnn_dataset {
     const char *const *class_names;  /* [classes] */
     int64_t count[FCNN_SPLIT_COUNT]; /* images */
     const int32_t *labels[FCNN_SPLIT_COUNT];
-    bool held_out_is_test;  /* a test set: no choice may be made by it */
+    bool held_out_is_test;  /* the held-out images are a test set: no choice may be made by it */
     fcnn_problems problems; /* found when the set was opened, in the order of its files */
     /* A fingerprint of each image's bytes, [count]: another value, other bytes (see
      * image_identity.h for what it can see). NULL: unknown. */
@@ -40,8 +47,8 @@ struct fcnn_dataset {
     /* The path of an image's file below the data set's folder, as the file system spells it. NULL
      * where images are not files of their own. */
     const char *(*path)(fcnn_dataset *dataset, fcnn_split split, int64_t index);
-    /* Image `index` of a split; thread-safe. The caller clears it. A file that cannot be
-     * decoded is FCNN_ERROR_FORMAT and names the file. */
+    /* Image `index` of a split; thread-safe. The caller clears it. A failure of this image alone,
+     * which fcnn_dataset_does_without tells, names its file. */
     fcnn_status (*read)(fcnn_dataset *dataset, fcnn_split split, int64_t index, fcnn_image *image);
     /* Gives the sums of an image without reading it; NULL, or FCNN_ERROR_UNSUPPORTED, where it
      * must be read. */
@@ -55,6 +62,12 @@ struct fcnn_dataset {
 
 /* Closes a data set; NULL is none. */
 void fcnn_dataset_close(fcnn_dataset *dataset);
+
+/* Whether a failure is of one image alone, damaged or gone, so that others can still be read: a
+ * run goes on without it. Memory or open files that run out are no such failure. */
+static inline bool fcnn_dataset_does_without(fcnn_status status) {
+    return status == FCNN_ERROR_FORMAT || status == FCNN_ERROR_IO;
+}
 
 /* Fails with FCNN_ERROR_FORMAT, naming the image, where it has not the data set's channels. */
 fcnn_status fcnn_dataset_check_image(fcnn_dataset *dataset, fcnn_split split, int64_t index,

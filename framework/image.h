@@ -58,24 +58,33 @@ typedef struct {
 
 typedef struct {
     int height, width, channels;
-    const uint8_t *pixels;  /* [height][width][channels], row 0 at the top; NULL: by its spectrum */
+    /* [height][width][channels], row 0 at the top, in one of two forms: of 8 bits, 255 is 1; of 16
+     * bits, 65535 is 1. Both NULL: by its spectrum. */
+    const uint8_t *pixels;
+    const uint16_t *pixels16;
     fcnn_spectrum spectrum; /* bins NULL: by its pixels */
     fcnn_augmentation augmentation;
     void *storage; /* fcnn_image_clear frees it with free(); NULL where borrowed */
 } fcnn_image;
 
-/* Mean and deviation of pixel / 255, per channel, over the training images. */
+/* Mean and deviation of pixel/255, or pixel/65535, per channel, over the training images. */
 typedef struct {
     int channels;
     float mean[FCNN_IMAGE_CHANNELS_MAX];
     float deviation[FCNN_IMAGE_CHANNELS_MAX]; /* > 0 */
 } fcnn_input_statistics;
 
-/* What an image adds to those statistics, exactly. */
+/* What an image adds to those statistics, exactly, in units of 1/255 or 1/65535. */
 typedef struct {
     uint64_t pixels, sum[FCNN_IMAGE_CHANNELS_MAX], squares[FCNN_IMAGE_CHANNELS_MAX];
-    uint8_t low[FCNN_IMAGE_CHANNELS_MAX], high[FCNN_IMAGE_CHANNELS_MAX];
+    uint16_t low[FCNN_IMAGE_CHANNELS_MAX], high[FCNN_IMAGE_CHANNELS_MAX];
+    uint32_t one; /* 255 or 65535 */
 } fcnn_image_sums;
+
+/* The sample that stands for 1: 255 or 65535. */
+static inline uint32_t fcnn_image_one(const fcnn_image *image) {
+    return image->pixels16 ? 65535 : 255;
+}
 
 /* Frees an image's storage; all zero is an image without any. */
 void fcnn_image_clear(fcnn_image *image);

@@ -24,7 +24,7 @@ typedef enum {
     FCNN_ERROR_CONFIG,      /* wrong cfg: syntax, key, value or shape */
     FCNN_ERROR_IO,          /* a file could not be read or written */
     FCNN_ERROR_FORMAT,      /* a file's contents are not what they claim to be */
-    FCNN_ERROR_MEMORY,      /* out of memory */
+    FCNN_ERROR_MEMORY,      /* out of memory, or of open files: no fault of a file's */
     FCNN_ERROR_UNSUPPORTED, /* asked of a backend or form that lacks it */
     FCNN_ERROR_DEVICE,      /* no such device, or it failed */
     FCNN_ERROR_NUMERIC      /* a loss or tensor is not finite */

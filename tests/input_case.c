@@ -16,6 +16,17 @@ fcnn_image input_random_image(int height, int width, int channels) {
     return (fcnn_image){.height = height, .width = width, .channels = channels, .pixels = pixels};
 }
 
+fcnn_image input_deep_image(int height, int width, int channels) {
+    int64_t count = (int64_t)height * width * channels;
+    uint16_t *pixels = ref_allocate((size_t)count * sizeof *pixels);
+    int mark = ref_mark();
+    float *normal = case_random(count, 1.0);
+    for (int64_t i = 0; i < count; i++)
+        pixels[i] = (uint16_t)((int)(fabsf(normal[i]) * 1e6f) % 65536);
+    ref_release(mark);
+    return (fcnn_image){.height = height, .width = width, .channels = channels, .pixels16 = pixels};
+}
+
 static input_plane new_plane(int height, int width) {
     return (input_plane){height, width, case_new((int64_t)height * width)};
 }
@@ -46,8 +57,9 @@ input_plane input_placed(const fcnn_image *image, int channel, const fcnn_placem
             bool inside = iy == y - down && ix == x - across;
             if (!inside && p.padding == FCNN_PAD_ZERO) continue;
             int64_t at = (int64_t)(top + iy) * image->width + left + ix;
+            at = at * image->channels + channel;
             plane.value[(int64_t)y * plane.width + x] =
-                (image->pixels[at * image->channels + channel] / 255.0 -
+                ((image->pixels16 ? image->pixels16[at] / 65535.0 : image->pixels[at] / 255.0) -
                  (double)input_statistics.mean[channel]) /
                 (double)input_statistics.deviation[channel];
         }
@@ -108,6 +120,7 @@ fcnn_image input_spectrum(const fcnn_image *image, const fcnn_placement *placeme
     float *bins = ref_allocate((size_t)numbers * sizeof *bins);
     fcnn_image made = *image;
     made.pixels = NULL;
+    made.pixels16 = NULL;
     CASE_CALL(image_to_spectrum, image, placement, radius, bins, &made.spectrum);
     if (type == FCNN_FLOAT16) {
         uint16_t *halves = ref_allocate((size_t)numbers * sizeof *halves);

@@ -11,6 +11,8 @@ static const fcnn_input_statistics input_statistics = {
     3, {0.4f, 0.5f, 0.3f}, {0.25f, 0.5f, 0.125f}};
 
 fcnn_image input_random_image(int height, int width, int channels);
+/* The same of 16 bits a sample. */
+fcnn_image input_deep_image(int height, int width, int channels);
 
 /* A plane of numbers, [height][width]. */
 typedef struct {

@@ -98,6 +98,14 @@ static inline void write_bmp(const char *path, uint8_t red, uint8_t green, uint8
     write_file(path, bytes, sizeof bytes);
 }
 
+/* A PNG that is whole to look at, header and end, and whose data are none. */
+static inline void write_damaged_png(const char *path) {
+    uint8_t bytes[8192];
+    size_t count = read_file(FCNN_TEST_DIR "/images/ankle-boot.png", bytes, sizeof bytes);
+    for (size_t i = 60; i < count - 30; i++) bytes[i] = 0xff;
+    write_file(path, bytes, count);
+}
+
 static inline fcnn_dataset *open_good(const char *spec) {
     fcnn_dataset *set = NULL;
     fcnn_status status = fcnn_dataset_open(spec, 1, &set);

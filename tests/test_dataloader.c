@@ -45,8 +45,8 @@ START_TEST(order_is_the_same_for_one_and_four_threads) {
         ck_assert_mem_eq(one, other, 1000 * sizeof *one);
     }
     const char *first, *second;
-    ck_assert_int_eq(fcnn_loader_replaced(single, &first), 40);
-    ck_assert_int_eq(fcnn_loader_replaced(four, &second), 40);
+    ck_assert_int_eq(fcnn_loader_unread(single, &first), 40);
+    ck_assert_int_eq(fcnn_loader_unread(four, &second), 40);
     ck_assert_str_eq(first, second);
     fcnn_loader_destroy(single);
     fcnn_loader_destroy(four);
@@ -188,19 +188,49 @@ END_TEST
 
 /* ---- Images that fail ---- */
 
-START_TEST(an_undecodable_image_is_replaced_by_the_next_that_can) {
+START_TEST(an_unreadable_image_is_replaced_by_the_next_that_can) {
     fake_open(100);
-    fake.failures[10] = fake.failures[11] = fake.failures[99] = FCNN_ERROR_FORMAT;
+    fake.failures[10] = fake.failures[99] = FCNN_ERROR_FORMAT;
+    fake.failures[11] = FCNN_ERROR_IO; /* the file is gone */
     fcnn_loader *loader = loader_of((fcnn_loader_options){.batch = 30, .threads = 2});
     const char *example;
-    ck_assert_int_eq(fcnn_loader_replaced(loader, &example), 0);
+    ck_assert_int_eq(fcnn_loader_unread(loader, &example), 0);
     ck_assert_str_eq(example, "");
     ck_assert_int_eq(read_epoch(loader, 0, 0, one), 100);
     for (int i = 0; i < 99; i++) ck_assert_int_eq(one[i], i == 10 || i == 11 ? 12 : i);
     ck_assert_int_eq(one[99], 0); /* behind the last comes the first */
-    ck_assert_int_eq(fcnn_loader_replaced(loader, &example), 3);
+    ck_assert_int_eq(fcnn_loader_unread(loader, &example), 3);
     ck_assert_str_eq(example, "image 10 is broken");
     fcnn_loader_destroy(loader);
+}
+END_TEST
+
+/* Scores count each image once: there is none in the place of one that is left out. */
+START_TEST(an_unreadable_image_is_left_out_where_asked) {
+    fake_open(30);
+    for (int i = 10; i < 20; i++) fake.failures[i] = i % 2 ? FCNN_ERROR_IO : FCNN_ERROR_FORMAT;
+    for (int threads = 1; threads < 4; threads++) {
+        fcnn_loader *loader =
+            loader_of((fcnn_loader_options){.batch = 6, .leave_out = true, .threads = threads});
+        const fcnn_batch *batch;
+        int seen = 0;
+        ck_assert_int_eq(fcnn_loader_start(loader, 0, 0), FCNN_OK);
+        for (;;) {
+            ck_assert_int_eq(fcnn_loader_next(loader, &batch), FCNN_OK);
+            if (!batch) break;
+            ck_assert_int_gt(batch->count, 0); /* that of 12 to 17 never appears */
+            for (int n = 0; n < batch->count; n++, seen++) {
+                int64_t index;
+                int want = seen < 10 ? seen : seen + 10;
+                memcpy(&index, batch->images[n].pixels, sizeof index);
+                ck_assert(index == want && batch->indices[n] == want);
+                ck_assert_int_eq(batch->labels[n], fake.labels[want]);
+            }
+        }
+        ck_assert_int_eq(seen, 20);
+        ck_assert_int_eq(fcnn_loader_unread(loader, NULL), 10);
+        fcnn_loader_destroy(loader);
+    }
 }
 END_TEST
 
@@ -216,7 +246,7 @@ START_TEST(more_than_a_tenth_undecodable_is_an_error) {
         fcnn_status status = fcnn_loader_next(loader, &batch);
         if (broken == 12) {
             ck_assert_int_eq(status, FCNN_OK);
-            ck_assert_int_eq(fcnn_loader_replaced(loader, NULL), 12);
+            ck_assert_int_eq(fcnn_loader_unread(loader, NULL), 12);
         } else {
             expect_words(status, FCNN_ERROR_FORMAT, "13 of 120 images|image 100 is broken");
             ck_assert_ptr_null(batch);
@@ -244,14 +274,14 @@ END_TEST
 START_TEST(other_errors_arrive_in_order_with_their_message) {
     fake_open(400);
     fake.uneven = true;
-    for (int i = 170; i < 400; i++) fake.failures[i] = FCNN_ERROR_IO;
+    for (int i = 170; i < 400; i++) fake.failures[i] = FCNN_ERROR_MEMORY;
     fcnn_loader *loader = loader_of((fcnn_loader_options){.batch = 40, .threads = 4});
     const fcnn_batch *batch;
     for (int again = 0; again < 2; again++) {
         fcnn_status_set(FCNN_ERROR_USAGE, "something older");
         ck_assert_int_eq(fcnn_loader_start(loader, 0, 0), FCNN_OK);
         for (int i = 0; i < 4; i++) ck_assert_int_eq(fcnn_loader_next(loader, &batch), FCNN_OK);
-        expect_words(fcnn_loader_next(loader, &batch), FCNN_ERROR_IO, "image 170 is broken");
+        expect_words(fcnn_loader_next(loader, &batch), FCNN_ERROR_MEMORY, "image 170 is broken");
     }
     fcnn_loader_destroy(loader);
 }
@@ -259,7 +289,7 @@ END_TEST
 
 START_TEST(a_broken_file_of_a_folder_is_replaced) {
     copy_file(FCNN_TEST_DIR "/images/ankle-boot.png", below("set/boot/1.png"));
-    copy_file(FCNN_TEST_DIR "/bad/images/truncated.bmp", below("set/boot/2.bmp"));
+    write_damaged_png(below("set/boot/2.png"));
     copy_file(FCNN_TEST_DIR "/images/shirt.png", below("set/shirt/1.png"));
     fcnn_dataset *set;
     ck_assert_msg(!fcnn_dataset_open(below("set"), 0, &set), "%s", fcnn_status_message());
@@ -272,8 +302,8 @@ START_TEST(a_broken_file_of_a_folder_is_replaced) {
     ck_assert_int_eq(batch->labels[1], 1);
     ck_assert_mem_eq(batch->images[1].pixels, batch->images[2].pixels, 784 * 3);
     const char *example;
-    ck_assert_int_eq(fcnn_loader_replaced(loader, &example), 1);
-    ck_assert_ptr_nonnull(strstr(example, "boot/2.bmp: truncated"));
+    ck_assert_int_eq(fcnn_loader_unread(loader, &example), 1);
+    ck_assert_ptr_nonnull(strstr(example, "boot/2.png: damaged PNG"));
     fcnn_loader_destroy(loader);
     fcnn_dataset_close(set);
 }
@@ -291,7 +321,8 @@ int main(void) {
     tcase_add_test(use, wrong_use_is_explained);
     tcase_add_test(use, a_thread_that_cannot_start_is_an_error);
     TCase *failures = add_case(suite, "failures");
-    tcase_add_test(failures, an_undecodable_image_is_replaced_by_the_next_that_can);
+    tcase_add_test(failures, an_unreadable_image_is_replaced_by_the_next_that_can);
+    tcase_add_test(failures, an_unreadable_image_is_left_out_where_asked);
     tcase_add_test(failures, more_than_a_tenth_undecodable_is_an_error);
     tcase_add_test(failures, nothing_decodable_is_an_error);
     tcase_add_test(failures, other_errors_arrive_in_order_with_their_message);

@@ -1,6 +1,6 @@
-/* Images on their way into a band: placement and frames against pixels placed by
- * hand, spectra in the place of pixels, bits that depend on the image alone, huge
- * images in little memory, and what is refused. Plain images: test_transform.c;
+/* Images on their way into a band: placement and frames, of images of 8 and of
+ * 16 bits, against pixels placed by hand, spectra in the place of pixels, bits that depend on the
+ * image alone, huge images in little memory, and what is refused. Plain images: test_transform.c;
  * augmentation: test_augment.c. */
 #include "input_case.h"
 
@@ -22,7 +22,8 @@ static void placement_case(int height, int width, int radius, fcnn_placement pla
                     placement.margin))
         return;
     fcnn_image images[2];
-    for (int i = 0; i < 2; i++) images[i] = input_random_image(height, width, 3);
+    images[0] = input_random_image(height, width, 3);
+    images[1] = input_deep_image(height, width, 3);
     ref_complex *want = input_reference(images, 2, &placement, radius);
     while (case_device()) {
         fcnn_tensor band = input_enter(images, 2, &placement, radius);

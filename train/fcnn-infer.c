@@ -356,6 +356,11 @@ static fcnn_status score(const infer_options *o, const fcnn_model *model, fcnn_d
     const fcnn_dataset *data = s.dataset;
     image_set set = {FCNN_SPLIT_HELD_OUT, data->count[FCNN_SPLIT_HELD_OUT], NULL,
                      data->held_out_is_test ? "test" : "validation"};
+    if (data->count[FCNN_SPLIT_TEST]) {
+        fprintf(stderr, "%s: its test images are scored, not its %lld validation images\n",
+                FCNN_SHOWN(o->data), (long long)set.count);
+        set = (image_set){FCNN_SPLIT_TEST, data->count[FCNN_SPLIT_TEST], NULL, "test"};
+    }
     if (!set.count) set = (image_set){FCNN_SPLIT_TRAIN, data->count[FCNN_SPLIT_TRAIN], NULL, "all"};
     if (o->limit && o->limit < set.count) set.count = o->limit;
     fcnn_status status = relabel_for_model(model, &set, &s.dataset);

@@ -227,10 +227,11 @@ static fcnn_status print_plan(const trainer_options *t, const run_data *s) {
     table_print_layers(stdout, t->largest);
     FCNN_TRY(phases_print(stdout, &t->graph, t->device, t->largest));
     table_print_memory(stdout, t->largest, t->graph.batch);
-    printf("data: %s, %lld training and %lld %s images, %d classes; device %s\n",
+    printf("data: %s, %lld training and %lld %s images, ",
            FCNN_SHOWN(fcnn_section_text(&t->config->sections[0], "data")),
-           (long long)s->train.count, (long long)s->validation.count, s->validation.name,
-           s->dataset->classes, t->device->description);
+           (long long)s->train.count, (long long)s->validation.count, s->validation.name);
+    if (s->test.count) printf("%lld test images, ", (long long)s->test.count);
+    printf("%d classes; device %s\n", s->dataset->classes, t->device->description);
     int64_t steps = s->train.count / t->batch;
     printf("an epoch: %lld step%s of %d images", (long long)steps, steps == 1 ? "" : "s", t->batch);
     if (t->parts > 1) printf(" in %d parts", t->parts);

@@ -27,7 +27,9 @@ enum {
 /* The part of an image that is used, inside its frame. */
 typedef struct {
     const uint8_t *pixels;
-    int64_t stride; /* from one row to the next */
+    const uint16_t *pixels16; /* in place of pixels, of 16 bits */
+    double one;               /* the sample that stands for 1 */
+    int64_t stride;           /* from one row to the next, in samples */
     int channels;
     fcnn_padding padding;
     int top, left;                 /* of the frame */
@@ -49,21 +51,27 @@ static fcnn_status check_placement(const fcnn_placement *p) {
 static fcnn_status place(const fcnn_image *image, const fcnn_placement *placement,
                          placed_image *placed) {
     int height = image->height, width = image->width;
-    if (height < 1 || width < 1 || image->channels < 1 || !image->pixels)
-        return fcnn_status_set(
-            FCNN_ERROR_USAGE, "an image of %dx%d pixels and %d channels%s: expected at least one",
-            height, width, image->channels, image->pixels ? "" : " without its pixels");
-    *placed = (placed_image){.pixels = image->pixels,
+    if (height < 1 || width < 1 || image->channels < 1 || (!image->pixels && !image->pixels16))
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "an image of %dx%d pixels and %d channels%s: expected at least one",
+                               height, width, image->channels,
+                               image->pixels || image->pixels16 ? "" : " without its pixels");
+    int64_t first = 0;
+    *placed = (placed_image){.one = fcnn_image_one(image),
                              .stride = (int64_t)width * image->channels,
                              .channels = image->channels};
     if (placement) FCNN_TRY(check_placement(placement));
     if (placement && placement->crop) {
         int side = (int)lround(placement->crop_fraction * smaller(height, width));
         if (side < 1) side = 1;
-        placed->pixels +=
+        first =
             (height - side) / 2 * placed->stride + (int64_t)((width - side) / 2) * image->channels;
         height = width = side;
     }
+    if (image->pixels16)
+        placed->pixels16 = image->pixels16 + first;
+    else
+        placed->pixels = image->pixels + first;
     if (placement && placement->padding != FCNN_PAD_NONE) {
         placed->padding = placement->padding;
         placed->top = (int)lround(placement->margin * height);
@@ -92,10 +100,16 @@ static void load_row(const placed_image *placed, int channel, int y, float *row)
         memset(row, 0, (size_t)placed->width * sizeof *row);
         return;
     }
-    const uint8_t *pixel =
-        placed->pixels + reflected(inner, placed->inner_height) * placed->stride + channel;
+    int64_t first = reflected(inner, placed->inner_height) * placed->stride + channel;
+    int64_t step = placed->channels;
     float *inside = row + left;
-    for (int64_t x = 0; x < width; x++) inside[x] = pixel[x * placed->channels];
+    if (placed->pixels16) {
+        const uint16_t *pixel = placed->pixels16 + first;
+        for (int64_t x = 0; x < width; x++) inside[x] = pixel[x * step];
+    } else {
+        const uint8_t *pixel = placed->pixels + first;
+        for (int64_t x = 0; x < width; x++) inside[x] = pixel[x * step];
+    }
     for (int x = 1; x <= left; x++) {
         row[left - x] = reflect ? inside[reflected(-x, width)] : 0.0f;
         inside[width - 1 + x] = reflect ? inside[reflected(width - 1 + x, width)] : 0.0f;
@@ -312,7 +326,7 @@ static void partial_transform(const spectrum_job *job) {
 static void store_bins(const spectrum_job *job, const float *spectrum, int radius,
                        fcnn_complex *bins) {
     int h = job->placed.height, w = job->placed.width, ky = 0, kx = 0;
-    double mean = 1.0 / ((double)h * w * 255.0);
+    double mean = 1.0 / ((double)h * w * job->placed.one);
     float scale = (float)(FCNN_SQRT2 * mean);
     bins[0] = (fcnn_complex){(float)(spectrum[0] * mean), 0.0f};
     for (int64_t k = 1; k < fcnn_band_count(radius); k++) {

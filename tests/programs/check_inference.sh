@@ -48,6 +48,15 @@ for height, width in (26, 26), (9, 20), (61, 40):
         out.write(b"\x89PNG\r\n\x1a\n"
                   + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
                   + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+# One of 16 bits, in which the lower byte matters.
+y, x = np.mgrid[:30, :28]
+deep = (3000 + 2000 * np.sin(7 * y / 30) * np.cos(4 * x / 28)).astype(">u2")
+with open(f"{sys.argv[1]}/made-deep.png", "wb") as out:
+    out.write(b"\x89PNG\r\n\x1a\n"
+              + chunk(b"IHDR", struct.pack(">IIBBBBB", 28, 30, 16, 0, 0, 0, 0))
+              + chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in deep)))
+              + chunk(b"IEND", b""))
 EOF
 cd "$work" # so that pictures go by their names
 

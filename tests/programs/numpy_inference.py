@@ -75,7 +75,7 @@ def unfilter(kind, row, above, bpp):
 
 
 def read_png(path):
-    """Pixels [height][width][channels] of an 8-bit grey or RGB picture."""
+    """Pixels [height][width][channels] of a grey or RGB picture, 255 for 1 whatever its bits."""
     with open(path, "rb") as file:
         data = file.read()
     if data[:8] != b"\x89PNG\r\n\x1a\n":
@@ -90,16 +90,18 @@ def read_png(path):
             packed += body
         position += length + 12
     width, height, depth, colour, _, _, interlaced = header
-    if depth != 8 or colour not in (0, 2) or interlaced:
-        sys.exit(f"{path}: expected 8-bit grey or RGB without interlace, found depth {depth}, "
-                 f"colour type {colour}, interlace {interlaced}")
-    bpp = 3 if colour == 2 else 1
+    if depth not in (8, 16) or colour not in (0, 2) or interlaced:
+        sys.exit(f"{path}: expected grey or RGB of 8 or 16 bits without interlace, found depth "
+                 f"{depth}, colour type {colour}, interlace {interlaced}")
+    samples = 3 if colour == 2 else 1
+    bpp = samples * depth // 8
     raw, stride, above, rows = zlib.decompress(packed), width * bpp, bytearray(width * bpp), []
     for y in range(height):
         start = y * (stride + 1)
         above = unfilter(raw[start], raw[start + 1:start + 1 + stride], above, bpp)
         rows.append(above)
-    return np.array(rows, np.float64).reshape(height, width, bpp)
+    numbers = np.frombuffer(b"".join(rows), ">u1" if depth == 8 else ">u2").astype(np.float64)
+    return numbers.reshape(height, width, samples) / (1 if depth == 8 else 257)
 
 
 # ---- Bands ----

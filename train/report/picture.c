@@ -43,6 +43,21 @@ static fcnn_status out_of_memory(void) {
 /* Returns the part of pixel i that lies within low .. high. */
 static double overlap(int i, double low, double high) { return fmin(i + 1, high) - fmax(i, low); }
 
+static double sample(const fcnn_image *image, size_t at) {
+    return image->pixels16 ? image->pixels16[at] : image->pixels[at];
+}
+
+/* Returns what samples are multiplied by: files of 16 bits often use few of them, so that their
+ * brightest sample is shown as white. */
+static double brightness(const fcnn_image *image) {
+    size_t count = (size_t)image->height * (size_t)image->width * (size_t)image->channels;
+    uint16_t high = 1;
+    if (!image->pixels16) return 1;
+    for (size_t i = 0; i < count; i++)
+        if (image->pixels16[i] > high) high = image->pixels16[i];
+    return 255.0 / high;
+}
+
 /* Returns the mean of a channel over a rectangle with sides between pixels. */
 static double rectangle_mean(const fcnn_image *image, int channel, double top, double bottom,
                              double left, double right) {
@@ -51,7 +66,7 @@ static double rectangle_mean(const fcnn_image *image, int channel, double top, d
         for (int x = (int)left; x < image->width && x < right; x++) {
             double part = overlap(y, top, bottom) * overlap(x, left, right);
             size_t pixel = (size_t)y * (size_t)image->width + (size_t)x;
-            sum += part * image->pixels[pixel * (size_t)image->channels + (size_t)channel];
+            sum += part * sample(image, pixel * (size_t)image->channels + (size_t)channel);
             weight += part;
         }
     return sum / weight;
@@ -66,12 +81,13 @@ fcnn_status picture_fit(const fcnn_image *image, int most, picture *small) {
     uint8_t *to = malloc((size_t)small->width * (size_t)small->height * (size_t)small->channels);
     if (!to) return out_of_memory();
     small->pixels = to;
+    double bright = brightness(image);
     double tall = (double)image->height / small->height, wide = (double)image->width / small->width;
     for (int y = 0; y < small->height; y++)
         for (int x = 0; x < small->width; x++)
             for (int c = 0; c < image->channels; c++)
-                *to++ = (uint8_t)(rectangle_mean(image, c, y * tall, (y + 1) * tall, x * wide,
-                                                 (x + 1) * wide) +
+                *to++ = (uint8_t)(bright * rectangle_mean(image, c, y * tall, (y + 1) * tall,
+                                                          x * wide, (x + 1) * wide) +
                                   0.5);
     return FCNN_OK;
 }

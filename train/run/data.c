@@ -68,54 +68,83 @@ static void split_by_class(const run_data *s, const int64_t *order, int64_t *quo
     }
 }
 
-/* Turns the images of each class into its share, rounded so that the shares add up to that of
- * all. */
-static void make_quotas(double fraction, int classes, int64_t *quota) {
-    int64_t before = 0, held = 0;
+/* Turns the images of each class into its share, rounded so that the shares add up to that of all;
+ * but a class keeps one image to train on. Returns how many are held. */
+static int64_t make_quotas(double fraction, int classes, int64_t *quota) {
+    int64_t before = 0, held = 0, kept = 0;
     for (int c = 0; c < classes; c++) {
-        before += quota[c];
+        int64_t images = quota[c];
+        before += images;
         quota[c] = (int64_t)llround(fraction * (double)before) - held;
         held += quota[c];
+        if (!images || quota[c] < images) continue;
+        quota[c]--;
+        kept++;
     }
+    return held - kept;
 }
 
-/* Holds out a random part of each class's training images. */
-static fcnn_status hold_out(run_data *s, double fraction, uint64_t seed) {
-    int64_t all = s->train.count, held = (int64_t)llround(fraction * (double)all);
-    if (held < 1 || held >= all)
-        return fcnn_status_set(FCNN_ERROR_CONFIG,
-                               "val_fraction=%g of %lld training images leaves %lld to validate "
-                               "on and %lld to train on; both need one at least",
-                               fraction, (long long)all, (long long)held, (long long)(all - held));
-    int64_t *order = malloc((size_t)all * sizeof *order), *quota = NULL;
-    int64_t *chosen = malloc((size_t)held * sizeof *chosen);
-    int64_t *train = malloc((size_t)(all - held) * sizeof *train);
-    fcnn_status status = run_data_count_classes(s, &quota);
-    if (!status && (!order || !chosen || !train))
+static fcnn_status nothing_to_hold(double fraction, int64_t all, const char *why) {
+    return fcnn_status_set(FCNN_ERROR_CONFIG,
+                           "val_fraction=%g of %lld training images: expected one image at least "
+                           "to validate on%s",
+                           fraction, (long long)all, why);
+}
+
+/* Chooses the images of each split: *held and *train, in ascending order. */
+static fcnn_status choose_held(const run_data *s, double fraction, uint64_t seed, image_set *held,
+                               image_set *train) {
+    int64_t all = s->train.count, *quota;
+    FCNN_TRY(run_data_count_classes(s, &quota));
+    held->count = make_quotas(fraction, s->dataset->classes, quota);
+    train->count = all - held->count;
+    fcnn_status status = FCNN_OK;
+    if (held->count < 1)
+        status = nothing_to_hold(fraction, all, ", but the only image of a class is trained on");
+    int64_t *order = malloc((size_t)all * sizeof *order);
+    held->indices = malloc((size_t)all * sizeof *held->indices);
+    train->indices = malloc((size_t)all * sizeof *train->indices);
+    if (!status && (!order || !held->indices || !train->indices))
         status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the validation split");
     if (!status) {
         fcnn_random random = {seed, FCNN_STREAM_SPLIT, 0};
         fcnn_random_permutation(&random, all, order);
-        make_quotas(fraction, s->dataset->classes, quota);
-        split_by_class(s, order, quota, chosen, train);
-        qsort(chosen, (size_t)held, sizeof *chosen, ascending);
-        qsort(train, (size_t)(all - held), sizeof *train, ascending);
+        split_by_class(s, order, quota, held->indices, train->indices);
+        qsort(held->indices, (size_t)held->count, sizeof *held->indices, ascending);
+        qsort(train->indices, (size_t)train->count, sizeof *train->indices, ascending);
     }
     free(order);
     free(quota);
+    return status;
+}
+
+/* Holds out a random part of each class's training images, in place of the data's own validation
+ * images: those then are the test set, unless the data has one. */
+static fcnn_status hold_out(run_data *s, double fraction, uint64_t seed) {
+    int64_t all = s->train.count, wanted = llround(fraction * (double)all);
+    if (wanted < 1) return nothing_to_hold(fraction, all, "");
+    if (wanted >= all)
+        return fcnn_status_set(FCNN_ERROR_CONFIG,
+                               "val_fraction=%g of %lld training images leaves none to train on",
+                               fraction, (long long)all);
+    image_set held = {.split = FCNN_SPLIT_TRAIN, .name = "validation"}, train = s->train;
+    fcnn_status status = choose_held(s, fraction, seed, &held, &train);
     if (status) {
-        free(chosen);
-        free(train);
+        free(held.indices);
+        free(train.indices);
         return status;
     }
-    if (s->validation.count && !s->dataset->held_out_is_test)
+    bool own = s->validation.count && !s->dataset->held_out_is_test;
+    if (own && s->test.count)
+        fprintf(stderr, "val_fraction: the data's own %lld validation images are not used\n",
+                (long long)s->validation.count);
+    else if (own)
         fprintf(stderr, "val_fraction: the data's own validation images are not chosen by; they "
                         "are scored once, at the end, as a test set\n");
-    s->test = s->validation;
+    if (!s->test.count) s->test = s->validation;
     s->test.name = "test";
-    s->validation = (image_set){FCNN_SPLIT_TRAIN, held, chosen, "validation"};
-    s->train.indices = train;
-    s->train.count = all - held;
+    s->validation = held;
+    s->train = train;
     s->may_choose = true;
     return FCNN_OK;
 }
@@ -169,6 +198,8 @@ fcnn_status run_data_open(const fcnn_config *config, int64_t limit, manifest **m
     s->validation =
         (image_set){FCNN_SPLIT_HELD_OUT, at_most(data->count[FCNN_SPLIT_HELD_OUT], limit), NULL,
                     data->held_out_is_test ? "test" : "validation"};
+    s->test =
+        (image_set){FCNN_SPLIT_TEST, at_most(data->count[FCNN_SPLIT_TEST], limit), NULL, "test"};
     s->may_choose = s->validation.count > 0 && !data->held_out_is_test;
     if (s->train.count < 1)
         return fcnn_status_set(FCNN_ERROR_FORMAT, "the data has no training images");
@@ -215,12 +246,27 @@ fcnn_status run_data_open_spectra(const fcnn_config *config, const fcnn_graph *g
     return FCNN_OK;
 }
 
+/* What is the same in every image tells nothing. A channel that never varies has deviation 1. */
+static void warn_of_constant_channels(const run_data *s) {
+    const double least = 1e-4; /* a level of 8 bits in one pixel of 1,500 */
+    const fcnn_input_statistics *found = &s->statistics;
+    for (int c = 0; c < found->channels; c++) {
+        double mean = (double)found->mean[c], deviation = (double)found->deviation[c];
+        if (deviation >= least && deviation < 1) continue;
+        fprintf(stderr,
+                "warning: channel %d of the training images is %s%s: its mean is %.6f of 1%s\n",
+                c + 1, deviation < 1 ? "nearly " : "", mean < least ? "black" : "constant", mean,
+                c + 1 < found->channels ? "" : "; there is little to learn from it");
+    }
+}
+
 fcnn_status run_data_prepare(const fcnn_config *config, const fcnn_graph *graph,
                              fcnn_device *device, run_data *s) {
     FCNN_TRY(run_data_open_spectra(config, graph, device, s));
     double started = fcnn_seconds();
     FCNN_TRY(fcnn_dataset_statistics(s->spectra, s->train.split, s->train.indices, s->train.count,
                                      STATISTICS_IMAGES, thread_count(device), &s->statistics));
+    warn_of_constant_channels(s);
     /* With an empty cache much of the first epoch's work is done here. */
     double seconds = fcnn_seconds() - started;
     if (seconds >= 1 && !s->quiet)

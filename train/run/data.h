@@ -19,7 +19,7 @@ typedef struct {
     fcnn_dataset *spectra; /* the same, read as spectra: what loaders take */
     image_set train;
     image_set validation; /* count 0 where there is none */
-    image_set test;       /* only where validation is a part of the training images */
+    image_set test;       /* scored once, at the end; count 0 where there is none */
     bool listed;          /* the images are those of a manifest, of which some may be gone */
     bool may_choose;      /* validation is not a test set: the best epoch may be kept */
     fcnn_input_statistics statistics;

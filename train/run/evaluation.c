@@ -43,14 +43,24 @@ static void add_batch(evaluation *e, const fcnn_batch *batch, const float *logit
     }
 }
 
+/* Images that cannot be read are left out, but not all of them. */
+static fcnn_status check_scored(const fcnn_loader *loader, const evaluation *e) {
+    const char *example;
+    int64_t unread = fcnn_loader_unread(loader, &example);
+    if (e->score.images) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_FORMAT,
+                           "none of %lld images to score on can be read; the first: %s",
+                           (long long)unread, example);
+}
+
 static fcnn_status evaluate(fcnn_graph *graph, fcnn_loader *loader, float *results, int batch,
                             const volatile int *interrupted, evaluation *e) {
     float *logits = results, *probabilities = results + (int64_t)batch * e->classes;
-    const fcnn_batch *images = NULL;
     FCNN_TRY(fcnn_loader_start(loader, 0, 0));
     while (!(interrupted && *interrupted)) {
+        const fcnn_batch *images;
         FCNN_TRY(fcnn_loader_next(loader, &images));
-        if (!images) break;
+        if (!images) return check_scored(loader, e);
         FCNN_TRY(
             fcnn_graph_forward(graph, images->images, images->count, images->labels, &e->score));
         FCNN_TRY(fcnn_graph_logits(graph, logits));
@@ -67,6 +77,7 @@ fcnn_status evaluation_run(fcnn_graph *graph, const run_data *data, const image_
                                    .indices = set->indices,
                                    .count = set->count,
                                    .batch = batch,
+                                   .leave_out = true, /* no image counts twice */
                                    .threads = threads};
     size_t classes = (size_t)data->dataset->classes;
     fcnn_loader *loader;
