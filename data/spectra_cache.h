@@ -19,6 +19,8 @@ typedef struct {
     int channels, radius; /* at least this radius */
     uint64_t fingerprint;
     int64_t count[FCNN_SPLIT_COUNT];
+    void (*waiting)(const char *text); /* as in fcnn_spectra_options */
+    const volatile int *interrupted;   /* ends the wait */
 } fcnn_cache_key;
 
 /* A record holds an image's sums and, after this head, its bins [channels][F(radius)]. */

@@ -159,8 +159,9 @@ static void fill_share(const fcnn_loader *loader, int64_t number, int from, int 
     report_clear(r);
     for (int p = from; p < from + count; p++) {
         int64_t index = 0;
-        fcnn_status status =
-            read_position(loader, number * o->batch + p, &batch->images[p], &index, r, p);
+        fcnn_status status = fcnn_check_interrupted(o->dataset->interrupted);
+        if (!status)
+            status = read_position(loader, number * o->batch + p, &batch->images[p], &index, r, p);
         batch->indices[p] = index;
         batch->labels[p] = o->dataset->labels[o->split][index];
         if (!status && o->augmentation)

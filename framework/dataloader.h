@@ -55,7 +55,7 @@ fcnn_status fcnn_loader_start(fcnn_loader *loader, int64_t epoch, int64_t first_
 /* Gives the next batch, valid until the next call on this loader; *batch is NULL after the
  * epoch's last. An image that cannot be decoded is replaced by the next one in the order
  * that can, and counted. More than one in ten (and more than ten) of the images tried is an
- * error that names one. */
+ * error that names one. FCNN_ERROR_INTERRUPTED comes soon after the data set's flag is set. */
 fcnn_status fcnn_loader_next(fcnn_loader *loader, const fcnn_batch **batch);
 
 /* Counts the images replaced since creation; `example` is the first one's message, "" if none. */

@@ -255,12 +255,12 @@ static fcnn_status compare(const compare_options *o, const fcnn_config *config, 
 }
 
 int main(int argc, char **argv) {
+    program_start(argv);
     compare_options options = {.device = "auto", .repeats = 1, .seed = -1};
     fcnn_config *config = NULL;
     bool interrupted = false;
     fcnn_status status = parse(argc, argv, &options, &config);
     if (!status && config) status = compare(&options, config, &interrupted);
     fcnn_config_destroy(config);
-    if (status) return program_fail(&program, status);
-    return interrupted ? EXIT_INTERRUPTED : EXIT_SUCCESS;
+    return program_end(&program, status, interrupted ? EXIT_INTERRUPTED : EXIT_SUCCESS);
 }

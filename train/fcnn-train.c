@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "options.h"
+#include "signals.h"
 #include "table.h"
 #include "train/report/report.h"
 #include "train/run/log.h"
@@ -56,16 +57,6 @@ static const program_info program = {
     .summary = "Trains the network that a cfg describes and saves it in a folder.",
     .operand = "cfg",
     .rows = rows};
-
-static volatile int stop_requested;
-
-/* The first signal asks for a clean stop, a second one kills. */
-static void request_stop(int signal_number) {
-    static const char text[] = "\nfinishing the step; a second Ctrl-C quits without saving\n";
-    stop_requested = 1;
-    signal(signal_number, SIG_DFL);
-    if (write(STDERR_FILENO, text, sizeof text - 1) < 0) return;
-}
 
 static void build_commands(train_options *o, int argc, char **argv) {
     for (int i = 0; i < argc; i++) {
@@ -274,7 +265,7 @@ static fcnn_status build(const train_options *o, const fcnn_config *config, run_
                                .form = (fcnn_form)o->form,
                                .device = device,
                                .quiet = o->quiet,
-                               .interrupted = &stop_requested,
+                               .interrupted = &signals_interrupted,
                                .report = write_report};
     FCNN_TRY(choose_batch(config, s, &options.batch, &options.parts));
     options.graph = phases_graph_options(config, s->dataset->channels, s->dataset->classes,
@@ -309,15 +300,13 @@ int main(int argc, char **argv) {
     fcnn_status status = parse(argc, argv, &options, &config);
     bool answered = !config;
     if (!status && config) {
-        struct sigaction action = {.sa_handler = request_stop, .sa_flags = SA_RESTART};
-        sigaction(SIGINT, &action, NULL);
-        sigaction(SIGTERM, &action, NULL);
+        signals_catch(&(signals_options){
+            .message = "\nstopping soon; a second Ctrl-C quits without saving\n", .restart = true});
         signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a write error */
+        signal(SIGPIPE, SIG_IGN); /* the run matters more than who reads of it */
         status = run(&options, config, &finished);
     }
     fcnn_config_destroy(config);
-    if (status) return program_fail(&program, status);
-    if (answered) return EXIT_SUCCESS;
-    report_memory();
-    return finished ? EXIT_SUCCESS : EXIT_INTERRUPTED;
+    if (!status && !answered) report_memory();
+    return program_end(&program, status, answered || finished ? EXIT_SUCCESS : EXIT_INTERRUPTED);
 }

@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
@@ -15,7 +16,15 @@ enum { OPTIONS_MAX = 32, HELP_COLUMN = 28, HELP_WIDTH = 100 };
 /* getopt_long returns these for a row of the table and for the options of every program. */
 enum { CODE_ROW = 256, CODE_HELP, CODE_VERSION };
 
+/* Opens what is closed of the descriptors 0 to 2 the wrong way round. */
+static void open_standard(void) {
+    for (int i = 0; i <= STDERR_FILENO; i++)
+        if (fcntl(i, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", i == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 void program_start(char **argv) {
+    open_standard();
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
     char path[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
@@ -71,6 +80,17 @@ void program_print_version(const program_info *program) {
 int program_fail(const program_info *program, fcnn_status status) {
     fprintf(stderr, "%s: %s\n", program->name, fcnn_status_message());
     return fcnn_status_exit_code(status);
+}
+
+int program_end(const program_info *program, fcnn_status status, int code) {
+    if (status) code = program_fail(program, status);
+    errno = 0;
+    bool failed = ferror(stdout) != 0;
+    failed |= fclose(stdout) != 0;
+    if (!failed) return code;
+    fprintf(stderr, "%s: standard output could not be written%s%s\n", program->name,
+            errno ? ": " : "", errno ? strerror(errno) : "");
+    return code ? code : EXIT_FAILURE;
 }
 
 /* ---- Values ---- */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "train/progress.h"
+#include "train/signals.h"
 
 enum { STATISTICS_IMAGES = 2048, LINES_MOST = 50 };
 
@@ -29,10 +30,12 @@ static fcnn_status data_spec(const fcnn_config *config, char *spec) {
 }
 
 fcnn_status run_data_open_dataset(const fcnn_config *config, fcnn_dataset **dataset) {
-    uint64_t seed = (uint64_t)fcnn_section_int(&config->sections[0], "seed");
+    const fcnn_dataset_options options = {
+        .seed = (uint64_t)fcnn_section_int(&config->sections[0], "seed"),
+        .interrupted = &signals_interrupted};
     char spec[PATH_MAX];
     FCNN_TRY(data_spec(config, spec));
-    return fcnn_dataset_open(spec, seed, dataset);
+    return fcnn_dataset_open_with(spec, &options, dataset);
 }
 
 static int64_t at_most(int64_t count, int64_t limit) {
@@ -178,6 +181,8 @@ static void describe_cache(const fcnn_spectra_usage *usage) {
             (long long)usage->stored);
 }
 
+static void tell_of_wait(const char *text) { fprintf(stderr, "%s\n", text); }
+
 static int thread_count(const fcnn_device *device) {
     return device->threads > 0 ? device->threads : 1;
 }
@@ -193,6 +198,7 @@ fcnn_status run_data_open_spectra(const fcnn_config *config, const fcnn_graph *g
     fcnn_spectra_options options = {
         .source = s->dataset,
         .data = path ? real : data,
+        .waiting = tell_of_wait,
         .device = device,
         .placement = *fcnn_graph_placement(graph),
         .radius = fcnn_graph_input_radius(graph),

@@ -49,7 +49,9 @@ static fcnn_status evaluate(fcnn_graph *graph, fcnn_loader *loader, float *resul
     const fcnn_batch *images = NULL;
     FCNN_TRY(fcnn_loader_start(loader, 0, 0));
     while (!(interrupted && *interrupted)) {
-        FCNN_TRY(fcnn_loader_next(loader, &images));
+        fcnn_status status = fcnn_loader_next(loader, &images);
+        if (status == FCNN_ERROR_INTERRUPTED && interrupted) break;
+        FCNN_TRY(status);
         if (!images) break;
         FCNN_TRY(
             fcnn_graph_forward(graph, images->images, images->count, images->labels, &e->score));
