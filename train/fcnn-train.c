@@ -79,9 +79,7 @@ static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **
     FCNN_TRY(fcnn_form_check(*config, (fcnn_form)o->form));
     rundir_default("", o->cfg, o->folder);
     snprintf(o->title, sizeof o->title, "%s", strrchr(o->folder, '/') + 1);
-    if (o->out && strlen(o->out) >= sizeof o->folder - RUNDIR_NAME_BYTES)
-        return fcnn_status_set(FCNN_ERROR_USAGE, "--out %s: the path is longer than %d bytes",
-                               o->out, PATH_MAX - RUNDIR_NAME_BYTES - 1);
+    if (o->out) FCNN_TRY(rundir_check_name(o->out));
     if (o->out) snprintf(o->folder, sizeof o->folder, "%s", o->out);
     if (o->resume && o->init)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--resume and --init exclude each other");
@@ -186,20 +184,37 @@ static fcnn_status write_report(const trainer *t) {
     return report_write(&report);
 }
 
+/* Claims the run's folder: before the images are read, but after all that can be wrong with a cfg.
+ */
+static fcnn_status claim(const train_options *o, const fcnn_config *config, rundir *dir) {
+    char data[PATH_MAX], cache[PATH_MAX];
+    run_data_paths(config, data, cache);
+    const rundir_claim wanted = {
+        .program = program.name, .data = data, .cache = cache, .fresh = !o->resume, .strict = true};
+    return rundir_open(o->folder, &rundir_of_run, &wanted, dir);
+}
+
 /* Makes a new run's parameters and folder, or reads an old run's. */
-static fcnn_status begin(const train_options *o, trainer *t) {
+static fcnn_status begin(const train_options *o, trainer *t, rundir *dir) {
     const fcnn_memory_plan *plan = fcnn_graph_memory(t->options.largest);
     int64_t saved = 2 * (plan->bytes[FCNN_MEMORY_PARAMETERS] * 2 +
                          plan->bytes[FCNN_MEMORY_MOMENTS] + plan->bytes[FCNN_MEMORY_SPECTRA]);
     if (o->resume) return trainer_resume(t);
     FCNN_TRY(trainer_start(t));
     if (o->init) FCNN_TRY(fine_tune(o->init, t->graph));
-    FCNN_TRY(rundir_create(o->folder, saved));
+    if (dir->present) FCNN_TRY(rundir_put_aside(dir));
+    FCNN_TRY(rundir_test(dir, saved));
+    dir->used = true;
     return log_create(o->folder);
 }
 
 static fcnn_status finish(trainer *t) {
-    FCNN_TRY(test_once(t));
+    fcnn_status status = test_once(t);
+    if (status == FCNN_ERROR_INTERRUPTED)
+        return fcnn_status_set(
+            status, "interrupted while the test images were scored; the run is saved, and "
+                    "--resume scores them");
+    FCNN_TRY(status);
     if (t->phases.train > 0) trainer_report(t); /* else the report there is knows more */
     print_result(t);
     run_data_name_problems(t->run_data); /* of the test images */
@@ -239,17 +254,22 @@ static void warn_of_few_steps(const trainer *t) {
 static fcnn_status train(const train_options *o, trainer_options *options, run_data *s,
                          bool *finished) {
     trainer t;
+    rundir dir = {.lock = -1};
     char *text = fcnn_config_text(options->config);
     if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg's text");
     position_remove_key(text, "cache"); /* it is of this machine, not of the model */
     options->config_text = text;
     fcnn_status status = trainer_create(&t, options, s);
+    if (!status) status = claim(o, options->config, &dir);
     if (!status && !o->quiet) status = print_plan(options, s);
     if (!status) status = run_data_prepare(options->config, options->largest, options->device, s);
-    if (!status) status = begin(o, &t);
+    if (!status) status = begin(o, &t, &dir);
     if (!status && !o->quiet && !o->resume) warn_of_few_steps(&t);
+    if (status == FCNN_ERROR_INTERRUPTED)
+        status = fcnn_status_set(status, "interrupted before the first step: nothing is changed");
     if (!status) status = trainer_run(&t, finished);
     if (!status && *finished) status = finish(&t);
+    rundir_close(&dir);
     trainer_destroy(&t);
     free(text);
     return status;
@@ -284,6 +304,8 @@ static fcnn_status run(const train_options *o, const fcnn_config *config, bool *
     run_data s;
     FCNN_TRY(fcnn_device_open(o->device, o->threads, &device));
     fcnn_status status = run_data_open(config, o->limit, &s);
+    if (status == FCNN_ERROR_INTERRUPTED)
+        status = fcnn_status_set(status, "interrupted while the data was opened");
     if (!status) status = run_data_advise(&s, o->limit > 0);
     s.quiet = o->quiet;
     if (!status) status = build(o, config, &s, device, finished);

@@ -38,6 +38,15 @@ fcnn_status run_data_open_dataset(const fcnn_config *config, fcnn_dataset **data
     return fcnn_dataset_open_with(spec, &options, dataset);
 }
 
+void run_data_paths(const fcnn_config *config, char *data, char *cache) {
+    const fcnn_section *net = &config->sections[0];
+    data_spec(config, data);
+    if (fcnn_dataset_is_name(data)) data[0] = '\0';
+    cache[0] = '\0';
+    if (!fcnn_section_is(net, "cache", "none"))
+        resolve(config, fcnn_section_text(net, "cache"), cache);
+}
+
 static int64_t at_most(int64_t count, int64_t limit) {
     return limit > 0 && limit < count ? limit : count;
 }
