@@ -47,19 +47,29 @@ static bool is_of_cache(const char *folder, const char *name, const char *cache)
     return !rundir_real_path(path, real) && rundir_inside(spectra, real);
 }
 
+/* Whoever works in the folder may have renamed it since it was listed. */
+static bool is_there(const char *folder, const char *name) {
+    char path[PATH_MAX];
+    struct stat info;
+    rundir_file(folder, name, path);
+    return lstat(path, &info) == 0;
+}
+
 fcnn_status rundir_look(const char *folder, const rundir_kind *kind, const char *cache,
                         rundir_contents *contents) {
     char unproven[PATH_MAX] = "";
     *contents = (rundir_contents){.present = false};
     DIR *entries = opendir(folder);
-    if (!entries) return errno == ENOENT ? FCNN_OK : rundir_error(folder, "read");
+    /* Making it will tell of what is no folder. */
+    if (!entries && (errno == ENOENT || errno == ENOTDIR)) return FCNN_OK;
+    if (!entries) return rundir_error(folder, "read");
     for (const struct dirent *entry; (entry = readdir(entries));) {
         char within[PATH_MAX] = "";
         bool proof = false;
         const char *name = entry->d_name;
         if (is_ignored(name) || is_of_cache(folder, name, cache)) continue;
         if (!kind->owns(kind->context, folder, name, &proof, within)) {
-            if (!*contents->foreign)
+            if (!*contents->foreign && is_there(folder, name))
                 snprintf(contents->foreign, PATH_MAX, "%s", *within ? within : name);
         } else if (proof) {
             contents->present = true;
