@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "random.h"
+#include "threads.h"
 
 enum {
     RING = 4,        /* batches: one in use, three ahead */
@@ -22,7 +23,8 @@ enum {
     BAD_FREE = 10,
     BAD_SHARE = 10,
     THREADS_MAX = 1024,
-    MESSAGE_BYTES = 1024
+    MESSAGE_BYTES = 1024,
+    LOADER_STACK = 8 * FCNN_STACK_BYTES
 };
 
 /* What went wrong among some positions of a batch; messages are those of the
@@ -300,11 +302,16 @@ static fcnn_status start_threads(fcnn_loader *loader) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_t stack; /* whatever ulimit -s says */
+    pthread_attr_init(&stack);
+    pthread_attr_setstacksize(&stack, LOADER_STACK);
     int error = 0;
     while (!error && loader->thread_count < loader->options.threads) {
-        error = pthread_create(&loader->threads[loader->thread_count], NULL, fill_batches, loader);
+        error =
+            pthread_create(&loader->threads[loader->thread_count], &stack, fill_batches, loader);
         if (!error) loader->thread_count++;
     }
+    pthread_attr_destroy(&stack);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!error) return FCNN_OK;
     return fcnn_status_set(FCNN_ERROR_MEMORY, "loader thread %d of %d cannot be started: %s",

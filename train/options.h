@@ -40,7 +40,7 @@ typedef struct {
 #define OPTION_THREADS(type)                                                                       \
     {                                                                                              \
         "threads", "N", OPTION_INT, offsetof(type, threads), 1, 1024,                              \
-            "default: as many as there are processors"                                             \
+            "default: as many as there are processors for it"                                      \
     }
 #define OPTION_DEVICE(type)                                                                        \
     {                                                                                              \
