@@ -302,9 +302,11 @@ static fcnn_status start_threads(fcnn_loader *loader) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_attr_t stack; /* whatever ulimit -s says */
+    pthread_attr_t stack; /* ulimit -s may leave too little */
     pthread_attr_init(&stack);
-    pthread_attr_setstacksize(&stack, LOADER_STACK);
+    size_t usual;
+    if (!pthread_attr_getstacksize(&stack, &usual) && usual < LOADER_STACK)
+        pthread_attr_setstacksize(&stack, LOADER_STACK);
     int error = 0;
     while (!error && loader->thread_count < loader->options.threads) {
         error =
@@ -313,7 +315,7 @@ static fcnn_status start_threads(fcnn_loader *loader) {
     }
     pthread_attr_destroy(&stack);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!error) return FCNN_OK;
+    if (loader->thread_count) return FCNN_OK; /* fewer read the same images, only later */
     return fcnn_status_set(FCNN_ERROR_MEMORY, "loader thread %d of %d cannot be started: %s",
                            loader->thread_count + 1, loader->options.threads, strerror(error));
 }
