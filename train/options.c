@@ -264,7 +264,7 @@ static fcnn_status check_operands(const program_info *program, char *const *oper
  * which it reads letter by letter where there is a single dash. */
 static fcnn_status refuse_option(const program_info *program, char *const *argv, int code) {
     const char *word = argv[optind - 1], *now = argv[optind];
-    char hint[96];
+    char hint[128];
     if (code == ':') return fcnn_status_set(FCNN_ERROR_USAGE, "%s needs a value; see --help", word);
     if (optopt >= CODE_ROW)
         return fcnn_status_set(FCNN_ERROR_USAGE, "%s: this option takes no value; see --help",

@@ -8,7 +8,7 @@
 
 #include "fcnn.h"
 
-/* All files of a run; rundir.c lists them once more. */
+/* All files of a run; run_files.c lists them once more. */
 #define RUNDIR_LOG        "log.csv"
 #define RUNDIR_MODEL      "model.safetensors"
 #define RUNDIR_BEST       "model-best.safetensors"
@@ -104,6 +104,9 @@ bool rundir_is_unfinished(const char *name, size_t *length);
 fcnn_status rundir_real_path(const char *path, char *real);
 /* Whether a real path is another one, or lies in it. */
 bool rundir_inside(const char *path, const char *folder);
+
+/* Whether a folder has the log of a run, with its columns at least. */
+bool rundir_has_log(const char *folder);
 
 /* Removes the unfinished files that a killed run left behind. */
 void rundir_remove_leftovers(const char *folder);
