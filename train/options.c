@@ -32,10 +32,11 @@ static bool raise_stack(const char *name) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_STACK, &limit) || limit.rlim_cur >= LEAST) return false;
     rlim_t before = limit.rlim_cur;
+    const char *slash = strrchr(name, '/');
     limit.rlim_cur = limit.rlim_max < USUAL ? limit.rlim_max : USUAL;
     if (limit.rlim_cur >= LEAST && !setrlimit(RLIMIT_STACK, &limit)) return true;
     fprintf(stderr, "%s: the stack is limited to %llu KiB (ulimit -s): expected %d at least\n",
-            name, (unsigned long long)before >> 10, LEAST >> 10);
+            slash ? slash + 1 : name, (unsigned long long)before >> 10, LEAST >> 10);
     exit(EXIT_USAGE);
 }
 
