@@ -42,7 +42,7 @@ static const option_row rows[] = {
     {"seed", "N", OPTION_INT64, FIELD(seed), 0, (int64_t)1 << 52, "the first of them"},
     {"list", NULL, OPTION_FLAG, FIELD(list), 0, 0, "print the variants and stop"},
     {"fresh", NULL, OPTION_FLAG, FIELD(fresh), 0, 0,
-     "start over; the old folder is renamed DIR.old"},
+     "start over; what is there is moved to DIR.old"},
     {"out", "DIR", OPTION_TEXT, FIELD(out), 0, 0, "default: runs/compare-<name of the cfg>"},
     {"epochs", "N", OPTION_KEY, 0, 0, 0, "passes over the training images"},
     {"batch", "N", OPTION_KEY, 0, 0, 0, "images a step"},

@@ -69,8 +69,8 @@ static bool owns(const void *context, const char *folder, const char *name, bool
     rundir_file(folder, name, path);
     if (lstat(path, &info)) return false;
     if (S_ISDIR(info.st_mode)) {
-        *proof = has_made_config(folder, name, length);
-        return (*proof || is_variant(c, name, length)) && holds_runs_alone(folder, name, within);
+        *proof = is_variant(c, name, length) || has_made_config(folder, name, length);
+        return *proof && holds_runs_alone(folder, name, within);
     }
     if (is_result(name, length)) return true;
     if (length < 5 || strncmp(name + length - 4, ".cfg", 4) != 0) return false;
