@@ -2,7 +2,6 @@
  * two. */
 #include <limits.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,7 +235,6 @@ static fcnn_status run(const convert_options *o) {
 int main(int argc, char **argv) {
     program_start(argv);
     signals_catch(&(signals_options){.restart = true});
-    signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a write error */
     convert_options options = {.domain = -1, .form = -1, .type = -1};
     fcnn_status status = parse(argc, argv, &options);
     if (!status && options.model) status = run(&options);

@@ -324,7 +324,6 @@ int main(int argc, char **argv) {
     if (!status && config) {
         signals_catch(&(signals_options){
             .message = "\nstopping soon; a second Ctrl-C quits without saving\n", .restart = true});
-        signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a write error */
         signal(SIGPIPE, SIG_IGN); /* the run matters more than who reads of it */
         status = run(&options, config, &finished);
     }
