@@ -198,7 +198,7 @@ static void list_commands(const run_setup *setup, const comparison *c) {
 static fcnn_status claim(const compare_options *o, const fcnn_config *config,
                          const rundir_kind *kind, rundir *dir) {
     char data[PATH_MAX], cache[PATH_MAX];
-    run_data_paths(config, data, cache);
+    FCNN_TRY(run_data_paths(config, data, cache));
     const rundir_claim wanted = {
         .program = program.name, .data = data, .cache = cache, .fresh = true, .strict = o->fresh};
     return rundir_open(o->folder, kind, &wanted, dir);

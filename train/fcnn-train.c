@@ -188,7 +188,7 @@ static fcnn_status write_report(const trainer *t) {
  */
 static fcnn_status claim(const train_options *o, const fcnn_config *config, rundir *dir) {
     char data[PATH_MAX], cache[PATH_MAX];
-    run_data_paths(config, data, cache);
+    FCNN_TRY(run_data_paths(config, data, cache));
     const rundir_claim wanted = {
         .program = program.name, .data = data, .cache = cache, .fresh = !o->resume, .strict = true};
     return rundir_open(o->folder, &rundir_of_run, &wanted, dir);

@@ -43,7 +43,7 @@ static bool raise_stack(const char *name) {
 
 void program_start(char **argv) {
     open_standard();
-    signal(SIGXFSZ, SIG_IGN); /* a limit of files' sizes is a write error */
+    signal(SIGXFSZ, SIG_IGN);                     /* a limit of files' sizes is a write error */
     bool again = argv[0] && raise_stack(argv[0]); /* the runtime took the stack's size before */
     if (!getenv("OMP_WAIT_POLICY") && !getenv("GOMP_SPINCOUNT"))
         again = !setenv("GOMP_SPINCOUNT", "1000", 1);

@@ -38,13 +38,13 @@ fcnn_status run_data_open_dataset(const fcnn_config *config, fcnn_dataset **data
     return fcnn_dataset_open_with(spec, &options, dataset);
 }
 
-void run_data_paths(const fcnn_config *config, char *data, char *cache) {
+fcnn_status run_data_paths(const fcnn_config *config, char *data, char *cache) {
     const fcnn_section *net = &config->sections[0];
-    data_spec(config, data);
+    FCNN_TRY(data_spec(config, data));
     if (fcnn_dataset_is_name(data)) data[0] = '\0';
     cache[0] = '\0';
-    if (!fcnn_section_is(net, "cache", "none"))
-        resolve(config, fcnn_section_text(net, "cache"), cache);
+    if (fcnn_section_is(net, "cache", "none")) return FCNN_OK;
+    return resolve(config, fcnn_section_text(net, "cache"), cache);
 }
 
 static int64_t at_most(int64_t count, int64_t limit) {
@@ -190,7 +190,7 @@ static void describe_cache(const fcnn_spectra_usage *usage) {
             (long long)usage->stored);
 }
 
-static void tell_of_wait(const char *text) { fprintf(stderr, "%s\n", text); }
+static void tell_of_wait(const char *text) { fprintf(stderr, "%s\n", FCNN_SHOWN(text)); }
 
 static int thread_count(const fcnn_device *device) {
     return device->threads > 0 ? device->threads : 1;

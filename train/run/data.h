@@ -45,7 +45,7 @@ void run_data_close(run_data *run_data);
 
 /* Writes the paths of the data and of the cache's folder, which are relative to the cfg's, as paths
  * from here, into PATH_MAX bytes each; "" for data that has no path, and for no cache. */
-void run_data_paths(const fcnn_config *config, char *data, char *cache);
+fcnn_status run_data_paths(const fcnn_config *config, char *data, char *cache);
 
 /* Opens the data that a cfg names, relative to its folder. */
 fcnn_status run_data_open_dataset(const fcnn_config *config, fcnn_dataset **dataset);

@@ -61,7 +61,7 @@ static fcnn_status try_lock(const char *folder, const char *program, int *lock) 
         status = refuse(folder, file);
     } else if (failed && failed != EINTR) {
         fprintf(stderr, "%s: cannot be locked (%s): nothing keeps a second run from this folder\n",
-                folder, strerror(failed));
+                FCNN_SHOWN(folder), strerror(failed));
         *lock = file;
         return FCNN_OK;
     } else if (!failed && is_current(path, file)) {

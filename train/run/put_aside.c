@@ -189,7 +189,7 @@ fcnn_status rundir_put_aside(rundir *dir) {
     free_names(&list);
     errno = reason;
     if (!done && !moved) return rundir_error(plain, "emptied of what is to be kept");
-    if (moved) fprintf(stderr, "the earlier %s is now in %s\n", dir->kind->what, place);
+    if (moved) fprintf(stderr, "the earlier %s is now in %s\n", dir->kind->what, FCNN_SHOWN(place));
     dir->present = false;
     return FCNN_OK;
 }

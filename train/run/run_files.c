@@ -21,9 +21,11 @@ void rundir_default(const char *prefix, const char *cfg, char *folder) {
 }
 
 fcnn_status rundir_check_name(const char *folder) {
-    if (*folder && strlen(folder) < PATH_MAX / 2) return FCNN_OK;
-    return fcnn_status_set(FCNN_ERROR_USAGE, "--out: expected a folder's name, found '%.80s'%s",
-                           folder, *folder ? "..., which is too long" : "");
+    if (!*folder)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "--out: expected a folder's name, found ''");
+    if (strlen(folder) < PATH_MAX - RUNDIR_NAME_BYTES) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_USAGE, "--out %s: the path is longer than %d bytes", folder,
+                           PATH_MAX - RUNDIR_NAME_BYTES - 1);
 }
 
 void rundir_file(const char *folder, const char *name, char *path) {
