@@ -94,6 +94,7 @@ for c in 'ab':
 P
     # It takes a minute to read them all; a step is to be taken only then.
     for how in "" "--cache cache"; do
+        : >out >err # what is waited for is not of an earlier command
         # shellcheck disable=SC2086
         "$train" "$small" --threads 1 --data large --val-fraction 0.5 --out unread $how >out 2>err &
         pid=$!
@@ -112,6 +113,7 @@ fi
 mkdir held
 exec 9>held/.lock
 flock 9
+: >out >err
 "${quick[@]}" --out waiting --cache held >out 2>err 9>&- &
 pid=$!
 until grep -q '^the cache waits for another process, which has .*held/.lock$' err; do
@@ -121,6 +123,7 @@ done
 kill -TERM $pid
 ended $pid
 [[ $code == 130 && ! -e waiting ]] || fail "exit code $code: $(cat err)"
+: >out >err
 "${quick[@]}" --out waiting --cache held >out 2>err 9>&- &
 pid=$!
 until grep -q 'the cache waits' err; do sleep 0.02; done
