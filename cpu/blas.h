@@ -23,4 +23,8 @@ extern cpu_blas fcnn_cpu_blas;
 /* Loads the library at the first call, single-threaded; later calls cost nothing. */
 fcnn_status fcnn_cpu_load_blas(void);
 
+/* Makes room for products of so many threads at a time, or for fewer, which then take turns.
+ * FCNN_ERROR_MEMORY where not even one can have its memory. */
+fcnn_status fcnn_cpu_reserve_blas(int callers);
+
 #endif

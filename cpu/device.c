@@ -11,6 +11,7 @@
 #include "input/image_spectrum.h"
 #include "roots.h"
 #include "space/plans.h"
+#include "threads.h"
 
 /* ---- Choice of kernels ---- */
 
@@ -76,14 +77,19 @@ fcnn_status fcnn_cpu_open(int threads, fcnn_device **out) {
     const isa_row *isa;
     FCNN_TRY(choose_isa(&isa));
     FCNN_TRY(fcnn_cpu_load_blas());
+    int limit = omp_get_thread_limit(), wanted = threads;
+    threads = wanted > 0 ? smaller(wanted, limit) : fcnn_threads_default();
+    FCNN_TRY(fcnn_threads_check(threads));
+    FCNN_TRY(fcnn_cpu_reserve_blas(threads));
     cpu_device *device = calloc(1, sizeof *device);
     if (!device) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the device");
     device->table = *isa->operations;
     add_functions(&device->table);
     device->base.backend = &device->table;
-    device->base.threads = threads > 0 ? threads : omp_get_num_procs();
-    snprintf(device->base.description, sizeof device->base.description, "cpu: %d thread%s, %s, %s",
-             device->base.threads, device->base.threads == 1 ? "" : "s", isa->name,
+    device->base.threads = threads;
+    snprintf(device->base.description, sizeof device->base.description,
+             "cpu: %d thread%s%s, %s, %s", threads, threads == 1 ? "" : "s",
+             wanted > threads ? " (by OMP_THREAD_LIMIT)" : "", isa->name,
              fcnn_cpu_blas.description);
     *out = &device->base;
     return FCNN_OK;

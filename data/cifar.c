@@ -220,6 +220,8 @@ static fcnn_status read_archive(cifar_set *set, const char *path) {
     FCNN_TRY(fcnn_archive_open(path, &archive));
     fcnn_status status;
     while (!(status = fcnn_archive_next(archive, &name, &bytes)) && name) {
+        status = fcnn_check_interrupted(set->base.interrupted);
+        if (status) break;
         const char *slash = strrchr(name, '/');
         status = read_file(set, fcnn_archive_file(archive), slash ? slash + 1 : name, bytes);
         if (status) break;
@@ -328,14 +330,15 @@ static void close_set(fcnn_dataset *dataset) {
     free(set);
 }
 
-static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **dataset) {
-    (void)seed;
+static fcnn_status open_set(const char *spec, const fcnn_dataset_options *options,
+                            fcnn_dataset **dataset) {
     cifar_set *set = calloc(1, sizeof *set);
     if (!set) return no_memory(spec);
     *dataset = &set->base;
     set->base = (fcnn_dataset){.channels = 3,
                                .class_names = (const char *const *)set->names.names,
                                .held_out_is_test = true,
+                               .interrupted = options->interrupted,
                                .read = read_image,
                                .describe = fcnn_describe_number,
                                .close = close_set};

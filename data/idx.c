@@ -357,8 +357,9 @@ static fcnn_status load_set(idx_set *set, const char *folder, bool fashion) {
     return check_labels(set, folder);
 }
 
-static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **dataset) {
-    (void)seed;
+static fcnn_status open_set(const char *spec, const fcnn_dataset_options *options,
+                            fcnn_dataset **dataset) {
+    (void)options; /* a second of work */
     bool fashion = !strcmp(spec, "fashion-mnist");
     const char *folder = spec, *given = getenv("FCNN_FASHION_MNIST");
     if (fashion) folder = given && *given ? given : "/usr/share/datasets/fashion-mnist";

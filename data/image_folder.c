@@ -134,6 +134,7 @@ static fcnn_status leave_out_unread(folder_set *set, const char *path, const cha
 static fcnn_status scan_file(folder_set *set, folder_split *split, const char *below,
                              const char *name, int32_t label) {
     char path[FCNN_PATH_BYTES], relative[FCNN_PATH_BYTES];
+    FCNN_TRY(fcnn_check_interrupted(set->base.interrupted));
     FCNN_TRY(fcnn_path_join(path, set->root, below, name));
     FCNN_TRY(fcnn_path_join(relative, below, name, ""));
     if (fcnn_path_is_folder(path)) return leave_out_as(set, path, "a folder inside a class folder");
@@ -401,8 +402,8 @@ static fcnn_status make_names_printable(folder_set *set) {
     return FCNN_OK;
 }
 
-static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **dataset) {
-    (void)seed;
+static fcnn_status open_set(const char *spec, const fcnn_dataset_options *options,
+                            fcnn_dataset **dataset) {
     folder_set *set = calloc(1, sizeof *set);
     char *root = strdup(spec);
     if (!set || !root) {
@@ -413,6 +414,7 @@ static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **data
     *dataset = &set->base;
     set->root = root;
     set->base = (fcnn_dataset){.channels = 3,
+                               .interrupted = options->interrupted,
                                .read = read_image,
                                .path = image_path,
                                .describe = describe_image,

@@ -65,15 +65,24 @@ bool fcnn_dataset_is_name(const char *spec) {
     return false;
 }
 
-fcnn_status fcnn_dataset_open(const char *spec, uint64_t seed, fcnn_dataset **dataset) {
+fcnn_status fcnn_dataset_open_with(const char *spec, const fcnn_dataset_options *options,
+                                   fcnn_dataset **dataset) {
     const fcnn_reader *reader;
     *dataset = NULL;
     FCNN_TRY(find_reader(spec, &reader));
     if (!reader) return fcnn_dataset_check(spec);
-    fcnn_status status = reader->open(spec, seed, dataset);
+    fcnn_status status = reader->open(spec, options, dataset);
+    if (!status) status = fcnn_check_interrupted(options->interrupted);
     if (status) {
         fcnn_dataset_close(*dataset);
         *dataset = NULL;
+        return status;
     }
-    return status;
+    (*dataset)->interrupted = options->interrupted;
+    return FCNN_OK;
+}
+
+fcnn_status fcnn_dataset_open(const char *spec, uint64_t seed, fcnn_dataset **dataset) {
+    const fcnn_dataset_options options = {.seed = seed};
+    return fcnn_dataset_open_with(spec, &options, dataset);
 }

@@ -189,6 +189,8 @@ static void open_cache(const fcnn_spectra_options *options, spectra_set *set,
                        fcnn_cache_notes *notes) {
     fcnn_cache_key key = {.folder = options->cache,
                           .data = options->data ? options->data : "",
+                          .waiting = options->waiting,
+                          .interrupted = options->source->interrupted,
                           .placement = set->placement,
                           .type = set->type,
                           .channels = set->base.channels,
@@ -240,10 +242,12 @@ fcnn_status fcnn_spectra_open(const fcnn_spectra_options *options, fcnn_dataset 
     spectra_set *set = create_set(options);
     fcnn_cache_notes *told = calloc(1, sizeof *told);
     if (set && told && options->cache) open_cache(options, set, told);
-    if (set && told) *notes = strdup(told->text);
+    fcnn_status status = fcnn_check_interrupted(options->source->interrupted);
+    if (set && told && !status) *notes = strdup(told->text);
     free(told);
     if (!*notes) {
         if (set) close_set(&set->base);
+        if (status) return status;
         return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the list of spectra");
     }
     set->record_bytes = fcnn_cache_record_bytes(set->base.channels, set->radius, set->type);

@@ -16,7 +16,9 @@ typedef struct {
     fcnn_placement placement;
     const char *cache; /* folder, created where missing; NULL: none */
     int radius;        /* bins are needed up to this one; a cache may hold, and give, more */
-    fcnn_number type;  /* how bins are written if a cache is asked for, even if none can be had */
+    /* NULL, or is told once, in a line, if another process is waited for to open its cache. */
+    void (*waiting)(const char *text);
+    fcnn_number type; /* how bins are written if a cache is asked for, even if none can be had */
 } fcnn_spectra_options;
 
 typedef struct {
@@ -34,8 +36,9 @@ typedef struct {
  * its problems, each once; the source's are not repeated there, and the list may be read while no
  * thread reads images. A cache that cannot be used (no room, no permission) is none, and one that
  * is damaged or of other images is made anew, with the spectra of those that did not change;
- * *notes, one a line, says so ("" if nothing; the caller frees it). Spectra from the cache are
- * valid until the data set is closed. */
+ * *notes, one a line, says so ("" if nothing; the caller frees it). The source's flag ends the
+ * opening with FCNN_ERROR_INTERRUPTED, also while another process is waited for. Spectra from the
+ * cache are valid until the data set is closed. */
 fcnn_status fcnn_spectra_open(const fcnn_spectra_options *options, fcnn_dataset **dataset,
                               char **notes);
 /* How a data set that fcnn_spectra_open opened has been used. */

@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "files.h"
@@ -184,14 +185,46 @@ static bool make_folder(const char *folder, fcnn_cache_notes *notes) {
     return false;
 }
 
-/* Waits until no other process opens a file here. -1 without a lock: where the folder is read-only,
- * nothing is made either. */
-static int lock_folder(const char *folder) {
+/* Says once who has the lock. */
+static void tell_of_wait(const fcnn_cache_key *key, const char *path, int lock) {
+    char holder[64] = "", text[FCNN_CACHE_PATH_BYTES + 128];
+    ssize_t got = pread(lock, holder, sizeof holder - 1, 0);
+    holder[got > 0 ? got : 0] = '\0';
+    holder[strcspn(holder, "\n")] = '\0';
+    snprintf(text, sizeof text, "the cache waits for %s, which has %s",
+             *holder ? holder : "another process", path);
+    if (key->waiting) key->waiting(text);
+}
+
+/* Writes into the lock whose it is; those that wait say so. */
+static void name_holder(int lock) {
+    char text[64];
+    int length = snprintf(text, sizeof text, "process %ld\n", (long)getpid());
+    if (ftruncate(lock, 0) || pwrite(lock, text, (size_t)length, 0) < 0) return; /* unnamed */
+}
+
+/* Waits until no other process opens a file here; false where it was interrupted. *lock is -1
+ * without one: where the folder is read-only, nothing is made either. */
+static bool lock_folder(const fcnn_cache_key *key, int *lock) {
+    const struct timespec pause = {.tv_nsec = 20000000};
     char path[FCNN_CACHE_PATH_BYTES];
-    snprintf(path, sizeof path, "%s/.lock", folder);
-    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    while (lock >= 0 && flock(lock, LOCK_EX) && errno == EINTR) continue;
-    return lock;
+    bool told = false;
+    snprintf(path, sizeof path, "%s/.lock", key->folder);
+    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
+    while (*lock >= 0 && flock(*lock, LOCK_EX | LOCK_NB)) {
+        if (errno != EWOULDBLOCK && errno != EINTR) return true; /* no locks here */
+        if (key->interrupted && *key->interrupted) {
+            close(*lock);
+            return false;
+        }
+        if (!told && errno == EWOULDBLOCK) {
+            tell_of_wait(key, path, *lock);
+            told = true;
+        }
+        nanosleep(&pause, NULL);
+    }
+    if (*lock >= 0) name_holder(*lock);
+    return true;
 }
 
 /* Opens another file of the folder that has just these images, or makes one. */
@@ -228,7 +261,8 @@ bool fcnn_cache_file_open(const fcnn_cache_key *key, fcnn_cache_file *file,
     fcnn_cache_fill_header(key, &header);
     if (!make_folder(key->folder, notes)) return false;
     fill_path(key, header.settings_hash ^ header.fingerprint, file);
-    int lock = lock_folder(key->folder);
+    int lock;
+    if (!lock_folder(key, &lock)) return false;
     existing found = open_existing(&header, file, notes);
     bool opened = found == USED || (found == ABSENT && open_other(key, &header, file, notes));
     if (lock >= 0) close(lock);

@@ -221,7 +221,9 @@ static fcnn_status fill_contents(synthetic *set, const char *spec) {
     return FCNN_OK;
 }
 
-static fcnn_status open_set(const char *spec, uint64_t seed, fcnn_dataset **dataset) {
+static fcnn_status open_set(const char *spec, const fcnn_dataset_options *given,
+                            fcnn_dataset **dataset) {
+    uint64_t seed = given->seed;
     options o;
     FCNN_TRY(parse_options(spec, &o));
     synthetic *set = calloc(1, sizeof *set);

@@ -8,12 +8,13 @@
 #include <string.h>
 
 #include "config_internal.h"
+#include "nearest.h"
 #include "number.h"
 #include "text.h"
 
 enum { NAME_BYTES = 64 };
 
-/* ---- Table look-up and nearest names ---- */
+/* ---- Table look-up ---- */
 
 static const fcnn_config_key *find_row(const char *section, const char *key) {
     for (const fcnn_config_key *row = fcnn_config_keys; row->section; row++) {
@@ -21,52 +22,6 @@ static const fcnn_config_key *find_row(const char *section, const char *key) {
         if (!key ? !row->key : row->key && !strcmp(row->key, key)) return row;
     }
     return NULL;
-}
-
-/* Levenshtein distance, for names shorter than NAME_BYTES. */
-static int distance(const char *a, const char *b) {
-    size_t la = strlen(a), lb = strlen(b);
-    if (la >= NAME_BYTES || lb >= NAME_BYTES) return NAME_BYTES;
-    int row[NAME_BYTES];
-    for (size_t j = 0; j <= lb; j++) row[j] = (int)j;
-    for (size_t i = 1; i <= la; i++) {
-        int diagonal = row[0];
-        row[0] = (int)i;
-        for (size_t j = 1; j <= lb; j++) {
-            int replace = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            int insert = row[j] < row[j - 1] ? row[j] : row[j - 1];
-            row[j] = replace < insert + 1 ? replace : insert + 1;
-        }
-    }
-    return row[lb];
-}
-
-/* Remembers the candidate nearest to a name, if it is near enough to be meant. */
-typedef struct {
-    const char *wanted;
-    char best[NAME_BYTES];
-    int distance;
-} nearest;
-
-static void nearest_consider(nearest *n, const char *candidate, size_t length) {
-    char text[NAME_BYTES];
-    if (length >= sizeof text) return;
-    memcpy(text, candidate, length);
-    text[length] = '\0';
-    int d = distance(n->wanted, text);
-    int limit = (int)strlen(n->wanted) / 3 + 1;
-    if (d <= limit && (!n->best[0] || d < n->distance)) {
-        memcpy(n->best, text, length + 1);
-        n->distance = d;
-    }
-}
-
-/* "; did you mean 'x'?" or "". */
-static const char *nearest_hint(const nearest *n, char *text, size_t bytes) {
-    text[0] = '\0';
-    if (n->best[0]) snprintf(text, bytes, "; did you mean '%s'?", n->best);
-    return text;
 }
 
 static int find_word(const char *words, const char *value) {
@@ -146,13 +101,13 @@ static fcnn_status check_value(const fcnn_config *config, int line, const fcnn_c
     if (row->type == FCNN_KEY_TEXT || row->type == FCNN_KEY_PATH) return FCNN_OK;
     if (row->words && find_word(row->words, value) >= 0) return FCNN_OK;
     if (row->type == FCNN_KEY_WORD) {
-        nearest n = {.wanted = value};
+        fcnn_nearest n = {.wanted = value};
         for (const char *w = words_of(row); *w; w += strcspn(w, "|"), w += *w == '|')
-            nearest_consider(&n, w, strcspn(w, "|"));
+            fcnn_nearest_consider(&n, w, strcspn(w, "|"));
         char hint[NAME_BYTES + 24];
         return fcnn_config_fail(config, line, "%s=%s: expected one of %.*s%s", row->key, value,
                                 words_length(words_of(row)), words_of(row),
-                                nearest_hint(&n, hint, sizeof hint));
+                                fcnn_nearest_hint(&n, hint, sizeof hint));
     }
     const char *also = words_of(row);
     const char *or_words = row->words ? ", or " : "";
@@ -206,13 +161,13 @@ static fcnn_status set_named(fcnn_config *config, fcnn_section *section, const c
         FCNN_TRY(check_value(config, line, row, value));
         return set_entry(config, section, row, value, line);
     }
-    nearest n = {.wanted = key};
+    fcnn_nearest n = {.wanted = key};
     for (row = fcnn_config_keys; row->section; row++)
         if (row->key && !strcmp(row->section, section->name))
-            nearest_consider(&n, row->key, strlen(row->key));
+            fcnn_nearest_consider(&n, row->key, strlen(row->key));
     char hint[NAME_BYTES + 24];
     return fcnn_config_fail(config, line, "unknown key '%s' in [%s]%s", key, section->name,
-                            nearest_hint(&n, hint, sizeof hint));
+                            fcnn_nearest_hint(&n, hint, sizeof hint));
 }
 
 /* ---- Sections and values of a text ---- */
@@ -220,12 +175,12 @@ static fcnn_status set_named(fcnn_config *config, fcnn_section *section, const c
 fcnn_status fcnn_config_add_section(fcnn_config *config, const char *name, int line) {
     const fcnn_config_key *row = find_row(name, NULL);
     if (!row) {
-        nearest n = {.wanted = name};
+        fcnn_nearest n = {.wanted = name};
         for (row = fcnn_config_keys; row->section; row++)
-            if (!row->key) nearest_consider(&n, row->section, strlen(row->section));
+            if (!row->key) fcnn_nearest_consider(&n, row->section, strlen(row->section));
         char hint[NAME_BYTES + 24];
         return fcnn_config_fail(config, line, "unknown section [%s]%s", name,
-                                nearest_hint(&n, hint, sizeof hint));
+                                fcnn_nearest_hint(&n, hint, sizeof hint));
     }
     bool is_net = !strcmp(name, "net");
     if (is_net != (config->section_count == 0))

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "random.h"
+#include "threads.h"
 
 enum {
     RING = 4,        /* batches: one in use, three ahead */
@@ -22,7 +23,8 @@ enum {
     BAD_FREE = 10,
     BAD_SHARE = 10,
     THREADS_MAX = 1024,
-    MESSAGE_BYTES = 1024
+    MESSAGE_BYTES = 1024,
+    LOADER_STACK = 8 * FCNN_STACK_BYTES
 };
 
 /* What went wrong among some positions of a batch; messages are those of the
@@ -168,8 +170,9 @@ static void fill_share(const fcnn_loader *loader, int64_t number, int from, int 
     report_clear(r);
     for (int p = from; p < from + count; p++) {
         int64_t index = 0;
-        fcnn_status status =
-            read_position(loader, number * o->batch + p, &batch->images[p], &index, r, p);
+        fcnn_status status = fcnn_check_interrupted(o->dataset->interrupted);
+        if (!status)
+            status = read_position(loader, number * o->batch + p, &batch->images[p], &index, r, p);
         batch->indices[p] = index;
         if (index < 0) continue;
         batch->labels[p] = o->dataset->labels[o->split][index];
@@ -309,13 +312,20 @@ static fcnn_status start_threads(fcnn_loader *loader) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_t stack; /* ulimit -s may leave too little */
+    pthread_attr_init(&stack);
+    size_t usual;
+    if (!pthread_attr_getstacksize(&stack, &usual) && usual < LOADER_STACK)
+        pthread_attr_setstacksize(&stack, LOADER_STACK);
     int error = 0;
     while (!error && loader->thread_count < loader->options.threads) {
-        error = pthread_create(&loader->threads[loader->thread_count], NULL, fill_batches, loader);
+        error =
+            pthread_create(&loader->threads[loader->thread_count], &stack, fill_batches, loader);
         if (!error) loader->thread_count++;
     }
+    pthread_attr_destroy(&stack);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!error) return FCNN_OK;
+    if (loader->thread_count) return FCNN_OK; /* fewer read the same images, only later */
     return fcnn_status_set(FCNN_ERROR_MEMORY, "loader thread %d of %d cannot be started: %s",
                            loader->thread_count + 1, loader->options.threads, strerror(error));
 }

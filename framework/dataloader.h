@@ -56,7 +56,8 @@ fcnn_status fcnn_loader_start(fcnn_loader *loader, int64_t epoch, int64_t first_
 /* Gives the next batch, valid until the next call on this loader; *batch is NULL after the
  * epoch's last. For an image that cannot be read the next one in the order that can be stands in
  * or, with leave_out, the batch is so much smaller; it is counted. More than one in ten (and more
- * than ten) of the images that an epoch tried is an error that names one. */
+ * than ten) of the images that an epoch tried is an error that names one.
+ * FCNN_ERROR_INTERRUPTED comes soon after the data set's flag is set. */
 fcnn_status fcnn_loader_next(fcnn_loader *loader, const fcnn_batch **batch);
 
 /* Counts the images that could not be read since creation; `example` is the first one's message, ""

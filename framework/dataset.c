@@ -116,10 +116,12 @@ static fcnn_status sum_images(fcnn_dataset *dataset, fcnn_split split, const int
     int64_t failed = used;
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
     for (int64_t i = 0; i < used; i++) {
+        if (dataset->interrupted && *dataset->interrupted) continue;
         if (!sums_of(dataset, split, spaced(indices, count, used, i), &sums[i])) continue;
 #pragma omp critical(fcnn_statistics)
         failed = i < failed ? i : failed;
     }
+    FCNN_TRY(fcnn_check_interrupted(dataset->interrupted));
     /* The failed image is read once more, as messages belong to the thread that meets a failure. */
     return failed == used
                ? FCNN_OK

@@ -47,6 +47,9 @@ struct fcnn_dataset {
     /* The path of an image's file below the data set's folder, as the file system spells it. NULL
      * where images are not files of their own. */
     const char *(*path)(fcnn_dataset *dataset, fcnn_split split, int64_t index);
+    /* NULL, or a flag that ends what reads many images, soon and with FCNN_ERROR_INTERRUPTED:
+     * opening, statistics, loaders. */
+    const volatile int *interrupted;
     /* Image `index` of a split; thread-safe. The caller clears it. A failure of this image alone,
      * which fcnn_dataset_does_without tells, names its file. */
     fcnn_status (*read)(fcnn_dataset *dataset, fcnn_split split, int64_t index, fcnn_image *image);
@@ -79,7 +82,8 @@ uint64_t fcnn_fingerprint(uint64_t before, const void *bytes, size_t count);
 
 /* Mean and deviation of pixel/255 per channel over at most `most` images, evenly
  * spaced over `indices` (NULL: 0 .. count-1), read by so many threads; the bits do not depend on
- * how many. A channel that never varies gets deviation 1. */
+ * how many. A channel that never varies gets deviation 1. FCNN_ERROR_INTERRUPTED: see the data
+ * set's flag. */
 fcnn_status fcnn_dataset_statistics(fcnn_dataset *dataset, fcnn_split split, const int64_t *indices,
                                     int64_t count, int64_t most, int threads,
                                     fcnn_input_statistics *statistics);

@@ -18,6 +18,9 @@ static fcnn_status make_folder(const char *path) {
     /* Not every file system says of an existing folder that it exists before it says that nothing
      * can be made there. */
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return FCNN_OK;
+    if (error == EEXIST && !lstat(path, &info) && S_ISLNK(info.st_mode) && stat(path, &info))
+        return fcnn_status_set(FCNN_ERROR_IO,
+                               "%s: cannot be created: it is a symbolic link to nowhere", path);
     if (error == EEXIST) error = ENOTDIR;
     return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be created: %s", path, strerror(error));
 }

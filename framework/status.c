@@ -53,11 +53,17 @@ void fcnn_status_record_context(const char *format, ...) {
 
 const char *fcnn_status_message(void) { return message; }
 
+fcnn_status fcnn_check_interrupted(const volatile int *interrupted) {
+    if (!interrupted || !*interrupted) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_INTERRUPTED, "interrupted");
+}
+
 int fcnn_status_exit_code(fcnn_status status) {
     switch (status) {
     case FCNN_OK: return 0;
     case FCNN_ERROR_USAGE:
     case FCNN_ERROR_CONFIG: return 2;
+    case FCNN_ERROR_INTERRUPTED: return 130;
     default: return 1;
     }
 }

@@ -27,7 +27,8 @@ typedef enum {
     FCNN_ERROR_MEMORY,      /* out of memory, or of open files: no fault of a file's */
     FCNN_ERROR_UNSUPPORTED, /* asked of a backend or form that lacks it */
     FCNN_ERROR_DEVICE,      /* no such device, or it failed */
-    FCNN_ERROR_NUMERIC      /* a loss or tensor is not finite */
+    FCNN_ERROR_NUMERIC,     /* a loss or tensor is not finite */
+    FCNN_ERROR_INTERRUPTED  /* the caller's flag asked for an end */
 } fcnn_status;
 
 #if defined(__GNUC__)
@@ -55,8 +56,13 @@ static inline fcnn_status fcnn_status_same(fcnn_status status) { return status; 
 /* The message of this thread's last failure; valid until its next one. */
 const char *fcnn_status_message(void);
 
-/* The exit code a program gives for `status`: 0, 2 for usage and cfg, else 1. */
+/* The exit code a program gives for `status`: 0, 2 for usage and cfg, 130 for an interruption, else
+ * 1. */
 int fcnn_status_exit_code(fcnn_status status);
+
+/* FCNN_ERROR_INTERRUPTED once a flag, which a signal's handler or another thread sets, is not 0;
+ * NULL never is. Work that may take seconds asks it between two pieces. */
+fcnn_status fcnn_check_interrupted(const volatile int *interrupted);
 
 /* Returns from the calling function if `expression` fails. */
 #define FCNN_TRY(expression)                                                                       \

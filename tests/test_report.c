@@ -307,6 +307,16 @@ START_TEST(bad_logs_are_explained) {
 }
 END_TEST
 
+/* A folder can be opened as a file, and reading it fails. */
+START_TEST(a_log_that_cannot_be_read) {
+    run *r = run_open(NULL);
+    ck_assert_int_eq(mkdir(below("log.csv"), 0777), 0);
+    expect_words(report_write(&r->options), FCNN_ERROR_IO,
+                 "log.csv: cannot be read|Is a directory");
+    run_close(r);
+}
+END_TEST
+
 START_TEST(full_disk) {
     static const rlim_t limits[] = {100, 5000, 12000};
     run *r = run_open(HEADER ONE_ROW);
@@ -348,6 +358,7 @@ int main(void) {
     tcase_add_test(pictures, spectra_use_their_range);
     tcase_add_test(pictures, mistakes_are_drawn);
     tcase_add_loop_test(failures, bad_logs_are_explained, 0, LENGTH(bad_logs));
+    tcase_add_test(failures, a_log_that_cannot_be_read);
     tcase_add_loop_test(failures, full_disk, 0, 3);
     tcase_add_test(failures, no_folder);
     return run_suite(suite);

@@ -107,6 +107,17 @@ START_TEST(exit_codes) {
     ck_assert_int_eq(fcnn_status_exit_code(FCNN_ERROR_CONFIG), 2);
     for (fcnn_status status = FCNN_ERROR_IO; status <= FCNN_ERROR_NUMERIC; status++)
         ck_assert_int_eq(fcnn_status_exit_code(status), 1);
+    ck_assert_int_eq(fcnn_status_exit_code(FCNN_ERROR_INTERRUPTED), 130);
+}
+END_TEST
+
+START_TEST(interruptions) {
+    volatile int flag = 0;
+    ck_assert_int_eq(fcnn_check_interrupted(NULL), FCNN_OK);
+    ck_assert_int_eq(fcnn_check_interrupted(&flag), FCNN_OK);
+    flag = 1;
+    ck_assert_int_eq(fcnn_check_interrupted(&flag), FCNN_ERROR_INTERRUPTED);
+    ck_assert_str_eq(fcnn_status_message(), "interrupted");
 }
 END_TEST
 
@@ -138,6 +149,7 @@ int main(void) {
     tcase_add_test(cases, messages_are_visible);
     tcase_add_test(cases, try_returns_at_a_failure_only);
     tcase_add_test(cases, exit_codes);
+    tcase_add_test(cases, interruptions);
     tcase_add_test(cases, messages_belong_to_their_thread);
     suite_add_tcase(suite, cases);
     return run_suite(suite);

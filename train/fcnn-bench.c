@@ -1,10 +1,10 @@
 /* fcnn-bench: times layers, whole training steps and inference. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "options.h"
+#include "signals.h"
 #include "train/bench/commands.h"
 
 static const struct {
@@ -19,15 +19,6 @@ static const struct {
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static const program_info program = {.name = "fcnn-bench"};
-
-/* Ctrl-C sets it: a command then ends after its current pass, with what it has. */
-static volatile int interrupted;
-
-/* The first signal asks for a clean stop, a second one kills. */
-static void request_stop(int signal_number) {
-    interrupted = 1;
-    signal(signal_number, SIG_DFL);
-}
 
 static void print_help(void) {
     puts("usage: fcnn-bench COMMAND [options]\n\nTimes layers, training steps and "
@@ -44,7 +35,7 @@ static fcnn_status run_command(int argc, char **argv) {
     if (!strcmp(argv[1], "--version")) return program_print_version(&program), FCNN_OK;
     for (int i = 0; i < COMMANDS; i++)
         if (!strcmp(argv[1], commands[i].name))
-            return commands[i].run(argc - 1, argv + 1, &interrupted);
+            return commands[i].run(argc - 1, argv + 1, &signals_interrupted);
     return fcnn_status_set(FCNN_ERROR_USAGE,
                            "'%s' cannot be timed: expected conv, train or infer first; see "
                            "--help",
@@ -54,10 +45,8 @@ static fcnn_status run_command(int argc, char **argv) {
 int main(int argc, char **argv) {
     unsetenv("OPENBLAS_CORETYPE"); /* each library chooses for the processor, a peer's too */
     program_start(argv);
-    struct sigaction action = {.sa_handler = request_stop};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    /* A command then ends after its current pass, with what it has. */
+    signals_catch(&(signals_options){.restart = false});
     fcnn_status status = run_command(argc, argv);
-    if (status) return program_fail(&program, status);
-    return interrupted ? EXIT_INTERRUPTED : EXIT_SUCCESS;
+    return program_end(&program, status, signals_interrupted ? EXIT_INTERRUPTED : EXIT_SUCCESS);
 }

@@ -2,17 +2,16 @@
  * a process of its own, and compares them. A run that is finished is not repeated,
  * an interrupted one is resumed: the folder is all that is remembered. */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "files.h"
 #include "options.h"
+#include "train/compare/folder.h"
 #include "train/compare/runs.h"
 #include "train/run/data.h"
 #include "train/run/rundir.h"
@@ -43,7 +42,7 @@ static const option_row rows[] = {
     {"seed", "N", OPTION_INT64, FIELD(seed), 0, (int64_t)1 << 52, "the first of them"},
     {"list", NULL, OPTION_FLAG, FIELD(list), 0, 0, "print the variants and stop"},
     {"fresh", NULL, OPTION_FLAG, FIELD(fresh), 0, 0,
-     "start over; the old folder is renamed DIR.old"},
+     "start over; what is there is moved to DIR.old"},
     {"out", "DIR", OPTION_TEXT, FIELD(out), 0, 0, "default: runs/compare-<name of the cfg>"},
     {"epochs", "N", OPTION_KEY, 0, 0, 0, "passes over the training images"},
     {"batch", "N", OPTION_KEY, 0, 0, 0, "images a step"},
@@ -125,9 +124,7 @@ static fcnn_status finish_options(compare_options *o, fcnn_config *config, const
     if (o->out) snprintf(o->folder, sizeof o->folder, "%s", o->out);
     size_t length = strlen(o->folder);
     while (length > 1 && o->folder[length - 1] == '/') o->folder[--length] = '\0';
-    if (length == 0 || length > PATH_MAX / 2)
-        return fcnn_status_set(FCNN_ERROR_USAGE, "--out: expected a folder's name, found '%s'",
-                               o->folder);
+    FCNN_TRY(rundir_check_name(o->folder));
     FCNN_TRY(fix_data(config));
     FCNN_TRY(fix_cache(config));
     return find_train(o, own_name);
@@ -144,18 +141,6 @@ static fcnn_status parse(int argc, char **argv, compare_options *o, fcnn_config 
     FCNN_TRY(fcnn_config_load(o->cfg, config));
     FCNN_TRY(options_read(&program, argc, argv, *config, o));
     return finish_options(o, *config, argv[0]);
-}
-
-/* ---- The folder ---- */
-
-/* The lock is held until the program ends: two comparisons in one folder would train the same
- * runs. */
-static fcnn_status lock_folder(const char *folder) {
-    int handle = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (handle >= 0 && flock(handle, LOCK_EX | LOCK_NB) == 0) return FCNN_OK;
-    bool busy = handle >= 0 && errno == EWOULDBLOCK;
-    return fcnn_status_set(FCNN_ERROR_IO, "%s: %s", folder,
-                           busy ? "another fcnn-compare is at work there" : strerror(errno));
 }
 
 /* ---- Work ---- */
@@ -209,11 +194,18 @@ static void list_commands(const run_setup *setup, const comparison *c) {
     }
 }
 
+/* Claims the folder: two comparisons in one would train the same runs. */
+static fcnn_status claim(const compare_options *o, const fcnn_config *config,
+                         const rundir_kind *kind, rundir *dir) {
+    char data[PATH_MAX], cache[PATH_MAX];
+    FCNN_TRY(run_data_paths(config, data, cache));
+    const rundir_claim wanted = {
+        .program = program.name, .data = data, .cache = cache, .fresh = true, .strict = o->fresh};
+    return rundir_open(o->folder, kind, &wanted, dir);
+}
+
 static fcnn_status train(const compare_options *o, const run_setup *setup, comparison *c,
                          bool *interrupted) {
-    if (o->fresh) FCNN_TRY(rundir_put_aside(o->folder, "comparison"));
-    FCNN_TRY(fcnn_folder_create(o->folder));
-    FCNN_TRY(lock_folder(o->folder));
     FCNN_TRY(runs_save_configs(setup, c));
     fcnn_status status = comparison_create(c);
     if (!status) status = runs_train(setup, c, interrupted);
@@ -224,6 +216,19 @@ static fcnn_status train(const compare_options *o, const run_setup *setup, compa
         if (*interrupted) fprintf(stderr, "interrupted; to go on: %s\n", o->command);
     }
     comparison_destroy(c);
+    return status;
+}
+
+static fcnn_status train_in_folder(const compare_options *o, const fcnn_config *config,
+                                   comparison *c, bool *interrupted) {
+    const rundir_kind kind = comparison_folder_kind(c);
+    rundir dir;
+    FCNN_TRY(claim(o, config, &kind, &dir));
+    fcnn_status status = FCNN_OK;
+    if (o->fresh && dir.present) status = rundir_put_aside(&dir);
+    dir.used = true;
+    if (!status) status = train(o, &o->setup, c, interrupted);
+    rundir_close(&dir);
     return status;
 }
 
@@ -249,18 +254,18 @@ static fcnn_status compare(const compare_options *o, const fcnn_config *config, 
                     .first_seed = o->seed,
                     .epochs = fcnn_section_int(&config->sections[0], "epochs")};
     if (!status && o->list) list_commands(&o->setup, &c);
-    if (!status && !o->list) status = train(o, &o->setup, &c, interrupted);
+    if (!status && !o->list) status = train_in_folder(o, config, &c, interrupted);
     variants_destroy(variants, count);
     return status;
 }
 
 int main(int argc, char **argv) {
+    program_start(argv);
     compare_options options = {.device = "auto", .repeats = 1, .seed = -1};
     fcnn_config *config = NULL;
     bool interrupted = false;
     fcnn_status status = parse(argc, argv, &options, &config);
     if (!status && config) status = compare(&options, config, &interrupted);
     fcnn_config_destroy(config);
-    if (status) return program_fail(&program, status);
-    return interrupted ? EXIT_INTERRUPTED : EXIT_SUCCESS;
+    return program_end(&program, status, interrupted ? EXIT_INTERRUPTED : EXIT_SUCCESS);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "options.h"
+#include "signals.h"
 #include "train/run/identity.h"
 
 typedef struct {
@@ -211,7 +212,8 @@ static fcnn_status convert(const convert_options *o, fcnn_device *device, fcnn_m
     FCNN_TRY(
         fcnn_form_check(model->config, spectral(o) ? FCNN_FORM_SPECTRAL : FCNN_FORM_TRAINABLE));
     FCNN_TRY(fcnn_model_graph(model, device, IMAGES, &graph));
-    fcnn_status status = save(o, model, graph);
+    fcnn_status status = fcnn_check_interrupted(&signals_interrupted);
+    if (!status) status = save(o, model, graph);
     fcnn_graph_destroy(graph);
     return status;
 }
@@ -223,6 +225,7 @@ static fcnn_status run(const convert_options *o) {
     fcnn_status status = fcnn_model_load(o->model, &model);
     if (!status) status = convert(o, device, model);
     fcnn_model_destroy(model);
+    if (!status) status = fcnn_check_interrupted(&signals_interrupted);
     if (!status) status = compare(o, device);
     if (!status) {
         fputs("model: ", stdout);
@@ -235,8 +238,9 @@ static fcnn_status run(const convert_options *o) {
 
 int main(int argc, char **argv) {
     program_start(argv);
+    signals_catch(&(signals_options){.restart = true});
     convert_options options = {.domain = -1, .form = -1, .type = -1};
     fcnn_status status = parse(argc, argv, &options);
     if (!status && options.model) status = run(&options);
-    return status ? program_fail(&program, status) : EXIT_SUCCESS;
+    return program_end(&program, status, EXIT_SUCCESS);
 }

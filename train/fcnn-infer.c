@@ -9,6 +9,7 @@
 #include "json.h"
 #include "options.h"
 #include "progress.h"
+#include "signals.h"
 #include "train/features/collection.h"
 #include "train/features/page.h"
 #include "train/run/evaluation.h"
@@ -275,14 +276,14 @@ static void classify_all(const infer_options *o, const fcnn_model *model, fcnn_g
                          feature_collection *features, int *failures) {
     json_t *object = json_object(), *results = json_array();
     if (o->csv) puts("file,rank,class,probability");
-    for (int64_t i = 0; o->images[i]; i++) {
+    for (int64_t i = 0; o->images[i] && !signals_interrupted; i++) {
         fcnn_status status = classify_one(o, model, graph, i, features, results);
         if (!status) continue;
         program_fail(&program, status);
         (*failures)++;
     }
     json_object_set_new(object, "results", results);
-    if (o->json) {
+    if (o->json && !signals_interrupted) {
         char *text = json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(7));
         if (text) json_write(stdout, text);
         free(text);
@@ -302,6 +303,7 @@ static fcnn_status classify(const infer_options *o, const fcnn_model *model, fcn
     if (o->features[0])
         status = feature_collection_open(graph, o->features[0], pictures, &features);
     if (!status) classify_all(o, model, graph, &features, failures);
+    if (!status) status = fcnn_check_interrupted(&signals_interrupted);
     if (!status && o->features[0])
         status = feature_collection_write(&features, graph, o->features[1]);
     feature_collection_clear(&features);
@@ -379,12 +381,13 @@ static fcnn_status score(const infer_options *o, const fcnn_model *model, fcnn_d
 
 int main(int argc, char **argv) {
     program_start(argv);
+    signals_catch(&(signals_options){.restart = true});
     infer_options options = {.device = "auto", .top = 1};
     int failures = 0;
     fcnn_model *model = NULL;
     fcnn_device *device = NULL;
     fcnn_status status = parse(argc, argv, &options);
-    if (!status && !options.model) return EXIT_SUCCESS;
+    if (!status && !options.model) return program_end(&program, FCNN_OK, EXIT_SUCCESS);
     if (!status) status = fcnn_model_load(options.model, &model);
     if (!status) status = fcnn_device_open(options.device, options.threads, &device);
     if (!status)
@@ -392,6 +395,5 @@ int main(int argc, char **argv) {
                               : classify(&options, model, device, &failures);
     fcnn_device_close(device);
     fcnn_model_destroy(model);
-    if (status) return program_fail(&program, status);
-    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+    return program_end(&program, status, failures ? EXIT_FAILURE : EXIT_SUCCESS);
 }

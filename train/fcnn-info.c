@@ -144,5 +144,5 @@ static fcnn_status run(int argc, char **argv) {
 int main(int argc, char **argv) {
     program_start(argv);
     fcnn_status status = run(argc, argv);
-    return status ? program_fail(&program, status) : 0;
+    return program_end(&program, status, 0);
 }

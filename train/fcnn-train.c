@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "options.h"
+#include "signals.h"
 #include "table.h"
 #include "train/report/report.h"
 #include "train/run/log.h"
@@ -63,16 +64,6 @@ static const program_info program = {
     .operand = "cfg",
     .rows = rows};
 
-static volatile int stop_requested;
-
-/* The first signal asks for a clean stop, a second one kills. */
-static void request_stop(int signal_number) {
-    static const char text[] = "\nfinishing the step; a second Ctrl-C quits without saving\n";
-    stop_requested = 1;
-    signal(signal_number, SIG_DFL);
-    if (write(STDERR_FILENO, text, sizeof text - 1) < 0) return;
-}
-
 static void build_commands(train_options *o, int argc, char **argv) {
     for (int i = 0; i < argc; i++) {
         command_append(o->command, sizeof o->command, argv[i]);
@@ -94,9 +85,7 @@ static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **
     FCNN_TRY(fcnn_form_check(*config, (fcnn_form)o->form));
     rundir_default("", o->cfg, o->folder);
     snprintf(o->title, sizeof o->title, "%s", strrchr(o->folder, '/') + 1);
-    if (o->out && strlen(o->out) >= sizeof o->folder - RUNDIR_NAME_BYTES)
-        return fcnn_status_set(FCNN_ERROR_USAGE, "--out %s: the path is longer than %d bytes",
-                               o->out, PATH_MAX - RUNDIR_NAME_BYTES - 1);
+    if (o->out) FCNN_TRY(rundir_check_name(o->out));
     if (o->out) snprintf(o->folder, sizeof o->folder, "%s", o->out);
     if (o->resume && o->init)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--resume and --init exclude each other");
@@ -201,21 +190,38 @@ static fcnn_status write_report(const trainer *t) {
     return report_write(&report);
 }
 
+/* Claims the run's folder: before the images are read, but after all that can be wrong with a cfg.
+ */
+static fcnn_status claim(const train_options *o, const fcnn_config *config, rundir *dir) {
+    char data[PATH_MAX], cache[PATH_MAX];
+    FCNN_TRY(run_data_paths(config, data, cache));
+    const rundir_claim wanted = {
+        .program = program.name, .data = data, .cache = cache, .fresh = !o->resume, .strict = true};
+    return rundir_open(o->folder, &rundir_of_run, &wanted, dir);
+}
+
 /* Makes a new run's parameters and folder, or takes an earlier run's. */
-static fcnn_status begin(const train_options *o, earlier_run *earlier, trainer *t) {
+static fcnn_status begin(const train_options *o, earlier_run *earlier, trainer *t, rundir *dir) {
     const fcnn_memory_plan *plan = fcnn_graph_memory(t->options.largest);
     int64_t saved = 2 * (plan->bytes[FCNN_MEMORY_PARAMETERS] * 2 +
                          plan->bytes[FCNN_MEMORY_MOMENTS] + plan->bytes[FCNN_MEMORY_SPECTRA]);
     if (o->resume) return trainer_resume(t, &earlier->checkpoint);
     FCNN_TRY(trainer_start(t));
     if (o->init) FCNN_TRY(fine_tune(o->init, t->run_data->dataset, t->graph));
-    FCNN_TRY(rundir_create(o->folder, saved));
+    if (dir->present) FCNN_TRY(rundir_put_aside(dir));
+    FCNN_TRY(rundir_test(dir, saved));
+    dir->used = true;
     FCNN_TRY(manifest_write(t->run_data->dataset, o->folder, t->identity.manifest));
     return log_create(o->folder);
 }
 
 static fcnn_status finish(trainer *t) {
-    FCNN_TRY(test_once(t));
+    fcnn_status status = test_once(t);
+    if (status == FCNN_ERROR_INTERRUPTED)
+        return fcnn_status_set(
+            status, "interrupted while the test images were scored; the run is saved, and "
+                    "--resume scores them");
+    FCNN_TRY(status);
     if (t->phases.train > 0) trainer_report(t); /* else the report there is knows more */
     print_result(t);
     run_data_name_problems(t->run_data); /* of the test images */
@@ -256,17 +262,22 @@ static void warn_of_few_steps(const trainer *t) {
 static fcnn_status train(const train_options *o, trainer_options *options, earlier_run *earlier,
                          run_data *s, bool *finished) {
     trainer t;
+    rundir dir = {.lock = -1};
     char *text = fcnn_config_text(options->config);
     if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg's text");
     position_remove_key(text, "cache"); /* it is of this machine, not of the model */
     options->config_text = text;
     fcnn_status status = trainer_create(&t, options, s);
+    if (!status) status = claim(o, options->config, &dir);
     if (!status && !o->quiet) status = print_plan(options, s);
     if (!status) status = run_data_prepare(options->config, options->largest, options->device, s);
-    if (!status) status = begin(o, earlier, &t);
+    if (!status) status = begin(o, earlier, &t, &dir);
     if (!status && !o->quiet && !o->resume) warn_of_few_steps(&t);
+    if (status == FCNN_ERROR_INTERRUPTED)
+        status = fcnn_status_set(status, "interrupted before the first step: nothing is changed");
     if (!status) status = trainer_run(&t, finished);
     if (!status && *finished) status = finish(&t);
+    rundir_close(&dir);
     trainer_destroy(&t);
     free(text);
     return status;
@@ -282,7 +293,7 @@ static fcnn_status build(const train_options *o, const fcnn_config *config, earl
                                .form = (fcnn_form)o->form,
                                .device = device,
                                .quiet = o->quiet,
-                               .interrupted = &stop_requested,
+                               .interrupted = &signals_interrupted,
                                .report = write_report};
     FCNN_TRY(choose_batch(config, s, &options.batch, &options.parts));
     options.graph = phases_graph_options(config, s->dataset->channels, s->dataset->classes,
@@ -312,6 +323,8 @@ static fcnn_status run(const train_options *o, const fcnn_config *config, bool *
     fcnn_status status = open_earlier(o, config, &earlier);
     if (!status) status = fcnn_device_open(o->device, o->threads, &device);
     if (!status) status = run_data_open(config, o->limit, &earlier.images, &s);
+    if (status == FCNN_ERROR_INTERRUPTED)
+        status = fcnn_status_set(status, "interrupted while the data was opened");
     if (!status && o->resume) status = identity_check(earlier.checkpoint, &s);
     if (!status) status = run_data_advise(&s, o->limit > 0);
     s.quiet = o->quiet;
@@ -331,15 +344,12 @@ int main(int argc, char **argv) {
     fcnn_status status = parse(argc, argv, &options, &config);
     bool answered = !config;
     if (!status && config) {
-        struct sigaction action = {.sa_handler = request_stop, .sa_flags = SA_RESTART};
-        sigaction(SIGINT, &action, NULL);
-        sigaction(SIGTERM, &action, NULL);
-        signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a write error */
+        signals_catch(&(signals_options){
+            .message = "\nstopping soon; a second Ctrl-C quits without saving\n", .restart = true});
+        signal(SIGPIPE, SIG_IGN); /* the run matters more than who reads of it */
         status = run(&options, config, &finished);
     }
     fcnn_config_destroy(config);
-    if (status) return program_fail(&program, status);
-    if (answered) return EXIT_SUCCESS;
-    report_memory();
-    return finished ? EXIT_SUCCESS : EXIT_INTERRUPTED;
+    if (!status && !answered) report_memory();
+    return program_end(&program, status, answered || finished ? EXIT_SUCCESS : EXIT_INTERRUPTED);
 }

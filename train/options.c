@@ -2,26 +2,55 @@
 #include "options.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "nearest.h"
 #include "number.h"
+#include "threads.h"
 
 enum { OPTIONS_MAX = 32, HELP_COLUMN = 28, HELP_WIDTH = 100 };
 /* getopt_long returns these for a row of the table and for the options of every program. */
 enum { CODE_ROW = 256, CODE_HELP, CODE_VERSION };
 
+/* Opens what is closed of the descriptors 0 to 2 the wrong way round. */
+static void open_standard(void) {
+    for (int i = 0; i <= STDERR_FILENO; i++)
+        if (fcntl(i, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", i == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+/* Raises a low limit of the stack where that is allowed, and returns whether it did. */
+static bool raise_stack(const char *name) {
+    enum { LEAST = 2 * FCNN_STACK_BYTES, USUAL = 8 << 20 };
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) || limit.rlim_cur >= LEAST) return false;
+    rlim_t before = limit.rlim_cur;
+    const char *slash = strrchr(name, '/');
+    limit.rlim_cur = limit.rlim_max < USUAL ? limit.rlim_max : USUAL;
+    if (limit.rlim_cur >= LEAST && !setrlimit(RLIMIT_STACK, &limit)) return true;
+    fprintf(stderr, "%s: the stack is limited to %llu KiB (ulimit -s): expected %d at least\n",
+            slash ? slash + 1 : name, (unsigned long long)before >> 10, LEAST >> 10);
+    exit(EXIT_USAGE);
+}
+
 void program_start(char **argv) {
-    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
+    open_standard();
+    signal(SIGXFSZ, SIG_IGN);                     /* a limit of files' sizes is a write error */
+    bool again = argv[0] && raise_stack(argv[0]); /* the runtime took the stack's size before */
+    if (!getenv("OMP_WAIT_POLICY") && !getenv("GOMP_SPINCOUNT"))
+        again = !setenv("GOMP_SPINCOUNT", "1000", 1);
     char path[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (length < 0) return; /* threads wait as they would have */
+    ssize_t length = again ? readlink("/proc/self/exe", path, sizeof path - 1) : -1;
+    if (length < 0) return; /* threads wait, and have stacks, as they would have */
     path[length] = '\0';
-    setenv("GOMP_SPINCOUNT", "1000", 1);
     execv(path, argv);
 }
 
@@ -71,6 +100,17 @@ void program_print_version(const program_info *program) {
 int program_fail(const program_info *program, fcnn_status status) {
     fprintf(stderr, "%s: %s\n", program->name, fcnn_status_message());
     return fcnn_status_exit_code(status);
+}
+
+int program_end(const program_info *program, fcnn_status status, int code) {
+    if (status) code = program_fail(program, status);
+    errno = 0;
+    bool failed = ferror(stdout) != 0;
+    failed |= fclose(stdout) != 0;
+    if (!failed) return code;
+    fprintf(stderr, "%s: standard output could not be written%s%s\n", program->name,
+            errno ? ": " : "", errno ? strerror(errno) : "");
+    return code ? code : EXIT_FAILURE;
 }
 
 /* ---- Values ---- */
@@ -223,16 +263,42 @@ static fcnn_status check_operands(const program_info *program, char *const *oper
                            program->operand, operands[1]);
 }
 
+/* Says why getopt_long did not take a word: `code` is its answer. Options have long names alone,
+ * which it reads letter by letter where there is a single dash. */
+static fcnn_status refuse_option(const program_info *program, char *const *argv, int code) {
+    const char *word = argv[optind - 1], *now = argv[optind];
+    char hint[128];
+    if (code == ':') return fcnn_status_set(FCNN_ERROR_USAGE, "%s needs a value; see --help", word);
+    if (optopt >= CODE_ROW)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "%s: this option takes no value; see --help",
+                               word);
+    bool single = optopt != 0;
+    if (single && now && now[0] == '-' && now[1] == optopt && now[2]) word = now;
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
+    const char *letters = name + strspn(name, "-");
+    fcnn_nearest near = {.wanted = letters};
+    for (const option_row *row = program->rows; row->name; row++)
+        fcnn_nearest_consider(&near, row->name, strlen(row->name));
+    fcnn_nearest_consider(&near, "help", 4);
+    fcnn_nearest_consider(&near, "version", 7);
+    if (!*near.best || !*letters)
+        snprintf(hint, sizeof hint, "%s",
+                 single ? " (options have long names and two dashes)" : "");
+    else if (single)
+        snprintf(hint, sizeof hint, " (long options have two dashes: --%s)", near.best);
+    else
+        snprintf(hint, sizeof hint, " (did you mean --%s?)", near.best);
+    return fcnn_status_set(FCNN_ERROR_USAGE, "unknown option %s%s; see --help", word, hint);
+}
+
 fcnn_status options_scan(const program_info *program, int argc, char **argv, char ***operands) {
     struct option options[OPTIONS_MAX];
     int code, place;
     *operands = NULL;
     make_options(program, options);
     while ((code = getopt_long(argc, argv, ":", options, &place)) != -1) {
-        if (code == '?' || code == ':')
-            return fcnn_status_set(FCNN_ERROR_USAGE, "%s%s%s; see --help",
-                                   code == '?' ? "unknown option " : "", argv[optind - 1],
-                                   code == ':' ? " needs a value" : "");
+        if (code == '?' || code == ':') return refuse_option(program, argv, code);
         option_kind kind = code == CODE_ROW ? program->rows[place].kind : OPTION_FLAG;
         bool manual = kind == OPTION_MANUAL;
         if (kind == OPTION_PAIR && optind++ >= argc)

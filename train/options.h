@@ -40,7 +40,7 @@ typedef struct {
 #define OPTION_THREADS(type)                                                                       \
     {                                                                                              \
         "threads", "N", OPTION_INT, offsetof(type, threads), 1, 1024,                              \
-            "default: as many as there are processors"                                             \
+            "default: as many as there are processors for it"                                      \
     }
 #define OPTION_DEVICE(type)                                                                        \
     {                                                                                              \
@@ -59,10 +59,12 @@ typedef struct {
     const char *notes;      /* below the options of --help, or NULL */
 } program_info;
 
-/* Called first by the programs that compute. OpenMP threads that wait for each other spin for
- * milliseconds by default, which beside any other busy process makes a step ten times slower. GNU's
- * runtime reads the length of the spin before main, so the program starts itself once more with a
- * short one, unless the user's environment sets it. */
+/* Called first by every program. Descriptors 0 to 2 that are closed are opened, such that using
+ * them is still an error: else a file of the program's would get the number and with it what is
+ * printed. OpenMP threads that wait for each other spin for milliseconds by default, which beside
+ * any other busy process makes a step ten times slower. GNU's runtime reads the length of the spin
+ * before main, so the program starts itself once more with a short one, unless the user's
+ * environment sets it. */
 void program_start(char **argv);
 
 /* The first reading of a command line. *operands becomes what is no option, ended by NULL, or NULL
@@ -79,6 +81,11 @@ void program_print_version(const program_info *program);
 
 /* Prints "name: message" for the last failure and returns its exit code. */
 int program_fail(const program_info *program, fcnn_status status);
+
+/* Ends a program: a failure is printed as above, standard output is written out. Returns the exit
+ * code: the failure's, else `code`, and 1 in place of 0 where standard output could not be written.
+ */
+int program_end(const program_info *program, fcnn_status status, int code);
 
 /* Sets net.key of the cfg, as --key does. */
 fcnn_status option_override(fcnn_config *config, const char *key, const char *value);

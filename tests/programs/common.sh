@@ -53,7 +53,8 @@ interrupt() {
     local delay=$1 condition=$2 pid
     shift 2
     : >out >err # nothing of an earlier command may fulfil the condition
-    "$@" >out 2>err </dev/null &
+    # A script's jobs in the background ignore SIGINT, and programs keep to that.
+    env --default-signal=INT "$@" >out 2>err </dev/null &
     pid=$!
     until eval "$condition" || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
     sleep "$delay"

@@ -19,18 +19,14 @@
 #include <unistd.h>
 
 #include "train/run/rundir.h"
+#include "train/signals.h"
 
-static volatile sig_atomic_t interrupted, running;
-
-bool child_interrupted(void) { return interrupted; }
+static volatile sig_atomic_t running;
 
 /* ---- Signals ---- */
 
 static void pass_on(int signal_number) {
-    int saved = errno;
-    interrupted = 1;
     if (running) kill(running, signal_number);
-    errno = saved;
 }
 
 static void pause_both(int signal_number) {
@@ -43,12 +39,9 @@ static void pause_both(int signal_number) {
 }
 
 void child_catch_signals(void) {
-    struct sigaction action = {.sa_handler = pass_on};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    action.sa_handler = pause_both;
-    action.sa_flags = SA_RESTART;
-    sigaction(SIGTSTP, &action, NULL);
+    signals_catch(&(signals_options){.pass = pass_on});
+    signals_catch_also(SIGTSTP, pause_both);
+    signal(SIGPIPE, SIG_IGN); /* the runs matter more than who reads of them */
 }
 
 static sigset_t caught_signals(void) {
@@ -56,6 +49,7 @@ static sigset_t caught_signals(void) {
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGTSTP);
     return set;
 }
@@ -133,9 +127,7 @@ static void become(const child_options *o, int log, int messages, const sigset_t
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (nothing < 0 || getppid() != parent) _exit(127);
     if (dup2(nothing, 0) < 0 || dup2(log, 1) < 0 || dup2(messages, 2) < 0) _exit(127);
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
-    signal(SIGTSTP, SIG_DFL);
+    signals_reset();
     signal(SIGPIPE, SIG_IGN); /* its checkpoint matters more than its messages */
     sigprocmask(SIG_SETMASK, mask, NULL);
     execv(o->program, o->argv);
@@ -153,8 +145,8 @@ static int wait_for(pid_t pid) {
 static fcnn_status start_and_wait(const child_options *o, int log, const int ends[2], int *code) {
     sigset_t caught = caught_signals(), before;
     sigprocmask(SIG_BLOCK, &caught, &before);
-    pid_t parent = getpid(), pid = interrupted ? 0 : fork();
-    if (pid == 0 && !interrupted) become(o, log, ends[1], &before, parent);
+    pid_t parent = getpid(), pid = signals_interrupted ? 0 : fork();
+    if (pid == 0 && !signals_interrupted) become(o, log, ends[1], &before, parent);
     if (pid > 0) {
         setpgid(pid, pid);
         running = pid;

@@ -11,10 +11,9 @@ typedef struct {
     bool terminal;   /* standard error is also shown, and is a terminal to the program */
 } child_options;
 
-/* From here on SIGINT and SIGTERM are passed to the running child, which ends as it would by
- * itself, and *child_interrupted() is true; Ctrl-Z stops it too. */
+/* From here on SIGINT, SIGTERM and SIGHUP are passed to the running child, which ends as it would
+ * by itself, and signals_interrupted is set; Ctrl-Z stops it too. */
 void child_catch_signals(void);
-bool child_interrupted(void);
 
 /* Runs the program and waits for it. *code is its exit code, or 128 and the signal that killed
  * it. Nothing is started after an interruption: *code is then 130. */

@@ -17,6 +17,7 @@
 #include "train/options.h"
 #include "train/progress.h"
 #include "train/run/rundir.h"
+#include "train/signals.h"
 
 enum { WORDS_MAX = 8 + 2 * PASSED_MAX, INTERRUPTED = 130, TEXT_BYTES = 2 * PATH_MAX };
 
@@ -265,7 +266,7 @@ static fcnn_status train_run(const run_setup *setup, comparison *c, compare_run 
     child_options options = {
         .program = setup->train, .argv = command.words, .log = log, .terminal = terminal};
     FCNN_TRY(child_run(&options, &code));
-    if (code == INTERRUPTED || (code && child_interrupted())) return FCNN_OK;
+    if (code == INTERRUPTED || (code && signals_interrupted)) return FCNN_OK;
     if (code) return failed(c, run, log, code);
     run->seconds = fcnn_seconds() - started;
     FCNN_TRY(comparison_read_run(c, run));
@@ -281,7 +282,7 @@ fcnn_status runs_train(const run_setup *setup, comparison *c, bool *interrupted)
         compare_run *run = &c->runs[i];
         finished += run->finished;
         if (run->finished) continue;
-        *interrupted = child_interrupted();
+        *interrupted = signals_interrupted != 0;
         if (*interrupted) break;
         if (terminal) announce(setup, c, i);
         fcnn_status status = train_run(setup, c, run, terminal);

@@ -35,8 +35,9 @@ static void find_phases(const run_log *log, phase_marks *found) {
  * out. */
 static bool make_curve(const run_log *log, run_log_column column, double scale,
                        chart_curve *curve) {
-    double *x = malloc(2 * (size_t)log->count * sizeof *x), *y = x + log->count;
+    double *x = malloc(2 * (size_t)log->count * sizeof *x);
     if (!x) return false;
+    double *y = x + log->count;
     for (int i = 0; i < log->count; i++) {
         double value = log->columns[column][i];
         if (!isfinite(value)) continue;

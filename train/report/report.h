@@ -4,8 +4,6 @@
 
 #include "subject.h"
 
-#define RUNDIR_REPORT "report.html"
-
 /* Writes folder/report.html, by a temporary file that takes its place when it is whole: a failure
  * leaves an earlier report as it was. FCNN_ERROR_IO names the file; a log.csv that is missing or
  * not as expected is an error that names it too. Images that cannot be read are left out. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "train/progress.h"
+#include "train/signals.h"
 
 enum { STATISTICS_IMAGES = 2048, LINES_MOST = 50 };
 
@@ -29,10 +30,21 @@ static fcnn_status data_spec(const fcnn_config *config, char *spec) {
 }
 
 fcnn_status run_data_open_dataset(const fcnn_config *config, fcnn_dataset **dataset) {
-    uint64_t seed = (uint64_t)fcnn_section_int(&config->sections[0], "seed");
+    const fcnn_dataset_options options = {
+        .seed = (uint64_t)fcnn_section_int(&config->sections[0], "seed"),
+        .interrupted = &signals_interrupted};
     char spec[PATH_MAX];
     FCNN_TRY(data_spec(config, spec));
-    return fcnn_dataset_open(spec, seed, dataset);
+    return fcnn_dataset_open_with(spec, &options, dataset);
+}
+
+fcnn_status run_data_paths(const fcnn_config *config, char *data, char *cache) {
+    const fcnn_section *net = &config->sections[0];
+    FCNN_TRY(data_spec(config, data));
+    if (fcnn_dataset_is_name(data)) data[0] = '\0';
+    cache[0] = '\0';
+    if (fcnn_section_is(net, "cache", "none")) return FCNN_OK;
+    return resolve(config, fcnn_section_text(net, "cache"), cache);
 }
 
 static int64_t at_most(int64_t count, int64_t limit) {
@@ -218,6 +230,8 @@ static void describe_cache(const fcnn_spectra_usage *usage) {
             (long long)usage->stored);
 }
 
+static void tell_of_wait(const char *text) { fprintf(stderr, "%s\n", FCNN_SHOWN(text)); }
+
 static int thread_count(const fcnn_device *device) {
     return device->threads > 0 ? device->threads : 1;
 }
@@ -233,6 +247,7 @@ fcnn_status run_data_open_spectra(const fcnn_config *config, const fcnn_graph *g
     fcnn_spectra_options options = {
         .source = s->dataset,
         .data = path ? real : data,
+        .waiting = tell_of_wait,
         .device = device,
         .placement = *fcnn_graph_placement(graph),
         .radius = fcnn_graph_input_radius(graph),

@@ -29,7 +29,8 @@ typedef struct {
 } run_data;
 
 /* Opens net.data, splits it, and names the problems it finds. limit 0 takes all images. With a
- * manifest, which then is the run_data's, the images are those that it lists; NULL: none. */
+ * manifest, which then is the run_data's, the images are those that it lists; NULL: none. A
+ * signal ends this, and reading from it, with FCNN_ERROR_INTERRUPTED. */
 fcnn_status run_data_open(const fcnn_config *config, int64_t limit, manifest **manifest,
                           run_data *run_data);
 /* Tells standard error where training would learn less than expected: no validation images, a
@@ -45,6 +46,10 @@ fcnn_status run_data_prepare(const fcnn_config *config, const fcnn_graph *graph,
 /* Counts the training images of each class, [classes]; the caller frees them. */
 fcnn_status run_data_count_classes(const run_data *run_data, int64_t **images);
 void run_data_close(run_data *run_data);
+
+/* Writes the paths of the data and of the cache's folder, which are relative to the cfg's, as paths
+ * from here, into PATH_MAX bytes each; "" for data that has no path, and for no cache. */
+fcnn_status run_data_paths(const fcnn_config *config, char *data, char *cache);
 
 /* Opens the data that a cfg names, relative to its folder. */
 fcnn_status run_data_open_dataset(const fcnn_config *config, fcnn_dataset **dataset);

@@ -59,7 +59,9 @@ static fcnn_status evaluate(fcnn_graph *graph, fcnn_loader *loader, float *resul
     FCNN_TRY(fcnn_loader_start(loader, 0, 0));
     while (!(interrupted && *interrupted)) {
         const fcnn_batch *images;
-        FCNN_TRY(fcnn_loader_next(loader, &images));
+        fcnn_status status = fcnn_loader_next(loader, &images);
+        if (status == FCNN_ERROR_INTERRUPTED && interrupted) break;
+        FCNN_TRY(status);
         if (!images) return check_scored(loader, e);
         FCNN_TRY(
             fcnn_graph_forward(graph, images->images, images->count, images->labels, &e->score));

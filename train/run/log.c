@@ -58,9 +58,13 @@ fcnn_status log_cut(const char *folder, int64_t epochs) {
         kept++;
         end = ftell(file);
     }
-    bool good = kept == epochs && fflush(file) == 0 && ftruncate(fileno(file), end) == 0;
+    bool read = !ferror(file);
+    int reason = errno;
+    bool good = read && kept == epochs && fflush(file) == 0 && ftruncate(fileno(file), end) == 0;
     fclose(file);
     if (good) return FCNN_OK;
+    errno = reason;
+    if (!read) return rundir_error(path, "read");
     return fcnn_status_set(FCNN_ERROR_FORMAT,
                            "%s: has %lld complete rows and the checkpoint stands after epoch %lld",
                            path, (long long)kept, (long long)epochs);
@@ -99,7 +103,8 @@ static bool next_line(reader *r) {
 
 static fcnn_status read_header(reader *r) {
     for (int i = 0; i < RUN_LOG_COLUMN_COUNT; i++) r->position[i] = -1;
-    if (!next_line(r))
+    if (!next_line(r) && ferror(r->file)) return rundir_error(r->path, "read");
+    if (!r->number)
         return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: is empty; expected a line of column names",
                                r->path);
     char *rest = r->line;

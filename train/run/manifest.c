@@ -12,7 +12,7 @@
 #include "files.h"
 #include "rundir.h"
 
-static const char header[] = "split\tclass\tpath\tfingerprint\n";
+static const char header[] = MANIFEST_COLUMNS "\n";
 static const char *const split_names[] = {"train", "held-out", "test"};
 static_assert(sizeof split_names >= FCNN_SPLIT_COUNT * sizeof *split_names, "a name for each");
 

@@ -11,6 +11,7 @@
 #include "fcnn.h"
 
 enum { MANIFEST_ID_BYTES = 17 };
+#define MANIFEST_COLUMNS "split\tclass\tpath\tfingerprint"
 
 typedef struct manifest manifest;
 

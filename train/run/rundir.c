@@ -1,67 +1,100 @@
-/* This file makes and tests the run's folder. */
+/* The folder of a run is claimed, tested and given back here. */
 #include "rundir.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "files.h"
+#include "folder_lock.h"
 
-void rundir_default(const char *prefix, const char *cfg, char *folder) {
-    const char *name = strrchr(cfg, '/');
-    name = name ? name + 1 : cfg;
-    size_t length = strlen(name);
-    if (length > 4 && !strcmp(name + length - 4, ".cfg")) length -= 4;
-    snprintf(folder, PATH_MAX, "runs/%s%.*s", prefix, (int)length, name);
+/* ---- Claiming ---- */
+
+/* Refuses what is not of the kind; `claim` says what may lie beside it. */
+static fcnn_status check_contents(const char *folder, const rundir_kind *kind,
+                                  const rundir_claim *claim, bool *present) {
+    rundir_contents found;
+    FCNN_TRY(rundir_look(folder, kind, claim->cache, &found));
+    *present = found.present;
+    if (!*found.foreign || (found.present && !claim->strict)) return FCNN_OK;
+    return fcnn_status_set(
+        FCNN_ERROR_USAGE,
+        "%s: holds '%s', which is no file of a %s; choose another --out, or move "
+        "it away",
+        folder, found.foreign, kind->what);
 }
 
-void rundir_file(const char *folder, const char *name, char *path) {
-    snprintf(path, PATH_MAX, "%s/%s", folder, name);
+/* Refuses a folder in that of a run, which then would hold what is not its own. */
+static fcnn_status check_parent(const char *folder) {
+    char real[PATH_MAX];
+    FCNN_TRY(rundir_real_path(folder, real));
+    char *slash = strrchr(real, '/');
+    if (!slash || slash == real) return FCNN_OK;
+    *slash = '\0';
+    if (!rundir_has_log(real)) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_USAGE,
+                           "%s: lies in %s, which is the folder of a run; choose another --out",
+                           folder, real);
 }
 
-fcnn_status rundir_error(const char *path, const char *action) {
-    return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be %s: %s", path, action, strerror(errno));
-}
-
-static bool holds_a_run(const char *folder) {
-    static const char *const names[] = {RUNDIR_LOG, RUNDIR_MODEL, RUNDIR_CHECKPOINT};
-    for (int i = 0; i < 3; i++) {
-        char path[PATH_MAX];
-        rundir_file(folder, names[i], path);
-        if (access(path, F_OK) == 0) return true;
-    }
-    return false;
-}
-
-fcnn_status rundir_put_aside(const char *folder, const char *what) {
-    char old[PATH_MAX], plain[PATH_MAX];
-    snprintf(plain, sizeof plain, "%s", folder);
-    size_t length = strlen(plain);
-    while (length > 1 && plain[length - 1] == '/') plain[--length] = '\0';
-    if (access(plain, F_OK)) return FCNN_OK;
-    for (int i = 1; i < 10000; i++) {
-        if (i == 1)
-            snprintf(old, sizeof old, "%.4000s.old", plain);
-        else
-            snprintf(old, sizeof old, "%.4000s.old.%d", plain, i);
-        if (access(old, F_OK) == 0) continue;
-        if (rename(plain, old)) return rundir_error(plain, "renamed to be kept");
-        fprintf(stderr, "the earlier %s is now in %s\n", what, FCNN_SHOWN(old));
-        return FCNN_OK;
-    }
-    return fcnn_status_set(FCNN_ERROR_IO, "%s: too many earlier ones beside it", folder);
-}
-
-static fcnn_status test_writing(const char *folder, int64_t bytes) {
+/* How much of a path exists. */
+static size_t existing_part(const char *folder) {
     char path[PATH_MAX];
-    rundir_file(folder, "write-test.tmp", path);
-    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    struct stat info;
+    size_t length = strlen(folder);
+    snprintf(path, sizeof path, "%s", folder);
+    while (length && lstat(path, &info)) {
+        while (length && path[length - 1] == '/') length--;
+        while (length && path[length - 1] != '/') length--;
+        path[length] = '\0';
+    }
+    return length;
+}
+
+/* Removes what was made of an empty folder and its parents. */
+static void remove_made(const rundir *dir) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s", dir->folder);
+    for (size_t length = strlen(path); length > dir->made_from;) {
+        if (rmdir(path)) return;
+        while (length && path[length - 1] == '/') length--;
+        while (length && path[length - 1] != '/') length--;
+        path[length] = '\0';
+    }
+}
+
+fcnn_status rundir_open(const char *folder, const rundir_kind *kind, const rundir_claim *claim,
+                        rundir *dir) {
+    *dir = (rundir){.kind = kind, .lock = -1, .made_from = existing_part(folder)};
+    snprintf(dir->folder, sizeof dir->folder, "%s", folder);
+    snprintf(dir->cache, sizeof dir->cache, "%s", claim->cache);
+    FCNN_TRY(rundir_check_apart(folder, claim->data, claim->cache));
+    if (claim->fresh) FCNN_TRY(check_parent(folder));
+    /* First without the lock, so that nothing is made in a folder of others'. */
+    if (claim->fresh) FCNN_TRY(check_contents(folder, kind, claim, &dir->present));
+    FCNN_TRY(folder_lock_take(folder, claim->program, &dir->lock));
+    if (!claim->fresh) return FCNN_OK;
+    fcnn_status status = check_contents(folder, kind, claim, &dir->present);
+    if (status) rundir_close(dir);
+    return status;
+}
+
+void rundir_close(rundir *dir) {
+    if (dir->lock < 0) return;
+    folder_lock_release(dir->folder, dir->lock);
+    dir->lock = -1;
+    if (!dir->used) remove_made(dir);
+}
+
+/* ---- Testing ---- */
+
+fcnn_status rundir_test(rundir *dir, int64_t bytes) {
+    char path[PATH_MAX];
+    rundir_file(dir->folder, RUNDIR_TEST, path);
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (file < 0) return rundir_error(path, "written");
     bool written = write(file, "fcnn\n", 5) == 5 && fsync(file) == 0;
     fcnn_status status = written ? FCNN_OK : rundir_error(path, "written");
@@ -69,30 +102,10 @@ static fcnn_status test_writing(const char *folder, int64_t bytes) {
     unlink(path);
     FCNN_TRY(status);
     struct statvfs space;
-    if (statvfs(folder, &space)) return FCNN_OK;
+    if (statvfs(dir->folder, &space)) return FCNN_OK;
     int64_t available = (int64_t)space.f_bavail * (int64_t)space.f_frsize;
     if (available >= bytes) return FCNN_OK;
     return fcnn_status_set(FCNN_ERROR_IO,
                            "%s: %.1f MiB are free, and the model with its checkpoint takes %.1f",
-                           folder, (double)available / 1048576.0, (double)bytes / 1048576.0);
-}
-
-/* Returns whether a name is one that fcnn_output gives to what it writes: NAME.tmp.NUMBER. */
-static bool is_unfinished(const char *name) {
-    const char *ending = strstr(name, ".tmp.");
-    return ending && ending[5] && !ending[5 + strspn(ending + 5, "0123456789")];
-}
-
-void rundir_remove_leftovers(const char *folder) {
-    DIR *open_folder = opendir(folder);
-    if (!open_folder) return;
-    for (const struct dirent *entry; (entry = readdir(open_folder));)
-        if (is_unfinished(entry->d_name)) unlinkat(dirfd(open_folder), entry->d_name, 0);
-    closedir(open_folder);
-}
-
-fcnn_status rundir_create(const char *folder, int64_t bytes) {
-    if (holds_a_run(folder)) FCNN_TRY(rundir_put_aside(folder, "run"));
-    FCNN_TRY(fcnn_folder_create(folder));
-    return test_writing(folder, bytes);
+                           dir->folder, (double)available / 1048576.0, (double)bytes / 1048576.0);
 }

@@ -186,6 +186,7 @@ static fcnn_status train_epoch(trainer *t, fcnn_loader *loader) {
         double waited = fcnn_seconds();
         status = fcnn_loader_next(loader, &batch);
         count_time(&t->phases.input, &waited);
+        if (status == FCNN_ERROR_INTERRUPTED) status = FCNN_OK;
         if (status || !batch) break;
         status = train_batch(t, batch);
         if (status) break;

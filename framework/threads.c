@@ -1,0 +1,178 @@
+/* Threads: their number by OpenMP's variables, affinity and control groups, and a trial of them. */
+#define _GNU_SOURCE /* pthread_getattr_np */
+#include "threads.h"
+
+#include <limits.h>
+#include <math.h>
+#include <omp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Control groups ---- */
+
+static bool read_line(const char *path, char *line, int bytes) {
+    FILE *file = fopen(path, "re");
+    bool good = file && fgets(line, bytes, file);
+    if (file) fclose(file);
+    return good;
+}
+
+/* The quota of one group, in processors: cpu.max of version 2, two files of version 1. */
+static double group_quota(const char *folder) {
+    char path[PATH_MAX + 32], line[128];
+    double quota = 0, period = 0;
+    snprintf(path, sizeof path, "%s/cpu.max", folder);
+    if (read_line(path, line, sizeof line)) {
+        if (sscanf(line, "%lf %lf", &quota, &period) != 2) return 0; /* "max" */
+    } else {
+        snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", folder);
+        if (!read_line(path, line, sizeof line) || sscanf(line, "%lf", &quota) != 1) return 0;
+        snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
+        if (!read_line(path, line, sizeof line) || sscanf(line, "%lf", &period) != 1) return 0;
+    }
+    return quota > 0 && period > 0 ? quota / period : 0;
+}
+
+static double lower(double a, double b) { return a > 0 && (b <= 0 || a < b) ? a : b; }
+
+/* The least quota from a group up to the top of its hierarchy. A container may see its own group as
+ * the top, and its path from outside: what is not there is passed over. */
+static double hierarchy_quota(const char *top, const char *group) {
+    char path[PATH_MAX];
+    double least = 0;
+    size_t length = strlen(top);
+    if (snprintf(path, sizeof path, "%s%s", top, group) >= PATH_MAX) return 0;
+    for (;;) {
+        least = lower(group_quota(path), least);
+        char *slash = strrchr(path, '/');
+        if (strlen(path) <= length || !slash) return least;
+        *slash = '\0';
+    }
+}
+
+static bool lists_cpu(const char *controllers) {
+    size_t length;
+    for (const char *at = controllers; *at; at += length + (at[length] == ',')) {
+        length = strcspn(at, ",");
+        if (length == 3 && !strncmp(at, "cpu", 3)) return true;
+    }
+    return false;
+}
+
+/* A line is "0::/group" of version 2, else "4:cpu,cpuacct:/group". */
+static double line_quota(const char *root, char *line) {
+    static const char *const unified[] = {"", "/unified"}, *const split[] = {"/cpu", "/cpu,cpuacct",
+                                                                             "/cpuacct,cpu"};
+    char top[PATH_MAX];
+    double least = 0;
+    line[strcspn(line, "\n")] = '\0';
+    char *controllers = strchr(line, ':'),
+         *group = controllers ? strchr(controllers + 1, ':') : NULL;
+    if (!group) return 0;
+    *group++ = '\0';
+    bool version2 = !*++controllers;
+    if (!version2 && !lists_cpu(controllers)) return 0;
+    for (int i = 0; i < (version2 ? 2 : 3); i++) {
+        snprintf(top, sizeof top, "%s/sys/fs/cgroup%s", root, version2 ? unified[i] : split[i]);
+        least = lower(hierarchy_quota(top, group), least);
+    }
+    return least;
+}
+
+double fcnn_threads_quota(const char *root) {
+    char path[PATH_MAX], line[PATH_MAX];
+    double least = 0;
+    snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof line, file)) least = lower(line_quota(root, line), least);
+    if (file) fclose(file);
+    return least;
+}
+
+/* ---- The number ---- */
+
+int fcnn_threads_default(void) {
+    const char *named = getenv("OMP_NUM_THREADS");
+    int threads = omp_get_max_threads(), limit = omp_get_thread_limit();
+    /* OpenMP's own number is that of the processors, or what a program or its user has set. */
+    if (!(named && strtol(named, NULL, 10) > 0) && threads == omp_get_num_procs()) {
+        double quota = fcnn_threads_quota("");
+        if (quota > 0 && quota < threads) threads = (int)ceil(quota);
+    }
+    return threads < limit ? threads : limit;
+}
+
+/* ---- A trial ---- */
+
+typedef struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t ended;
+    bool end;
+} trial;
+
+static void *wait_for_end(void *argument) {
+    trial *t = argument;
+    pthread_mutex_lock(&t->mutex);
+    while (!t->end) pthread_cond_wait(&t->ended, &t->mutex);
+    pthread_mutex_unlock(&t->mutex);
+    return NULL;
+}
+
+/* OpenMP's runtime ends the program where it cannot start a thread; so they are tried before. */
+static fcnn_status try_threads(int threads) {
+    trial t = {.mutex = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
+    pthread_t *started = malloc((size_t)threads * sizeof *started);
+    if (!started) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for threads");
+    sigset_t all, before; /* signals are the caller's */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int count = 1, error = 0;
+    while (count < threads && !(error = pthread_create(&started[count], NULL, wait_for_end, &t)))
+        count++;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_mutex_lock(&t.mutex);
+    t.end = true;
+    pthread_cond_broadcast(&t.ended);
+    pthread_mutex_unlock(&t.mutex);
+    for (int i = 1; i < count; i++) pthread_join(started[i], NULL);
+    free(started);
+    if (!error) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_MEMORY,
+                           "%d threads are wanted and %d can be started: %s (limits: ulimit -u, "
+                           "ulimit -v); --threads, or OMP_NUM_THREADS, takes fewer",
+                           threads, count, strerror(error));
+}
+
+/* Stack of the calling thread; SIZE_MAX where it is not known, or grows. */
+static size_t stack_bytes(void) {
+    pthread_attr_t attributes;
+    size_t bytes = SIZE_MAX;
+    if (pthread_getattr_np(pthread_self(), &attributes)) return SIZE_MAX;
+    if (pthread_attr_getstacksize(&attributes, &bytes)) bytes = SIZE_MAX;
+    pthread_attr_destroy(&attributes);
+    return bytes;
+}
+
+fcnn_status fcnn_threads_check(int threads) {
+    int limit = omp_get_thread_limit();
+    if (threads > limit) threads = limit;
+    FCNN_TRY(try_threads(threads));
+    size_t least = SIZE_MAX;
+#pragma omp parallel num_threads(threads)
+    if (omp_get_thread_num() > 0) {
+        size_t bytes = stack_bytes();
+#pragma omp critical(fcnn_stack)
+        least = bytes < least ? bytes : least;
+    }
+    if (least >= FCNN_STACK_BYTES) return FCNN_OK;
+    return fcnn_status_set(
+        FCNN_ERROR_USAGE,
+        "threads have a stack of %zu KiB, by OMP_STACKSIZE or ulimit -s: expected "
+        "%d KiB at least",
+        least >> 10, FCNN_STACK_BYTES >> 10);
+}

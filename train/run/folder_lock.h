@@ -1,0 +1,18 @@
+/* A folder that one process at a time works in. The lock is one of the system's on a file in the
+ * folder, so it ends with the process, however that ends. */
+#ifndef FCNN_TRAIN_RUN_FOLDER_LOCK_H
+#define FCNN_TRAIN_RUN_FOLDER_LOCK_H
+
+#include "fcnn.h"
+
+#define FOLDER_LOCK_NAME ".fcnn.lock"
+
+/* Makes the folder, with its parents, and takes its lock, in the name of a program. *lock is then
+ * to be given to folder_lock_release. FCNN_ERROR_IO says which process has it. Where the file
+ * system has no locks the user is told, and goes on without. */
+fcnn_status folder_lock_take(const char *folder, const char *program, int *lock);
+
+/* Removes the file and gives the lock back. */
+void folder_lock_release(const char *folder, int lock);
+
+#endif
