@@ -115,6 +115,8 @@ judge() {
     local kind caller line bad
     read -r kind caller <"$at.log" 2>/dev/null || { echo "- missed"; return; }
     if grep -qE 'Sanitizer|runtime error:' "$at/err"; then
+        # These free what they have not allocated.
+        case $caller in libgfortran | libquadmath | libopenblas*) echo "$kind library $caller"; return ;; esac
         echo "$kind FAULT sanitizer: $(grep -m1 -E 'Sanitizer|runtime error:' "$at/err")"
         return
     fi
