@@ -46,6 +46,9 @@ void *fcnn_cpu_thread_scratch(const cpu_device *device);
  * tables that any thread may look up as well. */
 void fcnn_cpu_plan_lock(void);
 void fcnn_cpu_plan_unlock(void);
+/* Whether there is memory for a plan of sides that add up to `length`. FFTW ends the program where
+ * it gets none, so each plan asks before. */
+bool fcnn_cpu_can_plan(size_t length);
 
 static inline int smaller(int a, int b) { return a < b ? a : b; }
 static inline int larger(int a, int b) { return a > b ? a : b; }

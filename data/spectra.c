@@ -80,18 +80,11 @@ static fcnn_status transform(const spectra_set *set, const fcnn_image *image,
     return status;
 }
 
-/* Makes the record of an image that the cache lacks, and stores it there. The caller frees it. */
+/* Makes the record of an image that the cache lacks, and stores it there. */
 static fcnn_status make_record(spectra_set *set, fcnn_split split, int64_t index,
-                               fcnn_cache_record **made) {
+                               fcnn_cache_record *record) {
     fcnn_image image;
     fcnn_status status = read_source(set, split, index, &image);
-    fcnn_cache_record *record = NULL;
-    if (!status) {
-        record = aligned_alloc(64, set->record_bytes);
-        if (!record)
-            status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory: %.1f MiB for a spectrum",
-                                     (double)set->record_bytes / 1048576.0);
-    }
     if (!status) {
         memset(record, 0, sizeof *record);
         /* The bins end within the last 64 bytes. */
@@ -101,18 +94,22 @@ static fcnn_status make_record(spectra_set *set, fcnn_split split, int64_t index
     }
     fcnn_image_clear(&image);
     if (!status && set->cache) fcnn_cache_store(set->cache, split, index, record);
-    if (status) {
-        free(record);
-        record = NULL;
-    }
-    *made = record;
     return status;
 }
 
-static const fcnn_cache_record *find_record(spectra_set *set, fcnn_split split, int64_t index) {
-    const fcnn_cache_record *record = set->cache ? fcnn_cache_find(set->cache, split, index) : NULL;
-    if (record) set->hits++;
-    return record;
+/* The caller frees the record. */
+static fcnn_status allocate_record(const spectra_set *set, fcnn_cache_record **record) {
+    *record = aligned_alloc(64, set->record_bytes);
+    if (*record) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory: %.1f MiB for a spectrum",
+                           (double)set->record_bytes / 1048576.0);
+}
+
+static bool read_cached(spectra_set *set, fcnn_split split, int64_t index,
+                        fcnn_cache_record *record) {
+    bool found = set->cache && fcnn_cache_read(set->cache, split, index, record);
+    set->hits += found;
+    return found;
 }
 
 /* ---- The data set ---- */
@@ -121,11 +118,14 @@ static fcnn_status read_spectrum(fcnn_dataset *dataset, fcnn_split split, int64_
                                  fcnn_image *image) {
     spectra_set *set = (spectra_set *)dataset;
     *image = (fcnn_image){0};
-    const fcnn_cache_record *record = find_record(set, split, index);
-    fcnn_cache_record *made = NULL;
-    if (!record) {
-        FCNN_TRY(make_record(set, split, index, &made));
-        record = made;
+    fcnn_cache_record *record;
+    FCNN_TRY(allocate_record(set, &record));
+    if (!read_cached(set, split, index, record)) {
+        fcnn_status status = make_record(set, split, index, record);
+        if (status) {
+            free(record);
+            return status;
+        }
     }
     *image = (fcnn_image){.height = record->height,
                           .width = record->width,
@@ -137,26 +137,33 @@ static fcnn_status read_spectrum(fcnn_dataset *dataset, fcnn_split split, int64_
                                        .radius = set->radius,
                                        .type = set->type,
                                        .bins = record + 1},
-                          .storage = made};
+                          .storage = record};
     return FCNN_OK;
 }
 
-/* With a cache one decode serves the sums and the spectrum. */
+/* With a cache one decode serves the sums and the spectrum; *done where the cache gave or took
+ * it. */
+static fcnn_status sum_record(spectra_set *set, fcnn_split split, int64_t index,
+                              fcnn_image_sums *sums, bool *done) {
+    fcnn_cache_record *record;
+    fcnn_status status = FCNN_OK;
+    FCNN_TRY(allocate_record(set, &record));
+    *done = read_cached(set, split, index, record);
+    if (!*done && fcnn_cache_writable(set->cache)) {
+        status = make_record(set, split, index, record);
+        *done = true;
+    }
+    if (*done && !status) *sums = record->sums;
+    free(record);
+    return status;
+}
+
 static fcnn_status read_sums(fcnn_dataset *dataset, fcnn_split split, int64_t index,
                              fcnn_image_sums *sums) {
     spectra_set *set = (spectra_set *)dataset;
-    const fcnn_cache_record *record = find_record(set, split, index);
-    if (record) {
-        *sums = record->sums;
-        return FCNN_OK;
-    }
-    if (set->cache && fcnn_cache_writable(set->cache)) {
-        fcnn_cache_record *made;
-        FCNN_TRY(make_record(set, split, index, &made));
-        *sums = made->sums;
-        free(made);
-        return FCNN_OK;
-    }
+    bool done = false;
+    if (set->cache) FCNN_TRY(sum_record(set, split, index, sums, &done));
+    if (done) return FCNN_OK;
     if (set->source->sums) {
         fcnn_status status = set->source->sums(set->source, split, index, sums);
         if (status != FCNN_ERROR_UNSUPPORTED) return status;

@@ -37,8 +37,7 @@ typedef struct {
  * thread reads images. A cache that cannot be used (no room, no permission) is none, and one that
  * is damaged or of other images is made anew, with the spectra of those that did not change;
  * *notes, one a line, says so ("" if nothing; the caller frees it). The source's flag ends the
- * opening with FCNN_ERROR_INTERRUPTED, also while another process is waited for. Spectra from the
- * cache are valid until the data set is closed. */
+ * opening with FCNN_ERROR_INTERRUPTED, also while another process is waited for. */
 fcnn_status fcnn_spectra_open(const fcnn_spectra_options *options, fcnn_dataset **dataset,
                               char **notes);
 /* How a data set that fcnn_spectra_open opened has been used. */

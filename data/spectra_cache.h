@@ -117,8 +117,8 @@ void fcnn_cache_close(fcnn_cache *cache);
 int fcnn_cache_radius(const fcnn_cache *cache);
 /* Whether fcnn_cache_store would keep a record. */
 bool fcnn_cache_writable(const fcnn_cache *cache);
-/* Gives an image's record in the mapped file, until the cache is closed; NULL where it has none. */
-const fcnn_cache_record *fcnn_cache_find(fcnn_cache *cache, fcnn_split split, int64_t index);
+/* Reads an image's record, of fcnn_cache_record_bytes; false where it has none. */
+bool fcnn_cache_read(fcnn_cache *cache, fcnn_split split, int64_t index, fcnn_cache_record *record);
 /* Keeps a record of fcnn_cache_record_bytes; after a failure, no more are written. */
 void fcnn_cache_store(fcnn_cache *cache, fcnn_split split, int64_t index,
                       const fcnn_cache_record *record);

@@ -41,6 +41,10 @@ static int words_length(const char *words) {
     return (int)(length && words[length - 1] == '|' ? length - 1 : length);
 }
 
+static bool is_path(const fcnn_config_key *row) {
+    return row->type == FCNN_KEY_PATH || row->type == FCNN_KEY_OUTPUT;
+}
+
 /* A row's words; "" where it has none. */
 static const char *words_of(const fcnn_config_key *row) { return row->words ? row->words : ""; }
 
@@ -98,7 +102,7 @@ static bool parse_real(const char *value, double *number) {
 static fcnn_status check_value(const fcnn_config *config, int line, const fcnn_config_key *row,
                                const char *value) {
     if (!*value) return fcnn_config_fail(config, line, "%s has no value", row->key);
-    if (row->type == FCNN_KEY_TEXT || row->type == FCNN_KEY_PATH) return FCNN_OK;
+    if (row->type == FCNN_KEY_TEXT || is_path(row)) return FCNN_OK;
     if (row->words && find_word(row->words, value) >= 0) return FCNN_OK;
     if (row->type == FCNN_KEY_WORD) {
         fcnn_nearest n = {.wanted = value};
@@ -293,6 +297,20 @@ static const char *read_assignment(const char *at, char section[NAME_BYTES], int
     return at && *at == '=' ? at + 1 : NULL;
 }
 
+void fcnn_config_drop_outputs(fcnn_config *config) {
+    for (int i = 0; i < config->section_count; i++) {
+        fcnn_section *section = &config->sections[i];
+        int kept = 0;
+        for (int j = 0; j < section->entry_count; j++) {
+            if (section->entries[j].row->type == FCNN_KEY_OUTPUT)
+                free(section->entries[j].value);
+            else
+                section->entries[kept++] = section->entries[j];
+        }
+        section->entry_count = kept;
+    }
+}
+
 fcnn_status fcnn_config_override(fcnn_config *config, const char *assignment) {
     char name[NAME_BYTES], key[NAME_BYTES];
     int index;
@@ -376,7 +394,8 @@ static void print_range(FILE *out, const fcnn_config_key *row) {
         fputs(range, out);
         break;
     case FCNN_KEY_TEXT: fputs("text", out); break;
-    case FCNN_KEY_PATH: fputs("name or path", out); break;
+    case FCNN_KEY_PATH:
+    case FCNN_KEY_OUTPUT: fputs("name or path", out); break;
     default: break;
     }
     if (row->words) {

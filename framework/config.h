@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "status.h"
+#include "text.h"
 
 FCNN_C_BEGIN
 
@@ -21,7 +22,8 @@ typedef enum {
     FCNN_KEY_REAL,    /* low .. high; or one of the words */
     FCNN_KEY_WORD,    /* one of the words */
     FCNN_KEY_TEXT,    /* anything not empty */
-    FCNN_KEY_PATH     /* a name, or a path relative to the cfg's folder */
+    FCNN_KEY_PATH,    /* a name, or a path relative to the cfg's folder */
+    FCNN_KEY_OUTPUT   /* the same of what is written: of no effect in the cfg inside a model */
 } fcnn_key_type;
 
 typedef struct {
@@ -69,6 +71,10 @@ void fcnn_config_destroy(fcnn_config *config);
 fcnn_status fcnn_config_set(fcnn_config *config, fcnn_section *section, const char *key,
                             const char *value);
 
+/* Drops the keys that name what is written (FCNN_KEY_OUTPUT): a cfg that came with a file of
+ * somebody else's has no say in that. */
+void fcnn_config_drop_outputs(fcnn_config *config);
+
 /* Sets, as --set does, "section.key=value" or "section[i].key=value" (i counts from 1);
  * without an index the section must be the only one of its name. */
 fcnn_status fcnn_config_override(fcnn_config *config, const char *assignment);
@@ -78,7 +84,7 @@ fcnn_status fcnn_config_override(fcnn_config *config, const char *assignment);
  * memory. */
 char *fcnn_config_text(const fcnn_config *config);
 /* Writes a value as it stands behind key= in such a text. */
-void fcnn_config_write_value(FILE *out, const char *value);
+void fcnn_config_write_value(fcnn_text *out, const char *value);
 
 /* Sets a FCNN_ERROR_CONFIG message "file:line: ..." at a section's own line, or
  * at the line of `key` where it is given there. */

@@ -74,22 +74,22 @@ static bool needs_quotes(const char *value) {
     return false;
 }
 
-void fcnn_config_write_value(FILE *out, const char *value) {
+void fcnn_config_write_value(fcnn_text *out, const char *value) {
     if (!needs_quotes(value)) {
-        fputs(value, out);
+        fcnn_text_add(out, "%s", value);
         return;
     }
-    fputc('"', out);
+    fcnn_text_add(out, "\"");
     for (int bytes; *value; value += bytes ? bytes : 1) {
         bytes = fcnn_text_visible(value);
         if (*value == '"' || *value == '\\')
-            fprintf(out, "\\%c", *value);
+            fcnn_text_add(out, "\\%c", *value);
         else if (bytes)
-            fwrite(value, 1, (size_t)bytes, out);
+            fcnn_text_add_bytes(out, value, (size_t)bytes);
         else
-            fprintf(out, "\\x%02x", (unsigned char)*value);
+            fcnn_text_add(out, "\\x%02x", (unsigned char)*value);
     }
-    fputc('"', out);
+    fcnn_text_add(out, "\"");
 }
 
 /* ---- Lines ---- */
@@ -200,22 +200,15 @@ fcnn_status fcnn_config_load(const char *file, fcnn_config **config) {
 /* ---- Writing ---- */
 
 char *fcnn_config_text(const fcnn_config *config) {
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *out = open_memstream(&text, &bytes);
-    if (!out) return NULL;
+    fcnn_text text = {0};
     for (int i = 0; i < config->section_count; i++) {
         const fcnn_section *section = &config->sections[i];
-        fprintf(out, "%s[%s]\n", i ? "\n" : "", section->name);
+        fcnn_text_add(&text, "%s[%s]\n", i ? "\n" : "", section->name);
         for (int j = 0; j < section->entry_count; j++) {
-            fprintf(out, "%s=", section->entries[j].row->key);
-            fcnn_config_write_value(out, section->entries[j].value);
-            fputc('\n', out);
+            fcnn_text_add(&text, "%s=", section->entries[j].row->key);
+            fcnn_config_write_value(&text, section->entries[j].value);
+            fcnn_text_add(&text, "\n");
         }
     }
-    if (fclose(out)) {
-        free(text);
-        return NULL;
-    }
-    return text;
+    return fcnn_text_take(&text);
 }

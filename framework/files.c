@@ -62,8 +62,12 @@ static FILE *create_exclusively(const char *path) {
     /* A killed process that had this number may have left its file. */
     if (descriptor < 0 && errno == EEXIST && !unlink(path)) descriptor = open(path, flags, 0666);
     FILE *stream = descriptor < 0 ? NULL : fdopen(descriptor, "w");
-    if (!stream && descriptor >= 0) close(descriptor);
-    return stream;
+    if (stream || descriptor < 0) return stream;
+    int error = errno;
+    close(descriptor);
+    unlink(path);
+    errno = error;
+    return NULL;
 }
 
 fcnn_status fcnn_output_open(const char *path, fcnn_output *output) {
@@ -112,19 +116,22 @@ static fcnn_status move_into_place(const fcnn_output *output) {
     return status;
 }
 
-static fcnn_status finish(fcnn_output *output) {
+fcnn_status fcnn_output_sync(fcnn_output *output) {
     FILE *stream = output->stream;
     errno = 0;
     /* After a write that failed, the flush repeats it, and with it the reason. */
     bool good = fflush(stream) == 0 && !ferror(stream);
     int error = errno ? errno : EIO;
-    fcnn_status status = good ? FCNN_OK : io_error(output, "written", error);
-    if (!status && fsync(fileno(stream))) status = io_error(output, "synced to disk", errno);
-    return status;
+    if (!good) return fcnn_status_set(FCNN_ERROR_IO, "cannot be written: %s", strerror(error));
+    if (fsync(fileno(stream)))
+        return fcnn_status_set(FCNN_ERROR_IO, "cannot be synced to disk: %s", strerror(errno));
+    output->synced = true;
+    return FCNN_OK;
 }
 
 fcnn_status fcnn_output_close(fcnn_output *output, fcnn_status status) {
-    status = status ? fcnn_status_prefix(status, "%s", output->path) : finish(output);
+    if (!status && !output->synced) status = fcnn_output_sync(output);
+    if (status) status = fcnn_status_prefix(status, "%s", output->path);
     if (fclose(output->stream) && !status) status = io_error(output, "closed", errno);
     if (!status) status = move_into_place(output);
     if (status) unlink(output->temporary); /* gone where it was moved */

@@ -3,6 +3,7 @@
 #ifndef FCNN_FILES_H
 #define FCNN_FILES_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "status.h"
@@ -17,11 +18,16 @@ fcnn_status fcnn_folder_create(const char *folder);
 typedef struct {
     FILE *stream;
     char *path, *temporary; /* path, and path.tmp.PROCESS */
+    bool synced;            /* nothing was written since it was brought to the disk */
 } fcnn_output;
 
 /* Begins what is to replace the file `path`, which need not exist; anything else of that name
  * (a folder, a device) is refused. After an error there is nothing to close. */
 fcnn_status fcnn_output_open(const char *path, fcnn_output *output);
+
+/* Brings all that is to be written to the disk, so that `temporary` can be read and checked before
+ * it is put in place. */
+fcnn_status fcnn_output_sync(fcnn_output *output);
 
 /* Ends it. With FCNN_OK the file is synced and put in place; else, and where that fails, it is
  * removed and an earlier file stays. Returns `status`, its message prefixed by the path, or

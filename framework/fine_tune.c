@@ -7,6 +7,7 @@
 #include "class_names.h"
 #include "graph_internal.h"
 #include "model_internal.h"
+#include "text.h"
 
 /* What is taken over, and to which classes. */
 typedef struct {
@@ -16,7 +17,7 @@ typedef struct {
     int classifier;   /* the node whose rows go by class; -1: none does */
     int32_t *in_ours; /* [theirs.count] where each class of the model is here, or -1 */
     int32_t *in_theirs;
-    FILE *notes;
+    fcnn_text notes;
     int copied;
     bool rows_taken;
 } transfer;
@@ -73,17 +74,17 @@ static fcnn_status take(transfer *t, fcnn_parameter *p) {
         return fcnn_graph_write(t->graph, p, tensor->data);
     }
     if (t->graph->nodes[p->node]->output.layout != FCNN_VECTOR) return status;
-    fprintf(t->notes, "%s starts fresh (%s)\n", p->name, fcnn_status_message());
+    fcnn_text_add(&t->notes, "%s starts fresh (%s)\n", p->name, fcnn_status_message());
     return FCNN_OK;
 }
 
-static void note_classes(const transfer *t, fcnn_class_list list, const int32_t *places, bool found,
+static void note_classes(transfer *t, fcnn_class_list list, const int32_t *places, bool found,
                          const char *what) {
     char names[1024];
     int count = fcnn_classes_write(list, places, found, names, sizeof names);
     if (count)
-        fprintf(t->notes, "%s: class%s %s %s %s\n", t->graph->nodes[t->classifier]->name,
-                count == 1 ? "" : "es", names, count == 1 ? "is" : "are", what);
+        fcnn_text_add(&t->notes, "%s: class%s %s %s %s\n", t->graph->nodes[t->classifier]->name,
+                      count == 1 ? "" : "es", names, count == 1 ? "is" : "are", what);
 }
 
 static fcnn_status take_all(transfer *t) {
@@ -120,11 +121,8 @@ fcnn_status fcnn_model_fine_tune(const fcnn_model *model, fcnn_graph *graph,
                   .ours = {graph->options.classes, class_names},
                   .theirs = {model->classes, (const char *const *)model->class_names},
                   .classifier = -1};
-    size_t bytes = 0;
     *notes = NULL;
     FCNN_TRY(check(model, graph));
-    t.notes = open_memstream(notes, &bytes);
-    if (!t.notes) return out_of_memory(model);
     fcnn_status status = FCNN_OK;
     if (class_names && !fcnn_classes_same(t.ours, t.theirs)) {
         t.classifier = find_classifier(graph);
@@ -135,7 +133,8 @@ fcnn_status fcnn_model_fine_tune(const fcnn_model *model, fcnn_graph *graph,
     if (!status) status = take_all(&t);
     free(t.in_ours);
     free(t.in_theirs);
-    if (fclose(t.notes) && !status) status = out_of_memory(model);
+    *notes = fcnn_text_take(&t.notes);
+    if (!*notes && !status) status = out_of_memory(model);
     if (status) {
         free(*notes);
         *notes = NULL;

@@ -15,6 +15,22 @@ static const fcnn_layer_type *find_type(const char *section) {
     return NULL;
 }
 
+/* The name of the first layer type that has a flag. */
+static const char *name_of_type(int flag) {
+    const fcnn_layer_type *const *type = fcnn_layer_types;
+    while (*type && !((*type)->flags & flag)) type++;
+    return *type ? (*type)->name : "";
+}
+
+/* Every node but the first has an input: what walks up the network, as rewriting does, ends there.
+ */
+static fcnn_status check_first(const fcnn_graph *graph) {
+    const fcnn_node *first = graph->nodes[0];
+    if (first->type->flags & FCNN_LAYER_BEGINS) return FCNN_OK;
+    return fcnn_node_error(graph, first, NULL, "stands first; the first layer is [%s]",
+                           name_of_type(FCNN_LAYER_BEGINS));
+}
+
 static fcnn_status build_nodes(fcnn_graph *graph) {
     const fcnn_config *config = graph->options.config;
     for (int i = 1; i < config->section_count; i++) {
@@ -28,6 +44,7 @@ static fcnn_status build_nodes(fcnn_graph *graph) {
     }
     if (graph->node_count == 0)
         return fcnn_config_error(config, &config->sections[0], NULL, "is followed by no layer");
+    FCNN_TRY(check_first(graph));
     return fcnn_graph_rewrite(graph);
 }
 
@@ -42,10 +59,8 @@ static fcnn_status infer_shapes(fcnn_graph *graph) {
     }
     const fcnn_node *last = graph->nodes[graph->node_count - 1];
     if (last->type->flags & FCNN_LAYER_ENDS) return FCNN_OK;
-    const fcnn_layer_type *const *end = fcnn_layer_types;
-    while (*end && !((*end)->flags & FCNN_LAYER_ENDS)) end++;
     return fcnn_node_error(graph, last, NULL, "is the last layer; a network ends in [%s]",
-                           *end ? (*end)->name : "");
+                           name_of_type(FCNN_LAYER_ENDS));
 }
 
 /* Radius of each output that some consumer needs, of a fraction of its map's: computed bins are

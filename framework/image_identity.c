@@ -2,10 +2,11 @@
 #include "image_identity.h"
 
 #include <inttypes.h>
-#include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "json_reader.h"
+#include "text.h"
 
 const char *fcnn_image_name(fcnn_dataset *dataset, fcnn_split split, int64_t index) {
     const char *path = dataset->path ? dataset->path(dataset, split, index) : "";
@@ -50,53 +51,53 @@ void fcnn_identity_clear(fcnn_identity *identity) {
 }
 
 char *fcnn_identity_text(const fcnn_identity *identity) {
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *out = open_memstream(&text, &bytes);
-    if (!out) return NULL;
-    fprintf(out, "{\"images\": %" PRId64 ", \"fingerprint\": \"%016" PRIx64 "\", \"classes\": [",
-            identity->all.images, identity->all.fingerprint);
+    fcnn_text text = {0};
+    fcnn_text_add(&text,
+                  "{\"images\": %" PRId64 ", \"fingerprint\": \"%016" PRIx64 "\", \"classes\": [",
+                  identity->all.images, identity->all.fingerprint);
     for (int c = 0; c < identity->classes; c++)
-        fprintf(out, "%s[%" PRId64 ", \"%016" PRIx64 "\"]", c ? ", " : "",
-                identity->by_class[c].images, identity->by_class[c].fingerprint);
-    bool good = fputs("]}", out) >= 0;
-    if (fclose(out) || !good) {
-        free(text);
-        text = NULL;
-    }
-    return text;
+        fcnn_text_add(&text, "%s[%" PRId64 ", \"%016" PRIx64 "\"]", c ? ", " : "",
+                      identity->by_class[c].images, identity->by_class[c].fingerprint);
+    fcnn_text_add(&text, "]}");
+    return fcnn_text_take(&text);
 }
 
 /* ---- Reading ---- */
 
-static bool parse_images(const json_t *images, const json_t *fingerprint,
+static bool parse_images(const fcnn_json_value *images, const fcnn_json_value *fingerprint,
                          fcnn_images_identity *identity) {
-    const char *text = json_string_value(fingerprint);
-    if (!json_is_integer(images) || !text || strlen(text) != 16 ||
+    const char *text = fcnn_json_string(fingerprint);
+    if (!fcnn_json_whole(images, &identity->images) || !text || strlen(text) != 16 ||
         text[strspn(text, "0123456789abcdef")])
         return false;
-    identity->images = json_integer_value(images);
     identity->fingerprint = strtoull(text, NULL, 16);
     return identity->images >= 0;
 }
 
+static bool parse_all(const fcnn_json_value *object, int classes, fcnn_identity *identity) {
+    const fcnn_json_value *list = fcnn_json_member(object, "classes");
+    bool good = parse_images(fcnn_json_member(object, "images"),
+                             fcnn_json_member(object, "fingerprint"), &identity->all) &&
+                fcnn_json_is(list, FCNN_JSON_ARRAY) && list->count == classes;
+    const fcnn_json_value *pair = good ? list->first : NULL;
+    for (int c = 0; good && c < classes; c++, pair = pair->next)
+        good =
+            parse_images(fcnn_json_item(pair, 0), fcnn_json_item(pair, 1), &identity->by_class[c]);
+    return good;
+}
+
 fcnn_status fcnn_identity_parse(const char *text, int classes, const char *where,
                                 fcnn_identity *identity) {
+    fcnn_json *json = NULL;
     FCNN_TRY(allocate(classes, identity));
-    json_t *object = json_loads(text, 0, NULL);
-    const json_t *list = json_object_get(object, "classes");
-    bool good = parse_images(json_object_get(object, "images"),
-                             json_object_get(object, "fingerprint"), &identity->all) &&
-                json_is_array(list) && json_array_size(list) == (size_t)classes;
-    for (int c = 0; good && c < classes; c++) {
-        const json_t *pair = json_array_get(list, (size_t)c);
-        good =
-            parse_images(json_array_get(pair, 0), json_array_get(pair, 1), &identity->by_class[c]);
-    }
-    json_decref(object);
-    if (good) return FCNN_OK;
-    fcnn_identity_clear(identity);
-    return fcnn_status_set(FCNN_ERROR_FORMAT,
-                           "%s: expected images and a fingerprint for each of %d classes", where,
-                           classes);
+    fcnn_status status = fcnn_json_parse(text, strlen(text), &json);
+    if (status == FCNN_ERROR_MEMORY)
+        status = fcnn_status_prefix(status, "%s", where);
+    else if (status || !parse_all(fcnn_json_root(json), classes, identity))
+        status = fcnn_status_set(FCNN_ERROR_FORMAT,
+                                 "%s: expected images and a fingerprint for each of %d classes",
+                                 where, classes);
+    fcnn_json_destroy(json);
+    if (status) fcnn_identity_clear(identity);
+    return status;
 }

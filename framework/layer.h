@@ -21,6 +21,8 @@ enum {
     FCNN_LAYER_KEEPS_OUTPUT = 16,
     /* The layer that a network ends with. */
     FCNN_LAYER_ENDS = 32,
+    /* The layer that a network begins with: it has no input. */
+    FCNN_LAYER_BEGINS = 64,
     FCNN_NEED_ALL = -1 /* of a need: the whole input */
 };
 

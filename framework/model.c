@@ -10,6 +10,7 @@
 #include "bands.h"
 #include "graph_internal.h"
 #include "half.h"
+#include "json_reader.h"
 #include "model_internal.h"
 #include "number.h"
 #include "text.h"
@@ -29,57 +30,63 @@ static fcnn_status need_metadata(const fcnn_safetensors *file, const char *key,
                            file->path, key);
 }
 
-static fcnn_status load_array(const fcnn_safetensors *file, const char *key, json_t **array) {
+/* *array is the value of *json, which the caller destroys. */
+static fcnn_status load_array(const fcnn_safetensors *file, const char *key, fcnn_json **json,
+                              const fcnn_json_value **array) {
     const char *text;
+    *json = NULL;
     FCNN_TRY(need_metadata(file, key, &text));
-    locale_t before = fcnn_number_locale_enter();
-    *array = json_loads(text, 0, NULL);
-    fcnn_number_locale_restore(before);
-    if (json_is_array(*array)) return FCNN_OK;
-    json_decref(*array);
-    *array = NULL;
+    fcnn_status status = fcnn_json_parse(text, strlen(text), json);
+    if (status == FCNN_ERROR_MEMORY) return out_of_memory(file->path);
+    *array = *json ? fcnn_json_root(*json) : NULL;
+    if (fcnn_json_is(*array, FCNN_JSON_ARRAY)) return FCNN_OK;
+    fcnn_json_destroy(*json);
+    *json = NULL;
     return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: the metadata '%s' is not a JSON array",
                            file->path, key);
 }
 
+static fcnn_status copy_class_names(fcnn_model *model, const fcnn_json_value *array) {
+    const char *path = model->file->path;
+    if (array->count < 1 || array->count > 1 << 20)
+        return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: %lld class names; expected at least one",
+                               path, (long long)array->count);
+    model->class_names = calloc((size_t)array->count, sizeof *model->class_names);
+    if (!model->class_names) return out_of_memory(path);
+    for (const fcnn_json_value *item = array->first; item; item = item->next) {
+        const char *name = fcnn_json_string(item);
+        if (!name)
+            return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: class name %d is not text", path,
+                                   model->classes);
+        model->class_names[model->classes] = strdup(name);
+        if (!model->class_names[model->classes++]) return out_of_memory(path);
+    }
+    return FCNN_OK;
+}
+
 static fcnn_status load_class_names(fcnn_model *model) {
-    json_t *array;
-    FCNN_TRY(load_array(model->file, "class_names", &array));
-    size_t count = json_array_size(array);
-    fcnn_status status = FCNN_OK;
-    if (count < 1 || count > 1 << 20)
-        status = fcnn_status_set(FCNN_ERROR_FORMAT, "%s: %zu class names; expected at least one",
-                                 model->file->path, count);
-    if (!status) {
-        model->class_names = calloc(count, sizeof *model->class_names);
-        if (!model->class_names) status = out_of_memory(model->file->path);
-    }
-    for (size_t i = 0; !status && i < count; i++) {
-        const char *name = json_string_value(json_array_get(array, i));
-        if (!name) {
-            status = fcnn_status_set(FCNN_ERROR_FORMAT, "%s: class name %zu is not text",
-                                     model->file->path, i);
-        } else {
-            model->class_names[i] = strdup(name);
-            if (!model->class_names[i]) status = out_of_memory(model->file->path);
-            model->classes = (int)i + 1;
-        }
-    }
-    json_decref(array);
+    fcnn_json *json;
+    const fcnn_json_value *array;
+    FCNN_TRY(load_array(model->file, "class_names", &json, &array));
+    fcnn_status status = copy_class_names(model, array);
+    fcnn_json_destroy(json);
     return status;
 }
 
 static fcnn_status load_numbers(const fcnn_model *model, const char *key, bool positive,
                                 float *out) {
-    json_t *array;
-    FCNN_TRY(load_array(model->file, key, &array));
-    bool good = json_array_size(array) == (size_t)model->channels;
+    fcnn_json *json;
+    const fcnn_json_value *array;
+    FCNN_TRY(load_array(model->file, key, &json, &array));
+    bool good = array->count == model->channels;
     for (int c = 0; good && c < model->channels; c++) {
-        const json_t *number = json_array_get(array, (size_t)c);
-        out[c] = (float)json_number_value(number);
-        good = json_is_number(number) && isfinite(out[c]) && (!positive || out[c] > 0.0f);
+        double number;
+        good = fcnn_json_real(fcnn_json_item(array, c), &number);
+        if (!good) break;
+        out[c] = (float)number;
+        good = isfinite(out[c]) && (!positive || out[c] > 0.0f);
     }
-    json_decref(array);
+    fcnn_json_destroy(json);
     if (good) return FCNN_OK;
     return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: the metadata '%s' is not %d %snumbers",
                            model->file->path, key, model->channels, positive ? "positive " : "");
@@ -121,7 +128,8 @@ static fcnn_status load_metadata(fcnn_model *model) {
     FCNN_TRY(load_fraction(model));
     FCNN_TRY(need_metadata(file, "config", &text));
     fcnn_status status = fcnn_config_parse(file->path, text, strlen(text), &model->config);
-    if (!status) return FCNN_OK;
+    if (!status) fcnn_config_drop_outputs(model->config);
+    if (!status || status == FCNN_ERROR_MEMORY) return status;
     /* The file is at fault, not the command line. */
     return fcnn_status_set(FCNN_ERROR_FORMAT, "the cfg inside %s", fcnn_status_message());
 }
@@ -221,6 +229,14 @@ fcnn_status fcnn_model_restore(const fcnn_model *model, fcnn_graph *graph) {
     return FCNN_OK;
 }
 
+/* Before memory is taken, which the cfg of a small file may ask for without end. */
+static fcnn_status check_shapes(const fcnn_model *model, const fcnn_graph *graph) {
+    const fcnn_stored_tensor *tensor;
+    for (int i = 0; i < graph->parameter_count; i++)
+        FCNN_TRY(fcnn_model_find_tensor(model, &graph->parameters[i], "", &tensor));
+    return FCNN_OK;
+}
+
 fcnn_status fcnn_model_graph(const fcnn_model *model, fcnn_device *device, int batch,
                              fcnn_graph **graph) {
     return fcnn_model_graph_cut(model, device, batch, model->band_fraction, graph);
@@ -246,7 +262,8 @@ fcnn_status fcnn_model_graph_cut(const fcnn_model *model, fcnn_device *device, i
     if (status == FCNN_ERROR_CONFIG)
         return fcnn_status_set(FCNN_ERROR_FORMAT, "the cfg inside %s", fcnn_status_message());
     FCNN_TRY(status);
-    status = fcnn_graph_allocate(graph);
+    status = check_shapes(model, graph);
+    if (!status) status = fcnn_graph_allocate(graph);
     if (!status) status = fcnn_model_restore(model, graph);
     if (status)
         fcnn_graph_destroy(graph);
@@ -412,24 +429,30 @@ static fcnn_status list_model(tensor_list *list, fcnn_graph *graph,
     return FCNN_OK;
 }
 
-static char *numbers_text(int count, const float *numbers) {
-    json_t *array = json_array();
-    for (int i = 0; i < count; i++) json_array_append_new(array, json_real((double)numbers[i]));
+/* The text of an array that the JSON library could fill, or not; NULL: out of memory. */
+static char *array_text(json_t *array, bool filled, size_t flags) {
     locale_t before = fcnn_number_locale_enter();
-    char *text = json_dumps(array, JSON_REAL_PRECISION(9));
+    char *text = filled ? json_dumps(array, flags) : NULL;
     fcnn_number_locale_restore(before);
     json_decref(array);
     return text;
 }
 
+static char *numbers_text(int count, const float *numbers) {
+    json_t *array = json_array();
+    bool filled = array != NULL;
+    for (int i = 0; filled && i < count; i++)
+        filled = !json_array_append_new(array, json_real((double)numbers[i]));
+    return array_text(array, filled, JSON_REAL_PRECISION(9));
+}
+
 static char *names_text(int count, const char *const *names) {
     json_t *array = json_array();
-    for (int i = 0; i < count; i++) {
-        json_array_append_new(array, json_string(names[i]));
+    bool filled = array != NULL;
+    for (int i = 0; filled && i < count; i++) {
+        filled = !json_array_append_new(array, json_string(names[i]));
     }
-    char *text = json_dumps(array, 0);
-    json_decref(array);
-    return text;
+    return array_text(array, filled, 0);
 }
 
 /* The names of fcnn's readers are UTF-8, whatever the names of files are. */

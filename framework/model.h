@@ -25,7 +25,7 @@ typedef struct {
     fcnn_input_statistics statistics;
 } fcnn_model;
 
-/* Reads and checks a model file. */
+/* Reads and checks a model file. Its cfg names nothing that is written: such keys are dropped. */
 fcnn_status fcnn_model_load(const char *path, fcnn_model **model);
 void fcnn_model_destroy(fcnn_model *model);
 

@@ -1,7 +1,12 @@
-/* Text that comes from outside, such as file names, made fit to be shown. */
+/* Text that comes from outside, and text that grows (text.h). */
 #include "text.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "number.h"
 
 int fcnn_text_character(const char *text) {
     const unsigned char *at = (const unsigned char *)text;
@@ -101,4 +106,53 @@ static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') 
 bool fcnn_text_same(const char *a, const char *b) {
     while (*a && lower(*a) == lower(*b)) a++, b++;
     return *a == *b;
+}
+
+/* ---- Text that grows: open_memstream() does not tell of one that it cut for want of memory ----
+ */
+
+static bool make_room(fcnn_text *t, size_t more) {
+    size_t needed = t->length + more + 1;
+    if (needed <= t->room) return true;
+    size_t room = needed < 512 ? 512 : 2 * needed;
+    char *grown = realloc(t->text, room);
+    if (!grown) return false;
+    t->text = grown;
+    t->room = room;
+    return true;
+}
+
+void fcnn_text_add(fcnn_text *t, const char *format, ...) {
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int length = fcnn_number_vformat(NULL, 0, format, arguments);
+    if (t->failed || length < 0 || !make_room(t, (size_t)length) ||
+        fcnn_number_vformat(t->text + t->length, (size_t)length + 1, format, again) != length)
+        t->failed = true;
+    else
+        t->length += (size_t)length;
+    va_end(again);
+    va_end(arguments);
+}
+
+void fcnn_text_add_bytes(fcnn_text *t, const char *bytes, size_t count) {
+    if (t->failed || !make_room(t, count)) {
+        t->failed = true;
+        return;
+    }
+    memcpy(t->text + t->length, bytes, count);
+    t->length += count;
+    t->text[t->length] = '\0';
+}
+
+char *fcnn_text_take(fcnn_text *t) {
+    fcnn_text_add_bytes(t, "", 0);
+    char *text = t->text;
+    if (t->failed) {
+        free(text);
+        text = NULL;
+    }
+    *t = (fcnn_text){0};
+    return text;
 }

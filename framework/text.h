@@ -1,5 +1,5 @@
-/* Text that comes from outside, such as file names, made fit to be shown; and tests of bytes that
- * no locale changes. */
+/* Text that comes from outside, such as file names, made fit to be shown; text that is put together
+ * in memory; and tests of bytes that no locale changes. */
 #ifndef FCNN_TEXT_H
 #define FCNN_TEXT_H
 
@@ -44,6 +44,20 @@ static inline bool fcnn_is_letter(char c) {
 static inline bool fcnn_is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 /* Whether two texts differ in the case of ASCII letters at most. */
 bool fcnn_text_same(const char *a, const char *b);
+
+/* A text that grows: {0} is an empty one. Where memory runs out it stays as it is, and says so when
+ * it is taken; so what adds to it need not look. */
+typedef struct {
+    char *text;
+    size_t length, room;
+    bool failed;
+} fcnn_text;
+
+void fcnn_text_add(fcnn_text *text, const char *format, ...) FCNN_PRINTF(2, 3);
+void fcnn_text_add_bytes(fcnn_text *text, const char *bytes, size_t count);
+/* Gives the text, "" where nothing was added, and leaves an empty one; the caller frees it. NULL:
+ * memory ran out. */
+char *fcnn_text_take(fcnn_text *text);
 
 FCNN_C_END
 #endif

@@ -60,8 +60,6 @@ static fcnn_status build(fcnn_graph *graph, const fcnn_section *section) {
 
 fcnn_status fcnn_activation_shape(fcnn_graph *graph, fcnn_node *node, bool on_bands) {
     const char *key = function_key(node->section), *name = fcnn_section_text(node->section, key);
-    if (node->index == 0)
-        return fcnn_node_error(graph, node, key, "stands first; the first layer is [fft]");
     node->output = fcnn_graph_input(graph, node, 0)->output;
     if (!on_bands || node->output.layout == FCNN_BAND) return FCNN_OK;
     if (fcnn_in_space(graph) && !fcnn_after_ifft(graph, node->section))

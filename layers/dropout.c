@@ -9,8 +9,6 @@ typedef struct {
 
 static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
     dropout_state *state = node->state;
-    if (node->index == 0)
-        return fcnn_node_error(graph, node, NULL, "stands first; the first layer is [fft]");
     state->rate = (float)fcnn_section_real(node->section, "rate");
     node->output = fcnn_graph_input(graph, node, 0)->output;
     return FCNN_OK;

@@ -66,6 +66,7 @@ static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost 
 }
 
 const fcnn_layer_type fcnn_layer_fft = {.name = "fft",
+                                        .flags = FCNN_LAYER_BEGINS,
                                         .in_space = &fcnn_layer_space_input,
                                         .shape = shape,
                                         .forward = forward,
@@ -112,6 +113,7 @@ static void space_cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node
 }
 
 const fcnn_layer_type fcnn_layer_space_input = {.name = "fft",
+                                                .flags = FCNN_LAYER_BEGINS,
                                                 .state_bytes = sizeof(input_state),
                                                 .shape = space_shape,
                                                 .plan = space_plan,

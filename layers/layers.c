@@ -38,8 +38,6 @@ fcnn_status fcnn_node_expect(const fcnn_graph *graph, const fcnn_node *node, fcn
                                           "after [ifft]?"),
                                          "maps; is [ifft] missing before it?",
                                          "a vector; is [dense] missing before it?"};
-    if (node->input_count == 0)
-        return fcnn_node_error(graph, node, NULL, "stands first; the first layer is [fft]");
     const fcnn_node *input = fcnn_graph_input(graph, node, 0);
     if (input->output.layout == layout) return FCNN_OK;
     char text[160];

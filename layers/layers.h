@@ -48,8 +48,7 @@ typedef struct {
     bool learned; /* of one per bin: it has b */
 } fcnn_activation_rule;
 fcnn_activation_rule fcnn_activation_rule_of(const fcnn_node *node);
-/* The output's type is the input's. Fails where the node stands first or, if it works on bands,
- * where the input is none. */
+/* The output's type is the input's. Fails where it works on bands and the input is none. */
 fcnn_status fcnn_activation_shape(fcnn_graph *graph, fcnn_node *node, bool on_bands);
 /* Declares a trained parameter, a number a channel. */
 fcnn_status fcnn_activation_declare(fcnn_graph *graph, fcnn_node *node, const char *name,

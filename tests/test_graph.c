@@ -215,7 +215,7 @@ static const struct {
      ":5: |fourier_pool|maps|band"},
     {"[net] [ifft] [dense] units=classes [softmax]", ":2: |ifft|first"},
     {"[net] [dropout] [softmax]", ":2: |dropout|first"},
-    {"[net] [activation] function=relu [softmax]", ":3: |first"},
+    {"[net] [activation] function=relu [softmax]", ":2: |activation|first"},
     {"[net] [softmax]", ":2: |softmax|first"},
     {"[net]", ":1: |net|no layer"},
     {"[net] [fft] size=10 [ifft] [softmax]", ":3: |size=10|9|11"},

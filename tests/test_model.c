@@ -204,6 +204,27 @@ static void check_flat(const network *a, const network *b) {
     free(want);
 }
 
+/* A model's cfg says nothing of what is written. */
+START_TEST(a_model_names_no_output) {
+    network n =
+        network_trained("[net] cache=/somewhere/else cache_type=half [fft] size=9" TAIL, options);
+    network_ok(network_save(&n, below("m"), FCNN_FORM_TRAINABLE, true));
+    fcnn_model *model = load(below("m"));
+    const char *text = fcnn_safetensors_metadata(model->file, "config");
+    ck_assert_ptr_nonnull(strstr(text, "cache=/somewhere/else"));
+    const fcnn_section *net = &model->config->sections[0];
+    ck_assert(!fcnn_section_has(net, "cache"));
+    ck_assert_str_eq(fcnn_section_text(net, "cache"), "none");
+    ck_assert_str_eq(fcnn_section_text(net, "cache_type"), "half");
+    char *kept = fcnn_config_text(model->config);
+    ck_assert_ptr_nonnull(kept);
+    ck_assert_ptr_null(strstr(kept, "cache="));
+    free(kept);
+    fcnn_model_destroy(model);
+    network_close(&n);
+}
+END_TEST
+
 START_TEST(checkpoint_goes_on_as_before) {
     network n = network_trained(ONE, options), resumed = network_open(ONE, options);
     network_ok(network_save(&n, below("checkpoint"), FCNN_FORM_TRAINABLE, true));
@@ -322,6 +343,7 @@ int main(void) {
     tcase_add_loop_test(tests, compact_and_spectral, 0, LENGTH(nets));
     tcase_add_loop_test(tests, spectral_in_half_precision, 0, LENGTH(nets));
     tcase_add_test(tests, what_a_file_says);
+    tcase_add_test(tests, a_model_names_no_output);
     tcase_add_test(tests, checkpoint_goes_on_as_before);
     tcase_add_test(tests, fine_tuning);
     tcase_add_loop_test(tests, fine_tuning_refused, 0, LENGTH(unfit) + 1);

@@ -149,6 +149,27 @@ static const struct {
      NULL,
      {0},
      "the cfg inside|bad:3: |size=8"},
+    /* Walking up from the norm must end, though nothing comes before the pool. */
+    {FCNN_FORM_SPECTRAL,
+     "config",
+     "[net]\n[fourier_pool]\nsize=5\n[norm]\n[ifft]\n[dense]\nunits=classes\n[softmax]\n",
+     NULL,
+     {0},
+     "the cfg inside|bad:2: |fourier_pool|first"},
+    {FCNN_FORM_SPECTRAL,
+     "config",
+     "[net]\n[shortcut]\nfrom=-1\n[norm]\n[ifft]\n[softmax]\n",
+     NULL,
+     {0},
+     "the cfg inside|from=-1"},
+    /* 2^50 numbers, refused before memory is asked for. */
+    {FCNN_FORM_TRAINABLE,
+     "config",
+     "[net]\n[fft]\nsize=9\n[conv]\nfilters=1048576\nsize=3\nnorm=batch\n[ifft]\n[dense]\n"
+     "units=1048576\n[dense]\nunits=classes\n[softmax]\n",
+     NULL,
+     {0},
+     "'conv1.weight'|network's is [3, 3, 1048576, 2]"},
 };
 
 START_TEST(misfits_refused) {

@@ -247,6 +247,23 @@ START_TEST(a_file_cut_while_in_use_ends_its_use) {
 }
 END_TEST
 
+/* Somebody cuts the file, and it grows again: zeros in the place of records that were read before
+ * are not taken for spectra. */
+START_TEST(a_file_cut_and_grown_while_in_use_is_mended) {
+    const char *path = fill_cache();
+    fcnn_dataset *set = open_cache();
+    fcnn_spectra_usage usage = fcnn_spectra_used(set);
+    size_t bytes, within = record_at(&usage, 5, &bytes);
+    read_all(set, 0);
+    ck_assert_int_eq(truncate(path, (off_t)(within + bytes / 2)), 0);
+    ck_assert_int_eq(truncate(path, (off_t)usage.bytes), 0);
+    read_all(set, IMAGES - 5);
+    read_all(set, 0);
+    fcnn_dataset_close(set);
+    ck_assert_int_eq(unlink(path), 0);
+}
+END_TEST
+
 /* ---- No room, no permission ---- */
 
 /* Files of this process end here; nothing may be asserted meanwhile, as that writes to a file. */
@@ -441,6 +458,7 @@ int main(void) {
     tcase_add_test(faults, damaged_records_are_read_again_and_mended);
     tcase_add_test(faults, records_that_lie_are_read_again);
     tcase_add_test(faults, a_file_cut_while_in_use_ends_its_use);
+    tcase_add_test(faults, a_file_cut_and_grown_while_in_use_is_mended);
     TCase *room = add_spectra_case(suite, "room");
     tcase_add_test(room, without_room_there_is_no_cache);
     tcase_add_test(room, a_write_that_fails_ends_writing_not_reading);

@@ -203,23 +203,34 @@ static json_t *json_text(const char *text) {
     return value;
 }
 
-static void print_picture(const infer_options *o, const fcnn_model *model, const char *file,
-                          const int *order, const float *p, json_t *results) {
-    int top = o->top < model->classes ? o->top : model->classes;
+/* Adds what was found in a picture to the results. */
+static fcnn_status add_result(const fcnn_model *model, const char *file, int top, const int *order,
+                              const float *p, json_t *results) {
     json_t *entry = json_object(), *list = json_array();
-    if (!o->json && !o->csv) {
+    bool good = !json_object_set_new(entry, "file", json_text(file));
+    for (int i = 0; good && i < top; i++) {
+        json_t *item = json_object();
+        good = !json_object_set_new(item, "class", json_text(model->class_names[order[i]])) &&
+               !json_object_set_new(item, "probability", json_real(p[order[i]]));
+        good = !json_array_append_new(list, item) && good;
+    }
+    good = !json_object_set_new(entry, "top", list) && good;
+    good = !json_array_append_new(results, entry) && good;
+    return good ? FCNN_OK : fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the results");
+}
+
+static fcnn_status print_picture(const infer_options *o, const fcnn_model *model, const char *file,
+                                 const int *order, const float *p, json_t *results) {
+    int top = o->top < model->classes ? o->top : model->classes;
+    if (o->json) return add_result(model, file, top, order, p, results);
+    if (!o->csv) {
         fcnn_text_print(stdout, file);
         putchar('\n');
     }
     for (int i = 0; i < top; i++) {
         const char *name = model->class_names[order[i]];
         double probability = p[order[i]];
-        if (o->json) {
-            json_t *item = json_object();
-            json_object_set_new(item, "class", json_text(name));
-            json_object_set_new(item, "probability", json_real(probability));
-            json_array_append_new(list, item);
-        } else if (o->csv) {
+        if (o->csv) {
             csv_write_text(stdout, file);
             printf(",%d,", i + 1);
             csv_write_text(stdout, name);
@@ -228,9 +239,7 @@ static void print_picture(const infer_options *o, const fcnn_model *model, const
             printf("  %-24s %.4f\n", FCNN_SHOWN(name), probability);
         }
     }
-    json_object_set_new(entry, "file", json_text(file));
-    json_object_set_new(entry, "top", list);
-    json_array_append_new(results, entry);
+    return FCNN_OK;
 }
 
 static fcnn_status write_page(const infer_options *o, const fcnn_model *model, fcnn_graph *graph,
@@ -262,7 +271,7 @@ static fcnn_status classify_one(const infer_options *o, const fcnn_model *model,
         for (size_t i = 0; i < classes; i++) order[i] = (int)i;
         ranked_probabilities = p;
         qsort(order, classes, sizeof *order, by_probability);
-        print_picture(o, model, file, order, p, results);
+        status = print_picture(o, model, file, order, p, results);
     }
     if (!status && o->picture) status = write_page(o, model, graph, file, &image);
     free(p);
@@ -272,8 +281,8 @@ static fcnn_status classify_one(const infer_options *o, const fcnn_model *model,
 }
 
 /* A picture that fails is reported and the others go on; *failures counts them. */
-static void classify_all(const infer_options *o, const fcnn_model *model, fcnn_graph *graph,
-                         feature_collection *features, int *failures) {
+static fcnn_status classify_all(const infer_options *o, const fcnn_model *model, fcnn_graph *graph,
+                                feature_collection *features, int *failures) {
     json_t *object = json_object(), *results = json_array();
     if (o->csv) puts("file,rank,class,probability");
     for (int64_t i = 0; o->images[i] && !signals_interrupted; i++) {
@@ -282,14 +291,17 @@ static void classify_all(const infer_options *o, const fcnn_model *model, fcnn_g
         program_fail(&program, status);
         (*failures)++;
     }
-    json_object_set_new(object, "results", results);
-    if (o->json && !signals_interrupted) {
-        char *text = json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(7));
-        if (text) json_write(stdout, text);
-        free(text);
+    fcnn_status status = FCNN_OK;
+    bool complete = !json_object_set_new(object, "results", results);
+    char *text = complete ? json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(7)) : NULL;
+    if (!text) status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the results");
+    if (text && o->json && !signals_interrupted) {
+        json_write(stdout, text);
         putchar('\n');
     }
+    free(text);
     json_decref(object);
+    return status;
 }
 
 static fcnn_status classify(const infer_options *o, const fcnn_model *model, fcnn_device *device,
@@ -302,7 +314,7 @@ static fcnn_status classify(const infer_options *o, const fcnn_model *model, fcn
     fcnn_status status = FCNN_OK;
     if (o->features[0])
         status = feature_collection_open(graph, o->features[0], pictures, &features);
-    if (!status) classify_all(o, model, graph, &features, failures);
+    if (!status) status = classify_all(o, model, graph, &features, failures);
     if (!status) status = fcnn_check_interrupted(&signals_interrupted);
     if (!status && o->features[0])
         status = feature_collection_write(&features, graph, o->features[1]);

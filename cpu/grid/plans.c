@@ -132,7 +132,7 @@ static bool plan_grid(cpu_grid *grid) {
     grid->place = malloc((size_t)bins * sizeof *grid->place);
     float *half = fcnn_cpu_alloc(half_floats(size) * sizeof(float));
     float *map = fcnn_cpu_alloc(map_floats(size) * sizeof(float));
-    if (grid->place && half && map) {
+    if (grid->place && half && map && fcnn_cpu_can_plan(2 * (size_t)size)) {
         fftwf_complex *spectrum = (fftwf_complex *)(void *)half;
         fcnn_cpu_plan_lock();
         grid->inverse_plan = fftwf_plan_many_dft_c2r(2, n, GRID_TILE, spectrum, half_n, GRID_TILE,

@@ -145,6 +145,7 @@ void fcnn_cpu_free_input_plans(cpu_device *device) {
 
 /* The plan serves every caller, as their planes and spectra are all aligned alike. */
 static cpu_input_plan *make_plan(int height, int width, float *plane, float *spectrum) {
+    if (!fcnn_cpu_can_plan((size_t)height + (size_t)width)) return NULL;
     cpu_input_plan *made = malloc(sizeof *made);
     if (!made) return NULL;
     *made = (cpu_input_plan){.height = height, .width = width};

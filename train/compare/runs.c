@@ -4,6 +4,7 @@
 #include "runs.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 
 #include "child.h"
 #include "files.h"
+#include "text.h"
 #include "train/options.h"
 #include "train/progress.h"
 #include "train/run/rundir.h"
@@ -60,37 +62,42 @@ void runs_command(const run_setup *setup, const comparison *c, const compare_run
 /* Returns the cfg's file: a line on where the variant comes from, one on the options of its runs,
  * and its cfg. The caller frees it. */
 static char *config_file(const run_setup *setup, const variant *v) {
-    char *text = NULL, *body = fcnn_config_text(v->config);
-    size_t bytes = 0;
-    FILE *out = body ? open_memstream(&text, &bytes) : NULL;
-    if (out) {
-        fprintf(out,
-                "# Made by fcnn-compare from %s: activation %s, pool %s, domain %s\n"
-                "# Each run: fcnn-train FILE --seed N --out FOLDER",
-                FCNN_SHOWN(setup->cfg), v->activation, v->pool, v->domain);
+    char *body = fcnn_config_text(v->config);
+    fcnn_text text = {.failed = !body};
+    if (body) {
+        fcnn_text_add(&text,
+                      "# Made by fcnn-compare from %s: activation %s, pool %s, domain %s\n"
+                      "# Each run: fcnn-train FILE --seed N --out FOLDER",
+                      FCNN_SHOWN(setup->cfg), v->activation, v->pool, v->domain);
         for (int i = 0; i < setup->passed_count; i++)
-            fprintf(out, " %s %s", setup->passed[i][0], FCNN_SHOWN(setup->passed[i][1]));
-        fprintf(out, "\n%s", body);
-        if (fclose(out)) {
-            free(text);
-            text = NULL;
-        }
+            fcnn_text_add(&text, " %s %s", setup->passed[i][0], FCNN_SHOWN(setup->passed[i][1]));
+        fcnn_text_add(&text, "\n%s", body);
     }
     free(body);
-    return text;
+    return fcnn_text_take(&text);
 }
 
-static char *read_text(const char *path) {
+/* Reads a whole file; *text is NULL where there is none. The caller frees it. */
+static fcnn_status read_text(const char *path, char **text) {
     FILE *file = fopen(path, "r");
-    char *text = NULL;
     size_t bytes = 0;
-    if (!file) return NULL;
-    if (getdelim(&text, &bytes, '\0', file) < 0) {
-        free(text);
-        text = strdup("");
+    *text = NULL;
+    if (!file && errno == ENOENT) return FCNN_OK;
+    if (!file) return rundir_error(path, "opened");
+    bool read = getdelim(text, &bytes, '\0', file) >= 0;
+    int error = errno;
+    if (!read && feof(file)) { /* an empty file */
+        free(*text);
+        *text = strdup("");
+        read = *text != NULL;
     }
+    errno = error;
+    fcnn_status status = read ? FCNN_OK : rundir_error(path, "read");
     fclose(file);
-    return text;
+    if (!status) return FCNN_OK;
+    free(*text);
+    *text = NULL;
+    return status;
 }
 
 /* Returns whether a variant's folder has a run, of any seed. */
@@ -128,7 +135,8 @@ static fcnn_status check_saved(const comparison *c, int i, const char *wanted) {
     comparison_variant_path(c, i, ".cfg", path);
     comparison_variant_path(c, i, "", folder);
     if (!has_runs(folder)) return FCNN_OK;
-    char *saved = read_text(path);
+    char *saved;
+    FCNN_TRY(read_text(path, &saved));
     if (!saved)
         return fcnn_status_set(FCNN_ERROR_CONFIG,
                                "%s has runs and %s is missing: what they were trained with is not "

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text.h"
 #include "train/run/phases.h"
 
 static const struct {
@@ -216,15 +217,16 @@ static const char *new_name(const variant *v, const fcnn_config *config, int i) 
         if (!strcmp(v->pool, pool_kinds[kind].name)) return pool_kinds[kind].section;
 }
 
-static fcnn_status write_pool(FILE *out, const variant *v, const variant_source *source, int i) {
+static fcnn_status write_pool(fcnn_text *out, const variant *v, const variant_source *source,
+                              int i) {
     const fcnn_section *section = &source->config->sections[i];
     int from = source->sizes[i].from, to = source->sizes[i].to;
     if (!strcmp(v->pool, pool_kinds[FOURIER].name)) {
-        fprintf(out, "size=%d\n", to);
+        fcnn_text_add(out, "size=%d\n", to);
         return FCNN_OK;
     }
     if (from == 2 * to + 1 || from == 2 * to - 1) {
-        fprintf(out, "size=3\nstride=2\n%s", from == 2 * to - 1 ? "pad=1\n" : "");
+        fcnn_text_add(out, "size=3\nstride=2\n%s", from == 2 * to - 1 ? "pad=1\n" : "");
         return FCNN_OK;
     }
     int low = (from - 1) / 2, high = (from + 1) / 2;
@@ -251,7 +253,8 @@ static bool keeps(const char *activation, const fcnn_entry *entry) {
 }
 
 /* A shortcut that names a pool names it by its new name and number. */
-static void write_from(FILE *out, const variant *v, const fcnn_config *config, const char *from) {
+static void write_from(fcnn_text *out, const variant *v, const fcnn_config *config,
+                       const char *from) {
     char label[64];
     for (int i = 1; i < config->section_count; i++) {
         const fcnn_section *section = &config->sections[i];
@@ -260,10 +263,10 @@ static void write_from(FILE *out, const variant *v, const fcnn_config *config, c
         int ordinal = 1;
         for (int j = 1; j < i; j++)
             ordinal += !strcmp(new_name(v, config, j), new_name(v, config, i));
-        fprintf(out, "from=%s%d\n", new_name(v, config, i), ordinal);
+        fcnn_text_add(out, "from=%s%d\n", new_name(v, config, i), ordinal);
         return;
     }
-    fprintf(out, "from=%s\n", from);
+    fcnn_text_add(out, "from=%s\n", from);
 }
 
 /* Returns whether a variant goes without a key of [net]: each of its epochs is trained and scored,
@@ -274,16 +277,17 @@ static bool drops(const variant *v, const char *key) {
     return !strcmp(key, "validate_every") || !strcmp(key, "patience");
 }
 
-static void write_entry(FILE *out, const fcnn_entry *entry) {
-    fprintf(out, "%s=", entry->row->key);
+static void write_entry(fcnn_text *out, const fcnn_entry *entry) {
+    fcnn_text_add(out, "%s=", entry->row->key);
     fcnn_config_write_value(out, entry->value);
-    fputc('\n', out);
+    fcnn_text_add(out, "\n");
 }
 
-static fcnn_status write_section(FILE *out, const variant *v, const variant_source *source, int i) {
+static fcnn_status write_section(fcnn_text *out, const variant *v, const variant_source *source,
+                                 int i) {
     const fcnn_config *config = source->config;
     const fcnn_section *section = &config->sections[i];
-    fprintf(out, "%s[%s]\n", i ? "\n" : "", new_name(v, config, i));
+    fcnn_text_add(out, "%s[%s]\n", i ? "\n" : "", new_name(v, config, i));
     bool keeps_windows = pool_kind(section) > FOURIER && strcmp(v->pool, "fourier") != 0;
     if (strcmp(new_name(v, config, i), section->name) != 0 && !keeps_windows)
         return write_pool(out, v, source, i);
@@ -296,11 +300,11 @@ static fcnn_status write_section(FILE *out, const variant *v, const variant_sour
         if (!strcmp(entry->row->key, "from"))
             write_from(out, v, config, entry->value);
         else if (swap && !strcmp(entry->row->key, key))
-            fprintf(out, "%s=%s\n", key, v->activation);
+            fcnn_text_add(out, "%s=%s\n", key, v->activation);
         else if (!swap || keeps(v->activation, entry))
             write_entry(out, entry);
     }
-    if (i == 0 && v->swaps_domain) fprintf(out, "domain=%s\n", v->domain);
+    if (i == 0 && v->swaps_domain) fcnn_text_add(out, "domain=%s\n", v->domain);
     return FCNN_OK;
 }
 
@@ -321,15 +325,13 @@ static void restore_lines(fcnn_config *config, const fcnn_config *source) {
 }
 
 static fcnn_status make_config(variant *v, const variant_source *source) {
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *out = open_memstream(&text, &bytes);
-    if (!out) return out_of_memory();
+    fcnn_text out = {0};
     fcnn_status status = FCNN_OK;
     for (int i = 0; !status && i < source->config->section_count; i++)
-        status = write_section(out, v, source, i);
-    if (fclose(out) && !status) status = out_of_memory();
-    if (!status) status = fcnn_config_parse(source->config->file, text, bytes, &v->config);
+        status = write_section(&out, v, source, i);
+    char *text = fcnn_text_take(&out);
+    if (!text && !status) status = out_of_memory();
+    if (!status) status = fcnn_config_parse(source->config->file, text, strlen(text), &v->config);
     if (!status) restore_lines(v->config, source->config);
     free(text);
     return status;

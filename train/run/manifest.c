@@ -11,6 +11,7 @@
 #include "differences.h"
 #include "files.h"
 #include "rundir.h"
+#include "text.h"
 
 static const char header[] = MANIFEST_COLUMNS "\n";
 static const char *const split_names[] = {"train", "held-out", "test"};
@@ -39,34 +40,34 @@ static fcnn_status no_memory(const char *path) {
 /* ---- Writing ---- */
 
 /* Writes a field, so that unescape gives the same bytes. */
-static void write_field(FILE *out, const char *text) {
+static void write_field(fcnn_text *out, const char *text) {
     while (*text) {
         int bytes = fcnn_text_character(text);
         unsigned char c = (unsigned char)*text;
         if (!bytes || c < ' ' || c == 127 || c == '\\') {
-            fprintf(out, "\\x%02x", c);
+            fcnn_text_add(out, "\\x%02x", c);
             text++;
         } else {
-            fwrite(text, 1, (size_t)bytes, out);
+            fcnn_text_add_bytes(out, text, (size_t)bytes);
             text += bytes;
         }
     }
 }
 
-static void write_rows(fcnn_dataset *dataset, FILE *out) {
-    fputs(header, out);
+static void write_rows(fcnn_dataset *dataset, fcnn_text *out) {
+    fcnn_text_add(out, "%s", header);
     for (int c = 0; c < dataset->classes; c++) {
-        fputs("class\t", out);
+        fcnn_text_add(out, "class\t");
         write_field(out, dataset->class_names[c]);
-        fputs("\t\t\n", out);
+        fcnn_text_add(out, "\t\t\n");
     }
     for (int s = 0; s < FCNN_SPLIT_COUNT; s++)
         for (int64_t i = 0; i < dataset->count[s]; i++) {
-            fprintf(out, "%s\t", split_names[s]);
+            fcnn_text_add(out, "%s\t", split_names[s]);
             write_field(out, dataset->class_names[dataset->labels[s][i]]);
-            fputc('\t', out);
+            fcnn_text_add(out, "\t");
             write_field(out, dataset->path(dataset, (fcnn_split)s, i));
-            fprintf(out, "\t%016" PRIx64 "\n", dataset->contents[s][i]);
+            fcnn_text_add(out, "\t%016" PRIx64 "\n", dataset->contents[s][i]);
         }
 }
 
@@ -75,17 +76,16 @@ static void write_id(const char *text, size_t bytes, char id[MANIFEST_ID_BYTES])
 }
 
 fcnn_status manifest_write(fcnn_dataset *dataset, const char *folder, char id[MANIFEST_ID_BYTES]) {
-    char path[PATH_MAX], *text = NULL;
-    size_t bytes = 0;
+    char path[PATH_MAX];
     id[0] = '\0';
     if (!dataset->path || !dataset->contents[FCNN_SPLIT_TRAIN]) return FCNN_OK;
     rundir_file(folder, RUNDIR_IMAGES, path);
-    FILE *memory = open_memstream(&text, &bytes);
-    if (memory) write_rows(dataset, memory);
-    bool good = memory && !ferror(memory);
-    if (memory && fclose(memory)) good = false;
+    fcnn_text rows = {0};
+    write_rows(dataset, &rows);
+    size_t bytes = rows.length;
+    char *text = fcnn_text_take(&rows);
     fcnn_output output;
-    fcnn_status status = good && text ? fcnn_output_open(path, &output) : no_memory(path);
+    fcnn_status status = text ? fcnn_output_open(path, &output) : no_memory(path);
     if (!status) {
         fwrite(text, 1, bytes, output.stream); /* closing tells of a failure */
         write_id(text, bytes, id);
