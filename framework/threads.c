@@ -22,20 +22,24 @@ static bool read_line(const char *path, char *line, int bytes) {
     return good;
 }
 
+/* Reads the whole number that a file begins with, and where it ends; 0: "max", or no file. */
+static long long read_number(const char *path, char *line, int bytes, char **end) {
+    if (!read_line(path, line, bytes)) *line = '\0';
+    return strtoll(line, end, 10);
+}
+
 /* The quota of one group, in processors: cpu.max of version 2, two files of version 1. */
 static double group_quota(const char *folder) {
-    char path[PATH_MAX + 32], line[128];
-    double quota = 0, period = 0;
+    char path[PATH_MAX + 32], line[128], *end;
     snprintf(path, sizeof path, "%s/cpu.max", folder);
-    if (read_line(path, line, sizeof line)) {
-        if (sscanf(line, "%lf %lf", &quota, &period) != 2) return 0; /* "max" */
-    } else {
+    long long quota = read_number(path, line, sizeof line, &end), period = strtoll(end, NULL, 10);
+    if (end == line) {
         snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", folder);
-        if (!read_line(path, line, sizeof line) || sscanf(line, "%lf", &quota) != 1) return 0;
+        quota = read_number(path, line, sizeof line, &end);
         snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
-        if (!read_line(path, line, sizeof line) || sscanf(line, "%lf", &period) != 1) return 0;
+        period = read_number(path, line, sizeof line, &end);
     }
-    return quota > 0 && period > 0 ? quota / period : 0;
+    return quota > 0 && period > 0 ? (double)quota / (double)period : 0;
 }
 
 static double lower(double a, double b) { return a > 0 && (b <= 0 || a < b) ? a : b; }

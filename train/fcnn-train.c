@@ -27,11 +27,12 @@ typedef struct {
     char command[4 * PATH_MAX], resume_command[4 * PATH_MAX];
 } train_options;
 
-/* What a resume goes on from; NULL without it. */
+/* The run's folder, and what a resume goes on from, which is NULL without it. */
 typedef struct {
+    rundir dir;
     fcnn_model *checkpoint;
     manifest *images;
-} earlier_run;
+} run_start;
 
 #define FIELD(name) offsetof(train_options, name)
 static const option_row rows[] = {
@@ -201,11 +202,12 @@ static fcnn_status claim(const train_options *o, const fcnn_config *config, rund
 }
 
 /* Makes a new run's parameters and folder, or takes an earlier run's. */
-static fcnn_status begin(const train_options *o, earlier_run *earlier, trainer *t, rundir *dir) {
+static fcnn_status begin(const train_options *o, run_start *start, trainer *t) {
+    rundir *dir = &start->dir;
     const fcnn_memory_plan *plan = fcnn_graph_memory(t->options.largest);
     int64_t saved = 2 * (plan->bytes[FCNN_MEMORY_PARAMETERS] * 2 +
                          plan->bytes[FCNN_MEMORY_MOMENTS] + plan->bytes[FCNN_MEMORY_SPECTRA]);
-    if (o->resume) return trainer_resume(t, &earlier->checkpoint);
+    if (o->resume) return trainer_resume(t, &start->checkpoint);
     FCNN_TRY(trainer_start(t));
     if (o->init) FCNN_TRY(fine_tune(o->init, t->run_data->dataset, t->graph));
     if (dir->present) FCNN_TRY(rundir_put_aside(dir));
@@ -259,31 +261,29 @@ static void warn_of_few_steps(const trainer *t) {
 }
 
 /* All that can be wrong with a cfg is checked before images are read. */
-static fcnn_status train(const train_options *o, trainer_options *options, earlier_run *earlier,
+static fcnn_status train(const train_options *o, trainer_options *options, run_start *start,
                          run_data *s, bool *finished) {
     trainer t;
-    rundir dir = {.lock = -1};
     char *text = fcnn_config_text(options->config);
     if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg's text");
     position_remove_key(text, "cache"); /* it is of this machine, not of the model */
     options->config_text = text;
     fcnn_status status = trainer_create(&t, options, s);
-    if (!status) status = claim(o, options->config, &dir);
+    if (!status && !o->resume) status = claim(o, options->config, &start->dir);
     if (!status && !o->quiet) status = print_plan(options, s);
     if (!status) status = run_data_prepare(options->config, options->largest, options->device, s);
-    if (!status) status = begin(o, earlier, &t, &dir);
+    if (!status) status = begin(o, start, &t);
     if (!status && !o->quiet && !o->resume) warn_of_few_steps(&t);
     if (status == FCNN_ERROR_INTERRUPTED)
         status = fcnn_status_set(status, "interrupted before the first step: nothing is changed");
     if (!status) status = trainer_run(&t, finished);
     if (!status && *finished) status = finish(&t);
-    rundir_close(&dir);
     trainer_destroy(&t);
     free(text);
     return status;
 }
 
-static fcnn_status build(const train_options *o, const fcnn_config *config, earlier_run *earlier,
+static fcnn_status build(const train_options *o, const fcnn_config *config, run_start *start,
                          run_data *s, fcnn_device *device, bool *finished) {
     trainer_options options = {.config = config,
                                .title = o->title,
@@ -302,37 +302,38 @@ static fcnn_status build(const train_options *o, const fcnn_config *config, earl
     fcnn_graph *largest;
     FCNN_TRY(fcnn_graph_create(&options.graph, device, &largest));
     options.largest = largest;
-    fcnn_status status = train(o, &options, earlier, s, finished);
+    fcnn_status status = train(o, &options, start, s, finished);
     fcnn_graph_destroy(largest);
     return status;
 }
 
-static fcnn_status open_earlier(const train_options *o, const fcnn_config *config,
-                                earlier_run *earlier) {
-    *earlier = (earlier_run){NULL, NULL};
+static fcnn_status open_start(const train_options *o, const fcnn_config *config, run_start *start) {
+    *start = (run_start){.dir = {.lock = -1}};
     if (!o->resume) return FCNN_OK;
-    FCNN_TRY(position_open(o->folder, config, &earlier->checkpoint));
-    const char *id = fcnn_safetensors_metadata(earlier->checkpoint->file, IDENTITY_MANIFEST);
-    return id ? manifest_read(o->folder, id, &earlier->images) : FCNN_OK;
+    FCNN_TRY(claim(o, config, &start->dir)); /* what it holds stays so from here on */
+    FCNN_TRY(position_open(o->folder, config, &start->checkpoint));
+    const char *id = fcnn_safetensors_metadata(start->checkpoint->file, IDENTITY_MANIFEST);
+    return id ? manifest_read(o->folder, id, &start->images) : FCNN_OK;
 }
 
 static fcnn_status run(const train_options *o, const fcnn_config *config, bool *finished) {
     fcnn_device *device = NULL;
-    earlier_run earlier;
+    run_start start;
     run_data s = {0};
-    fcnn_status status = open_earlier(o, config, &earlier);
+    fcnn_status status = open_start(o, config, &start);
     if (!status) status = fcnn_device_open(o->device, o->threads, &device);
-    if (!status) status = run_data_open(config, o->limit, &earlier.images, &s);
+    if (!status) status = run_data_open(config, o->limit, &start.images, &s);
     if (status == FCNN_ERROR_INTERRUPTED)
         status = fcnn_status_set(status, "interrupted while the data was opened");
-    if (!status && o->resume) status = identity_check(earlier.checkpoint, &s);
+    if (!status && o->resume) status = identity_check(start.checkpoint, &s);
     if (!status) status = run_data_advise(&s, o->limit > 0);
     s.quiet = o->quiet;
-    if (!status) status = build(o, config, &earlier, &s, device, finished);
+    if (!status) status = build(o, config, &start, &s, device, finished);
     run_data_close(&s);
-    manifest_destroy(earlier.images);
-    fcnn_model_destroy(earlier.checkpoint);
+    manifest_destroy(start.images);
+    fcnn_model_destroy(start.checkpoint);
     fcnn_device_close(device);
+    rundir_close(&start.dir);
     return status;
 }
 
