@@ -39,7 +39,8 @@ bool fcnn_folder_name_is_systems(const char *name) {
 }
 
 bool fcnn_folder_name_is_image(const char *name) {
-    static const char *const known[] = {"jpg", "jpeg", "jpe", "jfif", "png", "bmp", "gif"};
+    static const char *const known[] = {"jpg", "jpeg", "jpe",  "jfif", "png",
+                                        "bmp", "gif",  "webp", "tif",  "tiff"};
     const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && i < COUNT(known); i++)
         if (fcnn_text_same(dot + 1, known[i])) return true;
@@ -49,8 +50,7 @@ bool fcnn_folder_name_is_image(const char *name) {
 const char *fcnn_folder_name_format(const char *name) {
     static const struct {
         const char *extension, *format;
-    } known[] = {{"webp", "WebP"},         {"tif", "TIFF"},        {"tiff", "TIFF"},
-                 {"heic", "HEIC"},         {"heif", "HEIC"},       {"avif", "AVIF"},
+    } known[] = {{"heic", "HEIC"},         {"heif", "HEIC"},       {"avif", "AVIF"},
                  {"jxl", "JPEG XL"},       {"jp2", "JPEG 2000"},   {"j2k", "JPEG 2000"},
                  {"svg", "SVG"},           {"psd", "Photoshop"},   {"ico", "icon"},
                  {"tga", "TGA"},           {"pgm", "PNM"},         {"ppm", "PNM"},

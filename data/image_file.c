@@ -1,18 +1,19 @@
 /* Picture files: the format is told by a file's first bytes, whatever its name
  * says, and its decoder is asked. Formats that are not read are known by name,
- * for the message. Limits: transparency is dropped, of an animation the first
- * frame counts, and EXIF's orientation is not applied: pixels count as they are
- * stored. */
+ * for the message. EXIF's orientation is applied. Limits: transparency is
+ * dropped, and of an animation the first frame counts. */
 #include "image_file.h"
 
 #include <string.h>
 
 #include "image_format.h"
+#include "image_orientation.h"
 
 enum { START_BYTES = 256 };
 
 static const fcnn_image_format *const formats[] = {&fcnn_format_jpeg, &fcnn_format_png,
-                                                   &fcnn_format_bmp, &fcnn_format_gif};
+                                                   &fcnn_format_bmp,  &fcnn_format_gif,
+                                                   &fcnn_format_webp, &fcnn_format_tiff};
 
 /* ---- What is not read ---- */
 
@@ -22,12 +23,7 @@ static const struct {
     size_t at, bytes;
     const char *mark;
 } others[] = {
-    {"a WebP image", 8, 4, "WEBP"},
     {"a RAW image (Canon)", 8, 2, "CR"}, /* inside a TIFF */
-    {"a TIFF or RAW image", 0, 4, "II*\0"},
-    {"a TIFF or RAW image", 0, 4, "MM\0*"},
-    {"a BigTIFF image", 0, 4, "II+\0"},
-    {"a BigTIFF image", 0, 4, "MM\0+"},
     {"an AVIF image", 4, 8, "ftypavif"},
     {"an AVIF image", 4, 8, "ftypavis"},
     {"a RAW image (Canon)", 4, 7, "ftypcrx"},
@@ -84,7 +80,7 @@ static fcnn_status unknown_format(const char *path, const uint8_t *start, size_t
     text[count] = '\0';
     if (!what) what = text_kind(text);
     return fcnn_status_set(FCNN_ERROR_FORMAT,
-                           "%s: expected a JPEG, PNG, BMP or GIF image, found %s", path,
+                           "%s: expected a JPEG, PNG, WebP, TIFF, BMP or GIF image, found %s", path,
                            what ? what : "another kind of file");
 }
 
@@ -125,6 +121,7 @@ fcnn_status fcnn_image_load(const char *path, int channels, fcnn_image *image) {
     fcnn_status status = fcnn_source_open(path, &source);
     if (!status) status = find_format(&source, &format);
     if (!status) status = format->decode(&source, channels, image);
+    if (!status) status = fcnn_orientation_apply(image, source.orientation);
     fcnn_source_close(&source);
     if (status) fcnn_image_clear(image);
     return status;

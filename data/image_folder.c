@@ -126,7 +126,9 @@ static fcnn_status leave_out_unread(folder_set *set, const char *path, const cha
     const char *format = fcnn_folder_name_format(name);
     struct stat info;
     if (stat(path, &info)) return leave_out_as(set, path, strerror(errno)); /* a link to nowhere */
-    if (!format) return leave_out_as(set, path, "not named .jpg, .jpeg, .png, .bmp or .gif");
+    if (!format)
+        return leave_out_as(set, path,
+                            "not named .jpg, .jpeg, .png, .webp, .tif, .tiff, .bmp or .gif");
     fcnn_status_record("%s: a file of the format %s, which is not read", path, format);
     return leave_out(set);
 }
@@ -438,7 +440,8 @@ static fcnn_status accepts_spec(const char *spec, bool *accepted) {
 
 const fcnn_reader fcnn_reader_image_folder = {
     .name = "DIR",
-    .help = "a folder of JPEG, PNG, BMP or GIF images: train/<class>/* with val/<class>/* or "
+    .help = "a folder of JPEG, PNG, WebP, TIFF, BMP or GIF images: train/<class>/* with "
+            "val/<class>/* or "
             "test/<class>/* or both, or <class>/* alone",
     .by_path = true,
     .accepts = accepts_spec,

@@ -17,9 +17,10 @@ enum { FCNN_SOURCE_BYTES = 16384 };
 typedef struct {
     const char *path;
     int descriptor;
-    int64_t bytes; /* the file's size when it was opened */
-    int error;     /* errno of the first read that failed, or 0: later reads give nothing */
-    bool ended;    /* bytes behind the end were asked for */
+    int64_t bytes;   /* the file's size when it was opened */
+    int error;       /* errno of the first read that failed, or 0: later reads give nothing */
+    bool ended;      /* bytes behind the end were asked for */
+    int orientation; /* EXIF's, set by a decoder; 1: as it is stored */
     size_t at, filled;
     uint8_t buffer[FCNN_SOURCE_BYTES];
 } fcnn_image_source;
@@ -44,6 +45,12 @@ fcnn_status fcnn_source_failure(const fcnn_image_source *source, const char *for
                                 const char *why);
 fcnn_status fcnn_source_truncated(const fcnn_image_source *source);
 fcnn_status fcnn_source_no_memory(const fcnn_image_source *source);
+/* Asks whether so many bytes can be had: for libraries that crash where they cannot. */
+fcnn_status fcnn_source_reserve(const fcnn_image_source *source, size_t bytes);
+/* Around a library that does not tell memory that runs out from damage: a failure in between, with
+ * errno ENOMEM, is out of memory. */
+void fcnn_source_clear_errno(void);
+fcnn_status fcnn_source_check_memory(const fcnn_image_source *source, fcnn_status status);
 
 /* ---- The image ---- */
 
@@ -76,5 +83,7 @@ extern const fcnn_image_format fcnn_format_bmp;
 extern const fcnn_image_format fcnn_format_gif;
 extern const fcnn_image_format fcnn_format_jpeg;
 extern const fcnn_image_format fcnn_format_png;
+extern const fcnn_image_format fcnn_format_tiff;
+extern const fcnn_image_format fcnn_format_webp;
 
 #endif

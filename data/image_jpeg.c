@@ -11,10 +11,13 @@
 #include <string.h>
 
 #include "image_format.h"
+#include "image_orientation.h"
 
 enum {
     BYTES_A_FILL = 4096,
-    SCANS_MOST = 500, /* each passes over the whole image, whatever few bytes it has */
+    EXIF = JPEG_APP0 + 1,
+    EXIF_BYTES = 4096, /* of which the tag is among the first */
+    SCANS_MOST = 500,  /* each passes over the whole image, whatever few bytes it has */
     /* Pixels that may go to a byte: the flattest blocks of 64 take a bit each. */
     PIXELS_A_BYTE = 1024,
     PIXELS_FREE = 1 << 20
@@ -142,6 +145,12 @@ static bool lacks_scans(const jpeg_job *job) {
 
 /* ---- Decoding ---- */
 
+static void read_orientation(jpeg_job *job) {
+    for (jpeg_saved_marker_ptr m = job->info.marker_list; m; m = m->next)
+        if (m->marker == EXIF && m->data_length >= 6 && !memcmp(m->data, "Exif", 4))
+            job->source->orientation = fcnn_orientation_of_exif(m->data, m->data_length);
+}
+
 static fcnn_status check_header(jpeg_job *job) {
     const struct jpeg_decompress_struct *info = &job->info;
     int64_t width = info->image_width, height = info->image_height;
@@ -161,7 +170,9 @@ static void decode_guarded(jpeg_job *job) {
     jpeg_create_decompress(info);
     info->src = &job->input;
     info->progress = &job->progress;
+    if (job->image) jpeg_save_markers(info, EXIF, EXIF_BYTES);
     jpeg_read_header(info, TRUE);
+    read_orientation(job);
     if ((job->status = check_header(job))) return;
     if (job->image) {
         info->out_color_space = info->num_components == 1   ? JCS_GRAYSCALE

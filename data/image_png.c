@@ -9,12 +9,14 @@
 #include <string.h>
 
 #include "image_format.h"
+#include "image_orientation.h"
 
 enum {
     HEADER_BYTES = 8 + 8 + 13, /* signature, IHDR's length and name, its contents */
     IHDR = 0x49484452,
     IEND = 0x49454e44,
     CGBI = 0x43674249,
+    EXIF = 0x65584966,
     ANCILLARY = 0x20000000, /* of a chunk's name */
     DEFLATE_MOST = 1032     /* bytes that one byte of deflated data can become */
 };
@@ -146,6 +148,15 @@ static void feed(png_job *job, png_structp png, png_infop info, int64_t bytes) {
     }
 }
 
+/* Reads the start of the chunk eXIf, where the tag is; returns how many bytes. */
+static int64_t read_orientation(png_job *job, int64_t bytes) {
+    uint8_t exif[1024];
+    size_t wanted = bytes < (int64_t)sizeof exif ? (size_t)(bytes > 0 ? bytes : 0) : sizeof exif;
+    size_t got = fcnn_source_read(job->source, exif, wanted);
+    job->source->orientation = fcnn_orientation_of_exif(exif, got);
+    return (int64_t)got;
+}
+
 static void feed_chunks(png_job *job, png_structp png, png_infop info) {
     fcnn_source_seek(job->source, 0);
     feed(job, png, info, 8);
@@ -155,7 +166,10 @@ static void feed_chunks(png_job *job, png_structp png, png_infop info) {
         uint32_t kind = number_at(head + 4);
         int64_t rest = (int64_t)number_at(head) + 4; /* its contents and its CRC */
         if (kind == IEND) return;
-        if (kind & ANCILLARY) {
+        if (kind == EXIF) {
+            rest -= read_orientation(job, rest - 4);
+            fcnn_source_skip(job->source, rest);
+        } else if (kind & ANCILLARY) {
             fcnn_source_skip(job->source, rest);
         } else {
             png_process_data(png, info, head, sizeof head);

@@ -26,6 +26,7 @@ fcnn_status fcnn_source_open(const char *path, fcnn_image_source *source) {
     source->descriptor = -1;
     source->error = 0;
     source->ended = false;
+    source->orientation = 1;
     source->at = source->filled = 0;
     if (stat(path, &info)) return unreadable(path, errno);
     /* Opening a pipe would wait for a writer. */
@@ -118,6 +119,19 @@ fcnn_status fcnn_source_truncated(const fcnn_image_source *source) {
 
 fcnn_status fcnn_source_no_memory(const fcnn_image_source *source) {
     return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory for the image", source->path);
+}
+
+fcnn_status fcnn_source_reserve(const fcnn_image_source *source, size_t bytes) {
+    void *volatile room = malloc(bytes); /* volatile: it is not left out as of no use */
+    if (!room) return fcnn_source_no_memory(source);
+    free(room);
+    return FCNN_OK;
+}
+
+void fcnn_source_clear_errno(void) { errno = 0; }
+
+fcnn_status fcnn_source_check_memory(const fcnn_image_source *source, fcnn_status status) {
+    return status && errno == ENOMEM ? fcnn_source_no_memory(source) : status;
 }
 
 fcnn_status fcnn_source_failure(const fcnn_image_source *source, const char *format,

@@ -11,7 +11,7 @@
 #include "number.h"
 #include "spectra_cache.h"
 
-enum { VERSION = 2, BYTE_ORDER_MARK = 0x01020304, ALIGNMENT = 64 };
+enum { VERSION = 3, BYTE_ORDER_MARK = 0x01020304, ALIGNMENT = 64 };
 
 static const char magic[8] = {'f', 'c', 'n', 'n', 's', 'p', 'e', 'c'};
 

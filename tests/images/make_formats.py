@@ -29,6 +29,11 @@ if __name__ == "__main__":
     rotated = Image.Exif()
     rotated[0x0112] = 6  # "turn by 90 degrees to show"
     save(colour, "rotated.jpg", exif=rotated, **jpeg)
+    save(colour, "turned.webp", exif=rotated, quality=95)
+    save(colour, "lzw.tif", compression="tiff_lzw")
+    save(halves("I;16", 100 * 257, 200 * 257), "deep.tif")
+    save(colour, "frames.webp", save_all=True, append_images=[Image.new("RGB", (16, 8))],
+         lossless=True)
     clear = colour.convert("RGBA")
     clear.putalpha(0)
     save(clear, "transparent.png")

@@ -142,15 +142,15 @@ ok "files of 16 bits that use 8 of them are learned from, also from the cache; b
 
 # ---- What is not read ----
 fill odd 4 a b
-printf 'RIFF\20\0\0\0WEBPVP8 ' >odd/a/x.jpg
-cp odd/a/x.jpg odd/a/y.webp
+printf '\0\0\0\30ftypheic' >odd/a/x.jpg
+cp odd/a/x.jpg odd/a/y.heic
 : >odd/b/empty.png
 echo '<!DOCTYPE html><html>' >odd/b/page.jpg
 cp "$pictures/shirt.png" odd/b/really-a-png.jpg
 ln -s nowhere odd/b/link.png
 succeed "$train" "$small" "${run_options[@]}" --data odd --out odd-run
-has err "x.jpg: expected a JPEG, PNG, BMP or GIF image, found a WebP image" \
-    "y.webp: a file of the format WebP, which is not read" "empty.png: truncated: the file is empty" \
+has err "x.jpg: expected a JPEG, PNG, WebP, TIFF, BMP or GIF image, found a HEIC image" \
+    "y.heic: a file of the format HEIC, which is not read" "empty.png: truncated: the file is empty" \
     "page.jpg: " "an HTML page" "link.png: cannot be read" "5 problems with the images, named above"
 ! grep -q really err || fail "a PNG named .jpg: $(cat err)"
 ok "other formats, pages, empty files and dead links are named and counted"
