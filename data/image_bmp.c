@@ -80,6 +80,9 @@ static fcnn_status check_header(fcnn_image_source *source, int *height, int *wid
     int64_t h = core ? little_endian(bytes + 20, 2) : (int32_t)little_endian(bytes + 22, 4);
     int64_t bits = little_endian(bytes + (core ? 24 : 28), 2);
     if (h < 0) h = -h; /* from the top down */
+    /* Rows of no bits would take no bytes. */
+    if (bits != 1 && bits != 4 && bits != 8 && bits != 16 && bits != 24 && bits != 32)
+        return fcnn_source_failure(source, "BMP", "a pixel has a number of bits that is not known");
     FCNN_TRY(fcnn_source_check_sides(source, w, h));
     *width = (int)w;
     *height = (int)h;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "nearest.h"
 #include "readers_internal.h"
 
 const fcnn_reader *const fcnn_readers[] = {
@@ -12,8 +13,12 @@ const fcnn_reader *const fcnn_readers[] = {
 };
 
 static fcnn_status unknown_dataset(const char *spec) {
-    char names[512] = "", reason[160] = "";
+    char names[512] = "", reason[160] = "", hint[FCNN_NEAREST_BYTES + 24];
     size_t used = 0;
+    fcnn_nearest near = {.wanted = spec};
+    for (int i = 0; fcnn_readers[i]; i++)
+        if (!fcnn_readers[i]->by_path)
+            fcnn_nearest_consider(&near, fcnn_readers[i]->name, strlen(fcnn_readers[i]->name));
     for (int i = 0; fcnn_readers[i] && used < sizeof names; i++)
         if (!fcnn_readers[i]->by_path)
             used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "",
@@ -31,8 +36,8 @@ static fcnn_status unknown_dataset(const char *spec) {
         snprintf(reason, sizeof reason, " (a file, not a folder)");
     return fcnn_status_set(FCNN_ERROR_USAGE,
                            "unknown data set '%s'%s; expected %s; a folder may be given by its "
-                           "path, and CIFAR's .tar.gz too",
-                           spec, reason, names);
+                           "path, and CIFAR's .tar.gz too%s",
+                           spec, reason, names, fcnn_nearest_hint(&near, hint, sizeof hint));
 }
 
 /* *reader is NULL where none accepts it. */

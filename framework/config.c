@@ -176,6 +176,31 @@ static fcnn_status set_named(fcnn_config *config, fcnn_section *section, const c
 
 /* ---- Sections and values of a text ---- */
 
+/* What sections of other languages are called here. */
+static const char *foreign_hint(const char *name) {
+    static const struct {
+        const char *foreign, *hint;
+    } names[] = {
+        {"global_avg_pool|globalavgpool|global_pool|gap|global_average_pooling",
+         "global pooling is [fourier_pool] size=1"},
+        {"convolutional|conv2d|convolution", "a convolution is [conv]"},
+        {"connected|fc|linear|fully_connected|affine", "a fully connected layer is [dense]"},
+        {"maxpool|maxpool2d|max_pooling", "it is [max_pool], of networks with domain=space"},
+        {"avgpool|avgpool2d|average_pool", "it is [avg_pool], of networks with domain=space"},
+        {"pool|pooling|spectral_pool", "it is [fourier_pool], or in space [max_pool]"},
+        {"batchnorm|batch_norm|batchnorm2d|bn", "it is norm=batch of [conv], or [norm]"},
+        {"relu|gelu|leaky_relu|elu|silu|tanh|sigmoid|srelu|modrelu",
+         "activations are activation= of [conv] or [dense], or [activation] function="},
+        {"residual|skip|add|route", "a residual connection is [shortcut] from="},
+        {"network|model", "the first section is [net]"},
+        {"input|fourier", "the input is [fft] size="},
+        {"flatten|reshape", "[dense] takes maps as they are: leave it out"},
+        {"cost|loss|cross_entropy|output", "the last section is [softmax], which has the loss"}};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (find_word(names[i].foreign, name) >= 0) return names[i].hint;
+    return NULL;
+}
+
 fcnn_status fcnn_config_add_section(fcnn_config *config, const char *name, int line) {
     const fcnn_config_key *row = find_row(name, NULL);
     if (!row) {
@@ -183,8 +208,10 @@ fcnn_status fcnn_config_add_section(fcnn_config *config, const char *name, int l
         for (row = fcnn_config_keys; row->section; row++)
             if (!row->key) fcnn_nearest_consider(&n, row->section, strlen(row->section));
         char hint[NAME_BYTES + 24];
-        return fcnn_config_fail(config, line, "unknown section [%s]%s", name,
-                                fcnn_nearest_hint(&n, hint, sizeof hint));
+        const char *foreign = foreign_hint(name);
+        return fcnn_config_fail(config, line, "unknown section [%s]%s%s", name,
+                                foreign ? "; " : fcnn_nearest_hint(&n, hint, sizeof hint),
+                                foreign ? foreign : "");
     }
     bool is_net = !strcmp(name, "net");
     if (is_net != (config->section_count == 0))
@@ -311,10 +338,26 @@ void fcnn_config_drop_outputs(fcnn_config *config) {
     }
 }
 
+const char *fcnn_config_section_of(const char *key) {
+    for (const fcnn_config_key *row = fcnn_config_keys; row->section; row++)
+        if (row->key && !strcmp(row->key, key)) return row->section;
+    return NULL;
+}
+
 fcnn_status fcnn_config_override(fcnn_config *config, const char *assignment) {
     char name[NAME_BYTES], key[NAME_BYTES];
     int index;
     const char *value = read_assignment(assignment, name, &index, key);
+    if (!value && strcspn(assignment, ".=") < strlen(assignment) &&
+        assignment[strcspn(assignment, ".=")] == '=') {
+        snprintf(key, sizeof key, "%.*s", (int)strcspn(assignment, "="), assignment);
+        const char *section = fcnn_config_section_of(key);
+        if (section)
+            return fcnn_status_set(FCNN_ERROR_USAGE,
+                                   "--set %s: expected section.key=value; did you mean "
+                                   "'%s.%s'?",
+                                   assignment, section, assignment);
+    }
     if (!value)
         return fcnn_status_set(FCNN_ERROR_USAGE,
                                "--set %s: expected section.key=value or section[i].key=value",

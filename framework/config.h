@@ -103,6 +103,9 @@ bool fcnn_section_is(const fcnn_section *section, const char *key, const char *w
 bool fcnn_config_in_space(const fcnn_config *config);
 int fcnn_section_word(const fcnn_section *section, const char *key);
 
+/* The first section of the language that has a key of this name, or NULL. */
+const char *fcnn_config_section_of(const char *key);
+
 /* Prints the manual of the cfg language from the table. */
 void fcnn_config_print_manual(FILE *out);
 

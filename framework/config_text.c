@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "config_internal.h"
+#include "file_kind.h"
+#include "nearest.h"
 #include "text.h"
 
-enum { FILE_BYTES_MAX = 1 << 20 };
+enum { FILE_BYTES_MAX = 1 << 20, HINT_BYTES = 512 };
 
 /* ---- Values in quotes ---- */
 
@@ -174,9 +176,13 @@ fcnn_status fcnn_config_parse(const char *file, const char *text, size_t bytes, 
 fcnn_status fcnn_config_load(const char *file, fcnn_config **config) {
     *config = NULL;
     FILE *stream = fopen(file, "rb");
-    if (!stream)
-        return fcnn_status_set(FCNN_ERROR_CONFIG, "%s: cannot be opened: %s", file,
-                               strerror(errno));
+    if (!stream) {
+        int error = errno;
+        char hint[HINT_BYTES] = "";
+        if (error == ENOENT) fcnn_nearest_file_hint(file, "models", ".cfg", hint, sizeof hint);
+        return fcnn_status_set(FCNN_ERROR_CONFIG, "%s: cannot be opened: %s%s", file,
+                               strerror(error), hint);
+    }
     char *text = malloc(FILE_BYTES_MAX + 1);
     if (!text) {
         fclose(stream);
@@ -185,8 +191,12 @@ fcnn_status fcnn_config_load(const char *file, fcnn_config **config) {
     size_t bytes = fread(text, 1, FILE_BYTES_MAX + 1, stream);
     fcnn_status status;
     if (ferror(stream))
-        status =
-            fcnn_status_set(FCNN_ERROR_CONFIG, "%s: cannot be read: %s", file, strerror(errno));
+        status = fcnn_status_set(
+            FCNN_ERROR_CONFIG, "%s: %s%s", file, errno == EISDIR ? "" : "cannot be read: ",
+            errno == EISDIR ? "expected a cfg, found a folder" : strerror(errno));
+    else if (fcnn_file_mark((const uint8_t *)text, bytes))
+        status = fcnn_status_set(FCNN_ERROR_CONFIG, "%s: expected a cfg, found %s", file,
+                                 fcnn_file_mark((const uint8_t *)text, bytes));
     else if (bytes > FILE_BYTES_MAX)
         status =
             fcnn_status_set(FCNN_ERROR_CONFIG, "%s: larger than 1 MiB; this is not a cfg", file);

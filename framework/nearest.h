@@ -23,5 +23,10 @@ void fcnn_nearest_consider(fcnn_nearest *nearest, const char *candidate, size_t 
 /* Writes "; did you mean 'x'?", or "" where there is no such name, and returns the text. */
 const char *fcnn_nearest_hint(const fcnn_nearest *nearest, char *text, size_t bytes);
 
+/* Does the same for a file that is not there: the nearest with this ending in its folder or, of a
+ * name without one, in the folder `also`. */
+const char *fcnn_nearest_file_hint(const char *path, const char *also, const char *ending,
+                                   char *text, size_t bytes);
+
 FCNN_C_END
 #endif

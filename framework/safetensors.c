@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file_kind.h"
 #include "json_reader.h"
 
 enum { ALIGNMENT = 64 };
@@ -34,6 +35,10 @@ static fcnn_status file_size(int descriptor, int64_t *bytes) {
     struct stat info;
     if (fstat(descriptor, &info))
         return fcnn_status_set(FCNN_ERROR_IO, "cannot be examined: %s", strerror(errno));
+    if (S_ISDIR(info.st_mode))
+        return fcnn_status_set(FCNN_ERROR_IO,
+                               "expected a model (safetensors), found a folder; a run's folder "
+                               "holds model.safetensors");
     if (!S_ISREG(info.st_mode)) return fcnn_status_set(FCNN_ERROR_IO, "is not a regular file");
     *bytes = info.st_size;
     if (*bytes < LENGTH_BYTES)
@@ -60,11 +65,15 @@ static fcnn_status load_header(int descriptor, bool whole, fcnn_safetensors *fil
     uint64_t length = 0;
     FCNN_TRY(file_size(descriptor, &bytes));
     FCNN_TRY(fcnn_safetensors_read_bytes(descriptor, &length, LENGTH_BYTES));
-    if (length > HEADER_BYTES_MAX)
+    if (length > HEADER_BYTES_MAX) {
+        uint8_t start[FCNN_FILE_KIND_BYTES];
+        ssize_t got = pread(descriptor, start, sizeof start, 0);
         return fcnn_status_set(FCNN_ERROR_FORMAT,
-                               "header length %llu: expected at most %d (100 MiB); is this a "
-                               "safetensors file?",
-                               (unsigned long long)length, HEADER_BYTES_MAX);
+                               "expected a model (safetensors), found %s: header length %llu is "
+                               "more than 100 MiB",
+                               fcnn_file_kind(start, got > 0 ? (size_t)got : 0),
+                               (unsigned long long)length);
+    }
     int64_t rest = bytes - LENGTH_BYTES;
     if ((int64_t)length > rest)
         return fcnn_status_set(FCNN_ERROR_FORMAT,

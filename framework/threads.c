@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text.h"
+
 /* ---- Control groups ---- */
 
 static bool read_line(const char *path, char *line, int bytes) {
@@ -162,21 +164,42 @@ static size_t stack_bytes(void) {
     return bytes;
 }
 
+static fcnn_status too_small(size_t bytes) {
+    return fcnn_status_set(
+        FCNN_ERROR_USAGE,
+        "threads have a stack of %zu KiB, by OMP_STACKSIZE or ulimit -s: expected "
+        "%d KiB at least",
+        bytes >> 10, FCNN_STACK_BYTES >> 10);
+}
+
+/* What OMP_STACKSIZE asks for, in KiB unless a unit follows; SIZE_MAX where it says nothing. Of one
+ * that leaves no room for a thread's own data, OpenMP's runtime ends the program. */
+static size_t wanted_stack_bytes(void) {
+    const char *text = getenv("OMP_STACKSIZE");
+    char *unit;
+    if (!text) text = getenv("GOMP_STACKSIZE");
+    if (!text) return SIZE_MAX;
+    unsigned long long number = strtoull(text, &unit, 10);
+    while (fcnn_is_space(*unit)) unit++;
+    int c = *unit >= 'a' ? *unit - 32 : *unit, shift = 10;
+    if (c == 'B') shift = 0;
+    if (c == 'M') shift = 20;
+    if (c == 'G') shift = 30;
+    return unit == text || number > SIZE_MAX >> shift ? SIZE_MAX : (size_t)number << shift;
+}
+
 fcnn_status fcnn_threads_check(int threads) {
     int limit = omp_get_thread_limit();
     if (threads > limit) threads = limit;
     FCNN_TRY(try_threads(threads));
-    size_t least = SIZE_MAX;
+    size_t least = wanted_stack_bytes();
+    if (threads > 1 && least < FCNN_STACK_BYTES) return too_small(least);
+    least = SIZE_MAX;
 #pragma omp parallel num_threads(threads)
     if (omp_get_thread_num() > 0) {
         size_t bytes = stack_bytes();
 #pragma omp critical(fcnn_stack)
         least = bytes < least ? bytes : least;
     }
-    if (least >= FCNN_STACK_BYTES) return FCNN_OK;
-    return fcnn_status_set(
-        FCNN_ERROR_USAGE,
-        "threads have a stack of %zu KiB, by OMP_STACKSIZE or ulimit -s: expected "
-        "%d KiB at least",
-        least >> 10, FCNN_STACK_BYTES >> 10);
+    return least >= FCNN_STACK_BYTES ? FCNN_OK : too_small(least);
 }

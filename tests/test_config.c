@@ -317,7 +317,7 @@ START_TEST(unreadable_files) {
     ck_assert_int_eq(fcnn_config_load("/no/such.cfg", &config), FCNN_ERROR_CONFIG);
     check_words("/no/such.cfg No such file");
     ck_assert_int_eq(fcnn_config_load("/", &config), FCNN_ERROR_CONFIG);
-    check_words("/: directory");
+    check_words("/: folder");
     ck_assert_int_eq(fcnn_config_load("/dev/zero", &config), FCNN_ERROR_CONFIG);
     check_words("/dev/zero 1 MiB");
     ck_assert_ptr_null(config);

@@ -291,7 +291,7 @@ START_TEST(unreadable_paths) {
     check_message(path);
     check_message("No such file");
     ck_assert_int_eq(fcnn_safetensors_read(folder, &file), FCNN_ERROR_IO);
-    check_message("regular file");
+    check_message("found a folder");
     ck_assert_int_eq(mkfifo(path, 0600), 0);
     ck_assert_int_eq(fcnn_safetensors_read(path, &file), FCNN_ERROR_IO); /* and does not wait */
     check_message("regular file");

@@ -263,6 +263,30 @@ static fcnn_status check_operands(const program_info *program, char *const *oper
                            program->operand, operands[1]);
 }
 
+static bool takes_keys(const program_info *program) {
+    for (const option_row *row = program->rows; row->name; row++)
+        if (row->kind == OPTION_SET) return true;
+    return false;
+}
+
+/* What other programs have as options are keys of the cfg here. */
+static bool key_hint(const char *letters, char *hint, size_t bytes) {
+    static const struct {
+        const char *name, *key;
+    } short_names[] = {
+        {"lr", "learning_rate"},     {"wd", "weight_decay"},      {"bs", "batch"},
+        {"batch_size", "batch"},     {"optim", "optimizer"},      {"scheduler", "schedule"},
+        {"lr_schedule", "schedule"}, {"lr_scheduler", "schedule"}};
+    char key[64];
+    snprintf(key, sizeof key, "%s", letters);
+    for (char *dash; (dash = strchr(key, '-'));) *dash = '_';
+    for (size_t i = 0; i < sizeof short_names / sizeof short_names[0]; i++)
+        if (!strcmp(key, short_names[i].name)) snprintf(key, sizeof key, "%s", short_names[i].key);
+    const char *section = *key ? fcnn_config_section_of(key) : NULL;
+    if (section) snprintf(hint, bytes, "it is a key of the cfg: --set %s.%s=VALUE", section, key);
+    return section;
+}
+
 /* Says why getopt_long did not take a word: `code` is its answer. Options have long names alone,
  * which it reads letter by letter where there is a single dash. */
 static fcnn_status refuse_option(const program_info *program, char *const *argv, int code) {
@@ -277,6 +301,8 @@ static fcnn_status refuse_option(const program_info *program, char *const *argv,
     char name[64];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
     const char *letters = name + strspn(name, "-");
+    if (takes_keys(program) && key_hint(letters, hint, sizeof hint))
+        return fcnn_status_set(FCNN_ERROR_USAGE, "unknown option %s; %s", word, hint);
     fcnn_nearest near = {.wanted = letters};
     for (const option_row *row = program->rows; row->name; row++)
         fcnn_nearest_consider(&near, row->name, strlen(row->name));

@@ -27,8 +27,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         fcnn_image_sums sums;
         if (fcnn_image_load(path, channels, &image)) continue;
         size_t pixels = (size_t)image.height * (size_t)image.width;
-        fuzz_expect(probed && height == image.height && width == image.width,
-                    "the header's %d x %d, not %d x %d", height, width, image.height, image.width);
+        bool upright = height == image.height && width == image.width;
+        bool turned = height == image.width && width == image.height; /* by its orientation */
+        fuzz_expect(probed && (upright || turned), "the header's %d x %d, not %d x %d", height,
+                    width, image.height, image.width);
         fuzz_expect(image.channels == channels, "%d channels", channels);
         fcnn_image_sum(&image, &sums); /* reads every pixel */
         fuzz_expect(sums.pixels == pixels, "%zu pixels", pixels);

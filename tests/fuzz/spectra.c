@@ -21,6 +21,8 @@ enum {
     CHANGES_MOST = 32
 };
 
+static const uint64_t contents[TRAIN] = {11, 12, 13}; /* of the held-out images the first too */
+
 static uint8_t *good, *bad;
 static size_t good_bytes, header_crc_at, table_at;
 
@@ -43,6 +45,7 @@ static int64_t read_all(char path[512]) {
                            .classes = 1,
                            .count = {TRAIN, HELD_OUT},
                            .labels = {labels, labels},
+                           .contents = {contents, contents},
                            .read = read_source,
                            .describe = describe};
     fcnn_spectra_options options = {.source = &source,
@@ -105,7 +108,8 @@ static void correct_record(uint32_t at) {
     size_t record = (table_end + 63) / 64 * 64 + (size_t)place * record_bytes;
     uint8_t *entry = bad + table_at + (size_t)place * sizeof(uint64_t);
     fuzz_expect(record + record_bytes <= good_bytes, "record %d", (int)place);
-    uLong crc = crc32_z(0, (const unsigned char *)&place, sizeof place);
+    const uint64_t *own = &contents[place < TRAIN ? place : place - TRAIN];
+    uLong crc = crc32_z(0, (const unsigned char *)own, sizeof *own);
     uint32_t corrected = (uint32_t)crc32_z(crc, bad + record, record_bytes);
     memcpy(entry, &corrected, sizeof corrected);
 }

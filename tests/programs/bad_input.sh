@@ -189,3 +189,23 @@ for file in model.safetensors checkpoint.safetensors log.csv; do
 done
 succeed "$train" "$small" "${constant[@]}"
 ok "a full disk: a clear message, what was saved stays, and the run goes on later"
+
+# What was meant is told: another kind of file, another program's option, a name with a slip.
+shirt=$tests/images/shirt.png
+cp "$source_root/models/lenet.cfg" .
+cp full/model.safetensors a-model
+printf '[net]\n[fft]\nsize=9\n[global_avg_pool]\n[softmax]\n' >foreign.cfg
+refuse 1 "lenet.cfg: expected a model" "cfg" "$infer" lenet.cfg "$shirt"
+refuse 1 "$shirt: expected a model" "PNG" "$infer" "$shirt" "$shirt"
+refuse 1 "full: expected a model" "folder model.safetensors" "$infer" full "$shirt"
+refuse 2 "$shirt: expected a cfg" "PNG" "$train" "$shirt" --out never
+refuse 2 "a-model: expected a cfg" "model" "$train" a-model --out never
+refuse 2 "full: expected a cfg" "folder" "$train" full --out never
+refuse 2 "lenett.cfg: cannot be opened" "lenet.cfg" "$train" lenett.cfg --out never
+refuse 2 "lenet: cannot be opened" "lenet.cfg" "$train" lenet --out never
+refuse 2 "unknown option --lr" "--set net.learning_rate" "$train" "$small" --lr 0.1
+refuse 2 "unknown option --weight-decay=1" "--set net.weight_decay" "$train" "$small" --weight-decay=1
+refuse 2 "--set learning_rate=1: " "net.learning_rate=1" "$train" "$small" --set learning_rate=1
+refuse 2 "unknown data set 'fashon-mnist'" "fashion-mnist'?" "$train" "$small" --data fashon-mnist
+refuse 2 "foreign.cfg:4: " "global_avg_pool fourier_pool size=1" "$train" foreign.cfg --out never
+ok "what was meant is told"
