@@ -301,13 +301,14 @@ static fcnn_status refuse_option(const program_info *program, char *const *argv,
     char name[64];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
     const char *letters = name + strspn(name, "-");
-    if (takes_keys(program) && key_hint(letters, hint, sizeof hint))
-        return fcnn_status_set(FCNN_ERROR_USAGE, "unknown option %s; %s", word, hint);
     fcnn_nearest near = {.wanted = letters};
     for (const option_row *row = program->rows; row->name; row++)
         fcnn_nearest_consider(&near, row->name, strlen(row->name));
     fcnn_nearest_consider(&near, "help", 4);
     fcnn_nearest_consider(&near, "version", 7);
+    bool slip = *near.best && near.distance == 0; /* of the dashes alone */
+    if (!slip && takes_keys(program) && key_hint(letters, hint, sizeof hint))
+        return fcnn_status_set(FCNN_ERROR_USAGE, "unknown option %s; %s", word, hint);
     if (!*near.best || !*letters)
         snprintf(hint, sizeof hint, "%s",
                  single ? " (options have long names and two dashes)" : "");
