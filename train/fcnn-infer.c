@@ -10,6 +10,7 @@
 #include "options.h"
 #include "progress.h"
 #include "signals.h"
+#include "terminal.h"
 #include "train/features/collection.h"
 #include "train/features/page.h"
 #include "train/run/evaluation.h"
@@ -142,18 +143,16 @@ static fcnn_status adapt_norms(const infer_options *o, const fcnn_model *model, 
     int norms = fcnn_graph_norms(graph), folded = nodes_of_type(graph, "folded");
     bool stale = fcnn_graph_band_fraction(graph) != model->band_fraction;
     if (folded && (stale || o->norm_data))
-        fprintf(stderr,
-                "warning: %s is of the spectral form: its norms are folded into the kernels, with "
-                "the statistics of a band fraction of %g; the compact form can take others\n",
-                FCNN_SHOWN(o->model), model->band_fraction);
+        terminal_warn("%s is of the spectral form: its norms are folded into the kernels, with "
+                      "the statistics of a band fraction of %g; the compact form can take others",
+                      FCNN_SHOWN(o->model), model->band_fraction);
     if (norms && o->norm_data) return estimate_norms(o, model, device, batch, graph);
     if (norms && stale)
-        fprintf(stderr,
-                "warning: the norms' running statistics are of a band fraction of %g; --norm-data "
-                "NAME|DIR takes them anew from training images\n",
-                model->band_fraction);
+        terminal_warn("the norms' running statistics are of a band fraction of %g; --norm-data "
+                      "NAME|DIR takes them anew from training images",
+                      model->band_fraction);
     if (!norms && !folded && o->norm_data)
-        fprintf(stderr, "warning: the network has no norms; --norm-data changes nothing\n");
+        terminal_warn("the network has no norms; --norm-data changes nothing");
     return FCNN_OK;
 }
 

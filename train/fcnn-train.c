@@ -11,6 +11,7 @@
 #include "options.h"
 #include "signals.h"
 #include "table.h"
+#include "terminal.h"
 #include "train/report/report.h"
 #include "train/run/log.h"
 #include "train/run/phases.h"
@@ -23,7 +24,7 @@ typedef struct {
     char folder[PATH_MAX], title[PATH_MAX];
     int64_t limit;
     int threads, form;
-    bool resume, quiet;
+    bool resume, quiet, verbose;
     char command[4 * PATH_MAX], resume_command[4 * PATH_MAX];
 } train_options;
 
@@ -53,6 +54,7 @@ static const option_row rows[] = {
     {"save", "compact|spectral", OPTION_CHOICE, FIELD(form), 0, 0,
      "form of the saved model (default: compact)"},
     {"quiet", NULL, OPTION_FLAG, FIELD(quiet), 0, 0, "warnings and the final results alone"},
+    {"verbose", NULL, OPTION_FLAG, FIELD(verbose), 0, 0, "the tables of layers and memory too"},
     {"set", "SECTION.KEY=VALUE", OPTION_SET, 0, 0, 0,
      "any key of the cfg; conv[2].filters=64 for the second [conv]"},
     {"help-cfg", NULL, OPTION_MANUAL, 0, 0, 0, "the cfg language"},
@@ -228,25 +230,59 @@ static fcnn_status finish(trainer *t) {
     print_result(t);
     run_data_name_problems(t->run_data); /* of the test images */
     run_data_summarise(t->run_data);
+    terminal_repeat_warnings();
     return FCNN_OK;
 }
 
-static fcnn_status print_plan(const trainer_options *t, const run_data *s) {
+/* Writes the tables of layers and memory, whatever their width. */
+static void print_tables(const trainer_options *t) {
     table_print_layers(stdout, t->largest);
-    FCNN_TRY(phases_print(stdout, &t->graph, t->device, t->largest));
     table_print_memory(stdout, t->largest, t->graph.batch);
-    printf("data: %s, %lld training and %lld %s images, ",
-           FCNN_SHOWN(fcnn_section_text(&t->config->sections[0], "data")),
-           (long long)s->train.count, (long long)s->validation.count, s->validation.name);
-    if (s->test.count) printf("%lld test images, ", (long long)s->test.count);
-    printf("%d classes; device %s\n", s->dataset->classes, t->device->description);
-    int64_t steps = s->train.count / t->batch;
-    printf("an epoch: %lld step%s of %d images", (long long)steps, steps == 1 ? "" : "s", t->batch);
-    if (t->parts > 1) printf(" in %d parts", t->parts);
-    if (s->train.count % t->batch)
-        printf("; %lld images, others each time, sit it out",
-               (long long)(s->train.count % t->batch));
-    putchar('\n');
+}
+
+static void print_network(const trainer_options *t) {
+    fcnn_node_cost total = table_sum_costs(t->largest), input;
+    char kind[96];
+    fcnn_graph_node_cost(t->largest, 0, &input);
+    table_describe_kind(t->largest, kind, sizeof kind);
+    const fcnn_tensor *map = fcnn_graph_node_output(t->largest, 0);
+    terminal_line(stdout, "network", "%s: %d layers, %lld parameters; %s", FCNN_SHOWN(t->title),
+                  t->config->section_count - 1, (long long)total.parameters, kind);
+    terminal_line(stdout, "input", "%dx%d in %d channel%s%s%s", map->size, map->size, map->channels,
+                  map->channels == 1 ? "" : "s", *input.remark ? "; " : "", input.remark);
+}
+
+static void print_data(const trainer_options *t, const run_data *s) {
+    char test[64] = "";
+    if (s->test.count) snprintf(test, sizeof test, ", %lld test", (long long)s->test.count);
+    terminal_line(stdout, "data", "%s: %lld training, %lld %s%s images; %d classes",
+                  FCNN_SHOWN(fcnn_section_text(&t->config->sections[0], "data")),
+                  (long long)s->train.count, (long long)s->validation.count, s->validation.name,
+                  test, s->dataset->classes);
+}
+
+static void print_epochs(const trainer_options *t, const run_data *s) {
+    int64_t steps = s->train.count / t->batch, left = s->train.count % t->batch;
+    char parts[32] = "", sit[96] = "";
+    if (t->parts > 1) snprintf(parts, sizeof parts, " in %d parts", t->parts);
+    if (left)
+        snprintf(sit, sizeof sit, "; %lld images, others each time, sit it out", (long long)left);
+    terminal_line(stdout, "epochs", "%lld of %lld step%s of %d images%s%s",
+                  (long long)fcnn_section_int(&t->config->sections[0], "epochs"), (long long)steps,
+                  steps == 1 ? "" : "s", t->batch, parts, sit);
+}
+
+/* Tells what is going to be done, before it is. */
+static fcnn_status print_plan(const train_options *o, const trainer_options *t, const run_data *s) {
+    const fcnn_memory_plan *plan = fcnn_graph_memory(t->largest);
+    if (o->verbose) print_tables(t);
+    print_network(t);
+    FCNN_TRY(phases_print(stdout, &t->graph, t->device, t->largest));
+    print_data(t, s);
+    terminal_line(stdout, "device", "%s; the network takes %.0f MiB", t->device->description,
+                  (double)(plan->arena + plan->scratch) / 1048576.0);
+    print_epochs(t, s);
+    terminal_line(stdout, "folder", "%s", FCNN_SHOWN(t->folder));
     fflush(stdout);
     return FCNN_OK;
 }
@@ -256,8 +292,8 @@ static void warn_of_few_steps(const trainer *t) {
     int64_t images = t->run_data->train.count, steps = t->steps_per_epoch, batch = 4;
     if (steps >= FEW || t->options.batch <= 2 * FEW) return;
     while (2 * batch * FEW <= images) batch *= 2;
-    fprintf(stderr, "warning: an epoch of %lld step%s learns little; try --batch %lld\n",
-            (long long)steps, steps == 1 ? "" : "s", (long long)batch);
+    terminal_warn("an epoch of %lld step%s learns little; try --batch %lld", (long long)steps,
+                  steps == 1 ? "" : "s", (long long)batch);
 }
 
 /* All that can be wrong with a cfg is checked before images are read. */
@@ -270,7 +306,7 @@ static fcnn_status train(const train_options *o, trainer_options *options, run_s
     options->config_text = text;
     fcnn_status status = trainer_create(&t, options, s);
     if (!status && !o->resume) status = claim(o, options->config, &start->dir);
-    if (!status && !o->quiet) status = print_plan(options, s);
+    if (!status && !o->quiet) status = print_plan(o, options, s);
     if (!status) status = run_data_prepare(options->config, options->largest, options->device, s);
     if (!status) status = begin(o, start, &t);
     if (!status && !o->quiet && !o->resume) warn_of_few_steps(&t);

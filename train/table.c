@@ -58,18 +58,33 @@ fcnn_node_cost table_sum_costs(const fcnn_graph *graph) {
     return total;
 }
 
+void table_describe_kind(const fcnn_graph *graph, char *text, size_t bytes) {
+    int fused = 0, resident = 0, space = 0;
+    for (int i = 0; i < fcnn_graph_node_count(graph); i++) {
+        fcnn_node_cost cost;
+        fcnn_graph_node_cost(graph, i, &cost);
+        fused += !strcmp(cost.label, "fused");
+        resident += !strcmp(cost.label, "resident");
+        space += !strcmp(cost.label, "space");
+    }
+    if (space)
+        snprintf(text, bytes, "every layer between fft and ifft computes on pixels: domain=space");
+    else if (fused)
+        snprintf(text, bytes, "%d layers between fft and ifft are resident, %d fused", resident,
+                 fused);
+    else
+        snprintf(text, bytes, "every layer between fft and ifft is resident");
+}
+
 void table_print_layers(FILE *out, const fcnn_graph *graph) {
     fcnn_node_cost total = table_sum_costs(graph);
-    int fused = 0, resident = 0, space = 0;
+    char kind[96];
     fprintf(out, "%-22s %9s %6s %7s %8s %11s %14s %14s %8s  %-8s\n", "layer", "map", "radius",
             "bins", "channels", "parameters", "multiply-adds", "same in space", "MiB", "kind");
     for (int i = 0; i < fcnn_graph_node_count(graph); i++) {
         fcnn_node_cost cost;
         fcnn_graph_node_cost(graph, i, &cost);
         print_row(out, graph, i, &cost);
-        fused += !strcmp(cost.label, "fused");
-        resident += !strcmp(cost.label, "resident");
-        space += !strcmp(cost.label, "space");
     }
     fprintf(out, "%-22s %9s %6s %7s %8s %11lld %14lld %14lld %8.1f\n", "total", "", "", "", "",
             (long long)total.parameters, (long long)total.multiply_adds,
@@ -80,12 +95,8 @@ void table_print_layers(FILE *out, const fcnn_graph *graph) {
           out);
     fputs(fcnn_graph_notes(graph), out);
     print_parts(out, graph);
-    if (space)
-        fprintf(out, "every layer between fft and ifft computes on pixels: domain=space\n");
-    else if (fused)
-        fprintf(out, "%d layers between fft and ifft are resident, %d fused\n", resident, fused);
-    else
-        fprintf(out, "every layer between fft and ifft is resident\n");
+    table_describe_kind(graph, kind, sizeof kind);
+    fprintf(out, "%s\n", kind);
 }
 
 void table_print_memory(FILE *out, const fcnn_graph *graph, int batch) {

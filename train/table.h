@@ -11,6 +11,8 @@ extern const char *const table_memory_names[FCNN_MEMORY_KINDS];
 
 /* Adds up the layers' costs; label and remark stay empty. */
 fcnn_node_cost table_sum_costs(const fcnn_graph *graph);
+/* Writes whether the network is resident, in one sentence. */
+void table_describe_kind(const fcnn_graph *graph, char *text, size_t bytes);
 /* Prints a row for each layer, totals last, then the graph's notes and whether the network is
  * resident. */
 void table_print_layers(FILE *out, const fcnn_graph *graph);

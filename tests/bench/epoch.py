@@ -140,7 +140,7 @@ class Ours:
         o = self.o
         words = [o.train, self.cfg, "--data", data, "--epochs", str(o.epochs), "--batch",
                  str(o.batch), "--threads", str(o.threads), "--device", "cpu", "--out", out,
-                 "--set", f"net.validate_every={o.epochs}"]
+                 "--set", f"net.validate_every={o.epochs}", "--verbose"]
         words += ["--limit", str(o.limit)] * bool(o.limit) + ["--cache", cache] * self.cached
         for override in self.overrides:
             words += ["--set", override]
@@ -181,7 +181,7 @@ class Ours:
             raise KeyboardInterrupt
         if code or started is None:
             raise Failed(f"{self.name} ended with code {code}: {messages.strip()[-2000:]}")
-        steps = search(r"^an epoch: (\d+ steps of \d+) images", text, "its steps").split()
+        steps = search(r"^epochs +\d+ of (\d+ steps of \d+) images", text, "its steps").split()
         used = re.search(r"input bins used: (.+?)\s*$", text, re.MULTILINE)
         return {
             "kind": kind_of(text),

@@ -21,7 +21,7 @@ for cfg in "$source_root"/models/*.cfg "$small"; do
 done
 ok "the plan's parts add up to the arena, in every cfg at three batch sizes"
 
-succeed "$train" "$source_root/models/lenet.cfg" --limit 512 --epochs 1 --out run
+succeed "$train" "$source_root/models/lenet.cfg" --limit 512 --epochs 1 --verbose --out run
 adds_up "training lenet.cfg"
 peak=$(sed -nE 's/^peak resident memory ([0-9.]+) MiB$/\1/p' out)
 arena=$(awk '/arena, allocated once/ { print $(NF - 1) }' out)

@@ -98,7 +98,7 @@ P
         # shellcheck disable=SC2086
         "$train" "$small" --threads 1 --data large --val-fraction 0.5 --out unread $how >out 2>err &
         pid=$!
-        until grep -q 'an epoch: ' out; do kill -0 $pid || fail "$(cat err)"; sleep 0.02; done
+        until grep -q '^epochs ' out; do kill -0 $pid || fail "$(cat err)"; sleep 0.02; done
         kill -TERM $pid
         ended $pid
         [[ $code == 130 ]] || fail "exit code $code: $(cat err)"

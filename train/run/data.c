@@ -10,8 +10,9 @@
 
 #include "train/progress.h"
 #include "train/signals.h"
+#include "train/terminal.h"
 
-enum { STATISTICS_IMAGES = 2048, LINES_MOST = 50 };
+enum { STATISTICS_IMAGES = 2048, LINES_MOST = 50, FEW_TO_SCORE = 50 };
 
 /* Writes a path of the cfg, which is relative to the cfg's folder, into PATH_MAX bytes. */
 static fcnn_status resolve(const fcnn_config *config, const char *text, char *path) {
@@ -174,19 +175,22 @@ static fcnn_status warn_of_empty_classes(const run_data *s, bool limited) {
     }
     free(images);
     if (empty)
-        fprintf(stderr, "warning: %d of %d classes have no training image, '%s' for one%s\n", empty,
-                data->classes, FCNN_SHOWN(data->class_names[example]),
-                limited ? " (--limit takes the first images in the data's order)" : "");
+        terminal_warn("%d of %d classes have no training image, '%s' for one%s", empty,
+                      data->classes, FCNN_SHOWN(data->class_names[example]),
+                      limited ? " (--limit takes the first images in the data's order)" : "");
     return FCNN_OK;
 }
 
 fcnn_status run_data_advise(const run_data *s, bool limited) {
     if (!s->validation.count)
-        fprintf(stderr, "nothing is held out to score on: --val-fraction 0.2 would hold out a "
-                        "fifth\n");
+        terminal_warn("nothing is held out to score on: --val-fraction 0.2 would hold out a fifth");
+    else if (s->validation.count < FEW_TO_SCORE)
+        terminal_warn("%lld %s image%s to score on: an accuracy is then known to some %.0f points",
+                      (long long)s->validation.count, s->validation.name,
+                      s->validation.count == 1 ? "" : "s", 98 / sqrt((double)s->validation.count));
     if (s->dataset->classes == 1)
-        fprintf(stderr, "warning: '%s' is the only class: there is nothing to learn\n",
-                FCNN_SHOWN(s->dataset->class_names[0]));
+        terminal_warn("'%s' is the only class: there is nothing to learn",
+                      FCNN_SHOWN(s->dataset->class_names[0]));
     return warn_of_empty_classes(s, limited);
 }
 
@@ -268,10 +272,9 @@ static void warn_of_constant_channels(const run_data *s) {
     for (int c = 0; c < found->channels; c++) {
         double mean = (double)found->mean[c], deviation = (double)found->deviation[c];
         if (deviation >= least && deviation < 1) continue;
-        fprintf(stderr,
-                "warning: channel %d of the training images is %s%s: its mean is %.6f of 1%s\n",
-                c + 1, deviation < 1 ? "nearly " : "", mean < least ? "black" : "constant", mean,
-                c + 1 < found->channels ? "" : "; there is little to learn from it");
+        terminal_warn("channel %d of the training images is %s%s: its mean is %.6f of 1%s", c + 1,
+                      deviation < 1 ? "nearly " : "", mean < least ? "black" : "constant", mean,
+                      c + 1 < found->channels ? "" : "; there is little to learn from it");
     }
 }
 
@@ -341,6 +344,5 @@ void run_data_summarise(const run_data *s) {
     fcnn_spectra_usage usage = fcnn_spectra_used(s->spectra);
     if (*usage.path && !s->quiet) summarise_cache(&usage);
     if (*usage.stopped)
-        fprintf(stderr, "warning: the cache %s was %s\n", FCNN_SHOWN(usage.path),
-                FCNN_SHOWN(usage.stopped));
+        terminal_warn("the cache %s was %s", FCNN_SHOWN(usage.path), FCNN_SHOWN(usage.stopped));
 }

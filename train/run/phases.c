@@ -3,6 +3,7 @@
 #include "phases.h"
 
 #include "train/table.h"
+#include "train/terminal.h"
 
 fcnn_graph_options phases_graph_options(const fcnn_config *config, int channels, int classes,
                                         int batch) {
@@ -42,8 +43,8 @@ fcnn_status phases_print(FILE *out, const fcnn_graph_options *of, fcnn_device *d
     }
     int64_t epochs = fcnn_section_int(&of->config->sections[0], "epochs");
     if (first > epochs)
-        fprintf(stderr, "warning: the last of the bands begins with epoch %lld, and epochs=%lld\n",
-                (long long)first, (long long)epochs);
+        terminal_warn("the last of the bands begins with epoch %lld, and epochs=%lld",
+                      (long long)first, (long long)epochs);
     return FCNN_OK;
 }
 

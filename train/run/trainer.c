@@ -14,6 +14,7 @@
 #include "position.h"
 #include "rundir.h"
 #include "train/progress.h"
+#include "train/terminal.h"
 
 static fcnn_status check_patience(const trainer *t) {
     if (!fcnn_section_int(trainer_net(t), "patience") || t->run_data->may_choose) return FCNN_OK;
@@ -286,7 +287,7 @@ static fcnn_status save_epoch(trainer *t, const log_row *row) {
 void trainer_report(trainer *t) {
     double started = fcnn_seconds();
     if (t->options.report(t))
-        fprintf(stderr, "warning: the report could not be written: %s\n", fcnn_status_message());
+        terminal_warn("the report could not be written: %s", fcnn_status_message());
     count_time(&t->phases.saving, &started);
 }
 
