@@ -1,6 +1,7 @@
 /* fcnn-train trains the network of a cfg and saves it. It reads the options, opens data and device,
  * and leaves the epochs to the trainer. */
 #include <limits.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -287,11 +288,16 @@ static fcnn_status print_plan(const train_options *o, const trainer_options *t, 
     return FCNN_OK;
 }
 
-static void warn_of_few_steps(const trainer *t) {
-    enum { FEW = 10 };
+static void warn_of_small_data(const trainer *t) {
+    enum { FEW_STEPS = 10, FEW_TO_SCORE = 50 };
     int64_t images = t->run_data->train.count, steps = t->steps_per_epoch, batch = 4;
-    if (steps >= FEW || t->options.batch <= 2 * FEW) return;
-    while (2 * batch * FEW <= images) batch *= 2;
+    const image_set *scored = &t->run_data->validation;
+    if (scored->count && scored->count < FEW_TO_SCORE)
+        terminal_warn("%lld %s image%s to score on: an accuracy is then known to some %.0f points",
+                      (long long)scored->count, scored->name, scored->count == 1 ? "" : "s",
+                      98 / sqrt((double)scored->count));
+    if (steps >= FEW_STEPS || t->options.batch <= 2 * FEW_STEPS) return;
+    while (2 * batch * FEW_STEPS <= images) batch *= 2;
     terminal_warn("an epoch of %lld step%s learns little; try --batch %lld", (long long)steps,
                   steps == 1 ? "" : "s", (long long)batch);
 }
@@ -309,7 +315,7 @@ static fcnn_status train(const train_options *o, trainer_options *options, run_s
     if (!status && !o->quiet) status = print_plan(o, options, s);
     if (!status) status = run_data_prepare(options->config, options->largest, options->device, s);
     if (!status) status = begin(o, start, &t);
-    if (!status && !o->quiet && !o->resume) warn_of_few_steps(&t);
+    if (!status && !o->quiet && !o->resume) warn_of_small_data(&t);
     if (status == FCNN_ERROR_INTERRUPTED)
         status = fcnn_status_set(status, "interrupted before the first step: nothing is changed");
     if (!status) status = trainer_run(&t, finished);

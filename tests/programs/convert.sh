@@ -18,7 +18,7 @@ same_scores() {
         fail "$1 and $2: $(tr '\n' ' ' <scores)"
 }
 
-succeed "$train" twin.cfg "${fashion[@]}" --epochs 1 --out space --set net.domain=space
+succeed "$train" twin.cfg "${fashion[@]}" --epochs 1 --verbose --out space --set net.domain=space
 has out "domain=space" "direct" "every layer between fft and ifft computes on pixels"
 succeed "$convert" space/model.safetensors --domain frequency
 has out "model: space/model-frequency.safetensors" "logits differ by at most"

@@ -207,7 +207,7 @@ ok "stacks that are too small: said, or raised"
 # threads COMMAND...: what the plan says that it runs on.
 threads() {
     succeed "$@" "$train" "$small" --epochs 1 --data "$synthetic" --out threaded
-    sed -nE 's/.*device cpu: ([0-9]+ threads?( \(by OMP_THREAD_LIMIT\))?), .*/\1/p' out
+    sed -nE 's/^device +cpu: ([0-9]+ threads?( \(by OMP_THREAD_LIMIT\))?), .*/\1/p' out
 }
 [[ $(threads env OMP_NUM_THREADS=3) == "3 threads" ]] || fail "OMP_NUM_THREADS: $(cat out)"
 same_run whole threaded

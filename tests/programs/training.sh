@@ -71,14 +71,14 @@ ok "a single class is told"
 # ---- Parts and weights ----
 nonorm=("${constant[@]}" --set conv[1].norm=none --epochs 2)
 succeed "$train" "$small" "${nonorm[@]}" --out batch
-succeed "$train" "$small" "${nonorm[@]}" --set net.subdivisions=4 --out parts
+succeed "$train" "$small" "${nonorm[@]}" --set net.subdivisions=4 --verbose --out parts
 has out "32 images in 4 parts"
 grep -q "norm statistics" out && fail "norm statistics of a network without norms"
 awk -F, 'function abs(x) { return x < 0 ? -x : x }
     NR == FNR { loss[$1] = $3; next }
     FNR > 1 && abs($3 - loss[$1]) > 2e-4 { exit 1 }' batch/log.csv parts/log.csv ||
     fail "4 parts: $(cat batch/log.csv parts/log.csv)"
-succeed "$train" "$small" "${constant[@]}" --set net.subdivisions=4 --epochs 1 --out normed
+succeed "$train" "$small" "${constant[@]}" --set net.subdivisions=4 --epochs 1 --verbose --out normed
 has out "norm statistics are of a part of 8 images"
 refuse 2 "$small:5: " "batch=32 subdivisions=5" "$train" "$small" --set net.subdivisions=5 --out never
 refuse 2 "--set net.class_weights=1,2: " "2 4" "$train" "$small" --set net.class_weights=1,2 --out never

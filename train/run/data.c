@@ -12,7 +12,7 @@
 #include "train/signals.h"
 #include "train/terminal.h"
 
-enum { STATISTICS_IMAGES = 2048, LINES_MOST = 50, FEW_TO_SCORE = 50 };
+enum { STATISTICS_IMAGES = 2048, LINES_MOST = 50 };
 
 /* Writes a path of the cfg, which is relative to the cfg's folder, into PATH_MAX bytes. */
 static fcnn_status resolve(const fcnn_config *config, const char *text, char *path) {
@@ -184,10 +184,6 @@ static fcnn_status warn_of_empty_classes(const run_data *s, bool limited) {
 fcnn_status run_data_advise(const run_data *s, bool limited) {
     if (!s->validation.count)
         terminal_warn("nothing is held out to score on: --val-fraction 0.2 would hold out a fifth");
-    else if (s->validation.count < FEW_TO_SCORE)
-        terminal_warn("%lld %s image%s to score on: an accuracy is then known to some %.0f points",
-                      (long long)s->validation.count, s->validation.name,
-                      s->validation.count == 1 ? "" : "s", 98 / sqrt((double)s->validation.count));
     if (s->dataset->classes == 1)
         terminal_warn("'%s' is the only class: there is nothing to learn",
                       FCNN_SHOWN(s->dataset->class_names[0]));
