@@ -61,7 +61,7 @@ CASES = {
     "shape_overflow_to_right_size": pair(entry([2**62, 4, 4], 24, 40)),
     "shape_negative": pair(entry([-4], 24, 40)),
     "shape_two_negatives": pair(entry([-2, -2], 24, 40)),
-    "shape_fraction": pair(entry([4.0], 24, 40)),
+    "shape_fraction": pair(entry([4.5], 24, 40)),
     "shape_rank_7": pair(entry([1, 1, 1, 1, 1, 1, 4], 24, 40)),
     "shape_not_a_list": pair(entry(4, 24, 40)),
     "offset_not_integer": pair(entry([4], 24, 40.0)),
