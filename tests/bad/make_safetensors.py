@@ -64,7 +64,7 @@ CASES = {
     "shape_fraction": pair(entry([4.5], 24, 40)),
     "shape_rank_7": pair(entry([1, 1, 1, 1, 1, 1, 4], 24, 40)),
     "shape_not_a_list": pair(entry(4, 24, 40)),
-    "offset_not_integer": pair(entry([4], 24, 40.0)),
+    "offset_not_integer": pair(entry([4], 24, 40.5)),
     "offset_text": pair(entry([4], "24", 40)),
     "offset_negative": pair(entry([4], -16, 0)),
     "offsets_reversed": pair(entry([4], 40, 24)),
