@@ -27,6 +27,12 @@ static size_t character(const char *at) {
     return last ? 3 : (size_t)fcnn_text_character(at);
 }
 
+bool fcnn_json_holds(const char *text) {
+    for (size_t length; *text; text += length)
+        if (!(length = character(text))) return false;
+    return true;
+}
+
 /* Passes over a string from behind its first quote on. What follows a backslash other than u is
  * cJSON's to check, and the pairs that characters beyond \uffff take. */
 static fcnn_status check_string(const char *text, size_t bytes, size_t *at) {

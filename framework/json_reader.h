@@ -18,6 +18,9 @@ FCNN_C_BEGIN
  * twice, bytes that are not UTF-8, zero characters, and more than 32 levels. */
 fcnn_status fcnn_json_parse(const char *text, size_t bytes, cJSON **json);
 
+/* Whether a text is UTF-8, as a string of JSON is to be: cJSON writes any bytes. */
+bool fcnn_json_holds(const char *text);
+
 /* Whether a value, which may be NULL, is a whole number that a double holds exactly: of at most 53
  * bits beside its sign. */
 bool fcnn_json_whole(const cJSON *value, int64_t *number);

@@ -1,7 +1,6 @@
 /* The writer of the safetensors container (layout: safetensors.h). The header is
  * made by cJSON, whose every result can be a failed allocation; floats are stored as they lie in
  * memory; and what was written is read back before it replaces an earlier file. */
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "json_reader.h"
 #include "safetensors_internal.h"
 
 /* ---- The header ---- */
@@ -22,11 +22,11 @@ typedef struct {
     const fcnn_tensor_to_store *tensors;
 } image;
 
-/* What an object takes as a name or text once: cJSON would write bytes that are not UTF-8. */
+/* Whether an object takes a name, and a text under it: cJSON would write any. */
 static fcnn_status check_member(const cJSON *object, const char *name, const char *text) {
     if (cJSON_GetObjectItemCaseSensitive(object, name))
         return fcnn_status_set(FCNN_ERROR_USAGE, "'%s' is given twice", show(name).text);
-    if (!fcnn_text_is_utf8(name) || !fcnn_text_is_utf8(text))
+    if (!fcnn_json_holds(name) || !fcnn_json_holds(text))
         return fcnn_status_set(FCNN_ERROR_USAGE, "'%s': its name or text is not UTF-8",
                                show(name).text);
     return FCNN_OK;

@@ -1,6 +1,7 @@
 /* The JSON reader: what it reads, and by which byte it refuses. */
 #include "json_reader.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +164,36 @@ START_TEST(zero_bytes_are_refused) {
 }
 END_TEST
 
+static long until_failure; /* allocations of cJSON that still succeed */
+
+static void *allocate(size_t bytes) {
+    if (until_failure-- > 0) return malloc(bytes);
+    errno = ENOMEM;
+    return NULL;
+}
+
+/* From each allocation on all fail: it is never damage, and never a part. */
+START_TEST(memory_that_runs_out_is_told_from_damage) {
+    static const char text[] = "{\"a\":[1,\"b\",{\"c\":null}],\"\\u20ac\":\"\\n\"}";
+    cJSON_Hooks hooks = {allocate, free};
+    cJSON *json = NULL;
+    cJSON_InitHooks(&hooks);
+    for (long n = 0; !json; n++) {
+        until_failure = n;
+        fcnn_status status = fcnn_json_parse(text, sizeof text - 1, &json);
+        ck_assert(status == FCNN_ERROR_MEMORY || (json && !status));
+        ck_assert(!json || n > 10);
+        /* Damage stays damage. */
+        cJSON *damaged = NULL;
+        errno = ENOMEM;
+        until_failure = 100;
+        ck_assert_int_eq(fcnn_json_parse(text, sizeof text - 2, &damaged), FCNN_ERROR_FORMAT);
+    }
+    cJSON_Delete(json);
+    cJSON_InitHooks(NULL);
+}
+END_TEST
+
 /* Every beginning of a text is refused, whatever it ends within. */
 START_TEST(beginnings_are_refused) {
     static const char whole[] = "{\"a\\u20ac\":[1.5e3,{\"b\":\"\xc3\xa9\\n\"},true,[],-0]}";
@@ -181,6 +212,7 @@ int main(void) {
     tcase_add_loop_test(tests, strings_lose_their_escapes, 0, LENGTH(strings));
     tcase_add_loop_test(tests, bad_texts_are_refused, 0, LENGTH(bad));
     tcase_add_test(tests, zero_bytes_are_refused);
+    tcase_add_test(tests, memory_that_runs_out_is_told_from_damage);
     tcase_add_test(tests, beginnings_are_refused);
     return run_suite(suite);
 }
