@@ -64,9 +64,9 @@ char *fcnn_identity_text(const fcnn_identity *identity) {
 
 /* ---- Reading ---- */
 
-static bool parse_images(const fcnn_json_value *images, const fcnn_json_value *fingerprint,
+static bool parse_images(const cJSON *images, const cJSON *fingerprint,
                          fcnn_images_identity *identity) {
-    const char *text = fcnn_json_string(fingerprint);
+    const char *text = cJSON_GetStringValue(fingerprint);
     if (!fcnn_json_whole(images, &identity->images) || !text || strlen(text) != 16 ||
         text[strspn(text, "0123456789abcdef")])
         return false;
@@ -74,30 +74,32 @@ static bool parse_images(const fcnn_json_value *images, const fcnn_json_value *f
     return identity->images >= 0;
 }
 
-static bool parse_all(const fcnn_json_value *object, int classes, fcnn_identity *identity) {
-    const fcnn_json_value *list = fcnn_json_member(object, "classes");
-    bool good = parse_images(fcnn_json_member(object, "images"),
-                             fcnn_json_member(object, "fingerprint"), &identity->all) &&
-                fcnn_json_is(list, FCNN_JSON_ARRAY) && list->count == classes;
-    const fcnn_json_value *pair = good ? list->first : NULL;
+static bool parse_all(const cJSON *object, int classes, fcnn_identity *identity) {
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(object, "classes");
+    bool good =
+        parse_images(cJSON_GetObjectItemCaseSensitive(object, "images"),
+                     cJSON_GetObjectItemCaseSensitive(object, "fingerprint"), &identity->all) &&
+        cJSON_IsArray(list) && cJSON_GetArraySize(list) == classes;
+    const cJSON *pair = good ? list->child : NULL;
     for (int c = 0; good && c < classes; c++, pair = pair->next)
-        good =
-            parse_images(fcnn_json_item(pair, 0), fcnn_json_item(pair, 1), &identity->by_class[c]);
+        good = cJSON_IsArray(pair) &&
+               parse_images(cJSON_GetArrayItem(pair, 0), cJSON_GetArrayItem(pair, 1),
+                            &identity->by_class[c]);
     return good;
 }
 
 fcnn_status fcnn_identity_parse(const char *text, int classes, const char *where,
                                 fcnn_identity *identity) {
-    fcnn_json *json = NULL;
+    cJSON *json = NULL;
     FCNN_TRY(allocate(classes, identity));
     fcnn_status status = fcnn_json_parse(text, strlen(text), &json);
     if (status == FCNN_ERROR_MEMORY)
         status = fcnn_status_prefix(status, "%s", where);
-    else if (status || !parse_all(fcnn_json_root(json), classes, identity))
+    else if (status || !parse_all(json, classes, identity))
         status = fcnn_status_set(FCNN_ERROR_FORMAT,
                                  "%s: expected images and a fingerprint for each of %d classes",
                                  where, classes);
-    fcnn_json_destroy(json);
+    cJSON_Delete(json);
     if (status) fcnn_identity_clear(identity);
     return status;
 }

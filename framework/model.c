@@ -1,7 +1,6 @@
 /* Model files, see model.h: what is stored under which name, and back. */
 #include "model.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,31 +29,31 @@ static fcnn_status need_metadata(const fcnn_safetensors *file, const char *key,
                            file->path, key);
 }
 
-/* *array is the value of *json, which the caller destroys. */
-static fcnn_status load_array(const fcnn_safetensors *file, const char *key, fcnn_json **json,
-                              const fcnn_json_value **array) {
+/* The caller deletes *array. */
+static fcnn_status load_array(const fcnn_safetensors *file, const char *key, cJSON **array) {
     const char *text;
-    *json = NULL;
+    *array = NULL;
     FCNN_TRY(need_metadata(file, key, &text));
-    fcnn_status status = fcnn_json_parse(text, strlen(text), json);
+    fcnn_status status = fcnn_json_parse(text, strlen(text), array);
     if (status == FCNN_ERROR_MEMORY) return out_of_memory(file->path);
-    *array = *json ? fcnn_json_root(*json) : NULL;
-    if (fcnn_json_is(*array, FCNN_JSON_ARRAY)) return FCNN_OK;
-    fcnn_json_destroy(*json);
-    *json = NULL;
+    if (cJSON_IsArray(*array)) return FCNN_OK;
+    cJSON_Delete(*array);
+    *array = NULL;
     return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: the metadata '%s' is not a JSON array",
                            file->path, key);
 }
 
-static fcnn_status copy_class_names(fcnn_model *model, const fcnn_json_value *array) {
+static fcnn_status copy_class_names(fcnn_model *model, const cJSON *array) {
     const char *path = model->file->path;
-    if (array->count < 1 || array->count > 1 << 20)
-        return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: %lld class names; expected at least one",
-                               path, (long long)array->count);
-    model->class_names = calloc((size_t)array->count, sizeof *model->class_names);
+    int count = cJSON_GetArraySize(array);
+    if (count < 1 || count > 1 << 20)
+        return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: %d class names; expected at least one", path,
+                               count);
+    model->class_names = calloc((size_t)count, sizeof *model->class_names);
     if (!model->class_names) return out_of_memory(path);
-    for (const fcnn_json_value *item = array->first; item; item = item->next) {
-        const char *name = fcnn_json_string(item);
+    const cJSON *item;
+    cJSON_ArrayForEach(item, array) {
+        const char *name = cJSON_GetStringValue(item);
         if (!name)
             return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: class name %d is not text", path,
                                    model->classes);
@@ -65,28 +64,23 @@ static fcnn_status copy_class_names(fcnn_model *model, const fcnn_json_value *ar
 }
 
 static fcnn_status load_class_names(fcnn_model *model) {
-    fcnn_json *json;
-    const fcnn_json_value *array;
-    FCNN_TRY(load_array(model->file, "class_names", &json, &array));
+    cJSON *array;
+    FCNN_TRY(load_array(model->file, "class_names", &array));
     fcnn_status status = copy_class_names(model, array);
-    fcnn_json_destroy(json);
+    cJSON_Delete(array);
     return status;
 }
 
 static fcnn_status load_numbers(const fcnn_model *model, const char *key, bool positive,
                                 float *out) {
-    fcnn_json *json;
-    const fcnn_json_value *array;
-    FCNN_TRY(load_array(model->file, key, &json, &array));
-    bool good = array->count == model->channels;
+    cJSON *array;
+    FCNN_TRY(load_array(model->file, key, &array));
+    bool good = cJSON_GetArraySize(array) == model->channels;
     for (int c = 0; good && c < model->channels; c++) {
-        double number;
-        good = fcnn_json_real(fcnn_json_item(array, c), &number);
-        if (!good) break;
-        out[c] = (float)number;
+        out[c] = (float)cJSON_GetNumberValue(cJSON_GetArrayItem(array, c)); /* NaN: it is none */
         good = isfinite(out[c]) && (!positive || out[c] > 0.0f);
     }
-    fcnn_json_destroy(json);
+    cJSON_Delete(array);
     if (good) return FCNN_OK;
     return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: the metadata '%s' is not %d %snumbers",
                            model->file->path, key, model->channels, positive ? "positive " : "");
@@ -429,30 +423,25 @@ static fcnn_status list_model(tensor_list *list, fcnn_graph *graph,
     return FCNN_OK;
 }
 
-/* The text of an array that the JSON library could fill, or not; NULL: out of memory. */
-static char *array_text(json_t *array, bool filled, size_t flags) {
-    locale_t before = fcnn_number_locale_enter();
-    char *text = filled ? json_dumps(array, flags) : NULL;
-    fcnn_number_locale_restore(before);
-    json_decref(array);
-    return text;
-}
+/* These give a JSON array, or NULL: out of memory. */
 
 static char *numbers_text(int count, const float *numbers) {
-    json_t *array = json_array();
-    bool filled = array != NULL;
-    for (int i = 0; filled && i < count; i++)
-        filled = !json_array_append_new(array, json_real((double)numbers[i]));
-    return array_text(array, filled, JSON_REAL_PRECISION(9));
+    fcnn_text text = {0};
+    fcnn_text_add(&text, "[");
+    for (int i = 0; i < count; i++) {
+        char number[32]; /* by 9 digits, which tell every float; cJSON writes 15 or more */
+        fcnn_number_format(number, sizeof number, "%.9g", (double)numbers[i]);
+        fcnn_text_add(&text, "%s%s%s", i ? ", " : "", number, strpbrk(number, ".e") ? "" : ".0");
+    }
+    fcnn_text_add(&text, "]");
+    return fcnn_text_take(&text);
 }
 
 static char *names_text(int count, const char *const *names) {
-    json_t *array = json_array();
-    bool filled = array != NULL;
-    for (int i = 0; filled && i < count; i++) {
-        filled = !json_array_append_new(array, json_string(names[i]));
-    }
-    return array_text(array, filled, 0);
+    cJSON *array = cJSON_CreateStringArray(names, count);
+    char *text = array ? cJSON_Print(array) : NULL;
+    cJSON_Delete(array);
+    return text;
 }
 
 /* The names of fcnn's readers are UTF-8, whatever the names of files are. */

@@ -89,34 +89,39 @@ static fcnn_status load_header(int descriptor, bool whole, fcnn_safetensors *fil
                                (long long)bytes);
     char *start = (char *)file->memory + lead;
     *parts = (contents){start, (int64_t)length, start + length, rest - (int64_t)length};
-    return fcnn_safetensors_read_bytes(descriptor, start, (int64_t)length);
+    FCNN_TRY(fcnn_safetensors_read_bytes(descriptor, start, (int64_t)length));
+    start[length] = '\0'; /* for the JSON reader; a first byte of the data comes later */
+    return FCNN_OK;
 }
 
 /* ---- The header's entries ---- */
 
-static fcnn_status read_shape(const fcnn_json_value *entry, fcnn_stored_tensor *tensor) {
-    const fcnn_json_value *shape = fcnn_json_member(entry, "shape");
-    if (!fcnn_json_is(shape, FCNN_JSON_ARRAY))
+static fcnn_status read_shape(const cJSON *entry, fcnn_stored_tensor *tensor) {
+    const cJSON *shape = cJSON_GetObjectItemCaseSensitive(entry, "shape");
+    if (!cJSON_IsArray(shape))
         return fcnn_status_set(FCNN_ERROR_FORMAT, "shape: expected a list of whole numbers");
-    if (shape->count > FCNN_RANK_MAX)
-        return fcnn_status_set(FCNN_ERROR_FORMAT, "shape: %lld dimensions, expected at most %d",
-                               (long long)shape->count, FCNN_RANK_MAX);
-    tensor->rank = (int)shape->count;
+    tensor->rank = cJSON_GetArraySize(shape);
+    if (tensor->rank > FCNN_RANK_MAX)
+        return fcnn_status_set(FCNN_ERROR_FORMAT, "shape: %d dimensions, expected at most %d",
+                               tensor->rank, FCNN_RANK_MAX);
     for (int i = 0; i < tensor->rank; i++)
-        if (!fcnn_json_whole(fcnn_json_item(shape, i), &tensor->shape[i]))
+        if (!fcnn_json_whole(cJSON_GetArrayItem(shape, i), &tensor->shape[i]))
             return fcnn_status_set(FCNN_ERROR_FORMAT,
-                                   "shape: dimension %d is not a whole number of 63 bits", i);
+                                   "shape: dimension %d is no whole number, or an overflow: "
+                                   "at most 53 bits are expected",
+                                   i);
     return shape_count(tensor->rank, tensor->shape, &tensor->count);
 }
 
-static fcnn_status read_offsets(const fcnn_json_value *entry, const contents *parts, bool half,
+static fcnn_status read_offsets(const cJSON *entry, const contents *parts, bool half,
                                 fcnn_stored_tensor *tensor) {
-    const fcnn_json_value *offsets = fcnn_json_member(entry, "data_offsets");
+    const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(entry, "data_offsets");
     int64_t begin, end;
-    if (!fcnn_json_whole(fcnn_json_item(offsets, 0), &begin) ||
-        !fcnn_json_whole(fcnn_json_item(offsets, 1), &end) || offsets->count != 2)
-        return fcnn_status_set(FCNN_ERROR_FORMAT,
-                               "data_offsets: expected a list of two whole numbers of 63 bits");
+    if (!cJSON_IsArray(offsets) || !fcnn_json_whole(cJSON_GetArrayItem(offsets, 0), &begin) ||
+        !fcnn_json_whole(cJSON_GetArrayItem(offsets, 1), &end) || cJSON_GetArraySize(offsets) != 2)
+        return fcnn_status_set(
+            FCNN_ERROR_FORMAT,
+            "data_offsets: expected a list of two whole numbers of at most 53 bits");
     if (begin < 0 || end < begin)
         return fcnn_status_set(FCNN_ERROR_FORMAT,
                                "data_offsets [%lld, %lld]: expected 0 <= begin <= end",
@@ -143,34 +148,35 @@ static fcnn_status read_offsets(const fcnn_json_value *entry, const contents *pa
     return FCNN_OK;
 }
 
-static fcnn_status read_tensor(const fcnn_json_value *entry, const contents *parts,
+static fcnn_status read_tensor(const cJSON *entry, const contents *parts,
                                fcnn_stored_tensor *tensor) {
-    if (!fcnn_json_is(entry, FCNN_JSON_OBJECT) || entry->count != 3)
+    if (!cJSON_IsObject(entry) || cJSON_GetArraySize(entry) != 3)
         return fcnn_status_set(FCNN_ERROR_FORMAT,
                                "expected an object of dtype, shape and data_offsets");
-    const char *dtype = fcnn_json_string(fcnn_json_member(entry, "dtype"));
+    const char *dtype = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(entry, "dtype"));
     bool half = dtype && !strcmp(dtype, "F16");
     if (!half && (!dtype || strcmp(dtype, "F32")))
         return fcnn_status_set(FCNN_ERROR_FORMAT, "dtype is %s, expected F32 or F16",
                                dtype ? show(dtype).text : "not a text");
     FCNN_TRY(read_shape(entry, tensor));
     FCNN_TRY(read_offsets(entry, parts, half, tensor));
-    tensor->name = strdup(entry->name);
+    tensor->name = strdup(entry->string);
     return tensor->name ? FCNN_OK : out_of_memory();
 }
 
-static fcnn_status read_metadata(const fcnn_json_value *entry, fcnn_safetensors *file) {
-    if (!fcnn_json_is(entry, FCNN_JSON_OBJECT))
+static fcnn_status read_metadata(const cJSON *entry, fcnn_safetensors *file) {
+    if (!cJSON_IsObject(entry))
         return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: expected an object of texts", METADATA);
-    file->metadata = calloc((size_t)entry->count + 1, sizeof *file->metadata);
+    file->metadata = calloc((size_t)cJSON_GetArraySize(entry) + 1, sizeof *file->metadata);
     if (!file->metadata) return out_of_memory();
-    for (const fcnn_json_value *value = entry->first; value; value = value->next) {
-        if (!fcnn_json_string(value))
+    const cJSON *value;
+    cJSON_ArrayForEach(value, entry) {
+        if (!cJSON_GetStringValue(value))
             return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: '%s' is not a text", METADATA,
-                                   show(value->name).text);
+                                   show(value->string).text);
         fcnn_metadata *pair = &file->metadata[file->metadata_count++];
-        pair->key = strdup(value->name);
-        pair->value = strdup(fcnn_json_string(value));
+        pair->key = strdup(value->string);
+        pair->value = strdup(cJSON_GetStringValue(value));
         if (!pair->key || !pair->value) return out_of_memory();
     }
     return FCNN_OK;
@@ -218,31 +224,31 @@ static fcnn_status check_tiling(fcnn_safetensors *file, const contents *parts) {
     return FCNN_OK;
 }
 
-static fcnn_status read_entries(const fcnn_json_value *root, const contents *parts,
-                                fcnn_safetensors *file) {
-    file->tensors = calloc((size_t)root->count + 1, sizeof *file->tensors);
+static fcnn_status read_entries(const cJSON *root, const contents *parts, fcnn_safetensors *file) {
+    file->tensors = calloc((size_t)cJSON_GetArraySize(root) + 1, sizeof *file->tensors);
     if (!file->tensors) return out_of_memory();
-    for (const fcnn_json_value *entry = root->first; entry; entry = entry->next) {
-        if (!strcmp(entry->name, METADATA)) {
+    const cJSON *entry;
+    cJSON_ArrayForEach(entry, root) {
+        if (!strcmp(entry->string, METADATA)) {
             FCNN_TRY(read_metadata(entry, file));
             continue;
         }
         fcnn_status status = read_tensor(entry, parts, &file->tensors[file->tensor_count]);
-        if (status) return fcnn_status_prefix(status, "tensor '%s'", show(entry->name).text);
+        if (status) return fcnn_status_prefix(status, "tensor '%s'", show(entry->string).text);
         file->tensor_count++;
     }
     return check_tiling(file, parts);
 }
 
 static fcnn_status parse(const contents *parts, fcnn_safetensors *file) {
-    fcnn_json *json;
+    cJSON *json;
     if (parts->header_bytes == 0 || parts->header[0] != '{')
         return fcnn_status_set(FCNN_ERROR_FORMAT,
                                "header: expected a JSON object, beginning with {");
     fcnn_status status = fcnn_json_parse(parts->header, (size_t)parts->header_bytes, &json);
     if (status) return fcnn_status_prefix(status, "header");
-    status = read_entries(fcnn_json_root(json), parts, file);
-    fcnn_json_destroy(json);
+    status = read_entries(json, parts, file);
+    cJSON_Delete(json);
     return status;
 }
 

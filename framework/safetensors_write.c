@@ -1,15 +1,15 @@
 /* The writer of the safetensors container (layout: safetensors.h). The header is
- * made by the JSON library, whose every result can be a failed allocation; floats are stored as
- * they lie in memory; and what was written is read back before it replaces an earlier file. */
+ * made by cJSON, whose every result can be a failed allocation; floats are stored as they lie in
+ * memory; and what was written is read back before it replaces an earlier file. */
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "files.h"
+#include "json_reader.h"
 #include "safetensors_internal.h"
 
 /* ---- The header ---- */
@@ -22,21 +22,28 @@ typedef struct {
     const fcnn_tensor_to_store *tensors;
 } image;
 
-/* Adds a value that the JSON library made, or could not make, to an object. */
-static fcnn_status put(json_t *object, const char *name, json_t *value) {
-    if (json_object_get(object, name)) {
-        json_decref(value);
+/* Whether an object takes a name, and a text under it: cJSON would write any. */
+static fcnn_status check_member(const cJSON *object, const char *name, const char *text) {
+    if (cJSON_GetObjectItemCaseSensitive(object, name))
         return fcnn_status_set(FCNN_ERROR_USAGE, "'%s' is given twice", show(name).text);
-    }
-    /* Fails on a name or, being NULL then, on a text that is not UTF-8. */
-    if (json_object_set_new(object, name, value))
-        return fcnn_status_set(FCNN_ERROR_USAGE,
-                               "'%s': its name or text is not UTF-8, or memory ran out",
+    if (!fcnn_json_holds(name) || !fcnn_json_holds(text))
+        return fcnn_status_set(FCNN_ERROR_USAGE, "'%s': its name or text is not UTF-8",
                                show(name).text);
     return FCNN_OK;
 }
 
-static fcnn_status add_tensor(json_t *root, const fcnn_tensor_to_store *tensor, int64_t *offset) {
+/* Adds a list as text, because cJSON may write 10^15 with an exponent. */
+static bool put_list(cJSON *object, const char *name, int count, const int64_t *numbers) {
+    char text[24 * FCNN_RANK_MAX + 48] = "[";
+    size_t used = 1;
+    for (int i = 0; i < count; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%lld", i ? "," : "",
+                                 (long long)numbers[i]);
+    snprintf(text + used, sizeof text - used, "]");
+    return cJSON_AddRawToObject(object, name, text) != NULL;
+}
+
+static fcnn_status add_tensor(cJSON *root, const fcnn_tensor_to_store *tensor, int64_t *offset) {
     int64_t count = 0, end;
     if (tensor->rank < 0 || tensor->rank > FCNN_RANK_MAX)
         return fcnn_status_set(FCNN_ERROR_USAGE, "rank %d, expected 0 to %d", tensor->rank,
@@ -52,49 +59,50 @@ static fcnn_status add_tensor(json_t *root, const fcnn_tensor_to_store *tensor, 
                                "be the last");
     if (!strcmp(tensor->name, METADATA))
         return fcnn_status_set(FCNN_ERROR_USAGE, "this name is reserved");
-    json_t *shape = json_array();
-    bool filled = shape != NULL;
-    for (int i = 0; filled && i < tensor->rank; i++)
-        filled = !json_array_append_new(shape, json_integer(tensor->shape[i]));
-    if (!filled) {
-        json_decref(shape);
+    FCNN_TRY(check_member(root, tensor->name, ""));
+    cJSON *entry = cJSON_AddObjectToObject(root, tensor->name);
+    if (!entry || !cJSON_AddStringToObject(entry, "dtype", tensor->half ? "F16" : "F32") ||
+        !put_list(entry, "shape", tensor->rank, tensor->shape) ||
+        !put_list(entry, "data_offsets", 2, (const int64_t[]){*offset, end}))
         return out_of_memory();
-    }
-    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", tensor->half ? "F16" : "F32",
-                              "shape", shape, "data_offsets", (json_int_t)*offset, (json_int_t)end);
     *offset = end;
-    return entry ? put(root, tensor->name, entry) : out_of_memory();
+    return FCNN_OK;
 }
 
-static fcnn_status add_metadata(json_t *root, int count, const fcnn_metadata *metadata) {
+static fcnn_status add_metadata(cJSON *root, int count, const fcnn_metadata *metadata) {
     if (!count) return FCNN_OK;
-    json_t *object = json_object();
+    cJSON *object = cJSON_AddObjectToObject(root, METADATA);
     if (!object) return out_of_memory();
-    FCNN_TRY(put(root, METADATA, object));
-    for (int i = 0; i < count; i++)
-        FCNN_TRY(put(object, metadata[i].key, json_string(metadata[i].value)));
+    for (int i = 0; i < count; i++) {
+        FCNN_TRY(check_member(object, metadata[i].key, metadata[i].value));
+        if (!cJSON_AddStringToObject(object, metadata[i].key, metadata[i].value))
+            return out_of_memory();
+    }
     return FCNN_OK;
 }
 
 /* The JSON text padded with spaces to a multiple of 8. */
-static fcnn_status header_text(const json_t *root, image *image) {
-    size_t length = json_dumpb(root, NULL, 0, JSON_COMPACT);
-    size_t padded = (length + 7) / 8 * 8;
+static fcnn_status header_text(const cJSON *root, image *image) {
+    char *text = cJSON_PrintUnformatted(root);
+    if (!text) return out_of_memory();
+    size_t length = strlen(text), padded = (length + 7) / 8 * 8;
+    image->header = text;
+    image->header_bytes = padded;
     if (padded > HEADER_BYTES_MAX)
         return fcnn_status_set(FCNN_ERROR_FORMAT, "its header would take %zu bytes, at most %d fit",
                                padded, HEADER_BYTES_MAX);
-    image->header = length ? malloc(padded) : NULL;
-    if (!image->header) return out_of_memory();
-    memset(image->header, ' ', padded);
-    image->header_bytes = padded;
-    /* The library allocates while it writes, and ends early where it cannot. */
-    return json_dumpb(root, image->header, length, JSON_COMPACT) == length ? FCNN_OK
-                                                                           : out_of_memory();
+    image->header = realloc(text, padded);
+    if (!image->header) {
+        free(text);
+        return out_of_memory();
+    }
+    memset(image->header + length, ' ', padded - length);
+    return FCNN_OK;
 }
 
 static fcnn_status build_header(image *image, int metadata_count, const fcnn_metadata *metadata) {
     int64_t offset = 0;
-    json_t *root = json_object();
+    cJSON *root = cJSON_CreateObject();
     if (!root) return out_of_memory();
     fcnn_status status = add_metadata(root, metadata_count, metadata);
     for (int i = 0; !status && i < image->tensor_count; i++) {
@@ -103,7 +111,7 @@ static fcnn_status build_header(image *image, int metadata_count, const fcnn_met
         if (status) status = fcnn_status_prefix(status, "tensor '%s'", show(tensor->name).text);
     }
     if (!status) status = header_text(root, image);
-    json_decref(root);
+    cJSON_Delete(root);
     return status;
 }
 

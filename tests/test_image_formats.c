@@ -28,6 +28,15 @@ static void expect_refused(const char *path, fcnn_status want, const char *words
     ck_assert(!image.storage && !image.height);
 }
 
+/* Where probing need not see that it is refused. */
+static fcnn_status load_made(const char *name) {
+    fcnn_image image;
+    fcnn_status status = fcnn_image_load(write_made(name), 3, &image);
+    ck_assert(!status == (image.storage != NULL));
+    fcnn_image_clear(&image);
+    return status;
+}
+
 static void expect_read(const char *path) {
     int height, width;
     fcnn_image image = load(path, 1);
@@ -266,6 +275,51 @@ START_TEST(inks_become_light) {
 }
 END_TEST
 
+static void put_gif(uint8_t code_size) {
+    begin();
+    put("GIF89a", 6);
+    put_little(2, 2), put_little(2, 2);
+    PUT(0x80, 0, 0, 10, 20, 30, 40, 50, 60);
+    PUT(0x21, 0xfe, 1, 'x', 0); /* a comment */
+    PUT(0x2c, 0, 0, 0, 0, 2, 0, 2, 0, 0);
+    PUT(code_size, 3, 0x8c, 0x53, 0, 0, 0x3b);
+}
+
+/* Without the end mark, and the empty block before it, all pixels are there; with less they may not
+ * be, and are not made up. */
+START_TEST(gifs_that_are_cut_are_truncated) {
+    put_gif(2);
+    for (size_t all = made_bytes, cut = 0; cut <= all - 6; cut++) {
+        made_bytes = all - cut;
+        if (cut <= 2)
+            expect_read(write_made("cut.gif"));
+        else
+            expect_words(load_made("cut.gif"), FCNN_ERROR_FORMAT, "cut.gif: truncated");
+    }
+}
+END_TEST
+
+START_TEST(gifs_of_wrong_contents_are_damaged) {
+    put_gif(9);
+    expect_refused(write_made("code.gif"), FCNN_ERROR_FORMAT,
+                   "code.gif: damaged GIF: its contents");
+    put_gif(2);
+    made[10] = 0; /* the colours are said not to be there, and their bytes are no block */
+    expect_refused(write_made("mark.gif"), FCNN_ERROR_FORMAT, "mark.gif: damaged GIF");
+    put_gif(2);
+    made[19] = 0x3b;
+    expect_refused(write_made("none.gif"), FCNN_ERROR_FORMAT, "none.gif: damaged GIF: it holds no");
+    put_gif(2);
+    made[made_bytes - 5] = 0x2d; /* the end code behind the clear code */
+    expect_words(load_made("end.gif"), FCNN_ERROR_FORMAT, "end.gif: damaged GIF: Image EOF");
+    begin();
+    put("GIF89a", 6);
+    put_little(1, 2), put_little(1, 2);
+    PUT(0, 0, 0, 0x2c, 0, 0, 0, 0, 1, 0, 1, 0, 0, 2, 2, 0x44, 1, 0, 0x3b);
+    expect_refused(write_made("grey.gif"), FCNN_ERROR_FORMAT, "it has no colours");
+}
+END_TEST
+
 /* A frame of 2 x 2 pixels of colour 1 on a screen of 4 x 3 with background 2; or beyond it. */
 START_TEST(gif_frames_lie_on_their_screen) {
     for (int beyond = 0; beyond < 2; beyond++) {
@@ -389,6 +443,8 @@ int main(void) {
     tcase_add_test(odd, jpegs_that_lack_scans_are_truncated);
     tcase_add_test(odd, jpegs_of_other_kinds_are_named);
     tcase_add_test(odd, inks_become_light);
+    tcase_add_test(odd, gifs_that_are_cut_are_truncated);
+    tcase_add_test(odd, gifs_of_wrong_contents_are_damaged);
     tcase_add_test(odd, gif_frames_lie_on_their_screen);
     TCase *others = add_case(suite, "others");
     tcase_add_test(others, contents_count_and_not_names);

@@ -1,6 +1,5 @@
 /* fcnn-infer: classifies pictures, or scores a model on a data set. The model
  * file alone is enough. */
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,36 +189,37 @@ static int by_probability(const void *a, const void *b) {
     return px != py ? (px < py ? 1 : -1) : x - y;
 }
 
-/* Makes a JSON string. JSON must be UTF-8; a file's name that is not is written as it is shown. */
-static json_t *json_text(const char *text) {
-    if (fcnn_text_is_utf8(text)) return json_string(text);
+/* JSON must be UTF-8; a file's name that is not is written as it is shown. */
+static bool add_text(cJSON *object, const char *name, const char *text) {
+    if (fcnn_text_is_utf8(text)) return cJSON_AddStringToObject(object, name, text) != NULL;
     size_t bytes = 4 * strlen(text) + 8;
     char *printable = malloc(bytes);
-    if (!printable) return NULL;
+    if (!printable) return false;
     fcnn_text_printable(text, printable, bytes);
-    json_t *value = json_string(printable);
+    bool added = cJSON_AddStringToObject(object, name, printable) != NULL;
     free(printable);
-    return value;
+    return added;
 }
 
 /* Adds what was found in a picture to the results. */
 static fcnn_status add_result(const fcnn_model *model, const char *file, int top, const int *order,
-                              const float *p, json_t *results) {
-    json_t *entry = json_object(), *list = json_array();
-    bool good = !json_object_set_new(entry, "file", json_text(file));
+                              const float *p, cJSON *results) {
+    cJSON *entry = cJSON_CreateObject();
+    bool good = add_text(entry, "file", file);
+    cJSON *list = cJSON_AddArrayToObject(entry, "top");
     for (int i = 0; good && i < top; i++) {
-        json_t *item = json_object();
-        good = !json_object_set_new(item, "class", json_text(model->class_names[order[i]])) &&
-               !json_object_set_new(item, "probability", json_real(p[order[i]]));
-        good = !json_array_append_new(list, item) && good;
+        cJSON *item = cJSON_CreateObject();
+        good = cJSON_AddItemToArray(list, item) &&
+               add_text(item, "class", model->class_names[order[i]]) &&
+               json_add_real(item, "probability", p[order[i]], 7);
     }
-    good = !json_object_set_new(entry, "top", list) && good;
-    good = !json_array_append_new(results, entry) && good;
-    return good ? FCNN_OK : fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the results");
+    if (good && list && cJSON_AddItemToArray(results, entry)) return FCNN_OK;
+    cJSON_Delete(entry);
+    return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the results");
 }
 
 static fcnn_status print_picture(const infer_options *o, const fcnn_model *model, const char *file,
-                                 const int *order, const float *p, json_t *results) {
+                                 const int *order, const float *p, cJSON *results) {
     int top = o->top < model->classes ? o->top : model->classes;
     if (o->json) return add_result(model, file, top, order, p, results);
     if (!o->csv) {
@@ -252,7 +252,7 @@ static fcnn_status write_page(const infer_options *o, const fcnn_model *model, f
 }
 
 static fcnn_status classify_one(const infer_options *o, const fcnn_model *model, fcnn_graph *graph,
-                                int64_t index, feature_collection *features, json_t *results) {
+                                int64_t index, feature_collection *features, cJSON *results) {
     const char *file = o->images[index];
     fcnn_image image;
     FCNN_TRY(fcnn_image_load(file, model->channels, &image));
@@ -282,7 +282,12 @@ static fcnn_status classify_one(const infer_options *o, const fcnn_model *model,
 /* A picture that fails is reported and the others go on; *failures counts them. */
 static fcnn_status classify_all(const infer_options *o, const fcnn_model *model, fcnn_graph *graph,
                                 feature_collection *features, int *failures) {
-    json_t *object = json_object(), *results = json_array();
+    cJSON *object = cJSON_CreateObject();
+    cJSON *results = cJSON_AddArrayToObject(object, "results");
+    if (!results) {
+        cJSON_Delete(object);
+        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the results");
+    }
     if (o->csv) puts("file,rank,class,probability");
     for (int64_t i = 0; o->images[i] && !signals_interrupted; i++) {
         fcnn_status status = classify_one(o, model, graph, i, features, results);
@@ -290,17 +295,9 @@ static fcnn_status classify_all(const infer_options *o, const fcnn_model *model,
         program_fail(&program, status);
         (*failures)++;
     }
-    fcnn_status status = FCNN_OK;
-    bool complete = !json_object_set_new(object, "results", results);
-    char *text = complete ? json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(7)) : NULL;
-    if (!text) status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the results");
-    if (text && o->json && !signals_interrupted) {
-        json_write(stdout, text);
-        putchar('\n');
-    }
-    free(text);
-    json_decref(object);
-    return status;
+    if (o->json && !signals_interrupted) return json_write(stdout, object, true);
+    cJSON_Delete(object);
+    return FCNN_OK;
 }
 
 static fcnn_status classify(const infer_options *o, const fcnn_model *model, fcnn_device *device,

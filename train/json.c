@@ -1,12 +1,22 @@
 /* This file writes JSON that a terminal can show. */
 #include "json.h"
 
+#include <math.h>
+#include <stdlib.h>
+
+#include "number.h"
 #include "text.h"
 
-void json_write(FILE *out, const char *json) {
+bool json_add_real(cJSON *object, const char *name, double value, int digits) {
+    char text[40];
+    fcnn_number_format(text, sizeof text, "%.*g", digits, value);
+    return cJSON_AddRawToObject(object, name, isfinite(value) ? text : "null") != NULL;
+}
+
+static void write_text(FILE *out, const char *json) {
     for (int bytes; *json; json += bytes) {
         const unsigned char *at = (const unsigned char *)json;
-        bytes = *json == '\n' ? 1 : fcnn_text_visible(json);
+        bytes = *json == '\n' || *json == '\t' ? 1 : fcnn_text_visible(json);
         if (bytes) {
             fwrite(json, 1, (size_t)bytes, out);
             continue;
@@ -20,4 +30,14 @@ void json_write(FILE *out, const char *json) {
             fprintf(out, "\\u%04x", at[0]);
         bytes = bytes ? bytes : 1;
     }
+}
+
+fcnn_status json_write(FILE *out, cJSON *json, bool complete) {
+    char *text = complete ? cJSON_Print(json) : NULL;
+    cJSON_Delete(json);
+    if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the JSON");
+    write_text(out, text);
+    fputc('\n', out);
+    free(text);
+    return FCNN_OK;
 }

@@ -1,11 +1,19 @@
-/* JSON on standard output is written by this function. */
+/* JSON on standard output is written by these functions. */
 #ifndef FCNN_TRAIN_JSON_H
 #define FCNN_TRAIN_JSON_H
 
+#include <cjson/cJSON.h>
+#include <stdbool.h>
 #include <stdio.h>
 
-/* Writes JSON text that is valid UTF-8. Characters of its strings that are not visible (text.h),
+#include "status.h"
+
+/* Adds a number of so many digits, null where it is not finite; gives false where memory runs out.
+ * (cJSON's own numbers have 15 or 17 digits.) */
+bool json_add_real(cJSON *object, const char *name, double value, int digits);
+/* Writes JSON of valid UTF-8 and a line's end, and deletes it; FCNN_ERROR_MEMORY where it is not
+ * complete, as memory ran out before. Characters of its strings that are not visible (text.h),
  * which JSON allows as they are, are written as \u202e. */
-void json_write(FILE *out, const char *json);
+fcnn_status json_write(FILE *out, cJSON *json, bool complete);
 
 #endif

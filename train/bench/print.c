@@ -2,8 +2,10 @@
  * for 120 characters. */
 #include "print.h"
 
-#include <jansson.h>
+#include <math.h>
 #include <string.h>
+
+#include "train/json.h"
 
 static double gflops(const bench_result *r) { return 1e-6 * r->flops / r->forward_ms; }
 
@@ -153,54 +155,70 @@ void bench_print_notes(FILE *out, const bench_report *report) {
 
 /* ---- JSON ---- */
 
-static json_t *number(double value, bool known) { return known ? json_real(value) : json_null(); }
+static bool add_number(cJSON *object, const char *name, double value, bool known) {
+    return json_add_real(object, name, known ? value : NAN, 7);
+}
 
-static json_t *ratio(double value) { return number(value, value > 0.0); }
+static bool add_ratio(cJSON *object, const char *name, double ratio) {
+    return add_number(object, name, ratio, ratio > 0.0);
+}
 
-static json_t *case_json(const bench_report *report, int kernel, int row) {
-    const bench_result *results = report->results[kernel], *r = &results[row];
-    json_t *object =
-        json_pack("{s:i, s:s}", "kernel", report->kernels[kernel], "algorithm", bench_names[row]);
-    if (!r->timed) {
-        json_object_set_new(object, "reason", json_string(r->reason));
-        return object;
-    }
+static bool add_figures(cJSON *object, const bench_result results[BENCH_ROWS], int row,
+                        double ceiling) {
+    const bench_result *r = &results[row];
     const bench_result *direct = &results[FCNN_CONVOLUTION_direct];
     const bench_result *gemm = &results[FCNN_CONVOLUTION_gemm];
     bool own = row != BENCH_PEER;
-    json_t *figures = json_pack(
-        "{s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i}", "forward_ms", r->forward_ms,
-        "training_ms", r->training_ms, "gflops", gflops(r), "fraction", gflops(r) / report->ceiling,
-        "speedup_direct", ratio(speedup(r, direct, false)), "speedup_gemm",
-        ratio(speedup(r, gemm, false)), "training_speedup_direct", ratio(speedup(r, direct, true)),
-        "training_speedup_gemm", ratio(speedup(r, gemm, true)), "memory_mib",
-        number((double)bench_memory(r) / 1048576.0, own), "error", number(r->error, own), "tile",
-        r->tile ? json_integer(r->tile) : json_null(), "rounds", r->rounds);
-    json_object_update(object, figures);
-    json_decref(figures);
-    if (*r->remark) json_object_set_new(object, "remark", json_string(r->remark));
-    return object;
+    return add_number(object, "forward_ms", r->forward_ms, true) &&
+           add_number(object, "training_ms", r->training_ms, true) &&
+           add_number(object, "gflops", gflops(r), true) &&
+           add_number(object, "fraction", gflops(r) / ceiling, true) &&
+           add_ratio(object, "speedup_direct", speedup(r, direct, false)) &&
+           add_ratio(object, "speedup_gemm", speedup(r, gemm, false)) &&
+           add_ratio(object, "training_speedup_direct", speedup(r, direct, true)) &&
+           add_ratio(object, "training_speedup_gemm", speedup(r, gemm, true)) &&
+           add_number(object, "memory_mib", (double)bench_memory(r) / 1048576.0, own) &&
+           add_number(object, "error", r->error, own) &&
+           add_number(object, "tile", r->tile, r->tile) &&
+           add_number(object, "rounds", r->rounds, true) &&
+           (!*r->remark || cJSON_AddStringToObject(object, "remark", r->remark));
+}
+
+/* Adds a kernel and algorithm to a list: what was measured, or why it was not. */
+static bool add_case(cJSON *list, const bench_report *report, int kernel, int row) {
+    const bench_result *r = &report->results[kernel][row];
+    cJSON *object = cJSON_CreateObject();
+    if (!cJSON_AddItemToArray(list, object) ||
+        !add_number(object, "kernel", report->kernels[kernel], true) ||
+        !cJSON_AddStringToObject(object, "algorithm", bench_names[row]))
+        return false;
+    return r->timed ? add_figures(object, report->results[kernel], row, report->ceiling)
+                    : cJSON_AddStringToObject(object, "reason", r->reason) != NULL;
+}
+
+static bool add_shape(cJSON *object, const bench_report *report) {
+    const bench_shape *s = report->shape;
+    return cJSON_AddStringToObject(object, "device", report->device->description) &&
+           add_number(object, "threads", report->device->threads, true) &&
+           add_number(object, "size", s->side, true) &&
+           add_number(object, "channels", s->channels, true) &&
+           add_number(object, "filters", s->filters, true) &&
+           add_number(object, "batch", s->images, true) &&
+           cJSON_AddStringToObject(object, "border", s->wrap ? "wrap" : "zero") &&
+           add_number(object, "ceiling_gflops", report->ceiling, true) &&
+           (!s->peer || cJSON_AddStringToObject(object, "peer", bench_peer_description(s->peer)));
 }
 
 fcnn_status bench_print_json(FILE *out, const bench_report *report) {
-    const bench_shape *s = report->shape;
-    json_t *cases = json_array(), *left_out = json_array();
-    json_t *object =
-        json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:s, s:f}", "device", report->device->description,
-                  "threads", report->device->threads, "size", s->side, "channels", s->channels,
-                  "filters", s->filters, "batch", s->images, "border", s->wrap ? "wrap" : "zero",
-                  "ceiling_gflops", report->ceiling);
-    if (s->peer) json_object_set_new(object, "peer", json_string(bench_peer_description(s->peer)));
+    cJSON *object = cJSON_CreateObject();
+    bool good = add_shape(object, report);
+    cJSON *cases = cJSON_AddArrayToObject(object, "cases");
+    cJSON *left_out = cJSON_AddArrayToObject(object, "left_out");
     for (int i = 0; i < report->kernel_count; i++)
         for (int j = 0; j < BENCH_ROWS; j++) {
             const bench_result *r = &report->results[i][j];
-            if (r->timed) json_array_append_new(cases, case_json(report, i, j));
-            if (*r->reason) json_array_append_new(left_out, case_json(report, i, j));
+            if (r->timed) good = good && add_case(cases, report, i, j);
+            if (*r->reason) good = good && add_case(left_out, report, i, j);
         }
-    json_object_set_new(object, "cases", cases);
-    json_object_set_new(object, "left_out", left_out);
-    int failed = json_dumpf(object, out, JSON_INDENT(1) | JSON_REAL_PRECISION(7));
-    fputc('\n', out);
-    json_decref(object);
-    return failed ? fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the JSON") : FCNN_OK;
+    return json_write(out, object, good && cases && left_out);
 }

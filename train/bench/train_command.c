@@ -1,11 +1,11 @@
 /* fcnn-bench train and infer time training steps of a cfg's network, or inference by a saved model,
  * by phase and by layer, and print them beside what the machine reaches. */
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "commands.h"
 #include "train.h"
+#include "train/json.h"
 #include "train/options.h"
 #include "train/run/phases.h"
 
@@ -122,24 +122,42 @@ static void print_text(const train_options *o, const fcnn_device *device, const 
            device->backend->product_flops);
 }
 
-static json_t *phases_object(const bench_train_result *r) {
-    json_t *phases = json_object();
-    for (int i = 0; i < FCNN_PHASE_COUNT; i++)
+/* A number to be written under a name. */
+typedef struct {
+    const char *name;
+    double value;
+} named_number;
+
+static bool add_numbers(cJSON *object, size_t count, const named_number *numbers) {
+    bool good = true;
+    for (size_t i = 0; good && i < count; i++)
+        good = cJSON_AddNumberToObject(object, numbers[i].name, numbers[i].value) != NULL;
+    return good;
+}
+#define ADD_NUMBERS(object, ...)                                                                   \
+    add_numbers(object, sizeof((named_number[]){__VA_ARGS__}) / sizeof(named_number),              \
+                (named_number[]){__VA_ARGS__})
+
+static bool add_phases(cJSON *object, const bench_train_result *r) {
+    cJSON *phases = cJSON_AddObjectToObject(object, "phases");
+    bool good = phases != NULL;
+    for (int i = 0; good && i < FCNN_PHASE_COUNT; i++)
         if (r->phases[i].seconds > 0.0)
-            json_object_set_new(phases, fcnn_phase_names[i], json_real(1e3 * r->phases[i].seconds));
-    return phases;
+            good = ADD_NUMBERS(phases, {fcnn_phase_names[i], 1e3 * r->phases[i].seconds});
+    return good;
 }
 
-static json_t *layers_object(const fcnn_graph *graph, const bench_train_result *r) {
-    json_t *layers = json_object();
-    for (int i = 0; i < r->layer_count; i++)
-        json_object_set_new(layers, fcnn_graph_node_name(graph, i),
-                            json_pack("{s:f, s:f, s:f, s:f, s:f}", "forward_ms",
-                                      r->layers[i].forward_ms, "backward_ms",
-                                      r->layers[i].backward_ms, "gflop", 1e-9 * r->layers[i].flops,
-                                      "mb", 1e-6 * r->layers[i].bytes, "floor_ms",
-                                      bench_train_floor(r, &r->layers[i])));
-    return layers;
+static bool add_layers(cJSON *object, const fcnn_graph *graph, const bench_train_result *r) {
+    cJSON *layers = cJSON_AddObjectToObject(object, "layers");
+    bool good = layers != NULL;
+    for (int i = 0; good && i < r->layer_count; i++) {
+        const bench_layer_time *t = &r->layers[i];
+        cJSON *layer = cJSON_AddObjectToObject(layers, fcnn_graph_node_name(graph, i));
+        good = ADD_NUMBERS(layer, {"forward_ms", t->forward_ms}, {"backward_ms", t->backward_ms},
+                           {"gflop", 1e-9 * t->flops}, {"mb", 1e-6 * t->bytes},
+                           {"floor_ms", bench_train_floor(r, t)});
+    }
+    return good;
 }
 
 static double product_gflops(const bench_train_result *r) {
@@ -153,19 +171,18 @@ static double product_gflops(const bench_train_result *r) {
 
 static fcnn_status print_json(const train_options *o, const fcnn_device *device,
                               const fcnn_graph *graph, const bench_train_result *r) {
-    json_t *object =
-        json_pack("{s:s, s:f, s:f, s:f, s:i, s:o, s:o, s:f, s:f, s:f, s:f, s:f, s:i, s:i, s:s}",
-                  o->infer ? "model" : "cfg", o->file, "ms_per_image", r->step_ms / o->work.batch,
-                  "ms_per_step", r->step_ms, "ms_per_step_fastest", r->fastest_ms, "steps",
-                  r->steps, "phases", phases_object(r), "layers", layers_object(graph, r), "gflops",
-                  product_gflops(r), "matrix_gflops", r->matrix_gflops, "copy_gbytes",
-                  r->copy_gbytes, "peak_mib", r->peak_mib, "device_mib", r->device_mib, "threads",
-                  device->threads, "batch", o->work.batch, "device", device->description);
-    if (!object) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the results");
-    json_dumpf(object, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-    putchar('\n');
-    json_decref(object);
-    return FCNN_OK;
+    cJSON *object = cJSON_CreateObject();
+    bool good = cJSON_AddStringToObject(object, o->infer ? "model" : "cfg", o->file) &&
+                ADD_NUMBERS(object, {"ms_per_image", r->step_ms / o->work.batch},
+                            {"ms_per_step", r->step_ms}, {"ms_per_step_fastest", r->fastest_ms},
+                            {"steps", r->steps}) &&
+                add_phases(object, r) && add_layers(object, graph, r) &&
+                ADD_NUMBERS(object, {"gflops", product_gflops(r)},
+                            {"matrix_gflops", r->matrix_gflops}, {"copy_gbytes", r->copy_gbytes},
+                            {"peak_mib", r->peak_mib}, {"device_mib", r->device_mib},
+                            {"threads", device->threads}, {"batch", o->work.batch}) &&
+                cJSON_AddStringToObject(object, "device", device->description);
+    return json_write(stdout, object, good);
 }
 
 /* ---- The run ---- */
