@@ -310,8 +310,11 @@ static fcnn_status check_labels(const idx_set *set, const char *folder) {
     for (int s = 0; s < SPLITS; s++)
         if (set->splits[s].largest_label >= set->base.classes)
             return fcnn_status_set(
-                FCNN_ERROR_FORMAT, "%s: %s-labels hold the label %d: there are %d class names",
-                folder, split_names[s], set->splits[s].largest_label, set->base.classes);
+                FCNN_ERROR_FORMAT,
+                "%s: %s-labels hold the label %d: expected %d class names at least (classes.txt), "
+                "found %d",
+                folder, split_names[s], set->splits[s].largest_label,
+                set->splits[s].largest_label + 1, set->base.classes);
     return FCNN_OK;
 }
 

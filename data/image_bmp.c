@@ -69,6 +69,17 @@ static int64_t little_endian(const uint8_t *b, int count) {
     return number;
 }
 
+/* Of the ways to store pixels stb knows plain ones and those with masks. */
+static fcnn_status check_kind(const fcnn_image_source *source, int64_t compression) {
+    static const char *const kinds[] = {NULL, "RLE", "RLE", NULL, "JPEG", "PNG"};
+    size_t known = sizeof kinds / sizeof kinds[0];
+    if (compression < (int64_t)known && !kinds[compression]) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_FORMAT,
+                           "%s: a BMP of a kind that is not read: compressed%s%s", source->path,
+                           compression < (int64_t)known ? " by " : "",
+                           compression < (int64_t)known ? kinds[compression] : "");
+}
+
 /* The sides of either kind of header, and that the rows they say are in the file. */
 static fcnn_status check_header(fcnn_image_source *source, int *height, int *width) {
     uint8_t bytes[HEADER_BYTES] = {0};
@@ -80,6 +91,7 @@ static fcnn_status check_header(fcnn_image_source *source, int *height, int *wid
     int64_t h = core ? little_endian(bytes + 20, 2) : (int32_t)little_endian(bytes + 22, 4);
     int64_t bits = little_endian(bytes + (core ? 24 : 28), 2);
     if (h < 0) h = -h; /* from the top down */
+    FCNN_TRY(check_kind(source, core ? 0 : little_endian(bytes + 30, 4)));
     /* Rows of no bits would take no bytes. */
     if (bits != 1 && bits != 4 && bits != 8 && bits != 16 && bits != 24 && bits != 32)
         return fcnn_source_failure(source, "BMP", "a pixel has a number of bits that is not known");

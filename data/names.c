@@ -42,11 +42,14 @@ fcnn_status fcnn_names_read(fcnn_names *names, FILE *file, const char *path) {
     char line[NAME_BYTES];
     int number = 0, blank = 0;
     size_t mark;
-    while (fgets(line, sizeof line, file)) {
+    while (memset(line, 0, sizeof line), fgets(line, sizeof line, file)) {
         number++;
         if (number == 1 && (!memcmp(line, "\xff\xfe", 2) || !memcmp(line, "\xfe\xff", 2)))
             return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: a text in UTF-16; expected UTF-8", path);
         size_t length = strcspn(line, "\r\n");
+        if (!line[length] && memchr(line + length + 1, '\n', sizeof line - length - 1))
+            return fcnn_status_set(FCNN_ERROR_FORMAT, "%s:%d: a zero byte: this is not a text file",
+                                   path, number);
         if (!line[length] && !feof(file))
             return fcnn_status_set(FCNN_ERROR_FORMAT, "%s:%d: a class name longer than %zu bytes",
                                    path, number, sizeof line - 2);

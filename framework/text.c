@@ -25,10 +25,11 @@ int fcnn_text_character(const char *text) {
 }
 
 /* Control characters, U+0080 to U+009F among them; embeddings, overrides and isolates of direction;
- * the separators of lines and paragraphs. */
+ * the separators of lines and paragraphs; the byte order mark. */
 static bool is_control(const unsigned char *at, int bytes) {
     if (bytes == 1) return at[0] < ' ' || at[0] == 0x7f;
     if (bytes == 2) return at[0] == 0xc2 && at[1] < 0xa0;
+    if (bytes == 3 && !memcmp(at, "\xef\xbb\xbf", 3)) return true;
     if (bytes != 3 || at[0] != 0xe2) return false;
     return (at[1] == 0x80 && at[2] >= 0xa8 && at[2] <= 0xae) ||
            (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9);

@@ -110,6 +110,7 @@ int fcnn_threads_default(void) {
         double quota = fcnn_threads_quota("");
         if (quota > 0 && quota < threads) threads = (int)ceil(quota);
     }
+    if (threads > FCNN_THREADS_MOST) threads = FCNN_THREADS_MOST;
     return threads < limit ? threads : limit;
 }
 

@@ -6,12 +6,14 @@
 
 FCNN_C_BEGIN
 
+enum { FCNN_THREADS_MOST = 1024 };
+
 /* Bytes of stack that a thread needs which runs operations or reads images. */
 enum { FCNN_STACK_BYTES = 256 << 10 };
 
 /* The number of threads where nobody names one: OMP_NUM_THREADS, else the processors that the
  * process may use, by its affinity and the quota of its control groups; in any case at most
- * OMP_THREAD_LIMIT. */
+ * OMP_THREAD_LIMIT and FCNN_THREADS_MOST. */
 int fcnn_threads_default(void);
 
 /* The processors' time that the control groups of this process allow, in processors: the least of

@@ -31,6 +31,7 @@ START_TEST(visible_characters) {
         {"\xe2\x81\xa6", 3, 0}, /* U+2066 */
         {"\xe2\x81\xa9", 3, 0}, /* U+2069 */
         {"\xe2\x82\xac", 3, 3}, /* a euro sign */
+        {"\xef\xbb\xbf", 3, 0}, /* a byte order mark, U+FEFF */
         {"\xf0\x9f\x8c\xb9", 4, 4},
         {"\xe9", 0, 0},
         {"\xc3", 0, 0},

@@ -67,6 +67,8 @@ START_TEST(the_default_is_openmps) {
     int before = omp_get_max_threads();
     omp_set_num_threads(omp_get_num_procs() + 2);
     ck_assert_int_eq(fcnn_threads_default(), omp_get_num_procs() + 2);
+    omp_set_num_threads(1000000);
+    ck_assert_int_le(fcnn_threads_default(), FCNN_THREADS_MOST);
     omp_set_num_threads(before);
     ck_assert_int_ge(fcnn_threads_default(), 1);
     ck_assert_int_eq(fcnn_threads_check(3), FCNN_OK);

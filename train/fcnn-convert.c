@@ -137,13 +137,17 @@ static fcnn_status compare(const convert_options *o, fcnn_device *device) {
     if (!status) status = logits_of_file(o->out, device, &after, &classes);
     if (!status) {
         double largest = 0.0, difference = 0.0;
+        bool finite = true;
         for (int i = 0; i < IMAGES * classes; i++) {
             largest = fmax(largest, fabs((double)before[i]));
             difference = fmax(difference, fabs((double)after[i] - (double)before[i]));
+            finite &= isfinite(before[i]) && isfinite(after[i]);
         }
         printf("on %d random images the logits differ by at most %.1e; the largest is %.3g\n",
                IMAGES, difference, largest);
-        if (half(o))
+        if (!finite)
+            puts("logits are not finite, nor then are weights or statistics of the model");
+        else if (half(o))
             puts("half precision rounds each number of the spectra to 11 bits");
         else if (!(difference <= 1e-3 * fmax(largest, 1e-3)))
             puts("so the two are not the same function: a fused activation with another grid than "

@@ -1,5 +1,6 @@
 /* fcnn-infer: classifies pictures, or scores a model on a data set. The model
  * file alone is enough. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,6 +252,14 @@ static fcnn_status write_page(const infer_options *o, const fcnn_model *model, f
     return features_write_page(graph, &subject, o->picture);
 }
 
+/* Of a model that diverged or was damaged: no class is the likeliest. */
+static fcnn_status not_finite(const infer_options *o, const char *subject) {
+    return fcnn_status_set(FCNN_ERROR_NUMERIC,
+                           "%s: the probabilities by %s are not finite; its training diverged, or "
+                           "the file was changed",
+                           subject, o->model);
+}
+
 static fcnn_status classify_one(const infer_options *o, const fcnn_model *model, fcnn_graph *graph,
                                 int64_t index, feature_collection *features, cJSON *results) {
     const char *file = o->images[index];
@@ -266,6 +275,8 @@ static fcnn_status classify_one(const infer_options *o, const fcnn_model *model,
         status = features->values ? feature_collection_pass(features, graph, &image, index)
                                   : fcnn_graph_forward(graph, &image, 1, NULL, NULL);
     if (!status) status = fcnn_graph_probabilities(graph, p);
+    for (size_t i = 0; i < classes && !status; i++)
+        if (!isfinite(p[i])) status = not_finite(o, file);
     if (!status) {
         for (size_t i = 0; i < classes; i++) order[i] = (int)i;
         ranked_probabilities = p;
@@ -350,6 +361,7 @@ static fcnn_status score_set(const infer_options *o, run_data *s, const image_se
     double seconds = fcnn_seconds() - started;
     run_data_name_problems(s);
     run_data_summarise(s);
+    if (!status && !isfinite(e.score.loss)) status = not_finite(o, o->data);
     if (!status) print_score(o, fcnn_graph_band_fraction(graph), set, &e.score, seconds);
     if (!status && o->confusion) status = evaluation_write_confusion(&e, s->dataset, o->confusion);
     evaluation_clear(&e);

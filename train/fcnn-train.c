@@ -381,7 +381,7 @@ static fcnn_status run(const train_options *o, const fcnn_config *config, bool *
 
 int main(int argc, char **argv) {
     program_start(argv);
-    train_options options = {.device = "auto"};
+    static train_options options = {.device = "auto"}; /* no stack may be too small to be told of */
     fcnn_config *config = NULL;
     bool finished = false;
     fcnn_status status = parse(argc, argv, &options, &config);

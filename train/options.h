@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "fcnn.h"
+#include "threads.h"
 
 enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 
@@ -39,7 +40,7 @@ typedef struct {
 
 #define OPTION_THREADS(type)                                                                       \
     {                                                                                              \
-        "threads", "N", OPTION_INT, offsetof(type, threads), 1, 1024,                              \
+        "threads", "N", OPTION_INT, offsetof(type, threads), 1, FCNN_THREADS_MOST,                 \
             "default: as many as there are processors for it"                                      \
     }
 #define OPTION_DEVICE(type)                                                                        \

@@ -1,5 +1,5 @@
-/* Signals that ask a program to end: SIGINT, SIGTERM and SIGHUP. One that was ignored when the
- * program started, as by nohup or for a script's job in the background, stays ignored. */
+/* Signals that ask a program to end: SIGINT, SIGTERM, SIGHUP and SIGXCPU. One that was ignored when
+ * the program started, as by nohup or for a script's job in the background, stays ignored. */
 #ifndef FCNN_TRAIN_SIGNALS_H
 #define FCNN_TRAIN_SIGNALS_H
 
@@ -15,8 +15,8 @@ typedef struct {
 } signals_options;
 
 /* Catches them from here on; the options' texts stay. Without `pass` a later SIGINT or SIGTERM
- * ends the program at once. SIGHUP never does, and neither does what comes together with the first
- * one: a shell and the system may both send the same. */
+ * ends the program at once. SIGHUP and SIGXCPU, which is sent every second, never do, and neither
+ * does what comes together with the first one: a shell and the system may both send the same. */
 void signals_catch(const signals_options *options);
 
 /* Catches one more, unless it was ignored. */

@@ -127,6 +127,14 @@ succeed "${synthetic[@]}" --out both --cache both
 [[ -e both.old/log.csv && $(echo both/*.spectra) != *'*'* ]] || fail "$(ls both both.old)"
 ok "a cache in the run's folder stays there"
 
+# Files that cannot be opened are not said to be others'.
+succeed "${synthetic[@]}" --out few
+for most in 4 5 6 7 8 9; do
+    run bash -c "ulimit -n $most && exec \"\$@\"" bash "${synthetic[@]}" --out few
+    [[ $code == 0 ]] || ! grep "is no file of a run" err || fail "with $most open files"
+done
+ok "few open files: no run's folder is taken for somebody else's"
+
 # ---- One at a time ----
 "$train" "$small" --threads 1 --quiet --epochs 1000000 --out busy >out1 2>err1 &
 first=$!

@@ -112,6 +112,25 @@ has out "$boot" "$shirt"
     fail "each missing picture is told once: $(cat err)"
 ok "missing pictures among good ones: each told once, the others classified, exit code 1"
 
+# A model of NaN, as of another program or a bad disk.
+python3 - $model nan.safetensors <<'PYTHON'
+import sys
+data = open(sys.argv[1], "rb").read()
+start = 8 + int.from_bytes(data[:8], "little")
+open(sys.argv[2], "wb").write(data[:start] + b"\xff" * (len(data) - start))
+PYTHON
+for how in --csv --json "--top 2"; do
+    # shellcheck disable=SC2086
+    refuse 1 "$boot: the probabilities by nan.safetensors" "not finite" "$infer" nan.safetensors "$boot" $how
+    ! grep -i nan out || fail "printed nevertheless"
+done
+run "$infer" nan.safetensors "${fashion[@]}"
+[[ $code == 1 && ! -s out ]] || fail "exit code $code: $(cat out)"
+has err "fashion-mnist: the probabilities by nan.safetensors are not finite"
+succeed "$build/fcnn-convert" nan.safetensors --form spectral --out folded.safetensors
+has out "logits are not finite"
+ok "probabilities that are not finite are an error, in every form of output"
+
 # Fine-tuning: another number of classes.
 four=(--data "synthetic:classes=4,size=14,channels=1,train=256,val=64")
 five=(--data "synthetic:classes=5,size=14,channels=1,train=256,val=64")

@@ -71,6 +71,20 @@ same_run whole stopped
 [[ $(cd stopped && echo *.tmp*) == notes.tmp.txt ]] || fail "leftovers: $(ls stopped)"
 ok "--resume of a finished run changes nothing, but for files that a killed run left half"
 
+# Logs that are none, beside a good checkpoint.
+for make in ': >' 'mkfifo' 'mkdir'; do
+    rm -rf nolog
+    cp -r stopped nolog
+    rm nolog/log.csv
+    eval "$make nolog/log.csv"
+    case $make in
+    mkfifo) refuse 1 "nolog/log.csv: is not a regular file" "" "$train" "$small" "${long[@]}" --out nolog --resume ;;
+    mkdir) refuse 1 "nolog/log.csv: cannot be opened" "directory" "$train" "$small" "${long[@]}" --out nolog --resume ;;
+    *) refuse 1 "nolog/log.csv: has 0 complete rows" "checkpoint" "$train" "$small" "${long[@]}" --out nolog --resume ;;
+    esac
+done
+ok "a log that is empty, a pipe or a folder: refused, and not waited for"
+
 constant=(--set net.schedule=constant)
 succeed "$train" "$small" "${constant[@]}" --epochs 4 --out four
 succeed "$train" "$small" "${constant[@]}" --epochs 2 --out more

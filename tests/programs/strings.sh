@@ -165,6 +165,10 @@ idx=("$train" "$small" --threads 1 --quiet --epochs 1 --data idx --out fromidx)
 printf '\xef\xbb\xbfcat\r\nros\xe9\r\n\r\n' >idx/classes.txt
 succeed "${idx[@]}"
 [[ $(head -n 1 fromidx/confusion.csv) == 'label,cat,ros\xe9' ]] || fail "$(cat fromidx/confusion.csv)"
+printf 'cat\0\nrose\n' >idx/classes.txt
+refuse 1 "$work/idx/classes.txt:1" "zero byte" "${idx[@]}"
+printf 'cat\n' >idx/classes.txt
+refuse 1 "$work/idx: " "label expected class names classes.txt found 1" "${idx[@]}"
 printf '\xff\xfec\0a\0t\0' >idx/classes.txt
 refuse 1 "$work/idx/classes.txt" "UTF-16" "${idx[@]}"
 iconv -f UTF-8 -t UTF-16 "$small" >wide.cfg

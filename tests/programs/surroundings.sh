@@ -26,7 +26,7 @@ ended() {
 }
 
 # ---- Signals ----
-for signal in INT TERM HUP; do
+for signal in INT TERM HUP XCPU; do
     rm -rf run
     env --default-signal=$signal "${endless[@]}" --out run >out 2>err &
     pid=$!
@@ -37,9 +37,9 @@ for signal in INT TERM HUP; do
     has err "interrupted in epoch" "--resume"
     succeed "$info" run/checkpoint.safetensors
 done
-ok "SIGINT, SIGTERM and SIGHUP: a checkpoint and exit code 130"
+ok "SIGINT, SIGTERM, SIGHUP and SIGXCPU: a checkpoint and exit code 130"
 
-for signals in "HUP HUP HUP" "TERM HUP" "TERM TERM"; do
+for signals in "HUP HUP HUP" "XCPU XCPU" "TERM HUP" "TERM TERM"; do
     rm -rf run
     "${endless[@]}" --out run >out 2>err &
     pid=$!
@@ -198,6 +198,7 @@ for size in 16k 64k 200k; do
 done
 succeed env OMP_STACKSIZE=256k "$train" "$small" --quiet --epochs 1 --threads 3 --data "$synthetic" --out stacked
 if ! sanitized; then
+    (ulimit -s 40 && refuse 2 "the stack is limited to 40 KiB" "512" "${quick[@]}" --out never) || exit 1
     (ulimit -s 100 && refuse 2 "the stack is limited to 100 KiB" "512" "${quick[@]}" --out never) || exit 1
     (ulimit -Ss 100 && succeed "${quick[@]}" --out small-stack) || exit 1
 fi

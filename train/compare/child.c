@@ -50,6 +50,7 @@ static sigset_t caught_signals(void) {
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGXCPU);
     sigaddset(&set, SIGTSTP);
     return set;
 }

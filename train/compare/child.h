@@ -11,8 +11,8 @@ typedef struct {
     bool terminal;   /* standard error is also shown, and is a terminal to the program */
 } child_options;
 
-/* From here on SIGINT, SIGTERM and SIGHUP are passed to the running child, which ends as it would
- * by itself, and signals_interrupted is set; Ctrl-Z stops it too. */
+/* From here on SIGINT, SIGTERM, SIGHUP and SIGXCPU are passed to the running child, which ends as
+ * it would by itself, and signals_interrupted is set; Ctrl-Z stops it too. */
 void child_catch_signals(void);
 
 /* Runs the program and waits for it. *code is its exit code, or 128 and the signal that killed

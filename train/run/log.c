@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "number.h"
@@ -52,6 +53,11 @@ fcnn_status log_cut(const char *folder, int64_t epochs) {
     FILE *file = fopen(path, "r+");
     if (!file)
         return epochs == 0 && errno == ENOENT ? log_create(folder) : rundir_error(path, "opened");
+    struct stat info;
+    if (fstat(fileno(file), &info) || !S_ISREG(info.st_mode)) {
+        fclose(file);
+        return fcnn_status_set(FCNN_ERROR_IO, "%s: is not a regular file", path);
+    }
     int64_t kept = -1; /* the header */
     long end = 0;
     while (kept < epochs && fgets(line, sizeof line, file) && strchr(line, '\n')) {
@@ -67,7 +73,7 @@ fcnn_status log_cut(const char *folder, int64_t epochs) {
     if (!read) return rundir_error(path, "read");
     return fcnn_status_set(FCNN_ERROR_FORMAT,
                            "%s: has %lld complete rows and the checkpoint stands after epoch %lld",
-                           path, (long long)kept, (long long)epochs);
+                           path, (long long)(kept > 0 ? kept : 0), (long long)epochs);
 }
 
 /* ---- Reading ---- */

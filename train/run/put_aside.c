@@ -2,6 +2,7 @@
  * and with it its lock; so it may be a mount point, a link, or the current folder. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,9 +56,20 @@ static bool is_there(const char *folder, const char *name) {
     return lstat(path, &info) == 0;
 }
 
+/* Why a file cannot be opened for reading, an errno, or 0 if it can or is gone. */
+static int why_unreadable(const char *folder, const char *name) {
+    char path[PATH_MAX];
+    rundir_file(folder, name, path);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0) return errno == ENOENT ? 0 : errno;
+    close(file);
+    return 0;
+}
+
 fcnn_status rundir_look(const char *folder, const rundir_kind *kind, const char *cache,
                         rundir_contents *contents) {
-    char unproven[PATH_MAX] = "";
+    char unproven[PATH_MAX] = "", unread[PATH_MAX] = "";
+    int reason = 0;
     *contents = (rundir_contents){.present = false};
     DIR *entries = opendir(folder);
     /* Making it will tell of what is no folder. */
@@ -75,9 +87,16 @@ fcnn_status rundir_look(const char *folder, const rundir_kind *kind, const char 
             contents->present = true;
         } else if (!rundir_is_unfinished(name, NULL) && strcmp(name, RUNDIR_TEST) != 0) {
             snprintf(unproven, sizeof unproven, "%s", name);
+            if (!reason && (reason = why_unreadable(folder, name)))
+                rundir_file(folder, name, unread);
         }
     }
     closedir(entries);
+    /* What cannot be read may well be ours. */
+    if (!contents->present && reason) {
+        errno = reason;
+        return rundir_error(unread, "read");
+    }
     /* A name of ours alone does not make it ours. */
     if (!contents->present && !*contents->foreign)
         snprintf(contents->foreign, PATH_MAX, "%s", unproven);
