@@ -109,5 +109,5 @@ readable='
     }
     /% tests passed/ { summary = 1; print "" }
     summary { print }'
-ctest --test-dir build/test --verbose --parallel "$jobs" --no-tests=error -E '^clang/(programs|stand_in)_' "$@" \
+ctest --test-dir build/test --verbose --parallel "$jobs" --no-tests=error -E '^clang/(programs_|stand_in_|inject)' "$@" \
     </dev/null 2>&1 | awk "$readable"

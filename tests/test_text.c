@@ -8,6 +8,12 @@
 
 #include "suite.h"
 
+#ifdef __SANITIZE_ADDRESS__
+enum { ROUNDS = 200 };
+#else
+enum { ROUNDS = 2000 };
+#endif
+
 START_TEST(visible_characters) {
     static const struct {
         const char *text;
@@ -51,7 +57,7 @@ END_TEST
  * ends. */
 START_TEST(cut_in_the_middle) {
     unsigned seed = 1;
-    for (int round = 0; round < 2000; round++) {
+    for (int round = 0; round < ROUNDS; round++) {
         char text[64], all[300], cut[300], *printed = NULL;
         size_t length = (seed = seed * 1103515245 + 12345) >> 16 & 63, bytes = 0;
         for (size_t i = 0; i < length; i++) {

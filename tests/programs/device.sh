@@ -59,5 +59,5 @@ ok "too little memory: the batch of $fits that is named does fit"
 export STAND_IN_DEVICES=0
 refuse 1 "" "no CUDA device was found" "$train" "$small" --device cuda --out never
 succeed "$train" "$small" --epochs 1 --out without
-has out "device cpu: " "(no cuda device was found)"
+has out "device   cpu: " "(no cuda device was found)"
 ok "without a device: --device cuda says so, --device auto takes the CPU and says so"

@@ -1,40 +1,10 @@
-/* Small pictures are made by area averaging, and become PNG by stb_image_write with zlib's
- * compression, then base64. */
+/* Small pictures are made by area averaging, and become PNG by libpng, then base64. */
 #include "picture.h"
 
 #include <math.h>
+#include <png.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
-
-/* stb's own compression makes files a third larger. */
-static unsigned char *compress_png(const unsigned char *data, int bytes, int *compressed_bytes,
-                                   int quality) {
-    uLongf room = compressBound((uLong)bytes);
-    unsigned char *compressed = malloc(room);
-    (void)quality;
-    if (!compressed || compress2(compressed, &room, data, (uLong)bytes, 9) != Z_OK) {
-        free(compressed);
-        return NULL;
-    }
-    *compressed_bytes = (int)room;
-    return compressed;
-}
-
-#define STBIW_ZLIB_COMPRESS compress_png
-#define STB_IMAGE_WRITE_IMPLEMENTATION
-#define STB_IMAGE_WRITE_STATIC
-#define STBI_WRITE_NO_STDIO
-#if defined(__GNUC__)
-/* gcc reports unused functions where the file ends, so not within the push and pop below. */
-#pragma GCC diagnostic ignored "-Wunused-function"
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
-#endif
-#include <stb/stb_image_write.h>
-#if defined(__GNUC__)
-#pragma GCC diagnostic pop
-#endif
 
 static fcnn_status out_of_memory(void) {
     return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a picture");
@@ -105,13 +75,32 @@ static void write_base64(FILE *out, const unsigned char *bytes, size_t count) {
     }
 }
 
+/* Makes a PNG in memory, which the caller frees. */
+static fcnn_status make_png(const picture *p, unsigned char **png, size_t *bytes) {
+    static const png_uint_32 formats[] = {
+        [1] = PNG_FORMAT_GRAY, [2] = PNG_FORMAT_GA, [3] = PNG_FORMAT_RGB, [4] = PNG_FORMAT_RGBA};
+    png_image image = {.version = PNG_IMAGE_VERSION,
+                       .width = (png_uint_32)p->width,
+                       .height = (png_uint_32)p->height,
+                       .format = formats[p->channels]};
+    png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image); /* at most */
+    *png = malloc(size);
+    if (!*png) return out_of_memory();
+    if (png_image_write_to_memory(&image, *png, &size, 0, p->pixels, 0, NULL)) {
+        *bytes = size;
+        return FCNN_OK;
+    }
+    free(*png);
+    *png = NULL;
+    return fcnn_status_set(FCNN_ERROR_MEMORY, "a picture cannot be written: %s", image.message);
+}
+
 fcnn_status picture_write(FILE *out, const picture *p) {
-    int bytes;
-    unsigned char *png = stbi_write_png_to_mem(p->pixels, p->width * p->channels, p->width,
-                                               p->height, p->channels, &bytes);
-    if (!png) return out_of_memory();
+    unsigned char *png;
+    size_t bytes;
+    FCNN_TRY(make_png(p, &png, &bytes));
     fputs("data:image/png;base64,", out);
-    write_base64(out, png, (size_t)bytes);
+    write_base64(out, png, bytes);
     free(png);
     return FCNN_OK;
 }
