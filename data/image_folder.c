@@ -400,6 +400,12 @@ static fcnn_status make_names_printable(folder_set *set) {
         if (!copy) return no_memory(set);
         free(set->classes[c]);
         set->classes[c] = copy;
+        for (int other = 0; other < set->base.classes; other++)
+            if (other != c && !strcmp(set->classes[other], copy))
+                return fcnn_status_set(FCNN_ERROR_FORMAT,
+                                       "%s: two class folders have names that are both written %s: "
+                                       "rename one",
+                                       set->root, copy);
     }
     return FCNN_OK;
 }

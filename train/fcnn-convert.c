@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "options.h"
+#include "replace.h"
 #include "signals.h"
 #include "train/run/identity.h"
 
@@ -79,7 +80,8 @@ static fcnn_status parse(int argc, char **argv, convert_options *o) {
         snprintf(o->out, sizeof o->out, "%s", o->to);
     else
         default_name(o);
-    if (strcmp(o->out, o->model)) return FCNN_OK;
+    if (!replace_same_file(o->out, o->model))
+        return replace_check("out", o->out, 8, "{\"__metadata__\":");
     return fcnn_status_set(FCNN_ERROR_USAGE, "--out %s: would overwrite the model it reads",
                            o->out);
 }

@@ -9,6 +9,7 @@
 #include "json.h"
 #include "options.h"
 #include "progress.h"
+#include "replace.h"
 #include "signals.h"
 #include "terminal.h"
 #include "train/features/collection.h"
@@ -71,6 +72,9 @@ static fcnn_status check(const infer_options *o) {
         return fcnn_status_set(FCNN_ERROR_USAGE, "--features is of pictures, not of --data");
     if (o->confusion && !o->data)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--confusion is of a data set: it takes --data");
+    if (o->picture) FCNN_TRY(replace_check("picture", o->picture, 0, "<!DOCTYPE html>"));
+    if (o->features[0]) FCNN_TRY(replace_check("features", o->features[1], 0, "\x93NUMPY"));
+    if (o->confusion) FCNN_TRY(replace_check("confusion", o->confusion, 0, "label,"));
     return FCNN_OK;
 }
 

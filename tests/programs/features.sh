@@ -29,11 +29,11 @@ ok "each layer, the pools and the classifier are named"
 
 run "$infer" $model "$boot" "$shirt" --picture page.html
 [[ $code == 2 && ! -e page.html ]] || fail "two pictures: exit code $code"
-echo kept >page.html
+echo '<!DOCTYPE html> kept' >page.html
 run "$infer" $model "$boot" --picture missing/page.html
 [[ $code == 1 ]] || fail "a folder that is not there: exit code $code"
 run "$infer" $model missing.png --picture page.html
-[[ $code == 1 && $(<page.html) == kept ]] || fail "a picture that is not there: exit code $code"
+[[ $code == 1 && $(<page.html) == *kept ]] || fail "a picture that is not there: exit code $code"
 ok "a page that cannot be made leaves an earlier one"
 
 # ---- --features ----

@@ -112,6 +112,26 @@ has out "$boot" "$shirt"
     fail "each missing picture is told once: $(cat err)"
 ok "missing pictures among good ones: each told once, the others classified, exit code 1"
 
+# Options that name a file by mistake: what is there stays.
+cp "$boot" mine.png
+cp $model mine.safetensors
+before=$(cat mine.png mine.safetensors | md5sum)
+for file in mine.png mine.safetensors; do
+    refuse 2 "--picture $file" "another kind" "$infer" $model "$boot" --picture $file
+    refuse 2 "--features $file" "another kind" "$infer" $model "$boot" --features conv1 $file
+    refuse 2 "--confusion $file" "another kind" "$infer" $model "${fashion[@]}" --confusion $file
+done
+refuse 2 "--out mine.png" "another kind" "$build/fcnn-convert" $model --form spectral --out mine.png
+ln mine.safetensors same.safetensors
+refuse 2 "--out same.safetensors" "overwrite" "$build/fcnn-convert" mine.safetensors --form spectral --out same.safetensors
+[[ $(cat mine.png mine.safetensors | md5sum) == "$before" ]] || fail "a file was replaced"
+for try in 1 2; do
+    succeed "$infer" $model "$boot" --picture page.html --features conv1 maps.npy
+    succeed "$infer" $model "${fashion[@]}" --confusion matrix.csv
+    succeed "$build/fcnn-convert" $model --form spectral --out twice.safetensors
+done
+ok "files of their own kind are replaced, pictures and models named by mistake are not"
+
 # A model of NaN, as of another program or a bad disk.
 python3 - $model nan.safetensors <<'PYTHON'
 import sys

@@ -171,6 +171,10 @@ printf 'cat\n' >idx/classes.txt
 refuse 1 "$work/idx: " "label expected class names classes.txt found 1" "${idx[@]}"
 printf '\xff\xfec\0a\0t\0' >idx/classes.txt
 refuse 1 "$work/idx/classes.txt" "UTF-16" "${idx[@]}"
+mkdir -p alike/$'\xe9' 'alike/\xe9'
+cp "$tests/images/shirt.png" alike/$'\xe9'
+cp "$tests/images/ankle-boot.png" 'alike/\xe9'
+refuse 1 "$work/alike: two class folders" 'both \xe9 rename' "$train" "$small" --data alike --out never
 iconv -f UTF-8 -t UTF-16 "$small" >wide.cfg
 refuse 2 wide.cfg "UTF-16 UTF-8" "$train" wide.cfg
 ok "byte order marks are passed over in cfgs, class names and logs; UTF-16 is refused"
