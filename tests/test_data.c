@@ -45,7 +45,7 @@ static const struct {
     {"other-channels", FCNN_ERROR_FORMAT, "training images have 3 channels|test images 1"},
     {"no-images", FCNN_ERROR_FORMAT, "at least one|0 x 2 x 2"},
     {"label-count", FCNN_ERROR_FORMAT, "train-labels-idx1-ubyte|2 labels|3 images"},
-    {"label-range", FCNN_ERROR_FORMAT, "label 2|2 class names"},
+    {"label-range", FCNN_ERROR_FORMAT, "label 2|3 class names at least|found 2"},
     {"classes-gap", FCNN_ERROR_FORMAT, "classes.txt:2|empty line"},
     {"missing-test", FCNN_ERROR_IO, "missing-test|t10k-images-idx3-ubyte|missing"},
 };
