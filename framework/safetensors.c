@@ -260,7 +260,7 @@ fcnn_status fcnn_safetensors_read_header(int descriptor, fcnn_safetensors **out)
     return parse(&parts, file);
 }
 
-fcnn_status fcnn_safetensors_read(const char *path, fcnn_safetensors **out) {
+static fcnn_status read_file(const char *path, bool whole, fcnn_safetensors **out) {
     *out = NULL;
     /* Without O_NONBLOCK a pipe given by mistake would hang here. */
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -270,9 +270,10 @@ fcnn_status fcnn_safetensors_read(const char *path, fcnn_safetensors **out) {
     fcnn_safetensors *file = calloc(1, sizeof *file);
     fcnn_status status = FCNN_OK;
     if (!file || !(file->path = strdup(path))) status = out_of_memory();
-    if (!status) status = load_header(descriptor, true, file, &parts);
+    if (!status) status = load_header(descriptor, whole, file, &parts);
     if (!status) status = parse(&parts, file);
-    if (!status) status = fcnn_safetensors_read_bytes(descriptor, parts.data, parts.data_bytes);
+    if (!status && whole)
+        status = fcnn_safetensors_read_bytes(descriptor, parts.data, parts.data_bytes);
     close(descriptor);
     if (status) {
         fcnn_safetensors_destroy(file);
@@ -280,6 +281,14 @@ fcnn_status fcnn_safetensors_read(const char *path, fcnn_safetensors **out) {
     }
     *out = file;
     return FCNN_OK;
+}
+
+fcnn_status fcnn_safetensors_read(const char *path, fcnn_safetensors **out) {
+    return read_file(path, true, out);
+}
+
+fcnn_status fcnn_safetensors_peek(const char *path, fcnn_safetensors **out) {
+    return read_file(path, false, out);
 }
 
 void fcnn_safetensors_destroy(fcnn_safetensors *file) {

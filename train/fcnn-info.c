@@ -2,11 +2,13 @@
  * model's tensors. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "options.h"
 #include "table.h"
 #include "train/bench/cost.h"
 #include "train/run/identity.h"
+#include "train/run/listing.h"
 #include "train/run/phases.h"
 
 typedef struct {
@@ -33,10 +35,10 @@ static const option_row rows[] = {
 
 static const program_info program = {
     .name = "fcnn-info",
-    .synopsis = "CFG|MODEL [options]",
+    .synopsis = "CFG|MODEL|FOLDER [options]",
     .summary = "Prints the layers, costs and memory of a network, and the tensors of a saved "
-               "model.",
-    .operand = "cfg or model",
+               "model;\nof a folder the runs that it holds.",
+    .operand = "cfg, model or folder",
     .rows = rows};
 
 /* Returns the options of the network that fcnn-train would build, or of one for inference. */
@@ -126,6 +128,11 @@ static bool is_model(const char *file) {
     return length >= sizeof ending && !strcmp(file + length - (sizeof ending - 1), ending);
 }
 
+static bool is_folder(const char *file) {
+    struct stat info;
+    return !stat(file, &info) && S_ISDIR(info.st_mode);
+}
+
 static fcnn_status run(int argc, char **argv) {
     info_options o = {0};
     char **operands;
@@ -133,6 +140,7 @@ static fcnn_status run(int argc, char **argv) {
     FCNN_TRY(options_scan(&program, argc, argv, &operands));
     if (!operands) return FCNN_OK;
     o.file = operands[0];
+    if (is_folder(o.file)) return listing_print(o.file, stdout);
     bool model = is_model(o.file);
     if (!model) FCNN_TRY(fcnn_config_load(o.file, &config));
     fcnn_status status = options_read(&program, argc, argv, config, &o);

@@ -49,7 +49,8 @@ static const option_row rows[] = {
      "keep the images' spectra there for later epochs and runs"},
     OPTION_THREADS(train_options),
     OPTION_DEVICE(train_options),
-    {"out", "DIR", OPTION_TEXT, FIELD(out), 0, 0, "default: runs/<name of the cfg>"},
+    {"out", "DIR", OPTION_TEXT, FIELD(out), 0, 0,
+     "default: runs/<name of the cfg>, or -2, -3 behind it; runs/latest links to it"},
     {"resume", NULL, OPTION_FLAG, FIELD(resume), 0, 0, "continue from DIR/checkpoint.safetensors"},
     {"init", "MODEL", OPTION_TEXT, FIELD(init), 0, 0, "start from a saved model's weights"},
     {"save", "compact|spectral", OPTION_CHOICE, FIELD(form), 0, 0,
@@ -74,6 +75,12 @@ static void build_commands(train_options *o, int argc, char **argv) {
         if (strcmp(argv[i], "--resume") != 0)
             command_append(o->resume_command, sizeof o->resume_command, argv[i]);
     }
+}
+
+/* A later run of the cfg would have another folder. */
+static void finish_resume_command(train_options *o) {
+    if (!o->out) command_append(o->resume_command, sizeof o->resume_command, "--out");
+    if (!o->out) command_append(o->resume_command, sizeof o->resume_command, o->folder);
     command_append(o->resume_command, sizeof o->resume_command, "--resume");
 }
 
@@ -89,8 +96,10 @@ static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **
     FCNN_TRY(fcnn_form_check(*config, (fcnn_form)o->form));
     rundir_default("", o->cfg, o->folder);
     snprintf(o->title, sizeof o->title, "%s", strrchr(o->folder, '/') + 1);
+    rundir_choose(o->cfg, o->resume, o->folder);
     if (o->out) FCNN_TRY(rundir_check_name(o->out));
     if (o->out) snprintf(o->folder, sizeof o->folder, "%s", o->out);
+    finish_resume_command(o);
     if (o->resume && o->init)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--resume and --init exclude each other");
     rundir_file(o->folder, RUNDIR_CHECKPOINT, checkpoint);
@@ -216,6 +225,7 @@ static fcnn_status begin(const train_options *o, run_start *start, trainer *t) {
     if (dir->present) FCNN_TRY(rundir_put_aside(dir));
     FCNN_TRY(rundir_test(dir, saved));
     dir->used = true;
+    if (!o->out) rundir_mark_latest(o->folder);
     FCNN_TRY(manifest_write(t->run_data->dataset, o->folder, t->identity.manifest));
     return log_create(o->folder);
 }

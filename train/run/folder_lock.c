@@ -81,6 +81,16 @@ fcnn_status folder_lock_take(const char *folder, const char *program, int *lock)
     return fcnn_status_set(FCNN_ERROR_IO, "%s: is made and removed again and again", folder);
 }
 
+bool folder_lock_is_held(const char *folder) {
+    char path[PATH_MAX];
+    lock_path(folder, path);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (file < 0) return false;
+    bool held = flock(file, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+    close(file); /* and with it the lock, if it was had */
+    return held;
+}
+
 void folder_lock_release(const char *folder, int lock) {
     char path[PATH_MAX];
     lock_path(folder, path);

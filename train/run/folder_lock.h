@@ -12,6 +12,9 @@
  * system has no locks the user is told, and goes on without. */
 fcnn_status folder_lock_take(const char *folder, const char *program, int *lock);
 
+/* Whether a process has the lock now. */
+bool folder_lock_is_held(const char *folder);
+
 /* Removes the file and gives the lock back. */
 void folder_lock_release(const char *folder, int lock);
 

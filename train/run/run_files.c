@@ -21,6 +21,47 @@ void rundir_default(const char *prefix, const char *cfg, char *folder) {
     snprintf(folder, PATH_MAX, "runs/%s%.*s", prefix, (int)length, name);
 }
 
+static bool is_free(const char *folder) {
+    DIR *open_folder = opendir(folder);
+    struct stat info;
+    bool empty = true;
+    if (!open_folder) return lstat(folder, &info) != 0;
+    for (const struct dirent *entry; empty && (entry = readdir(open_folder));)
+        empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
+    closedir(open_folder);
+    return empty;
+}
+
+static void add_number(char *folder, size_t length, int number) {
+    if (number > 1) snprintf(folder + length, PATH_MAX - length, "-%d", number);
+    if (number == 1) folder[length] = '\0';
+}
+
+void rundir_choose(const char *cfg, bool resume, char *folder) {
+    char checkpoint[PATH_MAX];
+    int number = 1, last = 1;
+    rundir_default("", cfg, folder);
+    size_t length = strlen(folder);
+    for (; !is_free(folder); add_number(folder, length, ++number)) {
+        rundir_file(folder, RUNDIR_CHECKPOINT, checkpoint);
+        if (!access(checkpoint, F_OK)) last = number;
+    }
+    if (resume) add_number(folder, length, last);
+}
+
+void rundir_mark_latest(const char *folder) {
+    char link[PATH_MAX], temporary[PATH_MAX];
+    struct stat info;
+    const char *slash = strrchr(folder, '/');
+    int parent = slash ? (int)(slash - folder) : 0;
+    if (!slash || snprintf(link, sizeof link, "%.*s/latest", parent, folder) >= PATH_MAX - 16)
+        return;
+    if (!lstat(link, &info) && !S_ISLNK(info.st_mode)) return; /* the user's own */
+    snprintf(temporary, sizeof temporary, "%.*s.%ld", PATH_MAX - 16, link, (long)getpid());
+    if (symlink(slash + 1, temporary)) return; /* a file system without links */
+    if (rename(temporary, link)) unlink(temporary);
+}
+
 fcnn_status rundir_check_name(const char *folder) {
     if (!*folder)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--out: expected a folder's name, found ''");

@@ -56,6 +56,13 @@ enum { RUNDIR_NAME_BYTES = 64 };
  * bytes. */
 void rundir_default(const char *prefix, const char *cfg, char *folder);
 
+/* Writes the folder that a run of a cfg has by default: runs/NAME or, where that holds something,
+ * the first of runs/NAME-2, -3, ... that holds nothing; of a resume the last that has a
+ * checkpoint. */
+void rundir_choose(const char *cfg, bool resume, char *folder);
+/* Makes `latest` beside a folder a link to it; what cannot be done is left. */
+void rundir_mark_latest(const char *folder);
+
 /* FCNN_ERROR_USAGE where a name cannot be that of a folder: it is empty or too long. */
 fcnn_status rundir_check_name(const char *folder);
 
