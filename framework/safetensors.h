@@ -39,7 +39,8 @@ typedef struct {
 /* Reads and checks a whole file: header length, JSON, dtype, shape product, offsets, overlap,
  * gaps and overflow. Errors name the file, what was found and what was expected. */
 fcnn_status fcnn_safetensors_read(const char *path, fcnn_safetensors **file);
-/* Does so for the header alone: metadata and shapes; the tensors have no data that could be read. */
+/* Does so for the header alone: metadata and shapes; the tensors have no data that could be read.
+ */
 fcnn_status fcnn_safetensors_peek(const char *path, fcnn_safetensors **file);
 void fcnn_safetensors_destroy(fcnn_safetensors *file);
 /* NULL where there is none of that name. */

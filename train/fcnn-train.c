@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "options.h"
@@ -51,7 +52,8 @@ static const option_row rows[] = {
     OPTION_DEVICE(train_options),
     {"out", "DIR", OPTION_TEXT, FIELD(out), 0, 0,
      "default: runs/<name of the cfg>, or -2, -3 behind it; runs/latest links to it"},
-    {"resume", NULL, OPTION_FLAG, FIELD(resume), 0, 0, "continue from DIR/checkpoint.safetensors"},
+    {"resume", NULL, OPTION_FLAG, FIELD(resume), 0, 0,
+     "continue from DIR/checkpoint.safetensors; with a run's folder for the cfg, as that run was"},
     {"init", "MODEL", OPTION_TEXT, FIELD(init), 0, 0, "start from a saved model's weights"},
     {"save", "compact|spectral", OPTION_CHOICE, FIELD(form), 0, 0,
      "form of the saved model (default: compact)"},
@@ -64,7 +66,7 @@ static const option_row rows[] = {
 
 static const program_info program = {
     .name = "fcnn-train",
-    .synopsis = "CFG [options]",
+    .synopsis = "CFG [options]\n       fcnn-train --resume FOLDER [options]",
     .summary = "Trains the network that a cfg describes and saves it in a folder.",
     .operand = "cfg",
     .rows = rows};
@@ -84,6 +86,39 @@ static void finish_resume_command(train_options *o) {
     command_append(o->resume_command, sizeof o->resume_command, "--resume");
 }
 
+static bool is_folder(const char *path) {
+    struct stat info;
+    return !stat(path, &info) && S_ISDIR(info.st_mode);
+}
+
+/* The cfg of a run in a folder is that of its checkpoint. */
+static fcnn_status load_run(train_options *o, const char *folder, fcnn_config **config) {
+    char path[PATH_MAX];
+    fcnn_safetensors *file;
+    FCNN_TRY(rundir_check_name(folder));
+    o->out = folder;
+    rundir_file(folder, RUNDIR_CHECKPOINT, path);
+    if (access(path, F_OK))
+        return fcnn_status_set(FCNN_ERROR_CONFIG,
+                               "%s: expected a cfg, or with --resume the folder of a run, found a "
+                               "folder without " RUNDIR_CHECKPOINT,
+                               folder);
+    FCNN_TRY(fcnn_safetensors_peek(path, &file));
+    const char *text = fcnn_safetensors_metadata(file, "config");
+    fcnn_status status =
+        text ? fcnn_config_parse(path, text, strlen(text), config)
+             : fcnn_status_set(FCNN_ERROR_FORMAT, "%s: has no cfg; it is no checkpoint", path);
+    fcnn_safetensors_destroy(file);
+    return status;
+}
+
+/* So that a checkpoint's cfg says where its data is, whoever reads it from where. */
+static fcnn_status make_data_absolute(fcnn_config *config) {
+    char data[PATH_MAX], cache[PATH_MAX], absolute[PATH_MAX];
+    FCNN_TRY(run_data_paths(config, data, cache));
+    return *data && realpath(data, absolute) ? option_override(config, "data", absolute) : FCNN_OK;
+}
+
 /* *config stays NULL where --help or its like was answered. */
 static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **config) {
     char **operands, checkpoint[PATH_MAX];
@@ -91,8 +126,13 @@ static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **
     FCNN_TRY(options_scan(&program, argc, argv, &operands));
     if (!operands) return FCNN_OK;
     o->cfg = operands[0];
-    FCNN_TRY(fcnn_config_load(o->cfg, config));
+    bool of_run = is_folder(o->cfg);
+    FCNN_TRY(of_run ? load_run(o, o->cfg, config) : fcnn_config_load(o->cfg, config));
     FCNN_TRY(options_read(&program, argc, argv, *config, o));
+    if (of_run && !o->resume)
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "%s is the folder of a run: --resume goes on with it", o->cfg);
+    FCNN_TRY(make_data_absolute(*config));
     FCNN_TRY(fcnn_form_check(*config, (fcnn_form)o->form));
     rundir_default("", o->cfg, o->folder);
     snprintf(o->title, sizeof o->title, "%s", strrchr(o->folder, '/') + 1);

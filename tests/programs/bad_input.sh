@@ -200,7 +200,7 @@ refuse 1 "$shirt: expected a model" "PNG" "$infer" "$shirt" "$shirt"
 refuse 1 "full: expected a model" "folder model.safetensors" "$infer" full "$shirt"
 refuse 2 "$shirt: expected a cfg" "PNG" "$train" "$shirt" --out never
 refuse 2 "a-model: expected a cfg" "model" "$train" a-model --out never
-refuse 2 "full: expected a cfg" "folder" "$train" full --out never
+refuse 2 "full is the folder of a run" "--resume" "$train" full --out never
 refuse 2 "lenett.cfg: cannot be opened" "lenet.cfg" "$train" lenett.cfg --out never
 refuse 2 "lenet: cannot be opened" "lenet.cfg" "$train" lenet --out never
 refuse 2 "unknown option --lr" "--set net.learning_rate" "$train" "$small" --lr 0.1

@@ -56,3 +56,22 @@ wait $pid || code=$?
 [[ $code == 130 ]] || fail "exit code $code: $(<first.err)"
 grep -q -- '--out runs/small-8 --resume' first first.err || fail "the way back: $(cat first first.err)"
 ok "a run at work is told, and the command that resumes it names its folder"
+
+mkdir -p cfgs/pictures/train/{a,b} cfgs/pictures/val/{a,b}
+for split in train val; do
+    for i in 1 2 3 4; do
+        cp "$tests/images/shirt.png" "cfgs/pictures/$split/a/$i.png"
+        cp "$tests/images/trouser.png" "cfgs/pictures/$split/b/$i.png"
+    done
+done
+sed 's|^data=.*|data=pictures|; s/^schedule=.*/schedule=constant/; s/^batch=.*/batch=4/' "$small" >cfgs/small.cfg
+succeed "$train" cfgs/small.cfg --quiet --epochs 1 --out whole
+cp -r whole part
+succeed "$train" cfgs/small.cfg --quiet --epochs 3 --out whole --resume
+succeed "$train" --resume part --quiet --epochs 3
+same_run whole part
+(cd / && succeed "$train" --resume "$work/part" --quiet --epochs 4) || fail "from another folder"
+[[ $(wc -l <part/log.csv) == 5 ]] || fail "from another folder: $(<part/log.csv)"
+refuse 2 "part is the folder of a run: --resume" "" "$train" part
+refuse 2 "cfgs: expected a cfg, or with --resume the folder of a run" "" "$train" cfgs --resume
+ok "--resume FOLDER needs no other option, from wherever"
