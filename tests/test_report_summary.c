@@ -106,6 +106,24 @@ START_TEST(fits_are_told) {
 }
 END_TEST
 
+START_TEST(a_run_that_goes_on_reloads_its_report) {
+    run *r = run_open_words(HEADER ONE_ROW "2,16,1,0.5,1,0.5,4.00,64.0\n",
+                            "[net] epochs=5 [fft] size=9 [conv] filters=3 size=3 [ifft] [dense] "
+                            "units=classes [softmax]");
+    r->options.running = true;
+    /* 3 s an epoch of training, and a ninth as much beside it: 3 epochs take 10 s. */
+    static const char *const parts[] = {
+        "<meta http-equiv=\"refresh\" content=\"15\">", "<body>",
+        "Running: 2 epochs done, 3 to go, about 10.0&nbsp;s. This page", "class=\"lead\""};
+    expect_in_order(written(r), parts, LENGTH(parts));
+    r->options.running = false;
+    const char *page = written(r);
+    ck_assert_ptr_null(strstr(page, "refresh"));
+    ck_assert_ptr_null(strstr(page, "Running"));
+    run_close(r);
+}
+END_TEST
+
 START_TEST(problems_are_listed) {
     run *r = run_open(HEADER ONE_ROW);
     ck_assert_ptr_null(strstr(written(r), "Problems with the images"));
@@ -175,6 +193,7 @@ int main(void) {
     tcase_add_test(page, input_is_described);
     tcase_add_loop_test(page, leads_say_how_it_ended, 0, LENGTH(leads));
     tcase_add_loop_test(page, fits_are_told, 0, LENGTH(fits));
+    tcase_add_test(page, a_run_that_goes_on_reloads_its_report);
     tcase_add_test(page, problems_are_listed);
     tcase_add_loop_test(page, speeds_are_compared, 0, LENGTH(speeds));
     tcase_add_test(page, many_epochs_and_phases);

@@ -239,7 +239,9 @@ static fcnn_status write_report(const trainer *t) {
                                    .batch = t->options.graph.batch,
                                    .data = t->run_data,
                                    .evaluation = t->validation.score.images ? &t->validation : NULL,
-                                   .phases = &t->phases};
+                                   .phases = &t->phases,
+                                   .running = t->epoch < t->epochs && !trainer_stopped(t) &&
+                                              !*t->options.interrupted};
     return report_write(&report);
 }
 

@@ -174,6 +174,36 @@ static void write_time(FILE *out, const report_options *o, const run_log *log) {
     fputc('.', out);
 }
 
+/* ---- While the run goes on ---- */
+
+enum { RELOAD_SECONDS = 15 };
+
+void report_write_reload(FILE *out, const report_options *o) {
+    if (o->running) fprintf(out, "<meta http-equiv=\"refresh\" content=\"%d\">\n", RELOAD_SECONDS);
+}
+
+/* The time left is that of the epochs so far, with all that was done beside training. */
+void report_write_state(FILE *out, const report_options *o, const run_log *log) {
+    const run_phases *p = o->phases;
+    int done = epoch_of(log, log->count - 1);
+    long long left = fcnn_section_int(report_net(o), "epochs") - done;
+    if (!o->running) return;
+    fprintf(out, "<p class=\"state\">Running: %d epoch%s done, %lld to go", done,
+            done == 1 ? "" : "s", left);
+    if (p && p->train > 0) {
+        /* Of a resumed run the phases have fewer epochs than the log. */
+        double train = 0, all = p->input + p->train + p->update + p->validation + p->saving;
+        for (int i = 0; i < log->count; i++) train += log->columns[RUN_LOG_SECONDS][i];
+        fputs(", about ", out);
+        markup_seconds(out,
+                       (double)left * train / log->count * all / (p->input + p->train + p->update));
+    }
+    fprintf(out, ". This page reloads itself every %d seconds until the run ends.</p>\n",
+            RELOAD_SECONDS);
+}
+
+/* ---- The lead ---- */
+
 void report_write_lead(FILE *out, const report_options *o, const run_log *log) {
     write_score(out, o, log);
     write_progress(out, o, log);

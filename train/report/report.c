@@ -141,6 +141,8 @@ static fcnn_status write_sections(FILE *out, const report_options *o, const run_
 static fcnn_status write_part(FILE *out, const char *name, const report_options *o,
                               const run_log *log) {
     if (!strcmp(name, "title")) write_title(out, o);
+    if (!strcmp(name, "reload")) report_write_reload(out, o);
+    if (!strcmp(name, "state")) report_write_state(out, o, log);
     if (!strcmp(name, "style")) fputs(report_style, out);
     if (!strcmp(name, "date")) write_date(out);
     if (!strcmp(name, "lead")) report_write_lead(out, o, log);

@@ -9,6 +9,9 @@
 /* ---- lead.c ---- */
 
 void report_write_lead(FILE *out, const report_options *options, const run_log *log);
+/* Of a run that goes on: what makes the page reload itself, and how far the run is. */
+void report_write_reload(FILE *out, const report_options *options);
+void report_write_state(FILE *out, const report_options *options, const run_log *log);
 /* The epoch of the last validation; 0 before one. */
 int report_scored_epoch(const run_log *log);
 

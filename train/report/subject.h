@@ -14,6 +14,7 @@ typedef struct {
     const run_data *data;
     const evaluation *evaluation; /* of the last validation; NULL without any */
     const run_phases *phases;     /* NULL: not measured */
+    bool running;                 /* the run goes on: the page reloads itself until it ends */
 } report_options;
 
 /* Returns the cfg's [net]. */

@@ -316,6 +316,7 @@ static fcnn_status end_epoch(trainer *t) {
 static fcnn_status interrupted(trainer *t) {
     FCNN_TRY(fcnn_graph_check(t->graph));
     FCNN_TRY(position_save_checkpoint(t));
+    if (t->validation.score.images) trainer_report(t); /* which then reloads itself no more */
     fprintf(stderr,
             "interrupted in epoch %" PRId64 " after step %" PRId64 " of %" PRId64
             "; %s/%s holds everything\nto go on: %s\n",
