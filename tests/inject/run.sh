@@ -114,6 +114,8 @@ optional='report\.html|\.spectra|\.lock'
 judge() {
     local kind caller line bad
     read -r kind caller <"$at.log" 2>/dev/null || { echo "- missed"; return; }
+    # A sanitizer has no way on where its own allocation fails.
+    if grep -q 'CHECK failed: sanitizer_' "$at/err"; then echo "$kind library sanitizer"; return; fi
     if grep -qE 'Sanitizer|runtime error:' "$at/err"; then
         # These free what they have not allocated.
         case $caller in libgfortran | libquadmath | libopenblas*) echo "$kind library $caller"; return ;; esac
