@@ -68,6 +68,11 @@ fcnn_status fcnn_image_create(const fcnn_image_source *source, int height, int w
 void fcnn_image_put(fcnn_image *image, int y, int x, int step, int count, const uint8_t *samples,
                     int samples_a_pixel);
 
+/* Probes a file by decoding all of it with a format's `decode`. */
+fcnn_status fcnn_source_probe_whole(fcnn_image_source *source,
+                                    fcnn_status (*decode)(fcnn_image_source *, int, fcnn_image *),
+                                    int *height, int *width);
+
 /* ---- The formats ---- */
 
 typedef struct {

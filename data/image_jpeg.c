@@ -260,13 +260,8 @@ static bool has_end(fcnn_image_source *source) {
 }
 
 static fcnn_status probe(fcnn_image_source *source, int *height, int *width) {
-    fcnn_image image = {0};
     FCNN_TRY(run(source, 1, NULL, height, width));
-    if (has_end(source)) return FCNN_OK;
-    fcnn_source_seek(source, 0);
-    fcnn_status status = decode(source, 1, &image);
-    fcnn_image_clear(&image);
-    return status;
+    return has_end(source) ? FCNN_OK : fcnn_source_probe_whole(source, decode, height, width);
 }
 
 static bool recognises(const uint8_t *start, size_t bytes) {

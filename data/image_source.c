@@ -220,3 +220,17 @@ void fcnn_image_put(fcnn_image *image, int y, int x, int step, int count, const 
         put_samples((uint8_t *)image->storage + at, apart, channels, count, samples,
                     samples_a_pixel);
 }
+
+fcnn_status fcnn_source_probe_whole(fcnn_image_source *source,
+                                    fcnn_status (*decode)(fcnn_image_source *, int, fcnn_image *),
+                                    int *height, int *width) {
+    fcnn_image image = {0};
+    fcnn_source_seek(source, 0);
+    fcnn_status status = decode(source, 1, &image);
+    if (!status) {
+        *height = image.height;
+        *width = image.width;
+    }
+    fcnn_image_clear(&image);
+    return status;
+}

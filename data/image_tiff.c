@@ -186,12 +186,7 @@ static fcnn_status decode(fcnn_image_source *source, int channels, fcnn_image *i
 
 /* A strip that the file lacks would show only in decoding, as most of a file is its strips. */
 static fcnn_status probe(fcnn_image_source *source, int *height, int *width) {
-    fcnn_image image = {0};
-    fcnn_status status = decode(source, 1, &image);
-    *height = image.height;
-    *width = image.width;
-    fcnn_image_clear(&image);
-    return status;
+    return fcnn_source_probe_whole(source, decode, height, width);
 }
 
 static bool recognises(const uint8_t *start, size_t bytes) {

@@ -2,9 +2,9 @@
  * model's tensors. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "options.h"
+#include "paths.h"
 #include "table.h"
 #include "train/bench/cost.h"
 #include "train/run/identity.h"
@@ -128,11 +128,6 @@ static bool is_model(const char *file) {
     return length >= sizeof ending && !strcmp(file + length - (sizeof ending - 1), ending);
 }
 
-static bool is_folder(const char *file) {
-    struct stat info;
-    return !stat(file, &info) && S_ISDIR(info.st_mode);
-}
-
 static fcnn_status run(int argc, char **argv) {
     info_options o = {0};
     char **operands;
@@ -140,7 +135,7 @@ static fcnn_status run(int argc, char **argv) {
     FCNN_TRY(options_scan(&program, argc, argv, &operands));
     if (!operands) return FCNN_OK;
     o.file = operands[0];
-    if (is_folder(o.file)) return listing_print(o.file, stdout);
+    if (fcnn_path_is_folder(o.file)) return listing_print(o.file, stdout);
     bool model = is_model(o.file);
     if (!model) FCNN_TRY(fcnn_config_load(o.file, &config));
     fcnn_status status = options_read(&program, argc, argv, config, &o);

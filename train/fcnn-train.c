@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "options.h"
+#include "paths.h"
 #include "signals.h"
 #include "table.h"
 #include "terminal.h"
@@ -86,11 +86,6 @@ static void finish_resume_command(train_options *o) {
     command_append(o->resume_command, sizeof o->resume_command, "--resume");
 }
 
-static bool is_folder(const char *path) {
-    struct stat info;
-    return !stat(path, &info) && S_ISDIR(info.st_mode);
-}
-
 /* The cfg of a run in a folder is that of its checkpoint. */
 static fcnn_status load_run(train_options *o, const char *folder, fcnn_config **config) {
     char path[PATH_MAX];
@@ -126,7 +121,7 @@ static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **
     FCNN_TRY(options_scan(&program, argc, argv, &operands));
     if (!operands) return FCNN_OK;
     o->cfg = operands[0];
-    bool of_run = is_folder(o->cfg);
+    bool of_run = fcnn_path_is_folder(o->cfg);
     FCNN_TRY(of_run ? load_run(o, o->cfg, config) : fcnn_config_load(o->cfg, config));
     FCNN_TRY(options_read(&program, argc, argv, *config, o));
     if (of_run && !o->resume)

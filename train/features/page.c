@@ -365,25 +365,14 @@ static void write_lead(page *p) {
     fputc('.', p->out);
 }
 
-static fcnn_status write_part(page *p, const char *name) {
+static fcnn_status write_part(void *user, const char *name) {
+    page *p = user;
     if (!strcmp(name, "title")) write_title(p);
     if (!strcmp(name, "style")) fputs(features_style, p->out);
     if (!strcmp(name, "lead")) write_lead(p);
     if (!strcmp(name, "picture")) return write_picture(p);
     if (!strcmp(name, "layers")) return write_layers(p);
     return strcmp(name, "classifier") ? FCNN_OK : write_classifier(p);
-}
-
-static fcnn_status write_all(page *p) {
-    const char *at = features_page;
-    for (const char *mark; (mark = strstr(at, "{{")); at = strstr(mark, "}}") + 2) {
-        char name[16] = "";
-        fwrite(at, 1, (size_t)(mark - at), p->out);
-        sscanf(mark, "{{%15[a-z]", name);
-        FCNN_TRY(write_part(p, name));
-    }
-    fputs(at, p->out);
-    return FCNN_OK;
 }
 
 /* Insertion keeps classes of equal probability in their order. */
@@ -411,7 +400,7 @@ fcnn_status features_write_page(fcnn_graph *graph, const features_subject *subje
         status = fcnn_output_open(path, &output);
         if (!status) {
             p.out = output.stream;
-            status = fcnn_output_close(&output, write_all(&p));
+            status = fcnn_output_close(&output, markup_fill(p.out, features_page, write_part, &p));
         }
     }
     free(p.order);

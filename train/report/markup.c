@@ -75,3 +75,15 @@ void markup_seconds(FILE *out, double seconds) {
         fprintf(out, "%lld&nbsp;h&nbsp;%lld&nbsp;min", (long long)(seconds / 60 + 0.5) / 60,
                 (long long)(seconds / 60 + 0.5) % 60);
 }
+
+fcnn_status markup_fill(FILE *out, const char *page,
+                        fcnn_status (*write_part)(void *user, const char *name), void *user) {
+    for (const char *mark; (mark = strstr(page, "{{")); page = strstr(mark, "}}") + 2) {
+        char name[16] = "";
+        fwrite(page, 1, (size_t)(mark - page), out);
+        sscanf(mark, "{{%15[a-z]", name);
+        FCNN_TRY(write_part(user, name));
+    }
+    fputs(page, out);
+    return FCNN_OK;
+}

@@ -6,11 +6,18 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "status.h"
+
 /* Writes text as one line: control characters, line ends among them, become spaces, and every byte
  * that is not UTF-8 becomes U+FFFD. It is good inside quoted attributes too. */
 void markup_text(FILE *out, const char *text);
 /* Writes the same, with line ends and tabs kept. */
 void markup_lines(FILE *out, const char *text);
+
+/* Writes a page, and in the place of each {{name}} what `write_part` writes for it; ends with its
+ * first failure. */
+fcnn_status markup_fill(FILE *out, const char *page,
+                        fcnn_status (*write_part)(void *user, const char *name), void *user);
 
 /* Writes 1234567 as 1,234,567. */
 void markup_count(FILE *out, int64_t count);

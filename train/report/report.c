@@ -137,9 +137,18 @@ static fcnn_status write_sections(FILE *out, const report_options *o, const run_
     return FCNN_OK;
 }
 
+typedef struct {
+    FILE *out;
+    const report_options *options;
+    const run_log *log;
+} report_part;
+
 /* Writes what stands in the place of {{name}}. */
-static fcnn_status write_part(FILE *out, const char *name, const report_options *o,
-                              const run_log *log) {
+static fcnn_status write_part(void *user, const char *name) {
+    const report_part *part = user;
+    FILE *out = part->out;
+    const report_options *o = part->options;
+    const run_log *log = part->log;
     if (!strcmp(name, "title")) write_title(out, o);
     if (!strcmp(name, "reload")) report_write_reload(out, o);
     if (!strcmp(name, "state")) report_write_state(out, o, log);
@@ -156,18 +165,6 @@ static fcnn_status write_part(FILE *out, const char *name, const report_options 
     return strcmp(name, "sections") ? FCNN_OK : write_sections(out, o, log);
 }
 
-static fcnn_status write_page(FILE *out, const report_options *o, const run_log *log) {
-    const char *at = report_page;
-    for (const char *mark; (mark = strstr(at, "{{")); at = strstr(mark, "}}") + 2) {
-        char name[16] = "";
-        fwrite(at, 1, (size_t)(mark - at), out);
-        sscanf(mark, "{{%15[a-z]", name);
-        FCNN_TRY(write_part(out, name, o, log));
-    }
-    fputs(at, out);
-    return FCNN_OK;
-}
-
 /* ---- The file ---- */
 
 static fcnn_status write_file(const report_options *o, const run_log *log) {
@@ -175,7 +172,8 @@ static fcnn_status write_file(const report_options *o, const run_log *log) {
     fcnn_output output;
     rundir_file(o->folder, RUNDIR_REPORT, path);
     FCNN_TRY(fcnn_output_open(path, &output));
-    return fcnn_output_close(&output, write_page(output.stream, o, log));
+    report_part part = {output.stream, o, log};
+    return fcnn_output_close(&output, markup_fill(output.stream, report_page, write_part, &part));
 }
 
 fcnn_status report_write(const report_options *options) {
