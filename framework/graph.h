@@ -113,6 +113,8 @@ void fcnn_graph_node_cost(const fcnn_graph *graph, int node, fcnn_node_cost *cos
 
 int fcnn_graph_parameter_count(const fcnn_graph *graph);
 fcnn_parameter *fcnn_graph_parameter(fcnn_graph *graph, int index);
+/* The parameter "LAYER.END", such as conv1.weight, or NULL. */
+fcnn_parameter *fcnn_graph_find_parameter(fcnn_graph *graph, const char *layer, const char *end);
 /* Copies a parameter's value to or from host memory of `count` floats; halves are widened, and
  * rounded. */
 fcnn_status fcnn_graph_read(fcnn_graph *graph, const fcnn_parameter *parameter, float *host);

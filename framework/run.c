@@ -18,6 +18,17 @@ static fcnn_status no_memory_for(const fcnn_parameter *parameter) {
                            (long long)parameter->count, parameter->name);
 }
 
+fcnn_parameter *fcnn_graph_find_parameter(fcnn_graph *graph, const char *layer, const char *end) {
+    size_t length = strlen(layer);
+    for (int i = 0; i < graph->parameter_count; i++) {
+        fcnn_parameter *p = &graph->parameters[i];
+        if (!strncmp(p->name, layer, length) && p->name[length] == '.' &&
+            !strcmp(p->name + length + 1, end))
+            return p;
+    }
+    return NULL;
+}
+
 fcnn_status fcnn_graph_read(fcnn_graph *graph, const fcnn_parameter *parameter, float *host) {
     size_t bytes = (size_t)parameter->count * (parameter->half ? sizeof(uint16_t) : sizeof(float));
     if (!parameter->half) {

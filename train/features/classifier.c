@@ -11,16 +11,11 @@ static fcnn_status out_of_memory(void) {
 
 static fcnn_status read_parameter(fcnn_graph *graph, const char *layer, const char *end,
                                   float **values) {
-    char name[96];
-    snprintf(name, sizeof name, "%.60s.%s", layer, end);
+    const fcnn_parameter *p = fcnn_graph_find_parameter(graph, layer, end);
     *values = NULL;
-    for (int i = 0; i < fcnn_graph_parameter_count(graph); i++) {
-        const fcnn_parameter *p = fcnn_graph_parameter(graph, i);
-        if (strcmp(p->name, name) != 0) continue;
-        *values = malloc((size_t)p->count * sizeof **values);
-        return *values ? fcnn_graph_read(graph, p, *values) : out_of_memory();
-    }
-    return fcnn_status_set(FCNN_ERROR_UNSUPPORTED, "%s has no parameter %s", layer, end);
+    if (!p) return fcnn_status_set(FCNN_ERROR_UNSUPPORTED, "%s has no parameter %s", layer, end);
+    *values = malloc((size_t)p->count * sizeof **values);
+    return *values ? fcnn_graph_read(graph, p, *values) : out_of_memory();
 }
 
 static int64_t numbers(const layer_feature *layer) { return fcnn_tensor_rows(&layer->shape); }

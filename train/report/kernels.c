@@ -19,16 +19,6 @@ static fcnn_status out_of_memory(void) {
 
 /* ---- Reading ---- */
 
-static const fcnn_parameter *find_parameter(fcnn_graph *graph, const char *layer, const char *end) {
-    char name[96];
-    snprintf(name, sizeof name, "%.60s.%s", layer, end);
-    for (int i = 0; i < fcnn_graph_parameter_count(graph); i++) {
-        const fcnn_parameter *p = fcnn_graph_parameter(graph, i);
-        if (!strcmp(p->name, name)) return p;
-    }
-    return NULL;
-}
-
 /* Returns roots[j] = exp(2 pi i j / g), which the caller frees. */
 static complex double *make_roots(int g) {
     complex double *roots = malloc((size_t)g * sizeof *roots);
@@ -171,9 +161,9 @@ fcnn_status report_kernels_read(fcnn_graph *graph, report_kernels *k) {
         node++;
     if (node >= fcnn_graph_node_count(graph)) return FCNN_OK;
     const char *layer = fcnn_graph_node_name(graph, node);
-    const fcnn_parameter *p = find_parameter(graph, layer, "weight");
+    const fcnn_parameter *p = fcnn_graph_find_parameter(graph, layer, "weight");
     k->spectral = !p;
-    if (!p) p = find_parameter(graph, layer, "spectrum");
+    if (!p) p = fcnn_graph_find_parameter(graph, layer, "spectrum");
     if (!p) return FCNN_OK;
     k->layer = layer;
     int radius = choose_sizes(k, fcnn_graph_node_output(graph, node - 1),
