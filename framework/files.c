@@ -51,9 +51,13 @@ static void forget(fcnn_output *output) {
     *output = (fcnn_output){0};
 }
 
-static fcnn_status io_error(const fcnn_output *output, const char *action, int error) {
-    return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be %s: %s", output->path, action,
-                           strerror(error));
+static fcnn_status io_error(const char *path, const char *action, int error) {
+    return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be %s: %s", path, action, strerror(error));
+}
+
+/* "path.tmp.PROCESS", which fits in bytes = strlen(path) + 32. */
+static void name_temporary(const char *path, char *temporary, size_t bytes) {
+    snprintf(temporary, bytes, "%s.tmp.%ld", path, (long)getpid());
 }
 
 static FILE *create_exclusively(const char *path) {
@@ -79,7 +83,7 @@ fcnn_status fcnn_output_open(const char *path, fcnn_output *output) {
         forget(output);
         return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", path);
     }
-    snprintf(output->temporary, bytes, "%s.tmp.%ld", path, (long)getpid());
+    name_temporary(path, output->temporary, bytes);
     /* rename() would put a file in the place of a device, too. */
     if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
         status = fcnn_status_set(FCNN_ERROR_IO,
@@ -100,18 +104,18 @@ static int open_folder_of(const char *path) {
     return descriptor;
 }
 
-/* From rename() on, path is the new file. */
-static fcnn_status move_into_place(const fcnn_output *output) {
-    int folder = open_folder_of(output->path);
+/* From rename() on, `to` is the new file. */
+fcnn_status fcnn_file_move(const char *from, const char *to) {
+    int folder = open_folder_of(to);
     if (folder < 0)
-        return fcnn_status_set(FCNN_ERROR_IO, "%s: its folder cannot be opened: %s", output->path,
+        return fcnn_status_set(FCNN_ERROR_IO, "%s: its folder cannot be opened: %s", to,
                                strerror(errno));
     fcnn_status status = FCNN_OK;
-    if (rename(output->temporary, output->path))
-        status = io_error(output, "replaced", errno);
+    if (rename(from, to))
+        status = io_error(to, "replaced", errno);
     else if (fsync(folder) && errno != EINVAL) /* some file systems cannot sync a folder */
         status = fcnn_status_set(FCNN_ERROR_IO, "%s: written, but its folder cannot be synced: %s",
-                                 output->path, strerror(errno));
+                                 to, strerror(errno));
     close(folder);
     return status;
 }
@@ -132,9 +136,39 @@ fcnn_status fcnn_output_sync(fcnn_output *output) {
 fcnn_status fcnn_output_close(fcnn_output *output, fcnn_status status) {
     if (!status && !output->synced) status = fcnn_output_sync(output);
     if (status) status = fcnn_status_prefix(status, "%s", output->path);
-    if (fclose(output->stream) && !status) status = io_error(output, "closed", errno);
-    if (!status) status = move_into_place(output);
+    if (fclose(output->stream) && !status) status = io_error(output->path, "closed", errno);
+    if (!status) status = fcnn_file_move(output->temporary, output->path);
     if (status) unlink(output->temporary); /* gone where it was moved */
     forget(output);
+    return status;
+}
+
+/* ---- Names ---- */
+
+fcnn_status fcnn_file_link(const char *file, const char *path) {
+    size_t bytes = strlen(path) + 32;
+    char *temporary = malloc(bytes);
+    if (!temporary) return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", path);
+    name_temporary(path, temporary, bytes);
+    unlink(temporary); /* of a killed process that had this number */
+    fcnn_status status;
+    if (link(file, temporary))
+        status = errno == ENOSPC || errno == EIO || errno == EROFS
+                     ? io_error(path, "written", errno)
+                     : fcnn_status_set(FCNN_ERROR_UNSUPPORTED, "%s: cannot be a link to %s: %s",
+                                       path, file, strerror(errno));
+    else
+        status = fcnn_file_move(temporary, path);
+    unlink(temporary); /* rename() leaves it where both were one file already */
+    free(temporary);
+    return status;
+}
+
+fcnn_status fcnn_file_sync(const char *path) {
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return io_error(path, "opened", errno);
+    fcnn_status status = FCNN_OK;
+    if (fsync(file) && errno != EINVAL) status = io_error(path, "synced to disk", errno);
+    close(file);
     return status;
 }

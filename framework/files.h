@@ -1,5 +1,5 @@
 /* Folders made with their parents, and files that are there as a whole or not at
- * all: written under another name beside their place, synced, then renamed. */
+ * all: written under another name beside their place, synced, then renamed or linked. */
 #ifndef FCNN_FILES_H
 #define FCNN_FILES_H
 
@@ -33,6 +33,17 @@ fcnn_status fcnn_output_sync(fcnn_output *output);
  * removed and an earlier file stays. Returns `status`, its message prefixed by the path, or
  * FCNN_ERROR_IO. */
 fcnn_status fcnn_output_close(fcnn_output *output, fcnn_status status);
+
+/* Gives a file another name of the same folder, in place of what has that name, and syncs the
+ * folder. */
+fcnn_status fcnn_file_move(const char *from, const char *to);
+
+/* Makes `path` a second name of a file (a hard link), in place of what has that name.
+ * FCNN_ERROR_UNSUPPORTED where the file system has no such links; nothing is changed then. */
+fcnn_status fcnn_file_link(const char *file, const char *path);
+
+/* Brings to the disk what was written to a file by streams that are closed. */
+fcnn_status fcnn_file_sync(const char *path);
 
 FCNN_C_END
 #endif

@@ -1,4 +1,4 @@
-/* Model files, see model.h: what is stored under which name, and back. */
+/* Model files are read, and filled into graphs, here (model.h). */
 #include "model.h"
 
 #include <math.h>
@@ -152,6 +152,7 @@ fcnn_status fcnn_model_load(const char *path, fcnn_model **out) {
     if (!model) return out_of_memory(path);
     fcnn_status status = fcnn_safetensors_read(path, &model->file);
     if (!status) status = load_metadata(model);
+    if (!status) status = fcnn_model_fetch_weights(model->file);
     if (!status) status = check_types(model);
     if (status)
         fcnn_model_destroy(model);
@@ -170,6 +171,8 @@ void fcnn_model_destroy(fcnn_model *model) {
 }
 
 /* ---- From a file into a graph ---- */
+
+const char *const fcnn_moment_prefixes[] = {"moment1.", "moment2."};
 
 static void shape_text(int rank, const int64_t *shape, char *text, size_t bytes) {
     size_t used = (size_t)snprintf(text, bytes, "[");
@@ -266,236 +269,16 @@ fcnn_status fcnn_model_graph_cut(const fcnn_model *model, fcnn_device *device, i
     return status;
 }
 
-static const char *const moment_prefixes[] = {"moment1.", "moment2."};
-
 fcnn_status fcnn_model_restore_moments(const fcnn_model *model, fcnn_graph *graph) {
     for (int m = 0; m < graph->options.moments; m++) {
         for (int i = 0; i < graph->parameter_count; i++) {
             const fcnn_parameter *p = &graph->parameters[i];
             if (!p->trained) continue;
             const fcnn_stored_tensor *tensor;
-            FCNN_TRY(fcnn_model_find_tensor(model, p, moment_prefixes[m], &tensor));
+            FCNN_TRY(fcnn_model_find_tensor(model, p, fcnn_moment_prefixes[m], &tensor));
             FCNN_CALL(graph, upload, graph->flat.moments[m] + p->offset, tensor->data,
                       (size_t)p->count * sizeof(float));
         }
     }
     return FCNN_OK;
-}
-
-/* ---- From a graph into a file ---- */
-
-/* Tensors to write; names and data are owned by the list. */
-typedef struct {
-    int count;
-    fcnn_tensor_to_store *tensors;
-} tensor_list;
-
-static void list_clear(tensor_list *list) {
-    for (int i = 0; i < list->count; i++) {
-        free((char *)list->tensors[i].name);
-        free((float *)list->tensors[i].data);
-        free((uint16_t *)list->tensors[i].half);
-    }
-    free(list->tensors);
-}
-
-/* Appends a tensor; *data is its memory to fill. */
-static fcnn_status list_add(tensor_list *list, const char *prefix, const char *name, int rank,
-                            const int64_t *shape, float **data) {
-    *data = NULL;
-    fcnn_tensor_to_store *grown = realloc(list->tensors, ((size_t)list->count + 1) * sizeof *grown);
-    if (!grown) return out_of_memory(name);
-    list->tensors = grown;
-    int64_t count = 1;
-    for (int i = 0; i < rank; i++) count *= shape[i];
-    char *full = malloc(strlen(prefix) + strlen(name) + 1);
-    float *memory = malloc((size_t)(count ? count : 1) * sizeof *memory);
-    if (!full || !memory) {
-        free(full);
-        free(memory);
-        return out_of_memory(name);
-    }
-    *data = memory;
-    sprintf(full, "%s%s", prefix, name);
-    fcnn_tensor_to_store *tensor = &grown[list->count++];
-    *tensor = (fcnn_tensor_to_store){.name = full, .rank = rank, .data = *data};
-    memcpy(tensor->shape, shape, (size_t)rank * sizeof *shape);
-    return FCNN_OK;
-}
-
-static fcnn_status list_parameter(tensor_list *list, fcnn_graph *graph, const fcnn_parameter *p) {
-    float *data;
-    FCNN_TRY(list_add(list, "", p->name, p->rank, p->shape, &data));
-    return fcnn_graph_read(graph, p, data);
-}
-
-static fcnn_status list_moments(tensor_list *list, fcnn_graph *graph) {
-    for (int m = 0; m < graph->options.moments; m++) {
-        for (int i = 0; i < graph->parameter_count; i++) {
-            const fcnn_parameter *p = &graph->parameters[i];
-            float *data;
-            if (!p->trained) continue;
-            FCNN_TRY(list_add(list, moment_prefixes[m], p->name, p->rank, p->shape, &data));
-            FCNN_CALL(graph, download, data, graph->flat.moments[m] + p->offset,
-                      (size_t)p->count * sizeof(float));
-        }
-    }
-    return FCNN_OK;
-}
-
-/* The norm that folds into a convolution, or NULL. */
-static fcnn_node *norm_of(const fcnn_graph *graph, const fcnn_node *convolution) {
-    for (int i = convolution->index + 1; i < graph->node_count; i++)
-        if (fcnn_node_folds_into(graph, graph->nodes[i]) == convolution) return graph->nodes[i];
-    return NULL;
-}
-
-static fcnn_status fold_affine(fcnn_graph *graph, fcnn_node *norm, int64_t bins, int filters,
-                               int64_t channels, fcnn_complex *h, float *bias) {
-    float *scale = malloc(2 * (size_t)filters * sizeof *scale);
-    if (!scale) return out_of_memory(norm->name);
-    fcnn_status status = norm->type->affine(graph, norm, scale, scale + filters);
-    for (int o = 0; !status && o < filters; o++) {
-        bias[o] = bias[o] * scale[o] + scale[filters + o];
-        for (int64_t k = 0; k < bins; k++) {
-            fcnn_complex *row = h + (k * filters + o) * channels;
-            for (int64_t i = 0; i < channels; i++) {
-                row[i].re *= scale[o];
-                row[i].im *= scale[o];
-            }
-        }
-    }
-    free(scale);
-    return status;
-}
-
-static fcnn_status round_spectrum(fcnn_tensor_to_store *tensor, const char *path) {
-    int64_t count = 1;
-    for (int i = 0; i < tensor->rank; i++) count *= tensor->shape[i];
-    uint16_t *halves = malloc((size_t)count * sizeof *halves);
-    if (!halves) return out_of_memory(path);
-    bool fits = true;
-    for (int64_t i = 0; i < count; i++) {
-        halves[i] = fcnn_half_from_float(tensor->data[i]);
-        fits &= (halves[i] & 0x7fff) < 0x7c00;
-    }
-    free((float *)tensor->data);
-    tensor->data = NULL;
-    tensor->half = halves;
-    if (fits) return FCNN_OK;
-    return fcnn_status_set(FCNN_ERROR_NUMERIC,
-                           "%s: '%s' has numbers of 65520 or more, or that are not finite: half "
-                           "precision cannot hold it",
-                           path, tensor->name);
-}
-
-static fcnn_status list_spectrum(tensor_list *list, fcnn_graph *graph, fcnn_node *node,
-                                 const fcnn_save_options *options) {
-    int64_t bins = node->type->spectrum_bins(node);
-    int filters = node->output.channels;
-    int64_t channels = graph->nodes[node->inputs[0]]->output.channels;
-    char name[96];
-    float *h, *bias;
-    snprintf(name, sizeof name, "%s.spectrum", node->name);
-    FCNN_TRY(list_add(list, "", name, 4, (const int64_t[]){bins, filters, channels, 2}, &h));
-    snprintf(name, sizeof name, "%s.bias", node->name);
-    FCNN_TRY(list_add(list, "", name, 1, (const int64_t[]){filters}, &bias));
-    fcnn_complex *complex = (fcnn_complex *)(void *)h;
-    FCNN_TRY(node->type->spectrum(graph, node, complex, bias));
-    fcnn_node *norm = norm_of(graph, node);
-    if (norm) FCNN_TRY(fold_affine(graph, norm, bins, filters, channels, complex, bias));
-    return options->half ? round_spectrum(&list->tensors[list->count - 2], options->path) : FCNN_OK;
-}
-
-static fcnn_status list_model(tensor_list *list, fcnn_graph *graph,
-                              const fcnn_save_options *options) {
-    bool spectral = options->form == FCNN_FORM_SPECTRAL;
-    for (int i = 0; spectral && i < graph->node_count; i++)
-        if (graph->nodes[i]->type->spectrum)
-            FCNN_TRY(list_spectrum(list, graph, graph->nodes[i], options));
-    for (int i = 0; i < graph->parameter_count; i++) {
-        const fcnn_parameter *p = &graph->parameters[i];
-        const fcnn_node *owner = graph->nodes[p->node];
-        bool folded = p->affine && fcnn_node_folds_into(graph, owner);
-        if (spectral && (owner->type->spectrum || folded)) continue;
-        FCNN_TRY(list_parameter(list, graph, p));
-    }
-    return FCNN_OK;
-}
-
-/* These give a JSON array, or NULL: out of memory. */
-
-static char *numbers_text(int count, const float *numbers) {
-    fcnn_text text = {0};
-    fcnn_text_add(&text, "[");
-    for (int i = 0; i < count; i++) {
-        char number[32]; /* by 9 digits, which tell every float; cJSON writes 15 or more */
-        fcnn_number_format(number, sizeof number, "%.9g", (double)numbers[i]);
-        fcnn_text_add(&text, "%s%s%s", i ? ", " : "", number, strpbrk(number, ".e") ? "" : ".0");
-    }
-    fcnn_text_add(&text, "]");
-    return fcnn_text_take(&text);
-}
-
-static char *names_text(int count, const char *const *names) {
-    cJSON *array = cJSON_CreateStringArray(names, count);
-    char *text = array ? cJSON_Print(array) : NULL;
-    cJSON_Delete(array);
-    return text;
-}
-
-/* The names of fcnn's readers are UTF-8, whatever the names of files are. */
-static fcnn_status check_names(const fcnn_save_options *options) {
-    for (int i = 0; i < options->classes; i++)
-        if (!fcnn_text_is_utf8(options->class_names[i]))
-            return fcnn_status_set(FCNN_ERROR_USAGE,
-                                   "%s: the class name '%s' is not UTF-8, as a model's must be",
-                                   options->path, options->class_names[i]);
-    return FCNN_OK;
-}
-
-static fcnn_status write_list(fcnn_graph *graph, const fcnn_save_options *options,
-                              const tensor_list *list) {
-    enum { OWN = 8 };
-    char channels[16], fraction[32];
-    snprintf(channels, sizeof channels, "%d", graph->options.channels);
-    fcnn_number_format(fraction, sizeof fraction, "%.17g", graph->options.band_fraction);
-    /* Last of its own, so that a graph of all bins leaves it out. */
-    int own_count = graph->options.band_fraction == 1.0 ? OWN - 1 : OWN;
-    char *names = names_text(options->classes, options->class_names);
-    char *mean = numbers_text(graph->options.channels, graph->statistics.mean);
-    char *deviation = numbers_text(graph->options.channels, graph->statistics.deviation);
-    fcnn_metadata *metadata = malloc((OWN + (size_t)options->extra_count) * sizeof *metadata);
-    fcnn_status status = out_of_memory(options->path);
-    if (names && mean && deviation && metadata) {
-        const fcnn_metadata own[OWN] = {
-            {"format_version", FCNN_FORMAT_VERSION},
-            {"form", options->form == FCNN_FORM_SPECTRAL ? "spectral" : "compact"},
-            {"channels", channels},
-            {"class_names", names},
-            {"input_mean", mean},
-            {"input_deviation", deviation},
-            {"config", (char *)options->config_text},
-            {"band_fraction", fraction}};
-        memcpy(metadata, own, sizeof own);
-        for (int i = 0; i < options->extra_count; i++) metadata[own_count + i] = options->extra[i];
-        status = fcnn_safetensors_write(options->path, list->count, list->tensors,
-                                        own_count + options->extra_count, metadata);
-    }
-    free(names);
-    free(mean);
-    free(deviation);
-    free(metadata);
-    return status;
-}
-
-fcnn_status fcnn_model_save(fcnn_graph *graph, const fcnn_save_options *options) {
-    tensor_list list = {0};
-    FCNN_TRY(fcnn_form_check(graph->options.config, options->form));
-    FCNN_TRY(check_names(options));
-    fcnn_status status = list_model(&list, graph, options);
-    if (!status && options->moments) status = list_moments(&list, graph);
-    if (!status) status = write_list(graph, options, &list);
-    list_clear(&list);
-    return status;
 }

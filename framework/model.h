@@ -4,7 +4,8 @@
  * spectrum with the norm folded in ("conv1.spectrum", [bins][C_out][C_in][2] in
  * shell order, and "conv1.bias"; the spectra in half precision where that
  * was asked for). A checkpoint is a compact model with the
- * optimizer's moments and the position of the run. */
+ * optimizer's moments and the position of the run; its weights may be those of
+ * a model beside it, which it then names and knows by their fingerprint. */
 #ifndef FCNN_MODEL_H
 #define FCNN_MODEL_H
 
@@ -58,6 +59,10 @@ typedef struct {
     fcnn_form form;
     bool half;    /* of the spectral form: its spectra in half precision */
     bool moments; /* checkpoint: the optimizer's moments too */
+    /* Checkpoint: its weights are left out, for they are those of this snapshot, which will be
+     * written to one of these files of the same folder ("a.safetensors b.safetensors"). */
+    const struct fcnn_snapshot *weights;
+    const char *weights_files;
     const char *config_text;
     int classes;
     const char *const *class_names;
@@ -67,6 +72,20 @@ typedef struct {
 
 /* Writes a graph atomically. The spectral form is of a graph in FCNN_FORM_TRAINABLE. */
 fcnn_status fcnn_model_save(fcnn_graph *graph, const fcnn_save_options *options);
+
+/* A copy of all that a file is to hold, so that another thread may write it while the graph goes
+ * on. */
+typedef struct fcnn_snapshot fcnn_snapshot;
+
+/* Copies what fcnn_model_save would write; the options' path is for messages. The caller destroys
+ * it, and keeps the snapshot of the weights, if any, for longer. */
+fcnn_status fcnn_snapshot_take(fcnn_graph *graph, const fcnn_save_options *options,
+                               fcnn_snapshot **snapshot);
+/* Writes it atomically; no other thread may write the same snapshot. */
+fcnn_status fcnn_snapshot_write(const fcnn_snapshot *snapshot, const char *path);
+/* The size of its numbers. */
+int64_t fcnn_snapshot_bytes(const fcnn_snapshot *snapshot);
+void fcnn_snapshot_destroy(fcnn_snapshot *snapshot);
 
 FCNN_C_END
 #endif

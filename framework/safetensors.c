@@ -302,7 +302,22 @@ void fcnn_safetensors_destroy(fcnn_safetensors *file) {
     free(file->metadata);
     free(file->memory);
     free(file->path);
+    fcnn_safetensors_destroy(file->joined);
     free(file);
+}
+
+fcnn_status fcnn_safetensors_join(fcnn_safetensors *file, fcnn_safetensors *other) {
+    size_t count = (size_t)file->tensor_count + (size_t)other->tensor_count;
+    fcnn_stored_tensor *grown = realloc(file->tensors, (count + 1) * sizeof *grown);
+    if (!grown) return out_of_memory();
+    file->tensors = grown;
+    if (other->tensor_count)
+        memcpy(grown + file->tensor_count, other->tensors,
+               (size_t)other->tensor_count * sizeof *grown);
+    file->tensor_count = (int)count;
+    other->tensor_count = 0; /* the names are the first one's now */
+    file->joined = other;
+    return FCNN_OK;
 }
 
 const fcnn_stored_tensor *fcnn_safetensors_find(const fcnn_safetensors *file, const char *name) {

@@ -27,13 +27,14 @@ typedef struct {
     char *key, *value;
 } fcnn_metadata;
 
-typedef struct {
+typedef struct fcnn_safetensors {
     char *path;
     int tensor_count;
     fcnn_stored_tensor *tensors; /* in file order */
     int metadata_count;
     fcnn_metadata *metadata;
-    void *memory; /* whole file */
+    void *memory;                    /* whole file */
+    struct fcnn_safetensors *joined; /* whose tensors stand behind its own; or NULL */
 } fcnn_safetensors;
 
 /* Reads and checks a whole file: header length, JSON, dtype, shape product, offsets, overlap,
@@ -43,6 +44,9 @@ fcnn_status fcnn_safetensors_read(const char *path, fcnn_safetensors **file);
  */
 fcnn_status fcnn_safetensors_peek(const char *path, fcnn_safetensors **file);
 void fcnn_safetensors_destroy(fcnn_safetensors *file);
+/* Puts the tensors of another file behind those of `file`, which from then on owns the other one.
+ */
+fcnn_status fcnn_safetensors_join(fcnn_safetensors *file, fcnn_safetensors *other);
 /* NULL where there is none of that name. */
 const fcnn_stored_tensor *fcnn_safetensors_find(const fcnn_safetensors *file, const char *name);
 const char *fcnn_safetensors_metadata(const fcnn_safetensors *file, const char *key);

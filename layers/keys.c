@@ -75,6 +75,9 @@ const fcnn_config_key fcnn_config_keys[] = {
      "epochs between validations; the last epoch is always validated"},
     {"net", "patience", FCNN_KEY_INT, 0, 1000000, "0", NULL,
      "stops after so many validations without a better accuracy; 0: never; not with a test set"},
+    {"net", "save_every", FCNN_KEY_TEXT, 0, 0, "auto", NULL,
+     "epochs (5) or minutes (10m) between saves of model and checkpoint; auto: what costs the run "
+     "a few percent of its time; the end and Ctrl-C always save"},
     {"net", "cache", FCNN_KEY_OUTPUT, 0, 0, "none", NULL,
      "folder where the images' spectra are kept for later epochs and runs; none: nowhere"},
     {"net", "cache_type", FCNN_KEY_WORD, 0, 0, "float", "float|half",

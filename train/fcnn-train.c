@@ -204,8 +204,10 @@ static void print_result(const trainer *t) {
                (long long)t->best_epoch, s->validation.name, t->best_accuracy, folder.text);
     printf("model: %s/" RUNDIR_MODEL "\nreport: %s/" RUNDIR_REPORT "\n", folder.text, folder.text);
     printf("seconds: %.1f waiting for input, %.1f forward and backward, %.1f updates, %.1f "
-           "validation, %.1f saving\n",
+           "validation, %.1f saving",
            p->input, p->train, p->update, p->validation, p->saving);
+    if (t->saver.beside >= 0.05) printf(", and %.1f beside it", t->saver.beside);
+    putchar('\n');
 }
 
 static fcnn_status test_once(const trainer *t) {
@@ -254,8 +256,12 @@ static fcnn_status claim(const train_options *o, const fcnn_config *config, rund
 static fcnn_status begin(const train_options *o, run_start *start, trainer *t) {
     rundir *dir = &start->dir;
     const fcnn_memory_plan *plan = fcnn_graph_memory(t->options.largest);
-    int64_t saved = 2 * (plan->bytes[FCNN_MEMORY_PARAMETERS] * 2 +
-                         plan->bytes[FCNN_MEMORY_MOMENTS] + plan->bytes[FCNN_MEMORY_SPECTRA]);
+    /* The model, the best one and the next; a checkpoint and the one that replaces it. */
+    bool spectral = o->form == FCNN_FORM_SPECTRAL;
+    int64_t weights = plan->bytes[FCNN_MEMORY_PARAMETERS];
+    int64_t model = weights + (spectral ? plan->bytes[FCNN_MEMORY_SPECTRA] : 0);
+    int64_t checkpoint = plan->bytes[FCNN_MEMORY_MOMENTS] + (spectral ? weights : 0);
+    int64_t saved = 3 * model + 2 * checkpoint;
     if (o->resume) return trainer_resume(t, &start->checkpoint);
     FCNN_TRY(trainer_start(t));
     if (o->init) FCNN_TRY(fine_tune(o->init, t->run_data->dataset, t->graph));

@@ -42,7 +42,6 @@ fcnn_status log_append(const char *folder, const log_row *row) {
                         (long long)row->epoch, (long long)row->step, row->train_loss,
                         row->train_accuracy, validation, row->seconds, row->images_per_second, top5,
                         row->band_fraction, row->learning_rate) > 0;
-    good = fflush(file) == 0 && fsync(fileno(file)) == 0 && good;
     if (fclose(file) || !good) return rundir_error(path, "written");
     return FCNN_OK;
 }

@@ -22,6 +22,7 @@ typedef struct {
 fcnn_status log_create(const char *folder);
 /* Cuts the rows after `epochs` complete ones, when a run is resumed. */
 fcnn_status log_cut(const char *folder, int64_t epochs);
+/* Adds a row, which the next checkpoint brings to the disk (saver.c). */
 fcnn_status log_append(const char *folder, const log_row *row);
 
 /* ---- Reading ---- */

@@ -8,33 +8,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "files.h"
 #include "number.h"
 #include "rundir.h"
 
 /* ---- Saving ---- */
 
-/* `extra` has room for the identity behind its extra_count. */
-static fcnn_status save(trainer *t, const char *name, fcnn_form form, bool moments, int extra_count,
-                        fcnn_metadata *extra) {
+/* `options` has what is special; `extra` has room for the identity behind its extra_count. */
+static fcnn_status take(const trainer *t, const char *name, fcnn_save_options options,
+                        fcnn_metadata *extra, fcnn_snapshot **snapshot) {
     char path[PATH_MAX];
     rundir_file(t->options.folder, name, path);
     const fcnn_dataset *data = t->run_data->dataset;
-    extra_count += identity_metadata(&t->identity, extra + extra_count);
-    fcnn_save_options options = {.path = path,
-                                 .form = form,
-                                 .moments = moments,
-                                 .config_text = t->options.config_text,
-                                 .classes = data->classes,
-                                 .class_names = data->class_names,
-                                 .extra_count = extra_count,
-                                 .extra = extra};
-    return fcnn_model_save(t->graph, &options);
+    options.path = path;
+    options.config_text = t->options.config_text;
+    options.classes = data->classes;
+    options.class_names = data->class_names;
+    options.extra_count += identity_metadata(&t->identity, extra + options.extra_count);
+    options.extra = extra;
+    return fcnn_snapshot_take(t->graph, &options, snapshot);
 }
 
-fcnn_status position_save_model(trainer *t, const char *name) {
+fcnn_status position_take_model(const trainer *t, fcnn_snapshot **snapshot) {
     fcnn_metadata extra[IDENTITY_FIELDS];
-    return save(t, name, t->options.form, false, 0, extra);
+    fcnn_save_options options = {.form = t->options.form};
+    return take(t, RUNDIR_MODEL, options, extra, snapshot);
 }
 
 typedef struct {
@@ -64,7 +64,8 @@ static void position_fields(trainer *t, position_field fields[POSITION_FIELDS]) 
     memcpy(fields, all, sizeof all);
 }
 
-fcnn_status position_save_checkpoint(trainer *t) {
+fcnn_status position_take_checkpoint(trainer *t, const fcnn_snapshot *model,
+                                     fcnn_snapshot **snapshot) {
     position_field fields[POSITION_FIELDS];
     fcnn_metadata extra[POSITION_FIELDS + 1 + IDENTITY_FIELDS];
     char values[POSITION_FIELDS + 1][VALUE_BYTES];
@@ -78,7 +79,14 @@ fcnn_status position_save_checkpoint(trainer *t) {
     }
     snprintf(values[POSITION_FIELDS], VALUE_BYTES, "%" PRId64, t->run_data->train.count);
     extra[POSITION_FIELDS] = (fcnn_metadata){"training_images", values[POSITION_FIELDS]};
-    return save(t, RUNDIR_CHECKPOINT, FCNN_FORM_TRAINABLE, true, POSITION_FIELDS + 1, extra);
+    /* Spectra are no weights to go on with. */
+    bool shared = t->options.form == FCNN_FORM_TRAINABLE;
+    fcnn_save_options options = {.form = FCNN_FORM_TRAINABLE,
+                                 .moments = true,
+                                 .weights = shared ? model : NULL,
+                                 .weights_files = SAVER_WEIGHTS_FILES,
+                                 .extra_count = POSITION_FIELDS + 1};
+    return take(t, RUNDIR_CHECKPOINT, options, extra, snapshot);
 }
 
 /* ---- Loading ---- */
@@ -107,18 +115,18 @@ static fcnn_status check_texts(const char *path, const char *saved, const char *
     if (saved[same] == ours[same]) return FCNN_OK;
     while (same && ours[same - 1] != '\n') same--;
     int now = (int)strcspn(ours + same, "\n"), then = (int)strcspn(saved + same, "\n");
-    return fcnn_status_set(
-        FCNN_ERROR_CONFIG,
-        "%s was trained with another cfg: it had %s%.*s%s and now there is "
-        "%s%.*s%s; only epochs, cache and the data's path may change when a run is resumed",
-        path, then ? "'" : "nothing", then, saved + same, then ? "'" : "", now ? "'" : "nothing",
-        now, ours + same, now ? "'" : "");
+    return fcnn_status_set(FCNN_ERROR_CONFIG,
+                           "%s was trained with another cfg: it had %s%.*s%s and now there is "
+                           "%s%.*s%s; only epochs, cache, save_every and the data's path may "
+                           "change when a run is resumed",
+                           path, then ? "'" : "nothing", then, saved + same, then ? "'" : "",
+                           now ? "'" : "nothing", now, ours + same, now ? "'" : "");
 }
 
 /* Where the data lies is not what it is: that is compared by its identity. */
 static void remove_what_may_change(char *text) {
-    static const char *const keys[] = {"epochs", "cache", "data"};
-    for (int i = 0; i < 3; i++) position_remove_key(text, keys[i]);
+    static const char *const keys[] = {"epochs", "cache", "data", "save_every"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) position_remove_key(text, keys[i]);
 }
 
 static fcnn_status check_config(const fcnn_config *config, const fcnn_model *model) {
@@ -197,6 +205,17 @@ static fcnn_status read_schedule(trainer *t, const fcnn_model *checkpoint) {
     return FCNN_OK;
 }
 
+/* A run that was killed while it saved may have left the weights under their first name. */
+static fcnn_status settle_weights(const char *folder, const fcnn_model *checkpoint) {
+    char next[PATH_MAX], model[PATH_MAX];
+    const fcnn_safetensors *weights = checkpoint->file->joined;
+    rundir_file(folder, RUNDIR_NEXT, next);
+    rundir_file(folder, RUNDIR_MODEL, model);
+    if (weights && !strcmp(weights->path, next)) return fcnn_file_move(next, model);
+    unlink(next); /* of a save that no checkpoint stands for */
+    return FCNN_OK;
+}
+
 fcnn_status position_open(const char *folder, const fcnn_config *config, fcnn_model **out) {
     char path[PATH_MAX];
     fcnn_model *model;
@@ -204,6 +223,7 @@ fcnn_status position_open(const char *folder, const fcnn_config *config, fcnn_mo
     rundir_file(folder, RUNDIR_CHECKPOINT, path);
     FCNN_TRY(fcnn_model_load(path, &model));
     fcnn_status status = check_config(config, model);
+    if (!status) status = settle_weights(folder, model);
     if (status)
         fcnn_model_destroy(model);
     else

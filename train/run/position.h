@@ -8,12 +8,15 @@
 /* Takes the lines "key=..." out of a cfg's text. */
 void position_remove_key(char *text, const char *key);
 
-/* Saves the graph without moments. */
-fcnn_status position_save_model(trainer *t, const char *name);
-fcnn_status position_save_checkpoint(trainer *t);
+/* Copies the graph's weights, as a model of the form that the run saves. */
+fcnn_status position_take_model(const trainer *t, fcnn_snapshot **snapshot);
+/* Copies moments and position; the weights are those of `model` where that is compact, which then
+ * has to outlive it. */
+fcnn_status position_take_checkpoint(trainer *t, const fcnn_snapshot *model,
+                                     fcnn_snapshot **snapshot);
 
-/* Reads folder/checkpoint.safetensors, and checks that it is of this cfg; epochs, cache and the
- * data's path may differ. The caller destroys it. */
+/* Reads folder/checkpoint.safetensors, and checks that it is of this cfg; epochs, cache,
+ * save_every and the data's path may differ. The caller destroys it. */
 fcnn_status position_open(const char *folder, const fcnn_config *config, fcnn_model **checkpoint);
 /* Takes the position out of a checkpoint. What is left of a schedule that ends with the run is
  * stretched or shortened to another number of epochs, which a line on standard error says; where

@@ -11,6 +11,7 @@
 /* All files of a run; run_files.c lists them once more. */
 #define RUNDIR_LOG        "log.csv"
 #define RUNDIR_MODEL      "model.safetensors"
+#define RUNDIR_NEXT       "model-next.safetensors"
 #define RUNDIR_BEST       "model-best.safetensors"
 #define RUNDIR_CHECKPOINT "checkpoint.safetensors"
 #define RUNDIR_CONFUSION  "confusion.csv"

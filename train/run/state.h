@@ -5,6 +5,7 @@
 
 #include "evaluation.h"
 #include "identity.h"
+#include "saver.h"
 
 /* Seconds of the run so far, by what they went to. Resumed runs count from the resumption. */
 typedef struct {
@@ -12,7 +13,7 @@ typedef struct {
     double train;  /* forward and backward */
     double update; /* optimizer */
     double validation;
-    double saving; /* models, checkpoints, log and report */
+    double saving; /* models, checkpoints, log and report, as far as training waited for it */
 } run_phases;
 
 struct trainer;
@@ -55,6 +56,8 @@ typedef struct trainer {
     /* A resumed run begins without these: */
     evaluation validation; /* the last one; without images before it */
     run_phases phases;
+    saver saver;
+    double report_written, report_seconds; /* when the report was, and what it took; 0: never */
 } trainer;
 
 /* Returns the cfg's [net]. */

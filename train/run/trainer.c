@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "class_weights.h"
 #include "log.h"
@@ -45,10 +46,12 @@ fcnn_status trainer_create(trainer *t, const trainer_options *options, run_data 
     FCNN_TRY(fcnn_bands_from_config(options->config, &t->bands));
     FCNN_TRY(check_patience(t));
     FCNN_TRY(check_shift(t));
+    FCNN_TRY(save_interval_read(options->config, &t->saver.interval));
     return class_weights_read(options->config, s, &t->class_weights);
 }
 
 void trainer_destroy(trainer *t) {
+    saver_destroy(&t->saver);
     fcnn_graph_destroy(t->graph);
     free(t->class_weights);
     evaluation_clear(&t->validation);
@@ -96,6 +99,45 @@ fcnn_status trainer_resume(trainer *t, fcnn_model **checkpoint) {
     return FCNN_OK;
 }
 
+/* ---- Saving ---- */
+
+/* On a terminal a line says for what the run waits. */
+static fcnn_status wait_for_saver(trainer *t, const saver_job *job) {
+    bool shown = isatty(STDERR_FILENO) && !t->options.quiet;
+    double bytes = 0.0;
+    if (job)
+        bytes = (double)(fcnn_snapshot_bytes(job->model) + fcnn_snapshot_bytes(job->checkpoint));
+    if (shown && job) fprintf(stderr, "\rsaving %.0f MB\033[K", 1e-6 * bytes);
+    fcnn_status status = saver_wait(&t->saver);
+    if (shown && job) fputs("\r\033[K", stderr);
+    return status;
+}
+
+static fcnn_status take_job(trainer *t, saver_job *job) {
+    FCNN_TRY(position_take_model(t, &job->model));
+    return position_take_checkpoint(t, job->model, &job->checkpoint);
+}
+
+/* Copies what is to be saved, and leaves the writing to the saver; at the end it waits for it. */
+static fcnn_status save(trainer *t, bool is_best, bool at_end) {
+    saver_job job = {.model_is_best = is_best};
+    char path[PATH_MAX];
+    FCNN_TRY(wait_for_saver(t, NULL));
+    double started = fcnn_seconds();
+    if (t->validation.score.images) {
+        rundir_file(t->options.folder, RUNDIR_CONFUSION, path);
+        FCNN_TRY(evaluation_write_confusion(&t->validation, t->run_data->dataset, path));
+    }
+    fcnn_status status = take_job(t, &job);
+    if (status) {
+        fcnn_snapshot_destroy(job.checkpoint);
+        fcnn_snapshot_destroy(job.model);
+        return status;
+    }
+    saver_begin(&t->saver, &job, t->epoch, fcnn_seconds() - started);
+    return at_end ? wait_for_saver(t, &job) : FCNN_OK;
+}
+
 /* ---- Steps ---- */
 
 /* Adds the time since *started to a phase's; the next one starts now. */
@@ -107,6 +149,9 @@ static void count_time(double *phase, double *started) {
 
 /* An asynchronous device is asked for the score every so many steps, because it then waits. */
 enum { SCORE_STEPS = 16 };
+
+/* Of the time of a run a 40th may go to its report. */
+enum { REPORT_SHARE = 40 };
 
 static bool score_is_due(const trainer *t) {
     int64_t step = t->epoch_step + 1;
@@ -164,14 +209,28 @@ static fcnn_status train_batch(trainer *t, const fcnn_batch *batch) {
 }
 
 static void describe(const trainer *t, double started, double before, char *text, size_t bytes) {
+    const char *saving = saver_is_busy(&t->saver) ? "  saving" : "";
     double seconds = before + fcnn_seconds() - started;
     double images = (double)t->score.images;
     if (images == 0) { /* not asked for yet */
-        *text = '\0';
+        snprintf(text, bytes, "%s", saving);
         return;
     }
-    snprintf(text, bytes, "loss %.3f  accuracy %.3f  %.0f images/s", t->score.loss / images,
-             (double)t->score.correct / images, images / seconds);
+    snprintf(text, bytes, "loss %.3f  accuracy %.3f  %.0f images/s%s", t->score.loss / images,
+             (double)t->score.correct / images, images / seconds, saving);
+}
+
+/* Saves in the middle of an epoch where that is due, and ends a run that can no longer be saved. */
+static fcnn_status save_within_epoch(trainer *t) {
+    if (saver_has_failed(&t->saver)) return saver_wait(&t->saver);
+    if (t->epoch_step == t->steps_per_epoch || !saver_due(&t->saver, t->epoch, false))
+        return FCNN_OK;
+    double started = fcnn_seconds();
+    FCNN_TRY(settle_score(t));
+    FCNN_TRY(fcnn_graph_check(t->graph));
+    fcnn_status status = save(t, false, false);
+    count_time(&t->phases.saving, &started);
+    return status;
 }
 
 static fcnn_status train_epoch(trainer *t, fcnn_loader *loader) {
@@ -180,7 +239,7 @@ static fcnn_status train_epoch(trainer *t, fcnn_loader *loader) {
     snprintf(title, sizeof title, "epoch %" PRId64 "/%" PRId64, t->epoch + 1, t->epochs);
     progress_start(&bar, title, t->epoch_step, t->steps_per_epoch);
     bar.terminal &= !t->options.quiet;
-    double before = t->seconds, started = bar.started;
+    double before = t->seconds, started = bar.started, saving = t->phases.saving;
     fcnn_status status = fcnn_loader_start(loader, t->epoch, t->epoch_step);
     while (!status && !*t->options.interrupted) {
         const fcnn_batch *batch;
@@ -192,13 +251,14 @@ static fcnn_status train_epoch(trainer *t, fcnn_loader *loader) {
         status = train_batch(t, batch);
         if (status) break;
         t->epoch_step++;
+        status = save_within_epoch(t);
         if (bar.terminal) {
             describe(t, started, before, text, sizeof text);
             progress_update(&bar, t->epoch_step, text);
         }
     }
     if (!status && *t->options.interrupted) status = settle_score(t);
-    t->seconds = before + fcnn_seconds() - started;
+    t->seconds = before + fcnn_seconds() - started - (t->phases.saving - saving);
     progress_clear(&bar);
     return status;
 }
@@ -257,38 +317,49 @@ static log_row make_row(const trainer *t, bool validated) {
                                       fcnn_schedule_factor(&t->optimizer.schedule, step - 1)};
 }
 
-/* Keeps the best epoch so far where the validation may choose, and counts how long ago it was. */
-static fcnn_status keep_best(trainer *t, double accuracy, double loss) {
-    if (!t->run_data->may_choose) return FCNN_OK;
-    bool tied = accuracy == t->best_accuracy;
-    if (accuracy < t->best_accuracy || (tied && loss >= t->best_loss)) {
+/* Whether an epoch is the best so far where the validation may choose; counts how long ago that
+ * was. */
+static bool is_best(trainer *t, const log_row *row) {
+    if (!row->validated || !t->run_data->may_choose) return false;
+    bool tied = row->val_accuracy == t->best_accuracy;
+    if (row->val_accuracy < t->best_accuracy || (tied && row->val_loss >= t->best_loss)) {
         t->since_best++;
-        return FCNN_OK;
+        return false;
     }
-    t->best_accuracy = accuracy;
-    t->best_loss = loss;
+    t->best_accuracy = row->val_accuracy;
+    t->best_loss = row->val_loss;
     t->best_epoch = t->epoch;
     t->since_best = 0;
-    return position_save_model(t, RUNDIR_BEST);
+    return true;
 }
 
+static bool is_complete(const trainer *t) { return t->epoch >= t->epochs || trainer_stopped(t); }
+
+/* A best epoch that is not saved now is kept for the next save, which it has to precede. */
 static fcnn_status save_epoch(trainer *t, const log_row *row) {
-    char path[PATH_MAX];
-    FCNN_TRY(position_save_model(t, RUNDIR_MODEL));
-    if (row->validated) {
-        FCNN_TRY(keep_best(t, row->val_accuracy, row->val_loss));
-        rundir_file(t->options.folder, RUNDIR_CONFUSION, path);
-        FCNN_TRY(evaluation_write_confusion(&t->validation, t->run_data->dataset, path));
-    }
+    bool best = is_best(t, row), complete = is_complete(t);
+    fcnn_snapshot *snapshot;
     FCNN_TRY(log_append(t->options.folder, row));
-    return position_save_checkpoint(t);
+    if (saver_has_failed(&t->saver)) return saver_wait(&t->saver);
+    if (complete || saver_due(&t->saver, t->epoch, true)) return save(t, best, complete);
+    if (!best) return FCNN_OK;
+    FCNN_TRY(position_take_model(t, &snapshot));
+    saver_keep_best(&t->saver, snapshot);
+    return FCNN_OK;
 }
 
 void trainer_report(trainer *t) {
-    double started = fcnn_seconds();
+    double started = fcnn_seconds(), before = started;
     if (t->options.report(t))
         terminal_warn("the report could not be written: %s", fcnn_status_message());
     count_time(&t->phases.saving, &started);
+    t->report_written = started;
+    t->report_seconds = started - before;
+}
+
+/* The report, too, is to take a small part of a run. */
+static bool report_is_due(const trainer *t) {
+    return fcnn_seconds() - t->report_written >= REPORT_SHARE * t->report_seconds;
 }
 
 /* Validates and saves; the position then is the start of the next epoch. */
@@ -309,13 +380,16 @@ static fcnn_status end_epoch(trainer *t) {
     FCNN_TRY(status);
     if (!t->options.quiet) print_epoch(t, &row);
     run_data_name_problems(t->run_data);
-    if (validated) trainer_report(t);
+    if (validated && !is_complete(t) && report_is_due(t)) trainer_report(t);
     return FCNN_OK;
 }
 
 static fcnn_status interrupted(trainer *t) {
     FCNN_TRY(fcnn_graph_check(t->graph));
-    FCNN_TRY(position_save_checkpoint(t));
+    double started = fcnn_seconds();
+    fcnn_status status = save(t, false, true);
+    count_time(&t->phases.saving, &started);
+    FCNN_TRY(status);
     if (t->validation.score.images) trainer_report(t); /* which then reloads itself no more */
     fprintf(stderr,
             "interrupted in epoch %" PRId64 " after step %" PRId64 " of %" PRId64
@@ -327,12 +401,11 @@ static fcnn_status interrupted(trainer *t) {
 
 static fcnn_status run_epochs(trainer *t, fcnn_loader *loader, bool *finished) {
     *finished = false;
-    while (t->epoch < t->epochs && !trainer_stopped(t)) {
+    while (!is_complete(t)) {
         FCNN_TRY(phases_enter(t));
         FCNN_TRY(train_epoch(t, loader));
         if (t->epoch_step == t->steps_per_epoch) FCNN_TRY(end_epoch(t));
-        bool complete = t->epoch >= t->epochs || trainer_stopped(t);
-        if (*t->options.interrupted && !complete) return interrupted(t);
+        if (*t->options.interrupted && !is_complete(t)) return interrupted(t);
     }
     *finished = true;
     return FCNN_OK;
@@ -366,6 +439,7 @@ fcnn_status trainer_run(trainer *t, bool *finished) {
                                    .threads = t->options.device->threads};
     fcnn_loader *loader;
     FCNN_TRY(fcnn_loader_create(&options, &loader));
+    saver_start(&t->saver, t->options.folder, t->epoch);
     fcnn_status status = run_epochs(t, loader, finished);
     fcnn_loader_destroy(loader);
     return status;
