@@ -11,6 +11,7 @@
  *   INJECT_NTH=N       the Nth of them, or of all calls (default 1)
  *   INJECT_LOG=FILE    the failed call is written there: kind, who calls, and the stack
  *   INJECT_DEPTH=N     callers that tell one site from another (default 6)
+ *   INJECT_KILL=1      the program is killed before the call, in place of its failure
  *
  * A call site is a hash of the addresses on the stack, relative to their files. Who calls is the
  * first file on the stack that is neither libc nor one of the sanitizers. */
@@ -42,7 +43,7 @@ enum { FRAMES = 24, FILES = 128 };
 static atomic_long calls;
 static long nth = 1, most = 6;
 static uint64_t wanted_site;
-static bool by_site, injects;
+static bool by_site, injects, kills;
 static int calls_file = -1, log_file = -1;
 static atomic_bool armed;
 /* AddressSanitizer takes over what the usual model of thread-local variables calls. */
@@ -178,6 +179,7 @@ static bool fails(const char *kind) {
         void *stack[FRAMES];
         backtrace_symbols_fd(stack, backtrace(stack, FRAMES), log_file);
     }
+    if (failed && kills) inject_syscall(SYS_kill, (long)getpid(), SIGKILL, 0, 0, 0, 0);
     errno = error;
     inside--;
     return failed;
@@ -296,6 +298,7 @@ static const struct {
 #ifdef SYS_open
     {SYS_open, EMFILE, "open"},
     {SYS_rename, EIO, "rename"},
+    {SYS_link, EPERM, "link"}, /* as of a file system without links */
     {SYS_mkdir, ENOSPC, "mkdir"},
 #endif
     {SYS_openat, EMFILE, "open"},
@@ -311,6 +314,7 @@ static const struct {
     {SYS_fallocate, ENOSPC, "reserve"},
     {SYS_renameat, EIO, "rename"},
     {SYS_renameat2, EIO, "rename"},
+    {SYS_linkat, EPERM, "link"},
     {SYS_close, EIO, "close"},
 };
 enum { TRAPS = sizeof traps / sizeof *traps };
@@ -401,6 +405,7 @@ static int armed_main(int count, char **arguments, char **environment) {
     log_file = open_high("INJECT_LOG");
     by_site = site != NULL;
     injects = by_site || number;
+    kills = getenv("INJECT_KILL") != NULL;
     if (site) wanted_site = strtoull(site, NULL, 16);
     if (number) nth = atol(number);
     if (depth) most = atol(depth);

@@ -146,6 +146,9 @@ judge() {
     if [[ $bad ]] && ! { [[ $bad == *tmp* ]] && ((code > 127)); }; then
         # The log is one epoch longer; of a picture that failed, features are NaN, as is documented.
         bad=$(grep -vE "log\.csv|features\.npy|$optional" <<<"$bad" || true)
+        # The model under its first name, where the run ended before it had its last one.
+        bad=$(grep -vxFf <(sed -n 's/model\.safetensors$/model-next.safetensors/p' \
+            "$work/$name.after") <<<"$bad" || true)
         if [[ $bad ]]; then echo "$kind FAULT exit code $code, damaged: $bad"; return; fi
     fi
     if ((code > 2)); then

@@ -4,7 +4,8 @@
 source "$(dirname "$0")/common.sh"
 moments=20
 
-settings=(--data "synthetic:classes=4,size=14,channels=1,train=64,val=32" --epochs 12)
+settings=(--data "synthetic:classes=4,size=14,channels=1,train=64,val=32" --epochs 12
+    --set net.save_every=1)
 succeed "$train" "$small" "${settings[@]}" --out whole
 
 with_checkpoint=0 with_leftover=0

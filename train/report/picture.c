@@ -82,7 +82,8 @@ static fcnn_status make_png(const picture *p, unsigned char **png, size_t *bytes
     png_image image = {.version = PNG_IMAGE_VERSION,
                        .width = (png_uint_32)p->width,
                        .height = (png_uint_32)p->height,
-                       .format = formats[p->channels]};
+                       .format = formats[p->channels],
+                       .flags = PNG_IMAGE_FLAG_FAST};
     png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image); /* at most */
     *png = malloc(size);
     if (!*png) return out_of_memory();

@@ -16,7 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "log.h"
 #include "files.h"
 #include "number.h"
 #include "rundir.h"

@@ -393,7 +393,7 @@ static fcnn_status interrupted(trainer *t) {
     if (t->validation.score.images) trainer_report(t); /* which then reloads itself no more */
     fprintf(stderr,
             "interrupted in epoch %" PRId64 " after step %" PRId64 " of %" PRId64
-            "; %s/%s holds everything\nto go on: %s\n",
+            "; %s/%s and the model beside it hold everything\nto go on: %s\n",
             t->epoch + 1, t->epoch_step, t->steps_per_epoch, FCNN_SHOWN(t->options.folder),
             RUNDIR_CHECKPOINT, t->options.resume_command);
     return FCNN_OK;
