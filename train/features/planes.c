@@ -3,7 +3,6 @@
  * x^2 is the sum of |X_k|^2. The sum runs over one axis after the other. */
 #include "planes.h"
 
-#include <complex.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -73,35 +72,63 @@ void plane_spectrum(const layer_feature *layer, int channel, double *plane) {
         }
 }
 
-static fcnn_status transform(const fcnn_complex *band, int n, int r, double *plane) {
-    complex double *roots = malloc((size_t)n * sizeof *roots);
-    complex double *rows = malloc((size_t)n * ((size_t)r + 1) * sizeof *rows);
-    fcnn_status status = FCNN_OK;
-    if (!roots || !rows)
-        status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a map of %d pixels", n);
-    for (int j = 0; !status && j < n; j++) {
-        double t = 2 * FCNN_PI * j / n;
-        roots[j] = cos(t) + I * sin(t);
-    }
-    for (int y = 0; !status && y < n; y++)
-        for (int kx = 0; kx <= r; kx++) {
-            complex double sum = 0;
-            for (int ky = kx ? -r : 1; ky <= r; ky++) {
-                fcnn_complex x = band[fcnn_band_index(ky, kx)];
-                sum += (x.re + I * x.im) * roots[(int64_t)(ky < 0 ? ky + n : ky) * y % n];
+/* Tables of one transform: [r + 1][n] cosines and sines of 2 pi k i / n, and the
+ * real and imaginary parts of the columns, [r + 1][n]. */
+typedef struct {
+    int n, r;
+    double *memory, *cosines, *sines, *re, *im;
+} transform_tables;
+
+static fcnn_status make_tables(int n, int r, transform_tables *t) {
+    size_t part = (size_t)n * ((size_t)r + 1);
+    *t = (transform_tables){.n = n, .r = r, .memory = malloc(4 * part * sizeof(double))};
+    if (!t->memory)
+        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a map of %d pixels", n);
+    t->cosines = t->memory;
+    t->sines = t->cosines + part;
+    t->re = t->sines + part;
+    t->im = t->re + part;
+    for (int k = 0; k <= r; k++)
+        for (int i = 0; i < n; i++) {
+            double angle = 2 * FCNN_PI * (double)((int64_t)k * i % n) / n;
+            t->cosines[k * n + i] = cos(angle);
+            t->sines[k * n + i] = sin(angle);
+        }
+    return FCNN_OK;
+}
+
+/* Sums over ky: the number y of column kx becomes sum_ky X(ky, kx) exp(i 2 pi ky y / n) */
+static void sum_columns(const fcnn_complex *band, const transform_tables *t) {
+    int n = t->n, columns = t->r + 1;
+    for (int64_t i = 0; i < (int64_t)n * columns; i++) t->re[i] = t->im[i] = 0;
+    for (int kx = 0; kx < columns; kx++)
+        for (int ky = kx ? -t->r : 1; ky <= t->r; ky++) {
+            fcnn_complex x = band[fcnn_band_index(ky, kx)];
+            const double *c = t->cosines + (int64_t)abs(ky) * n;
+            const double *s = t->sines + (int64_t)abs(ky) * n;
+            double re = x.re, im = x.im, sign = ky < 0 ? -1 : 1;
+            double *to_re = t->re + (int64_t)kx * n, *to_im = t->im + (int64_t)kx * n;
+            for (int y = 0; y < n; y++) {
+                to_re[y] += re * c[y] - sign * im * s[y];
+                to_im[y] += im * c[y] + sign * re * s[y];
             }
-            rows[(int64_t)y * (r + 1) + kx] = sum;
         }
-    for (int y = 0; !status && y < n; y++)
-        for (int x = 0; x < n; x++) {
-            complex double sum = 0;
-            for (int kx = 0; kx <= r; kx++)
-                sum += rows[(int64_t)y * (r + 1) + kx] * roots[(int64_t)kx * x % n];
-            *plane++ = (double)band[0].re + FCNN_SQRT2 * creal(sum);
+}
+
+static fcnn_status transform(const fcnn_complex *band, int n, int r, double *plane) {
+    transform_tables t;
+    FCNN_TRY(make_tables(n, r, &t));
+    sum_columns(band, &t);
+    for (int y = 0; y < n; y++, plane += n) {
+        for (int x = 0; x < n; x++) plane[x] = (double)band[0].re;
+        for (int kx = 0; kx <= r; kx++) {
+            double re = FCNN_SQRT2 * t.re[kx * n + y], im = FCNN_SQRT2 * t.im[kx * n + y];
+            const double *c = t.cosines + (int64_t)kx * n, *s = t.sines + (int64_t)kx * n;
+            for (int x = 0; x < n; x++) plane[x] += re * c[x] - im * s[x];
         }
-    free(roots);
-    free(rows);
-    return status;
+    }
+    free(t.memory);
+    return FCNN_OK;
 }
 
 fcnn_status plane_map(const layer_feature *layer, int channel, double *plane) {
