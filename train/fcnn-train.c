@@ -86,6 +86,20 @@ static void finish_resume_command(train_options *o) {
     command_append(o->resume_command, sizeof o->resume_command, "--resume");
 }
 
+/* Takes what the run was started with beside its cfg; options that are given again go before. A
+ * cache that is gone is not made anew where nobody asked for it. */
+static fcnn_status load_options(train_options *o, const fcnn_safetensors *file,
+                                fcnn_config *config) {
+    const char *limit = fcnn_safetensors_metadata(file, POSITION_LIMIT);
+    const char *form = fcnn_safetensors_metadata(file, POSITION_FORM);
+    const char *cache = fcnn_safetensors_metadata(file, POSITION_CACHE);
+    if (limit) o->limit = strtoll(limit, NULL, 10);
+    if (o->limit < 0) o->limit = 0;
+    if (form && !strcmp(form, "spectral")) o->form = FCNN_FORM_SPECTRAL;
+    return cache && *cache == '/' && fcnn_path_is_folder(cache) ? option_cache(config, cache)
+                                                                : FCNN_OK;
+}
+
 /* The cfg of a run in a folder is that of its checkpoint. */
 static fcnn_status load_run(train_options *o, const char *folder, fcnn_config **config) {
     char path[PATH_MAX];
@@ -103,6 +117,7 @@ static fcnn_status load_run(train_options *o, const char *folder, fcnn_config **
     fcnn_status status =
         text ? fcnn_config_parse(path, text, strlen(text), config)
              : fcnn_status_set(FCNN_ERROR_FORMAT, "%s: has no cfg; it is no checkpoint", path);
+    if (!status) status = load_options(o, file, *config);
     fcnn_safetensors_destroy(file);
     return status;
 }
@@ -386,6 +401,8 @@ static fcnn_status build(const train_options *o, const fcnn_config *config, run_
                                .command = o->command,
                                .resume_command = o->resume_command,
                                .form = (fcnn_form)o->form,
+                               .limit = o->limit,
+                               .cache = fcnn_section_text(&config->sections[0], "cache"),
                                .device = device,
                                .quiet = o->quiet,
                                .interrupted = &signals_interrupted,

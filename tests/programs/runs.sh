@@ -70,8 +70,22 @@ cp -r whole part
 succeed "$train" cfgs/small.cfg --quiet --epochs 3 --out whole --resume
 succeed "$train" --resume part --quiet --epochs 3
 same_run whole part
-(cd / && succeed "$train" --resume "$work/part" --quiet --epochs 4) || fail "from another folder"
+(cd cfgs && succeed "$train" --resume "$work/part" --quiet --epochs 4) || fail "from another folder"
 [[ $(wc -l <part/log.csv) == 5 ]] || fail "from another folder: $(<part/log.csv)"
 refuse 2 "part is the folder of a run: --resume" "" "$train" part
 refuse 2 "cfgs: expected a cfg, or with --resume the folder of a run" "" "$train" cfgs --resume
 ok "--resume FOLDER needs no other option, from wherever"
+
+asked=(--quiet --epochs 2 --set net.schedule=constant --limit 128 --save spectral --cache kept)
+succeed "$train" "$small" --data "$data" "${asked[@]}" --out asked
+for folder in kept gone; do
+    cp -r asked again
+    [[ $folder == kept ]] || mv kept elsewhere.kept
+    (cd cfgs && succeed "$train" --resume "$work/again" --epochs 3)
+    [[ $folder == gone ]] || has cfgs/err "cache: $work/kept/"
+    [[ ! -e kept || $folder == kept ]] || fail "a cache that was gone is made"
+    [[ -e done ]] || succeed "$train" "$small" --data "$data" "${asked[@]}" --epochs 3 --out done
+    same_run done again
+    rm -r again
+done
+ok "nor what --limit, --save and --cache said, and a cache that is gone is left out"

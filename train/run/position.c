@@ -66,9 +66,10 @@ static void position_fields(trainer *t, position_field fields[POSITION_FIELDS]) 
 
 fcnn_status position_take_checkpoint(trainer *t, const fcnn_snapshot *model,
                                      fcnn_snapshot **snapshot) {
+    enum { EXTRA = POSITION_FIELDS + 4 };
     position_field fields[POSITION_FIELDS];
-    fcnn_metadata extra[POSITION_FIELDS + 1 + IDENTITY_FIELDS];
-    char values[POSITION_FIELDS + 1][VALUE_BYTES];
+    fcnn_metadata extra[EXTRA + IDENTITY_FIELDS];
+    char values[POSITION_FIELDS][VALUE_BYTES], images[VALUE_BYTES], limit[VALUE_BYTES];
     position_fields(t, fields);
     for (int i = 0; i < POSITION_FIELDS; i++) {
         if (fields[i].whole)
@@ -77,15 +78,21 @@ fcnn_status position_take_checkpoint(trainer *t, const fcnn_snapshot *model,
             fcnn_number_format(values[i], VALUE_BYTES, "%a", *fields[i].real);
         extra[i] = (fcnn_metadata){(char *)fields[i].key, values[i]};
     }
-    snprintf(values[POSITION_FIELDS], VALUE_BYTES, "%" PRId64, t->run_data->train.count);
-    extra[POSITION_FIELDS] = (fcnn_metadata){"training_images", values[POSITION_FIELDS]};
+    snprintf(images, sizeof images, "%" PRId64, t->run_data->train.count);
+    snprintf(limit, sizeof limit, "%" PRId64, t->options.limit);
+    const fcnn_metadata more[EXTRA - POSITION_FIELDS] = {
+        {"training_images", images},
+        {POSITION_LIMIT, limit},
+        {POSITION_CACHE, (char *)t->options.cache},
+        {POSITION_FORM, t->options.form == FCNN_FORM_SPECTRAL ? "spectral" : "compact"}};
+    memcpy(extra + POSITION_FIELDS, more, sizeof more);
     /* Spectra are no weights to go on with. */
     bool shared = t->options.form == FCNN_FORM_TRAINABLE;
     fcnn_save_options options = {.form = FCNN_FORM_TRAINABLE,
                                  .moments = true,
                                  .weights = shared ? model : NULL,
                                  .weights_files = SAVER_WEIGHTS_FILES,
-                                 .extra_count = POSITION_FIELDS + 1};
+                                 .extra_count = EXTRA};
     return take(t, RUNDIR_CHECKPOINT, options, extra, snapshot);
 }
 

@@ -5,6 +5,12 @@
 
 #include "state.h"
 
+/* Metadata of a checkpoint that say how its run was started, beside its cfg: what --limit, --cache
+ * and --save said. */
+#define POSITION_LIMIT "limit"
+#define POSITION_CACHE "cache"
+#define POSITION_FORM  "save"
+
 /* Takes the lines "key=..." out of a cfg's text. */
 void position_remove_key(char *text, const char *key);
 

@@ -26,6 +26,8 @@ typedef struct {
     const char *command;        /* as it was typed */
     const char *resume_command; /* told when interrupted */
     fcnn_form form;             /* of model.safetensors */
+    int64_t limit;              /* the most images of a split, 0: all */
+    const char *cache;          /* folder of the spectra, or "none" */
     fcnn_device *device;
     fcnn_graph_options graph;  /* of every phase, but for the fraction */
     const fcnn_graph *largest; /* the last phase's, which need not be allocated */
