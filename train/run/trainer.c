@@ -341,7 +341,9 @@ static fcnn_status save_epoch(trainer *t, const log_row *row) {
     fcnn_snapshot *snapshot;
     FCNN_TRY(log_append(t->options.folder, row));
     if (saver_has_failed(&t->saver)) return saver_wait(&t->saver);
-    if (complete || saver_due(&t->saver, t->epoch, true)) return save(t, best, complete);
+    /* An interrupted run is saved once more behind this. */
+    bool due = !*t->options.interrupted && saver_due(&t->saver, t->epoch, true);
+    if (complete || due) return save(t, best, complete);
     if (!best) return FCNN_OK;
     FCNN_TRY(position_take_model(t, &snapshot));
     saver_keep_best(&t->saver, snapshot);
