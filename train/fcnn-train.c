@@ -24,6 +24,7 @@
 typedef struct {
     const char *cfg, *device, *init, *out;
     char folder[PATH_MAX], title[PATH_MAX];
+    double started;
     int64_t limit;
     int threads, form;
     bool resume, quiet, verbose;
@@ -218,20 +219,22 @@ static void print_result(const trainer *t) {
         printf("best epoch %lld with %s accuracy %.6f: %s/" RUNDIR_BEST "\n",
                (long long)t->best_epoch, s->validation.name, t->best_accuracy, folder.text);
     printf("model: %s/" RUNDIR_MODEL "\nreport: %s/" RUNDIR_REPORT "\n", folder.text, folder.text);
-    printf("seconds: %.1f waiting for input, %.1f forward and backward, %.1f updates, %.1f "
-           "validation, %.1f saving",
-           p->input, p->train, p->update, p->validation, p->saving);
+    printf(
+        "seconds: %.1f opening, %.1f waiting for input, %.1f forward and backward, %.1f updates, "
+        "%.1f validation, %.1f saving",
+        p->opening, p->input, p->train, p->update, p->validation, p->saving);
     if (t->saver.beside >= 0.05) printf(", and %.1f beside it", t->saver.beside);
     putchar('\n');
 }
 
-static fcnn_status test_once(const trainer *t) {
+static fcnn_status test_once(trainer *t) {
     const run_data *s = t->run_data;
     evaluation e;
     if (!s->test.count) return FCNN_OK;
     FCNN_TRY(evaluation_run(t->graph, s, &s->test, t->options.graph.batch,
                             t->options.device->threads, NULL, &e));
     print_score(s->test.name, e.classes, &e.score);
+    t->test = e.score;
     evaluation_clear(&e);
     return FCNN_OK;
 }
@@ -242,7 +245,20 @@ static void report_memory(void) {
         printf("peak resident memory %.1f MiB\n", (double)usage.ru_maxrss / 1024.0);
 }
 
-static fcnn_status write_report(const trainer *t) {
+static report_progress progress_of(const trainer *t) {
+    bool complete = t->epoch >= t->epochs || trainer_stopped(t);
+    return (report_progress){.state = complete                  ? REPORT_FINISHED
+                                      : *t->options.interrupted ? REPORT_INTERRUPTED
+                                                                : REPORT_RUNNING,
+                             .epoch = t->epoch,
+                             .epochs = t->epochs,
+                             .step = t->epoch_step,
+                             .steps = t->steps_per_epoch,
+                             .seconds_left = trainer_seconds_left(t),
+                             .resume_command = t->options.resume_command};
+}
+
+static fcnn_status write_report_as(const trainer *t, report_progress progress) {
     const report_options report = {.folder = t->options.folder,
                                    .title = t->options.title,
                                    .command = t->options.command,
@@ -251,10 +267,24 @@ static fcnn_status write_report(const trainer *t) {
                                    .batch = t->options.graph.batch,
                                    .data = t->run_data,
                                    .evaluation = t->validation.score.images ? &t->validation : NULL,
+                                   .test = &t->test,
                                    .phases = &t->phases,
-                                   .running = t->epoch < t->epochs && !trainer_stopped(t) &&
-                                              !*t->options.interrupted};
+                                   .losses = &t->steps,
+                                   .progress = progress};
     return report_write(&report);
+}
+
+static fcnn_status write_report(const trainer *t) { return write_report_as(t, progress_of(t)); }
+
+/* So that no page goes on to say that the run does. The failure itself is what is told. */
+static fcnn_status report_failure(const trainer *t, fcnn_status status) {
+    char message[1024];
+    report_progress progress = progress_of(t);
+    snprintf(message, sizeof message, "%s", fcnn_status_message());
+    progress.state = REPORT_FAILED;
+    progress.failure = message;
+    if (t->graph && trainer_step(t) > t->first_step) (void)write_report_as(t, progress);
+    return fcnn_status_set(status, "%s", message);
 }
 
 /* Claims the run's folder: before the images are read, but after all that can be wrong with a cfg.
@@ -291,11 +321,12 @@ static fcnn_status begin(const train_options *o, run_start *start, trainer *t) {
 static fcnn_status finish(trainer *t) {
     fcnn_status status = test_once(t);
     if (status == FCNN_ERROR_INTERRUPTED)
-        return fcnn_status_set(
+        status = fcnn_status_set(
             status, "interrupted while the test images were scored; the run is saved, and "
                     "--resume scores them");
-    FCNN_TRY(status);
-    if (t->phases.train > 0) trainer_report(t); /* else the report there is knows more */
+    if (status) return report_failure(t, status);
+    /* Where nothing was trained the report there is knows more. */
+    if (trainer_step(t) > t->first_step || report_is_running(t->options.folder)) trainer_report(t);
     print_result(t);
     run_data_name_problems(t->run_data); /* of the test images */
     run_data_summarise(t->run_data);
@@ -386,7 +417,10 @@ static fcnn_status train(const train_options *o, trainer_options *options, run_s
     if (!status && !o->quiet && !o->resume) warn_of_small_data(&t);
     if (status == FCNN_ERROR_INTERRUPTED)
         status = fcnn_status_set(status, "interrupted before the first step: nothing is changed");
-    if (!status) status = trainer_run(&t, finished);
+    if (!status) {
+        status = trainer_run(&t, finished);
+        if (status) status = report_failure(&t, status);
+    }
     if (!status && *finished) status = finish(&t);
     trainer_destroy(&t);
     free(text);
@@ -399,6 +433,7 @@ static fcnn_status build(const train_options *o, const fcnn_config *config, run_
                                .title = o->title,
                                .folder = o->folder,
                                .command = o->command,
+                               .started = o->started,
                                .resume_command = o->resume_command,
                                .form = (fcnn_form)o->form,
                                .limit = o->limit,
@@ -454,6 +489,7 @@ int main(int argc, char **argv) {
     static train_options options = {.device = "auto"}; /* no stack may be too small to be told of */
     fcnn_config *config = NULL;
     bool finished = false;
+    options.started = fcnn_seconds();
     fcnn_status status = parse(argc, argv, &options, &config);
     bool answered = !config;
     if (!status && config) {

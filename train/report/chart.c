@@ -106,8 +106,10 @@ static void write_line(FILE *out, double x1, double y1, double x2, double y2, co
 static void write_vertical_tick(FILE *out, const axis *a, double left, double value) {
     double y = place(a, value);
     write_line(out, left, y, left + PANEL_WIDTH, y, "#e4e4e4");
-    fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n", left - 7, y + 4,
-            value);
+    char number[32];
+    bool is_long = snprintf(number, sizeof number, "%g", value) > 6; /* squeezed into the margin */
+    fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\"%s>%s</text>\n", left - 7, y + 4,
+            is_long ? " textLength=\"52\" lengthAdjust=\"spacingAndGlyphs\"" : "", number);
 }
 
 static void write_vertical_ticks(FILE *out, const axis *a, double left) {
@@ -171,7 +173,8 @@ static void write_band(FILE *out, const chart_curve *curve, const axis *x, const
 }
 
 static void write_stroke(FILE *out, const chart_curve *curve) {
-    fprintf(out, "fill=\"none\" stroke=\"%s\" stroke-width=\"2\"%s", colour_of(curve),
+    fprintf(out, "fill=\"none\" stroke=\"%s\" stroke-width=\"%s\"%s", colour_of(curve),
+            curve->faint ? "1\" stroke-opacity=\"0.45" : "2",
             curve->dashed ? " stroke-dasharray=\"7 4\"" : "");
 }
 
@@ -183,6 +186,8 @@ static void write_marker(FILE *out, const chart_curve *curve, double x, double y
             x, y, curve->dashed ? "#ffffff" : colour_of(curve), colour_of(curve));
 }
 
+static bool has_no_markers(const chart_curve *curve) { return curve->faint || curve->plain; }
+
 static void write_curve(FILE *out, const chart_curve *curve, const axis *x, const axis *y,
                         int panel) {
     enum { MARKERS_MAX = 30 };
@@ -193,7 +198,8 @@ static void write_curve(FILE *out, const chart_curve *curve, const axis *x, cons
         fprintf(out, "%c%.1f %.1f", i ? 'L' : 'M', place(x, curve->x[panel][i]),
                 place(y, curve->y[i]));
     fputs("\"/>\n", out);
-    for (int i = 0; i < curve->count && curve->count <= MARKERS_MAX; i++)
+    bool marked = curve->count == 1 || (!has_no_markers(curve) && curve->count <= MARKERS_MAX);
+    for (int i = 0; i < curve->count && marked; i++)
         write_marker(out, curve, place(x, curve->x[panel][i]), place(y, curve->y[i]));
 }
 
@@ -235,7 +241,7 @@ static void write_legend(FILE *out, const chart *c, const legend *l) {
         fputs("<path ", out);
         write_stroke(out, curve);
         fprintf(out, " d=\"M%.1f %.1fh32\"/>\n", x, y);
-        write_marker(out, curve, x + 16, y);
+        if (!has_no_markers(curve)) write_marker(out, curve, x + 16, y);
         fprintf(out, "<text x=\"%.1f\" y=\"%.1f\">", x + 40, y + 4);
         markup_text(out, curve->name);
         fputs("</text>\n", out);

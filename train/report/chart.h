@@ -10,9 +10,10 @@ enum { CHART_PANELS = 2 };
 
 typedef struct {
     const char *name;
-    int colour; /* curves of one number look alike */
-    bool dashed;
-    int count; /* points; 0: a curve still to come, left out */
+    int colour;         /* curves of one number look alike */
+    bool dashed, faint; /* faint: a thin one in the background */
+    bool plain;         /* no markers, as has a faint one */
+    int count;          /* points; 0: a curve still to come, left out */
     const double *x[CHART_PANELS];
     const double *y, *low, *high; /* mean, and the limits of the band around it */
 } chart_curve;

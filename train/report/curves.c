@@ -35,7 +35,7 @@ static void find_phases(const run_log *log, phase_marks *found) {
  * out. */
 static bool make_curve(const run_log *log, run_log_column column, double scale,
                        chart_curve *curve) {
-    double *x = malloc(2 * (size_t)log->count * sizeof *x);
+    double *x = malloc((2 * (size_t)log->count + 1) * sizeof *x);
     if (!x) return false;
     double *y = x + log->count;
     for (int i = 0; i < log->count; i++) {
@@ -68,22 +68,70 @@ static bool write_pair(FILE *out, const run_log *log, chart c, const run_log_col
     return good;
 }
 
-fcnn_status report_write_curves(FILE *out, const run_log *log, const char *validation_name) {
+/* ---- The loss by step ---- */
+
+/* Gives each row the mean of those around it, the more of them the more there are. */
+static void smooth(const double *y, int count, double *mean) {
+    int half = count / 60;
+    for (int i = 0; i < count; i++) {
+        int first = i > half ? i - half : 0, last = i + half < count ? i + half : count - 1;
+        mean[i] = 0;
+        for (int j = first; j <= last; j++) mean[i] += y[j] / (last - first + 1);
+    }
+}
+
+static bool write_losses(FILE *out, const step_series *s) {
+    int count = 0;
+    double *x = s->count ? malloc(3 * (size_t)s->count * sizeof *x) : NULL;
+    if (!x) return !s->count;
+    double *y = x + s->count, *mean = y + s->count;
+    for (int i = 0; i < s->count; i++) {
+        y[count] = steps_mean(s, i);
+        x[count] = (double)s->rows[i].step;
+        count += isfinite(y[count]) != 0;
+    }
+    smooth(y, count, mean);
+    const chart_curve curves[2] = {
+        {.name = "steps", .faint = true, .count = count, .x = {x, x}, .y = y, .low = y, .high = y},
+        {.name = "smoothed",
+         .plain = true,
+         .count = count,
+         .x = {x, x},
+         .y = mean,
+         .low = mean,
+         .high = mean}};
+    chart_write(out, &(chart){.title = "Training loss by step",
+                              .x_titles = {"step", "step"},
+                              .whole = {true, true},
+                              .count = 2,
+                              .curves = curves,
+                              .embedded = true});
+    free(x);
+    return true;
+}
+
+fcnn_status report_write_curves(FILE *out, const run_log *log, const report_options *o) {
     static const run_log_column loss[2] = {RUN_LOG_TRAIN_LOSS, RUN_LOG_VAL_LOSS};
     static const run_log_column accuracy[2] = {RUN_LOG_TRAIN_ACCURACY, RUN_LOG_VAL_ACCURACY};
+    const char *name = report_scored_name(o);
+    phase_marks phases;
+    find_phases(log, &phases);
     fputs("<section><h2>Curves</h2>\n<div class=\"charts\">\n", out);
-    bool good = write_pair(out, log, (chart){.title = "Loss"}, loss, 1, validation_name) &&
-                write_pair(out, log, (chart){.title = "Accuracy (%)", .linear = true, .most = 100},
-                           accuracy, 100, validation_name);
+    bool good = !log->count ||
+                (write_pair(out, log, (chart){.title = "Loss"}, loss, 1, name) &&
+                 write_pair(out, log, (chart){.title = "Accuracy (%)", .linear = true, .most = 100},
+                            accuracy, 100, name));
+    if (o->losses) good = write_losses(out, o->losses) && good;
     fputs("</div>\n<p class=\"note\">Training values are means over the epoch's steps, in training "
           "mode",
           out);
-    phase_marks phases;
-    find_phases(log, &phases);
     if (phases.count)
         fputs("; a broken vertical line marks where the band grew, to this part of every radius r",
               out);
-    fputs(".</p></section>\n", out);
+    fputs(".", out);
+    if (o->losses && o->losses->every > 1)
+        fprintf(out, " By step: means of %lld steps.", (long long)o->losses->every);
+    fputs("</p></section>\n", out);
     return good ? FCNN_OK : fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the curves");
 }
 
@@ -93,14 +141,14 @@ static void write_phase_bar(FILE *out, const run_phases *phases) {
     const struct {
         const char *name, *what;
         double seconds;
-    } rows[] = {{"input", "waiting for images", phases->input},
+    } rows[] = {{"opening", "before the first step: data, plan", phases->opening},
+                {"input", "waiting for images", phases->input},
                 {"training", "forward and backward passes", phases->train},
                 {"update", "optimizer", phases->update},
                 {"validation", "scoring held-out images", phases->validation},
                 {"saving", "models, checkpoints, log and report", phases->saving}};
     enum { ROWS = sizeof rows / sizeof rows[0] };
-    double total = 0;
-    for (int i = 0; i < ROWS; i++) total += rows[i].seconds;
+    double total = report_seconds(phases);
     if (total <= 0) return;
     fputs("<div><div class=\"bar\">", out);
     for (int i = 0; i < ROWS; i++)
@@ -128,7 +176,7 @@ static void write_phase_bar(FILE *out, const run_phases *phases) {
 /* The first epoch reads what later ones find in a cache: ours, or the system's. */
 static void write_rates(FILE *out, double *rates, int count) {
     double first = rates[0];
-    fprintf(out, "<p class=\"note\">First epoch: <b>%.1f images per second</b>", first);
+    fprintf(out, "First epoch: <b>%.1f images per second</b>", first);
     if (count > 1) {
         double later = sample_median(rates + 1, count - 1);
         fprintf(out, "; later epochs: <b>%.1f</b>%s", later, count > 2 ? " (median)" : "");
@@ -158,16 +206,18 @@ fcnn_status report_write_speed(FILE *out, const run_log *log, const report_optio
     fcnn_spectra_usage usage;
     fputs("<section><h2>Time</h2>\n<div class=\"charts\">\n", out);
     if (o->phases) write_phase_bar(out, o->phases);
-    chart_write(out, &(chart){.title = "Training speed (images per second)",
-                              .x_titles = {"epoch", "epoch"},
-                              .whole = {true, true},
-                              .count = 1,
-                              .curves = &curve,
-                              .embedded = true,
-                              .linear = true,
-                              .from_zero = true});
+    if (log->count)
+        chart_write(out, &(chart){.title = "Training speed (images per second)",
+                                  .x_titles = {"epoch", "epoch"},
+                                  .whole = {true, true},
+                                  .count = 1,
+                                  .curves = &curve,
+                                  .embedded = true,
+                                  .linear = true,
+                                  .from_zero = true});
     fputs("</div>\n", out);
-    write_rates(out, (double *)curve.y, curve.count);
+    fputs("<p class=\"note\">", out);
+    if (curve.count) write_rates(out, (double *)curve.y, curve.count);
     if (report_cache_usage(o->data, &usage)) write_cache(out, &usage);
     fputs("</p></section>\n", out);
     free((void *)curve.x[0]);

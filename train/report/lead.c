@@ -81,6 +81,19 @@ static void write_numbers(FILE *out, const char *name, double accuracy, int64_t 
     fprintf(out, ", loss %.3f", loss);
 }
 
+/* Writes what the whole run came to, on images that it never chose by. */
+static void write_test(FILE *out, const report_options *o) {
+    const fcnn_score *score = o->test;
+    if (!score || !score->images) return;
+    double images = (double)score->images;
+    fputs(" ", out);
+    write_numbers(out, o->data->test.name, (double)score->correct / images, score->images, NAN,
+                  score->loss / images);
+    fputs(" on ", out);
+    markup_count(out, score->images);
+    fprintf(out, " image%s.", score->images == 1 ? "" : "s");
+}
+
 /* Writes the evaluation's score, or what the log says of a validation before the run was
  * resumed. */
 static void write_score(FILE *out, const report_options *o, const run_log *log) {
@@ -165,7 +178,7 @@ static void write_time(FILE *out, const report_options *o, const run_log *log) {
     for (int i = 0; i < log->count; i++) seconds += log->columns[RUN_LOG_SECONDS][i];
     if (p) {
         fputs(", in ", out);
-        markup_seconds(out, p->input + p->train + p->update + p->validation + p->saving);
+        markup_seconds(out, report_seconds(p));
         fputs(", of which saving took ", out);
         markup_seconds(out, p->saving);
     }
@@ -174,40 +187,34 @@ static void write_time(FILE *out, const report_options *o, const run_log *log) {
     fputc('.', out);
 }
 
-/* ---- While the run goes on ---- */
-
-enum { RELOAD_SECONDS = 15 };
-
-void report_write_reload(FILE *out, const report_options *o) {
-    if (o->running) fprintf(out, "<meta http-equiv=\"refresh\" content=\"%d\">\n", RELOAD_SECONDS);
-}
-
-/* The time left is that of the epochs so far, with all that was done beside training. */
-void report_write_state(FILE *out, const report_options *o, const run_log *log) {
-    const run_phases *p = o->phases;
-    int done = epoch_of(log, log->count - 1);
-    long long left = fcnn_section_int(report_net(o), "epochs") - done;
-    if (!o->running) return;
-    fprintf(out, "<p class=\"state\">Running: %d epoch%s done, %lld to go", done,
-            done == 1 ? "" : "s", left);
-    if (p && p->train > 0) {
-        /* Of a resumed run the phases have fewer epochs than the log. */
-        double train = 0, all = p->input + p->train + p->update + p->validation + p->saving;
-        for (int i = 0; i < log->count; i++) train += log->columns[RUN_LOG_SECONDS][i];
-        fputs(", about ", out);
-        markup_seconds(out,
-                       (double)left * train / log->count * all / (p->input + p->train + p->update));
-    }
-    fprintf(out, ". This page reloads itself every %d seconds until the run ends.</p>\n",
-            RELOAD_SECONDS);
-}
-
 /* ---- The lead ---- */
 
+/* In the first epoch there is the loss alone. */
+static void write_beginning(FILE *out, const report_options *o) {
+    enum { ROWS = 20 };
+    const step_series *s = o->losses;
+    double sum = 0;
+    int rows = 0;
+    for (int i = s ? s->count - 1 : -1; i >= 0 && rows < ROWS; i--) {
+        double mean = steps_mean(s, i);
+        if (!isfinite(mean)) break;
+        sum += mean;
+        rows++;
+    }
+    fputs("No epoch is complete yet", out);
+    if (rows) fprintf(out, "; training loss <b>%.3f</b> in the last steps", sum / rows);
+    fputs(".", out);
+}
+
 void report_write_lead(FILE *out, const report_options *o, const run_log *log) {
+    if (!log->count) {
+        write_beginning(out, o);
+        return;
+    }
     write_score(out, o, log);
     write_progress(out, o, log);
     write_time(out, o, log);
+    write_test(out, o);
     write_best(out, o, log);
     write_overfitting(out, o, log);
 }

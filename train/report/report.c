@@ -119,7 +119,7 @@ static void write_date(FILE *out) {
     char date[64] = "";
     time_t now = time(NULL);
     struct tm local;
-    if (localtime_r(&now, &local)) strftime(date, sizeof date, "%d %B %Y, %H:%M %Z", &local);
+    if (localtime_r(&now, &local)) strftime(date, sizeof date, "%d %B %Y, %H:%M:%S %Z", &local);
     fputs(date[0] == '0' ? date + 1 : date, out);
 }
 
@@ -127,7 +127,7 @@ static void write_date(FILE *out) {
 
 static fcnn_status write_sections(FILE *out, const report_options *o, const run_log *log) {
     int scored = report_scored_epoch(log);
-    FCNN_TRY(report_write_curves(out, log, report_scored_name(o)));
+    FCNN_TRY(report_write_curves(out, log, o));
     FCNN_TRY(report_write_mistakes(out, o, scored));
     FCNN_TRY(report_write_confusion(out, o, scored));
     report_write_problems(out, o);
@@ -151,7 +151,6 @@ static fcnn_status write_part(void *user, const char *name) {
     const run_log *log = part->log;
     if (!strcmp(name, "title")) write_title(out, o);
     if (!strcmp(name, "reload")) report_write_reload(out, o);
-    if (!strcmp(name, "state")) report_write_state(out, o, log);
     if (!strcmp(name, "style")) fputs(report_style, out);
     if (!strcmp(name, "date")) write_date(out);
     if (!strcmp(name, "lead")) report_write_lead(out, o, log);
@@ -162,6 +161,7 @@ static fcnn_status write_part(void *user, const char *name) {
     if (!strcmp(name, "version")) write_version(out);
     if (!strcmp(name, "command")) write_command(out, o->command);
     if (!strcmp(name, "config")) markup_lines(out, o->config_text);
+    if (!strcmp(name, "state")) report_write_state(out, o);
     return strcmp(name, "sections") ? FCNN_OK : write_sections(out, o, log);
 }
 

@@ -9,4 +9,7 @@
  * not as expected is an error that names it too. Images that cannot be read are left out. */
 fcnn_status report_write(const report_options *options);
 
+/* Returns whether the folder's report is that of a run that goes on, or was killed. */
+bool report_is_running(const char *folder);
+
 #endif

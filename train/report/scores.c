@@ -1,5 +1,6 @@
 /* These sections show the confusion matrix and the worst mistakes. A matrix of more than 40 classes
- * cannot be read: its most frequent confusions and the recall of each class stand in its place. */
+ * cannot be read: its most frequent confusions and the recall of each class stand in its place, as
+ * they do where a page is too narrow for a smaller one. */
 #include "sections.h"
 
 #include <math.h>
@@ -11,12 +12,15 @@
 #include "train/features/seen.h"
 
 enum {
+    FEW_CLASSES_MAX = 3,    /* a phone has room for their matrix */
+    SMALL_CLASSES_MAX = 10, /* and for a small one of these */
+    MIDDLING_CLASSES_MAX = 16,
     MATRIX_CLASSES_MAX = 40,
-    ROOMY_CLASSES_MAX = 16,
     PAIRS_MAX = 30,
     PICTURE_SIDE = 128,
     NAME_BYTES = 512,
-    NAME_SHOWN = 18 /* characters */
+    NAME_SHOWN = 18, /* characters */
+    LABEL_SHOWN = 40
 };
 
 static const char no_evaluation[] =
@@ -60,17 +64,50 @@ static double part_of(int64_t part, int64_t whole) {
     return whole ? (double)part / (double)whole : NAN;
 }
 
+/* ---- Names ---- */
+
+/* Leaves the middle out of a name of more than `most` characters; whole characters stay. */
+static void shorten(const char *name, int most, char *shown, size_t bytes) {
+    int count = 0, number = 0;
+    size_t used = 0;
+    for (const char *c = name; *c; c++) count += (*c & 0xc0) != 0x80;
+    for (; *name && used + 4 < bytes; name++) {
+        number += (*name & 0xc0) != 0x80;
+        bool left_out = count > most && number > most / 2 && number <= count - most / 2 + 1;
+        if (!left_out)
+            shown[used++] = *name;
+        else if (number == most / 2 + 1 && (*name & 0xc0) != 0x80)
+            used += (size_t)snprintf(shown + used, bytes - used, "\xe2\x80\xa6");
+    }
+    shown[used] = '\0';
+}
+
 /* ---- Heat map ---- */
 
-/* Writes a whole percentage: a row of many classes has room for no more. */
-static void write_whole_percent(FILE *out, double part) {
+/* Writes a whole percentage: a row has room for no more, and one of many classes, or on a narrow
+ * page, not for the sign. */
+static void write_whole_percent(FILE *out, double part, bool bare) {
     if (isfinite(part))
-        fprintf(out, "<td>%.0f&nbsp;%%", 100 * part);
+        fprintf(out, "<td>%.0f%s", 100 * part, bare ? "" : "<b>&nbsp;%</b>");
     else
         fputs("<td>&ndash;", out);
 }
 
-/* Opacity grows with the root, so that rare confusions still show. */
+/* Writes the part of a row that there is always room for: 98, or <1. */
+static void write_part_of_row(FILE *out, double part) {
+    if (part > 0 && part < 0.01)
+        fputs("&lt;1", out);
+    else
+        fprintf(out, "%.0f", 100 * part);
+}
+
+/* Whether a cell has two numbers, of which a narrow page shows the other one. */
+static bool has_both(const evaluation *e) {
+    return e->classes > FEW_CLASSES_MAX && e->classes <= SMALL_CLASSES_MAX;
+}
+
+/* Opacity grows with the root, so that rare confusions still show. Of many classes a cell has the
+ * part of its row, of few the page's style chooses between that and the number of images. */
 static void write_cell(FILE *out, const evaluation *e, int label, int predicted, int64_t images) {
     int64_t count = at(e, label, predicted);
     double strength = images ? sqrt((double)count / (double)images) : 0;
@@ -78,36 +115,59 @@ static void write_cell(FILE *out, const evaluation *e, int label, int predicted,
         fputs("<td>", out);
         return;
     }
-    fprintf(out, "<td class=\"%s%s\" style=\"--a:%.2f\">", label == predicted ? "hit" : "miss",
+    fprintf(out, "<td class=\"%s%s\" style=\"--a:%.2f\"", label == predicted ? "hit" : "miss",
             strength > 0.6 ? " full" : "", strength);
+    if (e->classes > MIDDLING_CLASSES_MAX) {
+        fprintf(out, " title=\"%lld\">", (long long)count);
+        write_part_of_row(out, part_of(count, images));
+        return;
+    }
+    fputs("><b>", out);
     markup_count(out, count);
+    fputs("</b>", out);
+    if (!has_both(e)) return;
+    fputs("<i>", out);
+    write_part_of_row(out, part_of(count, images));
+    fputs("</i>", out);
+}
+
+/* Writes a name with its middle left out where it is longer than so many characters. */
+static void write_short(FILE *out, const char *name, int characters) {
+    char shown[4 * LABEL_SHOWN + 8];
+    shorten(name, characters, shown, sizeof shown);
+    markup_text(out, shown);
+}
+
+static void write_named_cell(FILE *out, const char *start, const char *name, int characters) {
+    fprintf(out, "%s title=\"", start);
+    markup_text(out, name);
+    fputs("\"><span>", out);
+    write_short(out, name, characters);
+    fputs("</span>", out);
 }
 
 static void write_matrix(FILE *out, const evaluation *e, const char *const *names) {
+    bool many = e->classes > MIDDLING_CLASSES_MAX;
     fprintf(out,
-            "<div class=\"wide\"><table class=\"matrix numbers%s\"><thead><tr>"
+            "<table class=\"matrix numbers%s\"><thead><tr>"
             "<th>true \\ predicted",
-            e->classes > ROOMY_CLASSES_MAX ? " tight" : "");
-    for (int i = 0; i < e->classes; i++) {
-        fputs("<th class=\"turned\"><span>", out);
-        markup_text(out, names[i]);
-        fputs("</span>", out);
-    }
+            many ? " tight" : "");
+    for (int i = 0; i < e->classes; i++)
+        write_named_cell(out, "<th class=\"turned\"", names[i], NAME_SHOWN);
     fputs("<th>images<th>recall</thead><tbody>\n", out);
     for (int i = 0; i < e->classes; i++) {
         int64_t images = row_sum(e, i);
-        fputs("<tr><th>", out);
-        markup_text(out, names[i]);
+        write_named_cell(out, "<tr><th", names[i], LABEL_SHOWN);
         for (int j = 0; j < e->classes; j++) write_cell(out, e, i, j, images);
         fputs("<td class=\"edge\">", out);
         markup_count(out, images);
-        write_whole_percent(out, part_of(at(e, i, i), images));
+        write_whole_percent(out, part_of(at(e, i, i), images), false);
         fputc('\n', out);
     }
     fputs("</tbody><tfoot><tr><th>precision", out);
     for (int j = 0; j < e->classes; j++)
-        write_whole_percent(out, part_of(at(e, j, j), column_sum(e, j)));
-    fputs("<td class=\"edge\"><td></tfoot></table></div>\n", out);
+        write_whole_percent(out, part_of(at(e, j, j), column_sum(e, j)), many);
+    fputs("<td class=\"edge\"><td></tfoot></table>\n", out);
 }
 
 /* ---- Lists, for many classes ---- */
@@ -144,10 +204,8 @@ static void write_pairs(FILE *out, const evaluation *e, const char *const *names
         "<tr><th class=\"text\">true class<th class=\"text\">taken for<th>images"
         "<th>of the class</thead><tbody>\n");
     for (int i = 0; i < count; i++) {
-        fputs("<tr><td class=\"text\">", out);
-        markup_text(out, names[pairs[i].label]);
-        fputs("<td class=\"text\">", out);
-        markup_text(out, names[pairs[i].predicted]);
+        write_named_cell(out, "<tr><td class=\"text\"", names[pairs[i].label], LABEL_SHOWN);
+        write_named_cell(out, "<td class=\"text\"", names[pairs[i].predicted], LABEL_SHOWN);
         fputs("<td>", out);
         markup_count(out, pairs[i].images);
         fputs("<td>", out);
@@ -194,28 +252,48 @@ static fcnn_status write_recalls(FILE *out, const evaluation *e, const char *con
     return FCNN_OK;
 }
 
+static void write_legend(FILE *out, const evaluation *e) {
+    bool parts = e->classes > MIDDLING_CLASSES_MAX;
+    fprintf(out,
+            "Rows are true classes, columns predicted ones; a colour is the part of its row%s.",
+            parts ? ", a number the same in percent" : "");
+    if (has_both(e)) fputs("<span class=\"narrow\"> Numbers are percent of their row.</span>", out);
+    fputs(" Recall is the part of a row that is right, precision that of a column.</p>\n", out);
+}
+
+/* What the style does with a matrix on a narrow page depends on this. */
+static const char *matrix_size(const evaluation *e) {
+    if (e->classes <= FEW_CLASSES_MAX) return "few";
+    if (e->classes <= SMALL_CLASSES_MAX) return "small";
+    return e->classes <= MIDDLING_CLASSES_MAX ? "middling" : "large";
+}
+
 fcnn_status report_write_confusion(FILE *out, const report_options *options, int epoch) {
     const evaluation *e = options->evaluation;
     const char *const *names = options->data->dataset->class_names;
-    fcnn_status status = FCNN_OK;
     fputs("<section><h2>Confusion</h2>\n", out);
     if (!e || !e->confusion) {
-        fputs(no_evaluation, out);
-    } else if (e->classes <= MATRIX_CLASSES_MAX) {
-        fputs("<p class=\"note\">", out);
-        write_subject(out, options, epoch);
-        fputs("Rows are true classes, columns predicted ones; a colour is the part of its row. "
-              "Recall is the part of a row that is right, precision that of a column.</p>\n",
-              out);
+        fprintf(out, "%s</section>\n", no_evaluation);
+        return FCNN_OK;
+    }
+    bool matrix = e->classes <= MATRIX_CLASSES_MAX, lists = e->classes > SMALL_CLASSES_MAX;
+    fcnn_status status = FCNN_OK;
+    fputs("<p class=\"note\">", out);
+    write_subject(out, options, epoch);
+    fprintf(out, "</p>\n<div class=\"%s\">", matrix ? matrix_size(e) : "lists");
+    if (matrix) {
+        fputs("<div class=\"wide\"><p class=\"note\">", out);
+        write_legend(out, e);
         write_matrix(out, e, names);
-    } else {
-        fputs("<p class=\"note\">", out);
-        write_subject(out, options, epoch);
-        fputs("</p>\n", out);
+        fputs("</div>\n", out);
+    }
+    if (lists) {
+        fputs("<div>", out);
         write_pairs(out, e, names);
         status = write_recalls(out, e, names);
+        fputs("</div>\n", out);
     }
-    fputs("</section>\n", out);
+    fputs("</div></section>\n", out);
     return status;
 }
 
@@ -231,26 +309,9 @@ static void write_verdict(FILE *out, const char *kind, const char *class_name, d
     fputs("</span></p>", out);
 }
 
-/* Cuts a file's name in its middle, at whole characters, where it is long. */
-static void shorten(const char *name, char *shown, size_t bytes) {
-    int count = 0, number = 0;
-    size_t used = 0;
-    for (const char *c = name; *c; c++) count += (*c & 0xc0) != 0x80;
-    for (; *name && used + 4 < bytes; name++) {
-        number += (*name & 0xc0) != 0x80;
-        bool left_out =
-            count > NAME_SHOWN && number > NAME_SHOWN / 2 && number <= count - NAME_SHOWN / 2 + 1;
-        if (!left_out)
-            shown[used++] = *name;
-        else if (number == NAME_SHOWN / 2 + 1 && (*name & 0xc0) != 0x80)
-            used += (size_t)snprintf(shown + used, bytes - used, "\xe2\x80\xa6");
-    }
-    shown[used] = '\0';
-}
-
 static void write_file_name(FILE *out, const char *path) {
     char shown[4 * NAME_SHOWN + 8];
-    shorten(report_last_part(path), shown, sizeof shown);
+    shorten(report_last_part(path), NAME_SHOWN, shown, sizeof shown);
     fputs("<small title=\"", out);
     markup_text(out, path);
     fputs("\">", out);

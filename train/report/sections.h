@@ -9,15 +9,19 @@
 /* ---- lead.c ---- */
 
 void report_write_lead(FILE *out, const report_options *options, const run_log *log);
-/* Of a run that goes on: what makes the page reload itself, and how far the run is. */
-void report_write_reload(FILE *out, const report_options *options);
-void report_write_state(FILE *out, const report_options *options, const run_log *log);
 /* The epoch of the last validation; 0 before one. */
 int report_scored_epoch(const run_log *log);
 
+/* ---- state.c ---- */
+
+/* Of a run that goes on: what makes the page reload itself. */
+void report_write_reload(FILE *out, const report_options *options);
+/* How far the run is, or how it ended. */
+void report_write_state(FILE *out, const report_options *options);
+
 /* ---- curves.c ---- */
 
-fcnn_status report_write_curves(FILE *out, const run_log *log, const char *validation_name);
+fcnn_status report_write_curves(FILE *out, const run_log *log, const report_options *options);
 fcnn_status report_write_speed(FILE *out, const run_log *log, const report_options *options);
 
 /* ---- scores.c ---- */

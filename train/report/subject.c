@@ -14,6 +14,10 @@ const char *report_scored_name(const report_options *o) {
     return data->validation.name ? data->validation.name : "validation";
 }
 
+double report_seconds(const run_phases *p) {
+    return p->opening + p->input + p->train + p->update + p->validation + p->saving;
+}
+
 bool report_cache_usage(const run_data *data, fcnn_spectra_usage *usage) {
     if (!data->spectra || data->spectra == data->dataset) return false;
     *usage = fcnn_spectra_used(data->spectra);

@@ -4,6 +4,18 @@
 
 #include "train/run/state.h"
 
+typedef enum { REPORT_FINISHED, REPORT_RUNNING, REPORT_INTERRUPTED, REPORT_FAILED } report_state;
+
+/* How far the run is. */
+typedef struct {
+    report_state state;
+    int64_t epoch, epochs; /* complete ones, and all */
+    int64_t step, steps;   /* of the current epoch, and all of one */
+    double seconds_left;   /* NaN: not known */
+    const char *failure;   /* of a run that failed: why */
+    const char *resume_command;
+} report_progress;
+
 typedef struct {
     const char *folder;  /* of the run: log.csv is read from it, report.html written to it */
     const char *title;   /* name of the cfg */
@@ -13,14 +25,18 @@ typedef struct {
     int batch;
     const run_data *data;
     const evaluation *evaluation; /* of the last validation; NULL without any */
+    const fcnn_score *test;       /* of the test images, at the end; NULL or empty: not scored */
     const run_phases *phases;     /* NULL: not measured */
-    bool running;                 /* the run goes on: the page reloads itself until it ends */
+    const step_series *losses;    /* by step; NULL: not known */
+    report_progress progress;     /* a page of a run that goes on reloads itself */
 } report_options;
 
 /* Returns the cfg's [net]. */
 const fcnn_section *report_net(const report_options *options);
 /* Returns what the evaluation's images are called: "test" or "validation". */
 const char *report_scored_name(const report_options *options);
+/* Returns the whole of a run's time. */
+double report_seconds(const run_phases *phases);
 /* Tells what the cache of spectra did; returns false where there is none. */
 bool report_cache_usage(const run_data *data, fcnn_spectra_usage *usage);
 /* Returns what follows the last slash of a path; all of it where nothing does. */

@@ -31,8 +31,8 @@ static fcnn_status out_of_memory(void) {
 static void read_log(const char *folder, listed_run *run) {
     run_log log;
     run->last = run->best = NAN;
-    if (run_log_read(folder, &log)) return; /* no epoch is complete */
-    run->epochs = (int)log.columns[RUN_LOG_EPOCH][log.count - 1];
+    if (run_log_read(folder, &log)) return;
+    if (log.count) run->epochs = (int)log.columns[RUN_LOG_EPOCH][log.count - 1];
     for (int i = 0; i < log.count; i++) {
         double accuracy = log.columns[RUN_LOG_VAL_ACCURACY][i];
         run->seconds += log.columns[RUN_LOG_SECONDS][i];

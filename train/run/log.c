@@ -168,10 +168,7 @@ static fcnn_status read_rows(reader *r, run_log *log) {
         FCNN_TRY(read_row(r, row));
         FCNN_TRY(append(log, row));
     }
-    if (ferror(r->file)) return rundir_error(r->path, "read");
-    if (log->count) return FCNN_OK;
-    return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: expected a row for each epoch, found none",
-                           r->path);
+    return ferror(r->file) ? rundir_error(r->path, "read") : FCNN_OK;
 }
 
 fcnn_status run_log_read(const char *folder, run_log *log) {

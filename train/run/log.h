@@ -42,12 +42,12 @@ fcnn_status log_append(const char *folder, const log_row *row);
 typedef enum { RUN_LOG_COLUMNS(RUN_LOG_ENUM) RUN_LOG_COLUMN_COUNT } run_log_column;
 
 typedef struct {
-    int count;                             /* epochs */
+    int count;                             /* epochs; 0 in the first one */
     double *columns[RUN_LOG_COLUMN_COUNT]; /* [count] each; NaN where a field is empty */
 } run_log;
 
-/* A missing file is FCNN_ERROR_IO; one without epochs, with a column missing or with a field that
- * is no number is FCNN_ERROR_FORMAT and names the line. */
+/* A missing file is FCNN_ERROR_IO; one with a column missing or with a field that is no number is
+ * FCNN_ERROR_FORMAT and names the line. */
 fcnn_status run_log_read(const char *folder, run_log *log);
 void run_log_clear(run_log *log);
 

@@ -16,6 +16,7 @@
 #define RUNDIR_CHECKPOINT "checkpoint.safetensors"
 #define RUNDIR_CONFUSION  "confusion.csv"
 #define RUNDIR_IMAGES     "images.tsv"
+#define RUNDIR_STEPS      "steps.csv"
 #define RUNDIR_REPORT     "report.html"
 #define RUNDIR_TEST       "write-test.tmp"
 

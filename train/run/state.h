@@ -6,12 +6,14 @@
 #include "evaluation.h"
 #include "identity.h"
 #include "saver.h"
+#include "steps.h"
 
 /* Seconds of the run so far, by what they went to. Resumed runs count from the resumption. */
 typedef struct {
-    double input;  /* waiting for the loader */
-    double train;  /* forward and backward */
-    double update; /* optimizer */
+    double opening; /* before the first step: opening and reading the data, planning */
+    double input;   /* waiting for the loader */
+    double train;   /* forward and backward */
+    double update;  /* optimizer */
     double validation;
     double saving; /* models, checkpoints, log and report, as far as training waited for it */
 } run_phases;
@@ -24,6 +26,7 @@ typedef struct {
     const char *title;          /* name of the cfg */
     const char *folder;         /* of the run */
     const char *command;        /* as it was typed */
+    double started;             /* fcnn_seconds() as the program began */
     const char *resume_command; /* told when interrupted */
     fcnn_form form;             /* of model.safetensors */
     int64_t limit;              /* the most images of a split, 0: all */
@@ -55,15 +58,25 @@ typedef struct trainer {
     double best_loss;     /* of that epoch: among equal accuracies the lower loss is better */
     int64_t best_epoch;
     int64_t since_best; /* validations since then */
-    /* A resumed run begins without these: */
-    evaluation validation; /* the last one; without images before it */
     run_phases phases;
     saver saver;
-    double report_written, report_seconds; /* when the report was, and what it took; 0: never */
+    step_series steps;
+    /* A resumed run begins without this: the last validation; without images before it. */
+    evaluation validation;
+    fcnn_score test; /* of the test images, at the end */
+    /* Where this process began, and when the report is to be written again. */
+    int64_t first_epoch, first_step;
+    double report_due, report_rest; /* within an epoch; after one */
 } trainer;
 
 /* Returns the cfg's [net]. */
 const fcnn_section *trainer_net(const trainer *t);
+
+/* Returns the steps of all epochs so far, counted from the run's beginning. */
+int64_t trainer_step(const trainer *t);
+/* Returns the seconds that the run will take from here on, by what this process has done; NaN
+ * before it has done a step. */
+double trainer_seconds_left(const trainer *t);
 
 /* Returns whether patience ended the run. */
 bool trainer_stopped(const trainer *t);

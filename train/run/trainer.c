@@ -17,6 +17,11 @@
 #include "train/progress.h"
 #include "train/terminal.h"
 
+/* An asynchronous device is asked for the score every so many steps, because it then waits. */
+enum { SCORE_STEPS = 16 };
+
+static bool is_asynchronous(const trainer *t) { return t->options.device->backend->asynchronous; }
+
 static fcnn_status check_patience(const trainer *t) {
     if (!fcnn_section_int(trainer_net(t), "patience") || t->run_data->may_choose) return FCNN_OK;
     return fcnn_config_error(t->options.config, trainer_net(t), "patience",
@@ -42,6 +47,7 @@ fcnn_status trainer_create(trainer *t, const trainer_options *options, run_data 
                    .steps_per_epoch = s->train.count / options->batch,
                    .best_accuracy = -1.0};
     t->optimizer = fcnn_optimizer_from_config(net, t->steps_per_epoch, t->epochs);
+    FCNN_TRY(steps_create(&t->steps, is_asynchronous(t) ? SCORE_STEPS : 1));
     FCNN_TRY(identity_take(s, &t->identity));
     FCNN_TRY(fcnn_bands_from_config(options->config, &t->bands));
     FCNN_TRY(check_patience(t));
@@ -56,6 +62,7 @@ void trainer_destroy(trainer *t) {
     free(t->class_weights);
     evaluation_clear(&t->validation);
     identity_clear(&t->identity);
+    steps_destroy(&t->steps);
     *t = (trainer){0};
 }
 
@@ -87,6 +94,8 @@ fcnn_status trainer_resume(trainer *t, fcnn_model **checkpoint) {
     *checkpoint = NULL;
     FCNN_TRY(status);
     FCNN_TRY(log_cut(t->options.folder, t->epoch));
+    if (steps_read(&t->steps, t->options.folder, trainer_step(t)))
+        terminal_warn("the losses by step up to here are lost: %s", fcnn_status_message());
     rundir_remove_leftovers(t->options.folder);
     if (t->options.quiet) return FCNN_OK;
     if (trainer_stopped(t))
@@ -113,6 +122,12 @@ static fcnn_status wait_for_saver(trainer *t, const saver_job *job) {
     return status;
 }
 
+/* Without them a resume goes on, with a gap. */
+static void save_losses(trainer *t) {
+    if (steps_write(&t->steps, t->options.folder))
+        terminal_warn("the losses by step could not be saved: %s", fcnn_status_message());
+}
+
 static fcnn_status take_job(trainer *t, saver_job *job) {
     FCNN_TRY(position_take_model(t, &job->model));
     return position_take_checkpoint(t, job->model, &job->checkpoint);
@@ -128,6 +143,8 @@ static fcnn_status save(trainer *t, bool is_best, bool at_end) {
         rundir_file(t->options.folder, RUNDIR_CONFUSION, path);
         FCNN_TRY(evaluation_write_confusion(&t->validation, t->run_data->dataset, path));
     }
+    steps_mark(&t->steps, trainer_step(t));
+    save_losses(t);
     fcnn_status status = take_job(t, &job);
     if (status) {
         fcnn_snapshot_destroy(job.checkpoint);
@@ -147,16 +164,10 @@ static void count_time(double *phase, double *started) {
     *started = now;
 }
 
-/* An asynchronous device is asked for the score every so many steps, because it then waits. */
-enum { SCORE_STEPS = 16 };
-
-/* Of the time of a run a 40th may go to its report. */
-enum { REPORT_SHARE = 40 };
-
+/* Counted over all epochs, so that the rows of steps.csv end with a score. */
 static bool score_is_due(const trainer *t) {
-    int64_t step = t->epoch_step + 1;
-    return !t->options.device->backend->asynchronous || step % SCORE_STEPS == 0 ||
-           step == t->steps_per_epoch;
+    return !is_asynchronous(t) || (trainer_step(t) + 1) % SCORE_STEPS == 0 ||
+           t->epoch_step + 1 == t->steps_per_epoch;
 }
 
 /* Adds what was scored since the last time, and tells whether its loss is finite. */
@@ -166,6 +177,13 @@ static fcnn_status take_score(trainer *t, bool *finite) {
     fcnn_score_add(&t->score, &score);
     *finite = isfinite(score.loss);
     return FCNN_OK;
+}
+
+/* Notes the loss of the steps up to `step` that were scored since `before`. */
+static void note_loss(trainer *t, int64_t step, fcnn_score before) {
+    double batch = t->options.batch;
+    if (t->score.images > before.images)
+        steps_add(&t->steps, step, before.loss / batch, t->score.loss / batch);
 }
 
 /* Computes every gradient of a batch, part after part. */
@@ -186,7 +204,9 @@ static fcnn_status train_parts(trainer *t, const fcnn_batch *batch, uint64_t see
 /* Takes the scores of the steps since they were last asked for, after an interruption. */
 static fcnn_status settle_score(trainer *t) {
     bool finite;
+    fcnn_score before = t->score;
     FCNN_TRY(take_score(t, &finite));
+    if (finite) note_loss(t, trainer_step(t), before);
     if (finite) return FCNN_OK;
     FCNN_TRY(fcnn_graph_check(t->graph));
     return fcnn_status_set(FCNN_ERROR_NUMERIC,
@@ -196,9 +216,11 @@ static fcnn_status settle_score(trainer *t) {
 
 static fcnn_status train_batch(trainer *t, const fcnn_batch *batch) {
     uint64_t seed = (uint64_t)fcnn_section_int(trainer_net(t), "seed");
-    int64_t step = t->epoch * t->steps_per_epoch + t->epoch_step;
+    int64_t step = trainer_step(t);
+    fcnn_score before = t->score;
     double started = fcnn_seconds();
     fcnn_status status = train_parts(t, batch, seed, step);
+    if (!status) note_loss(t, step + 1, before);
     count_time(&t->phases.train, &started);
     if (!status) status = fcnn_optimizer_step(&t->optimizer, t->graph, step, NULL);
     count_time(&t->phases.update, &started);
@@ -233,6 +255,13 @@ static fcnn_status save_within_epoch(trainer *t) {
     return status;
 }
 
+/* Writes the report where it is due, between two steps. */
+static void refresh_report(trainer *t, progress *bar) {
+    if (fcnn_seconds() < t->report_due) return;
+    progress_clear(bar); /* a warning has a line of its own */
+    trainer_report(t);
+}
+
 static fcnn_status train_epoch(trainer *t, fcnn_loader *loader) {
     char title[48], text[96];
     progress bar;
@@ -251,7 +280,10 @@ static fcnn_status train_epoch(trainer *t, fcnn_loader *loader) {
         status = train_batch(t, batch);
         if (status) break;
         t->epoch_step++;
+        double paused = fcnn_seconds(); /* what comes now is no part of the epoch's training */
         status = save_within_epoch(t);
+        if (!status) refresh_report(t, &bar);
+        started += fcnn_seconds() - paused;
         if (bar.terminal) {
             describe(t, started, before, text, sizeof text);
             progress_update(&bar, t->epoch_step, text);
@@ -350,18 +382,17 @@ static fcnn_status save_epoch(trainer *t, const log_row *row) {
     return FCNN_OK;
 }
 
-void trainer_report(trainer *t) {
-    double started = fcnn_seconds(), before = started;
-    if (t->options.report(t))
-        terminal_warn("the report could not be written: %s", fcnn_status_message());
-    count_time(&t->phases.saving, &started);
-    t->report_written = started;
-    t->report_seconds = started - before;
-}
+/* Within an epoch a report comes so many seconds after the last one; there and after an epoch all
+ * of them take no more than a part of the run. The first one is there soon after the first step. */
+static const double REPORT_SECONDS = 15, REPORT_PART = 0.005, REPORT_FIRST = 2;
 
-/* The report, too, is to take a small part of a run. */
-static bool report_is_due(const trainer *t) {
-    return fcnn_seconds() - t->report_written >= REPORT_SHARE * t->report_seconds;
+void trainer_report(trainer *t) {
+    double started = fcnn_seconds(), now = started;
+    fcnn_status status = t->options.report(t);
+    if (status) terminal_warn("the report could not be written: %s", fcnn_status_message());
+    count_time(&t->phases.saving, &now);
+    t->report_rest = now + (now - started) / REPORT_PART;
+    t->report_due = status ? INFINITY : fmax(now + REPORT_SECONDS, t->report_rest);
 }
 
 /* Validates and saves; the position then is the start of the next epoch. */
@@ -382,7 +413,7 @@ static fcnn_status end_epoch(trainer *t) {
     FCNN_TRY(status);
     if (!t->options.quiet) print_epoch(t, &row);
     run_data_name_problems(t->run_data);
-    if (validated && !is_complete(t) && report_is_due(t)) trainer_report(t);
+    if (!is_complete(t) && fcnn_seconds() >= t->report_rest) trainer_report(t);
     return FCNN_OK;
 }
 
@@ -392,7 +423,7 @@ static fcnn_status interrupted(trainer *t) {
     fcnn_status status = save(t, false, true);
     count_time(&t->phases.saving, &started);
     FCNN_TRY(status);
-    if (t->validation.score.images) trainer_report(t); /* which then reloads itself no more */
+    trainer_report(t); /* which then reloads itself no more */
     fprintf(stderr,
             "interrupted in epoch %" PRId64 " after step %" PRId64 " of %" PRId64
             "; %s/%s and the model beside it hold everything\nto go on: %s\n",
@@ -403,6 +434,10 @@ static fcnn_status interrupted(trainer *t) {
 
 static fcnn_status run_epochs(trainer *t, fcnn_loader *loader, bool *finished) {
     *finished = false;
+    t->first_epoch = t->epoch;
+    t->first_step = trainer_step(t);
+    t->phases.opening = fcnn_seconds() - t->options.started;
+    t->report_due = fcnn_seconds() + REPORT_FIRST;
     while (!is_complete(t)) {
         FCNN_TRY(phases_enter(t));
         FCNN_TRY(train_epoch(t, loader));
@@ -410,6 +445,8 @@ static fcnn_status run_epochs(trainer *t, fcnn_loader *loader, bool *finished) {
         if (*t->options.interrupted && !is_complete(t)) return interrupted(t);
     }
     *finished = true;
+    steps_settle(&t->steps);
+    if (trainer_step(t) > t->first_step) save_losses(t);
     return FCNN_OK;
 }
 

@@ -15,8 +15,8 @@ fcnn_status trainer_start(trainer *t);
 /* Continues from folder/checkpoint.safetensors instead: parameters, moments, position, log. */
 fcnn_status trainer_resume(trainer *t, fcnn_model **checkpoint);
 
-/* Trains to the last epoch, or until patience ends it. *finished is false where it was
- * interrupted: a checkpoint has been written then. */
+/* Trains to the last epoch, or until patience ends it, and writes the report now and then.
+ * *finished is false where it was interrupted: a checkpoint has been written then. */
 fcnn_status trainer_run(trainer *t, bool *finished);
 
 /* Writes the report with what is known by now; a failure is a warning. */
