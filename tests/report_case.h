@@ -79,7 +79,8 @@ static inline run *run_open_words(const char *log, const char *cfg) {
         .confusion = r->confusion,
         .mistake_count = 3,
         .mistakes = {{2, 0, 1, 0.125f, 0.75f}, {3, 1, 2, 0.25f, 0.5f}, {4, 1, 2, 0.25f, 0.5f}}};
-    r->phases = (run_phases){1, 7, 1, 0.5, 0.5};
+    r->phases = (run_phases){
+        .opening = 2, .input = 1, .train = 7, .update = 1, .validation = 0.5, .saving = 0.5};
     r->options = (report_options){.folder = root,
                                   .title = "net & <more>",
                                   .command = "fcnn-train 'a<b>.cfg'",

@@ -246,7 +246,9 @@ START_TEST(any_numbers_are_drawn) {
     log.columns[RUN_LOG_TRAIN_LOSS] = log.columns[RUN_LOG_RATE] = rates;
     FILE *out;
     collect(&out, false);
-    network_ok(report_write_curves(out, &log, "validation"));
+    const run_data data = {.quiet = true};
+    const report_options options = {.data = &data};
+    network_ok(report_write_curves(out, &log, &options));
     const char *page = collect(&out, true);
     ck_assert_ptr_nonnull(strstr(page, "</section>"));
     ck_assert_msg(!strstr(page, "nan") && !strstr(page, "inf"), "%s", page);

@@ -1,5 +1,7 @@
 /* What report.html says of a run: how far it came and how it ended, what it took
  * in, how fast it was. */
+#include <math.h>
+
 #include "report_case.h"
 
 START_TEST(resumed_runs_have_the_log) {
@@ -37,12 +39,13 @@ static const struct {
 } leads[] = {
     {"1,8,1,0.5,1,0.5,2,64\n2,16,1,0.5,1,0.75,2,64\n3,24,1,0.5,1,0.5,2,64\n4,32,1,0.5,1,0.6,2,64\n",
      true, true,
-     "; training time an epoch: 2.00&nbsp;s. The best epoch was 2, with 75.0&nbsp;%; "
-     "model-best.safetensors holds it. No sign",
+     " The best epoch was 2, with 75.0&nbsp;%; model-best.safetensors holds it. It took "
+     "12.0&nbsp;s "
+     "in all, of which saving was 500&nbsp;ms and training 2.00&nbsp;s an epoch.</p>",
      ", after"},
     {"1,8,1,0.5,1,0.5,2,64\n2,16,1,0.5,1,0.75,2,64\n3,24,1,0.5,1,0.75,2,64\n4,32,1,0.5,1,0.6,2,"
      "64\n",
-     true, false, "The best epoch was 2, with 75.0&nbsp;%. No sign", "model-best"},
+     true, false, "The best epoch was 2, with 75.0&nbsp;%. It took", "model-best"},
     {"1,8,1,0.5,1,0.5,2,64\n2,16,1,0.5,1,0.75,2,64\n3,24,1,0.5,,,2,64\n4,32,1,0.5,1,0.6,2,64\n",
      true, true, ", after 4 of 9 epochs on cpu", "Stopped"},
     {"1,8,1,0.5,1,0.5,2,64\n2,16,1,0.5,1,0.75,2,64\n3,24,1,0.5,1,0.75,2,64\n", true, true,
@@ -83,13 +86,14 @@ static const struct {
     {"1,8,1,0.5,1,1,2,64\n", 100, "&plusmn;&nbsp;1.8 points"},
     {"1,8,1.5,0.5,1.5,0.5,2,64\n2,8,1,0.7,1,0.6,2,64\n3,8,0.2,0.98,1.5,0.6,2,64\n", 500,
      " It overfits: from epoch 2 on the training loss fell from 1 to 0.2 and the validation loss "
-     "rose from 1 to 1.5.</p>"},
+     "rose from 1 to 1.5. It took"},
     {"1,8,1,0.5,1,0.5,2,64\n2,8,0.3,0.95,0.8,0.6,2,64\n", 500,
      " It knows its training images better than others: 95.0&nbsp;% of them are right, against "
-     "60.0&nbsp;% in validation.</p>"},
+     "60.0&nbsp;% in validation. It took"},
     {"1,8,1,0.5,1,0.5,2,64\n2,8,0.3,0.95,0.8,0.6,2,64\n", 5, " No sign of overfitting: "},
     {"1,8,1,0.5,1,0.5,2,64\n2,8,0.9,0.62,0.9,0.6,2,64\n", 500,
-     " No sign of overfitting: 62.0&nbsp;% right in training, 60.0&nbsp;% in validation.</p>"},
+     " No sign of overfitting: 62.0&nbsp;% right in training, 60.0&nbsp;% in validation. It "
+     "took"},
 };
 
 START_TEST(fits_are_told) {
@@ -106,20 +110,87 @@ START_TEST(fits_are_told) {
 }
 END_TEST
 
-START_TEST(a_run_that_goes_on_reloads_its_report) {
-    run *r = run_open_words(HEADER ONE_ROW "2,16,1,0.5,1,0.5,4.00,64.0\n",
-                            "[net] epochs=5 [fft] size=9 [conv] filters=3 size=3 [ifft] [dense] "
-                            "units=classes [softmax]");
-    r->options.running = true;
-    /* 3 s an epoch of training, and a ninth as much beside it: 3 epochs take 10 s. */
-    static const char *const parts[] = {
-        "<meta http-equiv=\"refresh\" content=\"15\">", "<body>",
-        "Running: 2 epochs done, 3 to go, about 10.0&nbsp;s. This page", "class=\"lead\""};
-    expect_in_order(written(r), parts, LENGTH(parts));
-    r->options.running = false;
+/* What each state of a run says, in the page's order, and what it must not say. */
+static const struct {
+    report_progress progress;
+    const char *parts[5];
+    const char *absent;
+} states[] = {
+    {{.state = REPORT_RUNNING, .epoch = 2, .epochs = 5, .step = 3, .steps = 8, .seconds_left = 10},
+     {"<meta http-equiv=\"refresh\" content=\"15\">", "written on ",
+      "<b>Running</b>: epoch 3 of 5, step 3 of 8; about 10.0&nbsp;s left.",
+      "max=\"40\" value=\"19\"", "reloads itself every 15 seconds"},
+     "To go on"},
+    {{.state = REPORT_RUNNING, .epoch = 2, .epochs = 5, .steps = 8, .seconds_left = NAN},
+     {"\"refresh\"", "<b>Running</b>: 2 of 5 epochs done.\n"},
+     "left."},
+    {{.state = REPORT_RUNNING, .epoch = 2, .epochs = 5, .step = 8, .steps = 8},
+     {"\"refresh\"", "<b>Running</b>: epoch 3 of 5, validating; "},
+     "step 8"},
+    {{.state = REPORT_INTERRUPTED,
+      .epoch = 2,
+      .epochs = 5,
+      .step = 3,
+      .steps = 8,
+      .resume_command = "fcnn-train 'a<b' --resume"},
+     {"<b>Interrupted</b>: epoch 3 of 5, step 3 of 8.", "To go on: ", "<span>'a&lt;b'</span>"},
+     "refresh"},
+    {{.state = REPORT_FAILED,
+      .epochs = 5,
+      .step = 3,
+      .steps = 8,
+      .failure = "the loss is <not> finite",
+      .resume_command = "fcnn-train"},
+     {"<b>Failed</b>: epoch 1 of 5, step 3 of 8.", "the loss is &lt;not&gt; finite"},
+     "To go on"},
+    {{.state = REPORT_FINISHED, .epoch = 5, .epochs = 5, .steps = 8},
+     {"<b>Finished</b></p>", "class=\"lead\""},
+     "refresh"},
+};
+
+START_TEST(states_are_told) {
+    run *r = run_open(HEADER ONE_ROW);
+    r->options.progress = states[_i].progress;
     const char *page = written(r);
-    ck_assert_ptr_null(strstr(page, "refresh"));
-    ck_assert_ptr_null(strstr(page, "Running"));
+    int count = 0;
+    while (count < LENGTH(states[_i].parts) && states[_i].parts[count]) count++;
+    expect_in_order(page, states[_i].parts, count);
+    ck_assert_ptr_null(strstr(page, states[_i].absent));
+    ck_assert(report_is_running(root) == (states[_i].progress.state == REPORT_RUNNING));
+    run_close(r);
+}
+END_TEST
+
+START_TEST(a_first_epoch_has_its_losses) {
+    run *r = run_open(HEADER);
+    step_series losses;
+    network_ok(steps_create(&losses, 1));
+    r->options.losses = &losses;
+    r->options.evaluation = NULL;
+    r->options.progress = (report_progress){.state = REPORT_RUNNING, .epochs = 5, .steps = 8};
+    ck_assert_ptr_nonnull(strstr(written(r), "No epoch is complete yet.</p>"));
+    steps_add(&losses, 1, 0, 2.5);
+    steps_add(&losses, 2, 2.5, 4);
+    static const char *const parts[] = {
+        "No epoch is complete yet; training loss <b>2.000</b> in the last steps.",
+        "Training loss by step", "step 1\nsteps: 2.5", "step 2\nsteps: 1.5", "<h2>Layers"};
+    const char *page = written(r);
+    expect_in_order(page, parts, LENGTH(parts));
+    ck_assert_ptr_null(strstr(page, "nan"));
+    steps_destroy(&losses);
+    run_close(r);
+}
+END_TEST
+
+START_TEST(a_test_is_told_apart) {
+    run *r = run_open(HEADER ONE_ROW);
+    const fcnn_score score = {.loss = 50, .correct = 90, .images = 100};
+    r->data.test = (image_set){FCNN_SPLIT_TEST, 100, NULL, "test"};
+    r->options.test = &score;
+    static const char *const parts[] = {
+        "Validation accuracy <b>60.0", "Test accuracy <b>90.0&nbsp;%</b>",
+        "&plusmn;&nbsp;6.0 points</span>, loss 0.500 on 100 images. No sign"};
+    expect_in_order(written(r), parts, LENGTH(parts));
     run_close(r);
 }
 END_TEST
@@ -129,9 +200,12 @@ START_TEST(problems_are_listed) {
     ck_assert_ptr_null(strstr(written(r), "Problems with the images"));
     char *messages[] = {"val/<7>.jpg: truncated", "a/b.png: \"not\" an image"};
     r->dataset.problems = (fcnn_problems){2, messages};
-    static const char *const parts[] = {"<h2>Problems with the images", "2 files or folders",
+    static const char *const parts[] = {"<b>2 files or folders</b> could not be used as they are",
+                                        "<h2>Problems with the images",
+                                        "2 files or folders",
                                         "<li>val/&lt;7&gt;.jpg: truncated",
-                                        "<li>a/b.png: &quot;not&quot; an image", "<h2>First"};
+                                        "<li>a/b.png: &quot;not&quot; an image",
+                                        "<h2>First"};
     expect_in_order(written(r), parts, LENGTH(parts));
     run_close(r);
 }
@@ -173,7 +247,7 @@ START_TEST(many_epochs_and_phases) {
     run *r = run_open(log);
     const char *page = written(r);
     static const char *const parts[] = {"after 1000 epochs on ",
-                                        "training time an epoch: 1.00&nbsp;s",
+                                        "and training 1.00&nbsp;s an epoch",
                                         "stroke-dasharray=\"3 3\"",
                                         ">1 r</text>",
                                         "epoch 10\ntraining: 990.5\nvalidation: 2<",
@@ -193,7 +267,9 @@ int main(void) {
     tcase_add_test(page, input_is_described);
     tcase_add_loop_test(page, leads_say_how_it_ended, 0, LENGTH(leads));
     tcase_add_loop_test(page, fits_are_told, 0, LENGTH(fits));
-    tcase_add_test(page, a_run_that_goes_on_reloads_its_report);
+    tcase_add_loop_test(page, states_are_told, 0, LENGTH(states));
+    tcase_add_test(page, a_first_epoch_has_its_losses);
+    tcase_add_test(page, a_test_is_told_apart);
     tcase_add_test(page, problems_are_listed);
     tcase_add_loop_test(page, speeds_are_compared, 0, LENGTH(speeds));
     tcase_add_test(page, many_epochs_and_phases);

@@ -205,8 +205,14 @@ END_TEST
 
 START_TEST(charts) {
     double x[] = {1, 2}, y[] = {30, 20};
-    chart_curve curves[] = {{"a<b> & \"c\"", 0, true, 2, {x, x}, y, y, y},
-                            {"unseen", 1, false, 0, {x, x}, y, y, y}};
+    chart_curve curves[] = {{.name = "a<b> & \"c\"",
+                             .dashed = true,
+                             .count = 2,
+                             .x = {x, x},
+                             .y = y,
+                             .low = y,
+                             .high = y},
+                            {.name = "unseen", .colour = 1}};
     chart c = {.title = "t\n1",
                .y_title = "y",
                .x_titles = {"u", "v"},

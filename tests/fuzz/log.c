@@ -9,7 +9,7 @@ static void draw(const run_log *log) {
     report_options options = {.data = &data};
     FILE *out = open_memstream(&page, &bytes);
     fuzz_expect(out, "memory");
-    fcnn_status status = report_write_curves(out, log, "validation");
+    fcnn_status status = report_write_curves(out, log, &options);
     if (!status) status = report_write_speed(out, log, &options);
     fclose(out);
     fuzz_expect(!status, "curves");

@@ -1,5 +1,5 @@
 /* The report's first lines say how good the network is and how sure that is, whether it overfits,
- * which epoch was best and what it took. */
+ * which epoch was best, how many files were bad, and last what it took. */
 #include <limits.h>
 #include <math.h>
 #include <string.h>
@@ -127,7 +127,7 @@ static void write_progress(FILE *out, const report_options *o, const run_log *lo
         fprintf(out, "%d of %lld epochs", done, all);
     else
         fprintf(out, "%d epoch%s", done, done == 1 ? "" : "s");
-    fprintf(out, " on %s", fcnn_graph_device(o->graph)->backend->name);
+    fprintf(out, " on %s.", fcnn_graph_device(o->graph)->backend->name);
 }
 
 static void write_best(FILE *out, const report_options *o, const run_log *log) {
@@ -171,20 +171,30 @@ static void write_overfitting(FILE *out, const report_options *o, const run_log 
     }
 }
 
+/* Writes how many pictures were not what they should be. */
+static void write_problems(FILE *out, const report_options *o) {
+    int64_t count = report_problem_count(o);
+    if (!count) return;
+    fputs(" <b>", out);
+    markup_count(out, count);
+    fprintf(out, " file%s or folder%s</b> could not be used as %s; below is why.",
+            count == 1 ? "" : "s", count == 1 ? "" : "s", count == 1 ? "it is" : "they are");
+}
+
 /* Writes the run's time so far, and an epoch's. */
 static void write_time(FILE *out, const report_options *o, const run_log *log) {
     double seconds = 0;
     const run_phases *p = o->phases;
     for (int i = 0; i < log->count; i++) seconds += log->columns[RUN_LOG_SECONDS][i];
+    fputs(p ? " It took " : " Training time an epoch: ", out);
     if (p) {
-        fputs(", in ", out);
         markup_seconds(out, report_seconds(p));
-        fputs(", of which saving took ", out);
+        fputs(" in all, of which saving was ", out);
         markup_seconds(out, p->saving);
+        fputs(" and training ", out);
     }
-    fputs("; training time an epoch: ", out);
     markup_seconds(out, seconds / log->count);
-    fputc('.', out);
+    fputs(p ? " an epoch." : ".", out);
 }
 
 /* ---- The lead ---- */
@@ -213,8 +223,9 @@ void report_write_lead(FILE *out, const report_options *o, const run_log *log) {
     }
     write_score(out, o, log);
     write_progress(out, o, log);
-    write_time(out, o, log);
     write_test(out, o);
-    write_best(out, o, log);
     write_overfitting(out, o, log);
+    write_best(out, o, log);
+    write_problems(out, o);
+    write_time(out, o, log);
 }

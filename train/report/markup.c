@@ -31,6 +31,25 @@ static void write_escaped(FILE *out, const char *text, const char *kept) {
 void markup_text(FILE *out, const char *text) { write_escaped(out, text, ""); }
 void markup_lines(FILE *out, const char *text) { write_escaped(out, text, "\n\t"); }
 
+void markup_command(FILE *out, const char *command) {
+    char word[512];
+    while (*command) {
+        size_t spaces = strspn(command, " "), length = strcspn(command + spaces, " ");
+        fprintf(out, "%.*s<span>", (int)spaces, command);
+        for (command += spaces; length;) {
+            size_t part = length < sizeof word - 1 ? length : sizeof word - 1;
+            while (part > 1 && part < length && (command[part] & 0xc0) == 0x80)
+                part--; /* a whole character */
+            memcpy(word, command, part);
+            word[part] = '\0';
+            markup_lines(out, word);
+            command += part;
+            length -= part;
+        }
+        fputs("</span>", out);
+    }
+}
+
 void markup_count(FILE *out, int64_t count) {
     char digits[32];
     int length = snprintf(digits, sizeof digits, "%lld", (long long)count);

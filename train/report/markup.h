@@ -14,6 +14,10 @@ void markup_text(FILE *out, const char *text);
 /* Writes the same, with line ends and tabs kept. */
 void markup_lines(FILE *out, const char *text);
 
+/* Writes a command as it was typed: a <span> a word, so that lines can break at its spaces alone.
+ */
+void markup_command(FILE *out, const char *command);
+
 /* Writes a page, and in the place of each {{name}} what `write_part` writes for it; ends with its
  * first failure. */
 fcnn_status markup_fill(FILE *out, const char *page,

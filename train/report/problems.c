@@ -12,11 +12,19 @@ static void write_list(FILE *out, const fcnn_problems *problems, int64_t *left) 
     }
 }
 
+static bool has_own_problems(const run_data *data) {
+    return data->spectra && data->spectra != data->dataset;
+}
+
+int64_t report_problem_count(const report_options *o) {
+    const run_data *data = o->data;
+    int64_t count = data->dataset->problems.count;
+    return has_own_problems(data) ? count + data->spectra->problems.count : count;
+}
+
 void report_write_problems(FILE *out, const report_options *o) {
     const run_data *data = o->data;
-    bool apart = data->spectra && data->spectra != data->dataset;
-    int64_t count = data->dataset->problems.count, left = LISTED;
-    if (apart) count += data->spectra->problems.count;
+    int64_t count = report_problem_count(o), left = LISTED;
     if (!count) return;
     fputs("<section><h2>Problems with the images</h2>\n<p class=\"note\">", out);
     markup_count(out, count);
@@ -24,7 +32,7 @@ void report_write_problems(FILE *out, const report_options *o) {
             count == 1 ? "" : "s", count == 1 ? "" : "s");
     fputs("<ul class=\"problems\">\n", out);
     write_list(out, &data->dataset->problems, &left);
-    if (apart) write_list(out, &data->spectra->problems, &left);
+    if (has_own_problems(data)) write_list(out, &data->spectra->problems, &left);
     fputs("</ul>\n", out);
     if (count > LISTED) {
         fputs("<p class=\"note\">... and ", out);

@@ -95,26 +95,6 @@ static void write_title(FILE *out, const report_options *o) {
     markup_text(out, shown);
 }
 
-/* Writes the command as it was typed, in lines that break at its spaces alone. */
-static void write_command(FILE *out, const char *command) {
-    char word[512];
-    while (*command) {
-        size_t spaces = strspn(command, " "), length = strcspn(command + spaces, " ");
-        fprintf(out, "%.*s<span>", (int)spaces, command);
-        for (command += spaces; length;) {
-            size_t part = length < sizeof word - 1 ? length : sizeof word - 1;
-            while (part > 1 && part < length && (command[part] & 0xc0) == 0x80)
-                part--; /* a whole character */
-            memcpy(word, command, part);
-            word[part] = '\0';
-            markup_lines(out, word);
-            command += part;
-            length -= part;
-        }
-        fputs("</span>", out);
-    }
-}
-
 static void write_date(FILE *out) {
     char date[64] = "";
     time_t now = time(NULL);
@@ -159,7 +139,7 @@ static fcnn_status write_part(void *user, const char *name) {
     if (!strcmp(name, "folder")) markup_text(out, o->folder);
     if (!strcmp(name, "device")) markup_text(out, fcnn_graph_device(o->graph)->description);
     if (!strcmp(name, "version")) write_version(out);
-    if (!strcmp(name, "command")) write_command(out, o->command);
+    if (!strcmp(name, "command")) markup_command(out, o->command);
     if (!strcmp(name, "config")) markup_lines(out, o->config_text);
     if (!strcmp(name, "state")) report_write_state(out, o);
     return strcmp(name, "sections") ? FCNN_OK : write_sections(out, o, log);

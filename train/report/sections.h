@@ -32,6 +32,7 @@ fcnn_status report_write_mistakes(FILE *out, const report_options *options, int 
 
 /* ---- problems.c ---- */
 
+int64_t report_problem_count(const report_options *options);
 void report_write_problems(FILE *out, const report_options *options);
 
 /* ---- kernels.c ---- */

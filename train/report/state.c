@@ -74,7 +74,7 @@ static void write_stopped(FILE *out, const report_progress *p) {
     write_bar(out, p);
     if (p->state == REPORT_FAILED || !p->resume_command) return;
     fputs("<small>To go on: <code>", out);
-    markup_text(out, p->resume_command);
+    markup_command(out, p->resume_command);
     fputs("</code></small>", out);
 }
 
