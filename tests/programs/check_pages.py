@@ -1,8 +1,8 @@
-"""check_pages.py [--wide] PAGE...: opens each page in a headless Chromium, 400 and 1200 pixels wide,
+"""check_pages.py PAGE...: opens each page in a headless Chromium, 400 and 1200 pixels wide,
 light and dark. Nothing may reach beyond the page but what lies in a box that scrolls, no text may
-be cut by its box, the last column of a confusion matrix must be in sight, and nothing may be asked
+be cut by its box or run out of it, the last column of a confusion matrix must be in sight, and nothing may be asked
 for but the page itself. Says what it found, and ends with 1 where there was something; with 77 and
-a line where there is no browser. --wide: a page may scroll as a whole, as a drawing does."""
+a line where there is no browser."""
 import os
 import pathlib
 import sys
@@ -13,20 +13,19 @@ WIDTHS = ((400, True), (1200, False))
 
 # Returns a list of faults. A rectangle is in CSS pixels; fractions come from rounding.
 MEASURE = """(() => {
-    const width = document.documentElement.clientWidth, faults = [];
+    const width = innerWidth, faults = [], page = document.body || document.documentElement;
     const name = e => e.tagName.toLowerCase() + (e.getAttribute('class') ?
         '.' + e.getAttribute('class').replace(/ /g, '.') : '') + ' "' +
         e.textContent.trim().slice(0, 30) + '"';
     const scrolls = e => /auto|scroll/.test(getComputedStyle(e).overflowX);
-    /* The part of the page that an element's box can be seen through, without scrolling a box. */
     const inScroller = e => {
-        for (let a = e.parentElement; a && a !== document.body; a = a.parentElement)
+        for (let a = e.parentElement; a && a !== page; a = a.parentElement)
             if (scrolls(a)) return true;
         return false;
     };
     if (document.documentElement.scrollWidth > width)
         faults.push('the page is ' + document.documentElement.scrollWidth + ' wide');
-    for (const e of document.body.querySelectorAll('*')) {
+    for (const e of page.querySelectorAll('*')) {
         const box = e.getBoundingClientRect(), style = getComputedStyle(e);
         if (!box.width && !box.height) continue;
         if ((box.right > width + 0.6 || box.left < -0.6) && !inScroller(e) && !e.closest('svg svg'))
@@ -57,6 +56,9 @@ MEASURE = """(() => {
     }
     for (const picture of document.images)
         if (!picture.complete || !picture.naturalWidth) faults.push('a picture is broken');
+    /* A style sheet that cannot be read leaves no width. */
+    if (document.body && getComputedStyle(document.body).maxWidth == 'none')
+        faults.push('the page has no style');
     if (document.querySelector('script')) faults.push('there is a script');
     return faults;
 })()"""

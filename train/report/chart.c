@@ -107,7 +107,7 @@ static void write_vertical_tick(FILE *out, const axis *a, double left, double va
     double y = place(a, value);
     write_line(out, left, y, left + PANEL_WIDTH, y, "#e4e4e4");
     char number[32];
-    bool is_long = snprintf(number, sizeof number, "%g", value) > 6; /* squeezed into the margin */
+    bool is_long = snprintf(number, sizeof number, "%g", value) > 5; /* squeezed into the margin */
     fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\"%s>%s</text>\n", left - 7, y + 4,
             is_long ? " textLength=\"52\" lengthAdjust=\"spacingAndGlyphs\"" : "", number);
 }
@@ -129,14 +129,23 @@ static void write_vertical_ticks(FILE *out, const axis *a, double left) {
         }
 }
 
+/* The number stands below its line, or as far to the right as the picture goes. */
+static void write_horizontal_tick(FILE *out, const chart *c, double at, double y, double value) {
+    enum { DIGIT = 10 }; /* the width of one, on a phone */
+    char number[32];
+    int length = snprintf(number, sizeof number, "%g", value);
+    bool inside = at + DIGIT * length / 2.0 < chart_width(c);
+    fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>\n",
+            inside ? at : chart_width(c) - 2.0, y, inside ? "middle" : "end", number);
+}
+
 static void write_axes(FILE *out, const chart *c, const axis *x, const axis *y, int panel) {
     double left = x->start, bottom = y->start, middle = left + PANEL_WIDTH / 2.0;
     for (double k = ceil(x->low / x->step) + 0.0; k * x->step <= x->high; k++) {
         if (c->whole[panel] && k < 1) continue;
         double at = place(x, k * x->step);
         write_line(out, at, TOP, at, bottom + 4, "#e4e4e4");
-        fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%g</text>\n", at,
-                bottom + 18, k * x->step);
+        write_horizontal_tick(out, c, at, bottom + 18, k * x->step);
     }
     write_vertical_ticks(out, y, left);
     write_line(out, left, TOP, left, bottom, "#666666");
@@ -301,8 +310,10 @@ static void write_head(FILE *out, const chart *c, int height) {
     if (c->embedded)
         fputs("<svg role=\"img\"", out);
     else
-        fprintf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\"", width,
-                height);
+        fprintf(out,
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
+                "style=\"max-width:100%%;height:auto\"",
+                width, height);
     fprintf(out,
             " viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222222\">\n"
             "<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n"

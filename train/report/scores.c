@@ -23,9 +23,9 @@ enum {
     LABEL_SHOWN = 40
 };
 
-static const char no_evaluation[] =
-    "<p class=\"note\">Missing: nothing has been scored on held-out images, or not since the run "
-    "was resumed.</p>";
+static const char no_evaluation[] = "<p class=\"note\">Missing: nothing has been scored on "
+                                    "held-out images yet, or not since the run "
+                                    "was resumed.</p>";
 
 /* Writes "The 600 validation images after epoch 12. ". */
 static void write_subject(FILE *out, const report_options *o, int epoch) {
