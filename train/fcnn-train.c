@@ -14,7 +14,7 @@
 #include "signals.h"
 #include "table.h"
 #include "terminal.h"
-#include "train/report/report.h"
+#include "train/report/run_report.h"
 #include "train/run/log.h"
 #include "train/run/phases.h"
 #include "train/run/position.h"
@@ -245,48 +245,6 @@ static void report_memory(void) {
         printf("peak resident memory %.1f MiB\n", (double)usage.ru_maxrss / 1024.0);
 }
 
-static report_progress progress_of(const trainer *t) {
-    bool complete = t->epoch >= t->epochs || trainer_stopped(t);
-    return (report_progress){.state = complete                  ? REPORT_FINISHED
-                                      : *t->options.interrupted ? REPORT_INTERRUPTED
-                                                                : REPORT_RUNNING,
-                             .epoch = t->epoch,
-                             .epochs = t->epochs,
-                             .step = t->epoch_step,
-                             .steps = t->steps_per_epoch,
-                             .seconds_left = trainer_seconds_left(t),
-                             .resume_command = t->options.resume_command};
-}
-
-static fcnn_status write_report_as(const trainer *t, report_progress progress) {
-    const report_options report = {.folder = t->options.folder,
-                                   .title = t->options.title,
-                                   .command = t->options.command,
-                                   .config_text = t->options.config_text,
-                                   .graph = t->graph,
-                                   .batch = t->options.graph.batch,
-                                   .data = t->run_data,
-                                   .evaluation = t->validation.score.images ? &t->validation : NULL,
-                                   .test = &t->test,
-                                   .phases = &t->phases,
-                                   .losses = &t->steps,
-                                   .progress = progress};
-    return report_write(&report);
-}
-
-static fcnn_status write_report(const trainer *t) { return write_report_as(t, progress_of(t)); }
-
-/* So that no page goes on to say that the run does. The failure itself is what is told. */
-static fcnn_status report_failure(const trainer *t, fcnn_status status) {
-    char message[1024];
-    report_progress progress = progress_of(t);
-    snprintf(message, sizeof message, "%s", fcnn_status_message());
-    progress.state = REPORT_FAILED;
-    progress.failure = message;
-    if (t->graph && trainer_step(t) > t->first_step) (void)write_report_as(t, progress);
-    return fcnn_status_set(status, "%s", message);
-}
-
 /* Claims the run's folder: before the images are read, but after all that can be wrong with a cfg.
  */
 static fcnn_status claim(const train_options *o, const fcnn_config *config, rundir *dir) {
@@ -324,9 +282,9 @@ static fcnn_status finish(trainer *t) {
         status = fcnn_status_set(
             status, "interrupted while the test images were scored; the run is saved, and "
                     "--resume scores them");
-    if (status) return report_failure(t, status);
+    if (status) return run_report_failure(t, status);
     /* Where nothing was trained the report there is knows more. */
-    if (trainer_step(t) > t->first_step || report_is_running(t->options.folder)) trainer_report(t);
+    if (run_report_is_old(t)) trainer_report(t);
     print_result(t);
     run_data_name_problems(t->run_data); /* of the test images */
     run_data_summarise(t->run_data);
@@ -419,7 +377,7 @@ static fcnn_status train(const train_options *o, trainer_options *options, run_s
         status = fcnn_status_set(status, "interrupted before the first step: nothing is changed");
     if (!status) {
         status = trainer_run(&t, finished);
-        if (status) status = report_failure(&t, status);
+        if (status) status = run_report_failure(&t, status);
     }
     if (!status && *finished) status = finish(&t);
     trainer_destroy(&t);
@@ -441,7 +399,7 @@ static fcnn_status build(const train_options *o, const fcnn_config *config, run_
                                .device = device,
                                .quiet = o->quiet,
                                .interrupted = &signals_interrupted,
-                               .report = write_report};
+                               .report = run_report};
     FCNN_TRY(choose_batch(config, s, &options.batch, &options.parts));
     options.graph = phases_graph_options(config, s->dataset->channels, s->dataset->classes,
                                          options.batch / options.parts);

@@ -123,9 +123,10 @@ refuse() {
 # The columns of a log.csv that depend on the run's inputs alone.
 untimed() { cut -d, -f1-6,9- "$1/log.csv"; }
 
-# same_run A B: the same weights, bit for bit, and the same log but for times.
+# same_run A B: the same weights and losses by step, bit for bit, and the same log but for times.
 same_run() {
     cmp "$1/model.safetensors" "$2/model.safetensors" || fail "$1 and $2: the weights differ"
+    cmp "$1/steps.csv" "$2/steps.csv" || fail "$1 and $2: the losses by step differ"
     [[ $(untimed "$1") == "$(untimed "$2")" ]] ||
         fail "$1 and $2: the logs differ: $(diff <(untimed "$1") <(untimed "$2"))"
 }

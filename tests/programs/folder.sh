@@ -63,7 +63,7 @@ ok "folders with anything else inside, files and links to nowhere: refused, and 
 
 # ---- What is moved ----
 succeed "${synthetic[@]}" --out run
-[[ ! $(ls -A run | grep -vE '^(checkpoint|model|model-best)\.safetensors$|^(log|confusion)\.csv$|^report\.html$') ]] ||
+[[ ! $(ls -A run | grep -vE '^(checkpoint|model|model-best)\.safetensors$|^(log|confusion|steps)\.csv$|^report\.html$') ]] ||
     fail "in a run's folder: $(ls -A run)"
 tree run >first
 touch run/{model.safetensors.tmp.77,write-test.tmp,.DS_Store}

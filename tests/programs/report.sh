@@ -6,7 +6,7 @@ check() { python3 "$tests/programs/check_report.py" "$1" >found || fail "$1 is n
 settings=(--data "synthetic:classes=12,size=14,channels=3,train=64,val=48" --threads 1)
 succeed "$train" "$small" "${settings[@]}" --epochs 1 --out one
 check one/report.html
-[[ $(<found) == "3 drawings"* ]] || fail "expected 3 drawings, found $(<found)"
+[[ $(<found) == "4 drawings"* ]] || fail "expected 4 drawings, found $(<found)"
 has one/report.html "after 1 epoch on" "<span>--out</span> <span>one</span>" "(top-5 "
 ok "a run of one epoch: $(<found)"
 

@@ -189,7 +189,9 @@ static void write_time(FILE *out, const report_options *o, const run_log *log) {
     fputs(p ? " It took " : " Training time an epoch: ", out);
     if (p) {
         markup_seconds(out, report_seconds(p));
-        fputs(" in all, of which saving was ", out);
+        fputs(o->progress.resumed_step ? " since it was resumed, of which saving was "
+                                       : " in all, of which saving was ",
+              out);
         markup_seconds(out, p->saving);
         fputs(" and training ", out);
     }

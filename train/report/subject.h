@@ -11,6 +11,7 @@ typedef struct {
     report_state state;
     int64_t epoch, epochs; /* complete ones, and all */
     int64_t step, steps;   /* of the current epoch, and all of one */
+    int64_t resumed_step;  /* of the run, from which this process went on; 0: it began the run */
     double seconds_left;   /* NaN: not known */
     const char *failure;   /* of a run that failed: why */
     const char *resume_command;
