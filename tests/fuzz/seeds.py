@@ -262,11 +262,13 @@ def add_checkpoints(corpus, body):
 def add_runs(root, build):
     container, model = Corpus(root, "safetensors"), Corpus(root, "model")
     checkpoint, log = Corpus(root, "checkpoint"), Corpus(root, "log")
+    steps = Corpus(root, "steps")
     for path in sorted((TESTS / "bad").glob("*.safetensors")):
         container.add(path.read_bytes())
     columns = b"epoch,train_loss,train_accuracy,seconds,images_per_second\n"
     log.add(columns + b"1,0,0,0,0\n\0")
     log.add(columns + b"1,1e100,-1e100,1e-320,5\n2,-0,3,4,1e100\n\x01")
+    steps.add(b"step,train_loss\n5,\n6,1e12\n7,-1e12\n3000,0.25\n\0\4\xff")
     with tempfile.TemporaryDirectory() as folder:
         for out in runs(build, pathlib.Path(folder)):
             for path in sorted(out.glob("model*.safetensors")):
@@ -274,6 +276,7 @@ def add_runs(root, build):
                 container.add(path.read_bytes())
             add_checkpoints(checkpoint, (out / "checkpoint.safetensors").read_bytes())
             log.add((out / "log.csv").read_bytes() + b"\x01")
+            steps.add((out / "steps.csv").read_bytes() + b"\0\0\2")
     container_words = [b'"__metadata__":{', b'"dtype":"F32"', b'"dtype":"F16"', b'"shape":[',
                        b'"data_offsets":[', b"9223372036854775807", b"-1", b"[]", b"{}", b"\\u0000"]
     keys = [b"format_version", b"form", b"compact", b"spectral", b"channels", b"class_names",
@@ -284,6 +287,7 @@ def add_runs(root, build):
     container.set_words(container_words)
     model.set_words(container_words + keys + escaped)
     checkpoint.set_words(container_words + keys + escaped + position)
+    steps.set_words([b"step,train_loss\n", b",", b"\n", b"1e12", b"-1e12", b"4503599627370496", b"nan"])
     log.set_words(columns.strip().split(b",") + [b"val_loss", b"val_accuracy", b"band_fraction", b",",
                                                 b"\n", b"1e308", b"-1e308", b"1e-320", b"0x1p3",
                                                 b"nan", b"inf"])
