@@ -1,15 +1,14 @@
-"""check_pages.py PAGE...: opens each page in a headless Chromium, 400 and 1200 pixels wide,
+"""check_pages.py PAGE...: opens each page in a headless Chromium, 400, 760 and 1200 pixels wide,
 light and dark. Nothing may reach beyond the page but what lies in a box that scrolls, no text may
-be cut by its box or run out of it, the last column of a confusion matrix must be in sight, and nothing may be asked
-for but the page itself. Says what it found, and ends with 1 where there was something; with 77 and
-a line where there is no browser."""
-import os
+be cut by its box or run out of it, the last column of a confusion matrix must be in sight, and
+nothing may be asked for but the page itself. Says what it found, and ends with 1 where there was
+something; with 77 and a line where there is no browser."""
 import pathlib
 import sys
 
 import browser
 
-WIDTHS = ((400, True), (1200, False))
+WIDTHS = ((400, True), (760, False), (1200, False))
 
 # Returns a list of faults. A rectangle is in CSS pixels; fractions come from rounding.
 MEASURE = """(() => {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The pages in a real browser, 400 and 1200 pixels wide, light and dark: reports of
+# The pages in a real browser, 400, 760 and 1200 pixels wide, light and dark: reports of
 # runs that go on, ended, were interrupted, failed or killed, with few and many
 # classes and with long names; a comparison's picture; the page of a picture.
 source "$(dirname "$0")/common.sh"
