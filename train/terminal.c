@@ -51,6 +51,8 @@ void terminal_warn(const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    for (int i = 0; i < warning_count; i++)
+        if (warnings[i] && !strcmp(warnings[i], text)) return;
     write_wrapped(stderr, "warning: ", LABEL, text);
     if (warning_count < WARNINGS_MOST) warnings[warning_count++] = strdup(text);
 }

@@ -11,7 +11,8 @@
  * at spaces, or within a word that is longer, and are indented as far as the first text. */
 void terminal_line(FILE *out, const char *label, const char *format, ...) FCNN_PRINTF(3, 4);
 
-/* Writes "warning: ..." to standard error, in the same way, and remembers it. */
+/* Writes "warning: ..." to standard error, in the same way, and remembers it; the same text is told
+ * once. */
 void terminal_warn(const char *format, ...) FCNN_PRINTF(1, 2);
 
 /* Writes all warnings again, under a line that says so. */

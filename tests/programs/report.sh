@@ -35,3 +35,40 @@ succeed "$train" "$small" --data set --epochs 1 --batch 4 --threads 1 --out 'run
 check 'runs & <more>/report.html'
 has 'runs & <more>/report.html' 'a &amp; &lt;b&gt;' '/&lt;1&gt;&amp;.png'
 ok "class and file names are text, not markup: $(<found)"
+
+# ---- Losses by step ----
+
+settings=(--data "synthetic:classes=4,size=14,channels=1,train=2048,val=64" --threads 1 --set net.schedule=constant)
+succeed "$train" "$small" "${settings[@]}" --epochs 4 --out whole
+[[ $(wc -l <whole/steps.csv) == $((1 + 4 * 64)) && $(head -n 1 whole/steps.csv) == step,train_loss ]] ||
+    fail "expected a row a step: $(head whole/steps.csv)"
+# The mean of an epoch's rows is what the log says.
+for epoch in 1 2 3 4; do
+    awk -F, -v e=$epoch -v log_loss="$(sed -n "$((epoch + 1))p" whole/log.csv | cut -d, -f3)" '
+        NR > 1 && $1 > 64 * (e - 1) && $1 <= 64 * e { sum += $2 / 64 }
+        END { exit !(sum - log_loss < 2e-6 && log_loss - sum < 2e-6) }' whole/steps.csv ||
+        fail "epoch $epoch of steps.csv and log.csv differ"
+done
+ok "steps.csv has every step, and an epoch's mean is the log's"
+
+succeed "$train" "$small" "${settings[@]}" --epochs 2 --out half
+for damage in "rm" "echo nonsense >" "mkdir" "mkfifo"; do
+    rm -rf damaged
+    cp -r half damaged
+    rm damaged/steps.csv
+    [[ $damage == rm ]] || eval "$damage damaged/steps.csv"
+    run "$train" "$small" "${settings[@]}" --epochs 4 --out damaged --resume
+    [[ $code == 0 ]] || fail "steps.csv after $damage: exit code $code: $(<err)"
+    cmp whole/model.safetensors damaged/model.safetensors || fail "steps.csv after $damage: other weights"
+    check damaged/report.html
+    case $damage in
+        rm) ! grep -q warning err || fail "a missing steps.csv: $(<err)" ;;
+        echo*) has err "warning: the losses by step up to here are lost: damaged/steps.csv:1: is 'nonsense'" ;;
+        *) has err "damaged/steps.csv: is not a regular file" "warning: the losses by step could not be saved" ;;
+    esac
+    [[ $(grep -c '^warning: the losses by step could not' err) == $([[ $damage == mk* ]] && echo 2 || echo 0) ]] || # and at the end
+        fail "a warning more than once: $(<err)"
+    [[ $damage == mk* || $(sed -n 2,3p damaged/steps.csv) == "128,
+$(sed -n 130p whole/steps.csv)" ]] || fail "after a gap: $(head -n 3 damaged/steps.csv)"
+done
+ok "without steps.csv, or with a damaged one, a resume has a gap and the same weights"
