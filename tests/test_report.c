@@ -130,6 +130,25 @@ START_TEST(parts_may_be_missing) {
 }
 END_TEST
 
+/* Pictures are read for the first report after a validation alone. */
+START_TEST(mistakes_are_kept) {
+    run *r = run_open(HEADER ONE_ROW);
+    char *plain = strdup(written(r)), *kept = NULL;
+    r->options.mistakes = &kept;
+    for (int i = 0; i < 2; i++) {
+        const char *page = written(r), *start = strstr(page, "<h2>Worst"),
+                   *end = strstr(page, "<h2>First-layer");
+        const char *wanted = strstr(plain, "<h2>Worst");
+        ck_assert_ptr_nonnull(kept);
+        ck_assert(start && end && wanted && !strncmp(start, wanted, (size_t)(end - start)));
+        r->scores.mistakes[0].index = 3; /* which cannot be read */
+    }
+    free(kept);
+    free(plain);
+    run_close(r);
+}
+END_TEST
+
 START_TEST(all_correct) {
     run *r = run_open(HEADER ONE_ROW);
     r->scores.mistake_count = 0;
@@ -350,6 +369,7 @@ int main(void) {
     tcase_add_test(page, parts_are_in_order);
     tcase_add_test(page, nothing_comes_from_elsewhere);
     tcase_add_test(page, parts_may_be_missing);
+    tcase_add_test(page, mistakes_are_kept);
     tcase_add_test(page, all_correct);
     tcase_add_test(page, many_classes_are_listed);
     tcase_add_test(pictures, kernels_are_drawn);

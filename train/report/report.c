@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -105,10 +106,33 @@ static void write_date(FILE *out) {
 
 /* ---- The page ---- */
 
+/* Writes the mistakes into memory, for this report and later ones. */
+static fcnn_status keep_mistakes(const report_options *o, int scored) {
+    size_t bytes;
+    FILE *text = open_memstream(o->mistakes, &bytes);
+    if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the mistakes");
+    fcnn_status status = report_write_mistakes(text, o, scored);
+    bool whole = !ferror(text);
+    if (fclose(text)) whole = false;
+    if (!status && !whole)
+        status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the mistakes");
+    if (!status) return FCNN_OK;
+    free(*o->mistakes);
+    *o->mistakes = NULL;
+    return status;
+}
+
+static fcnn_status write_mistakes(FILE *out, const report_options *o, int scored) {
+    if (!o->mistakes || !o->evaluation) return report_write_mistakes(out, o, scored);
+    if (!*o->mistakes) FCNN_TRY(keep_mistakes(o, scored));
+    fputs(*o->mistakes, out);
+    return FCNN_OK;
+}
+
 static fcnn_status write_sections(FILE *out, const report_options *o, const run_log *log) {
     int scored = report_scored_epoch(log);
     FCNN_TRY(report_write_curves(out, log, o));
-    FCNN_TRY(report_write_mistakes(out, o, scored));
+    FCNN_TRY(write_mistakes(out, o, scored));
     FCNN_TRY(report_write_confusion(out, o, scored));
     report_write_problems(out, o);
     FCNN_TRY(report_write_kernels(out, o->graph));

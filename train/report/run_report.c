@@ -20,7 +20,7 @@ static report_progress progress_of(const trainer *t) {
     return progress;
 }
 
-static fcnn_status write_report(const trainer *t, report_progress progress) {
+static fcnn_status write_report(trainer *t, report_progress progress) {
     const report_options report = {.folder = t->options.folder,
                                    .title = t->options.title,
                                    .command = t->options.command,
@@ -29,6 +29,7 @@ static fcnn_status write_report(const trainer *t, report_progress progress) {
                                    .batch = t->options.graph.batch,
                                    .data = t->run_data,
                                    .evaluation = t->validation.score.images ? &t->validation : NULL,
+                                   .mistakes = &t->mistakes,
                                    .test = &t->test,
                                    .phases = &t->phases,
                                    .losses = &t->steps,
@@ -36,9 +37,9 @@ static fcnn_status write_report(const trainer *t, report_progress progress) {
     return report_write(&report);
 }
 
-fcnn_status run_report(const trainer *t) { return write_report(t, progress_of(t)); }
+fcnn_status run_report(trainer *t) { return write_report(t, progress_of(t)); }
 
-fcnn_status run_report_failure(const trainer *t, fcnn_status status) {
+fcnn_status run_report_failure(trainer *t, fcnn_status status) {
     char message[1024];
     report_progress progress = progress_of(t);
     snprintf(message, sizeof message, "%s", fcnn_status_message());

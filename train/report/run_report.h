@@ -5,11 +5,11 @@
 #include "train/run/state.h"
 
 /* Writes what is known by now, as report_write does. */
-fcnn_status run_report(const trainer *t);
+fcnn_status run_report(trainer *t);
 
 /* Writes that the run has failed, so that no page goes on to say that it runs; does without where
  * that fails too. Returns `status` with the message there is, which tells of the failure. */
-fcnn_status run_report_failure(const trainer *t, fcnn_status status);
+fcnn_status run_report_failure(trainer *t, fcnn_status status);
 
 /* Whether the report there is knows less than this process does: of a complete run that is resumed
  * it knows more, unless that was killed before its last one. */

@@ -26,10 +26,12 @@ typedef struct {
     int batch;
     const run_data *data;
     const evaluation *evaluation; /* of the last validation; NULL without any */
-    const fcnn_score *test;       /* of the test images, at the end; NULL or empty: not scored */
-    const run_phases *phases;     /* NULL: not measured */
-    const step_series *losses;    /* by step; NULL: not known */
-    report_progress progress;     /* a page of a run that goes on reloads itself */
+    char **mistakes;           /* keeps the evaluation's for later reports, as reading its pictures
+                                * takes time: NULL at first, and freed by the caller; or NULL */
+    const fcnn_score *test;    /* of the test images, at the end; NULL or empty: not scored */
+    const run_phases *phases;  /* NULL: not measured */
+    const step_series *losses; /* by step; NULL: not known */
+    report_progress progress;  /* a page of a run that goes on reloads itself */
 } report_options;
 
 /* Returns the cfg's [net]. */

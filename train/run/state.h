@@ -38,7 +38,7 @@ typedef struct {
     bool quiet;                /* nothing but warnings on standard error */
     const volatile int *interrupted;
     /* Writes the report of what is known by now; a failure is a warning. */
-    fcnn_status (*report)(const struct trainer *t);
+    fcnn_status (*report)(struct trainer *t);
 } trainer_options;
 
 typedef struct trainer {
@@ -63,6 +63,7 @@ typedef struct trainer {
     step_series steps;
     /* A resumed run begins without this: the last validation; without images before it. */
     evaluation validation;
+    char *mistakes;  /* how the report shows that validation's, once it has; or NULL */
     fcnn_score test; /* of the test images, at the end */
     /* Where this process began, and when the report is to be written again. */
     int64_t first_epoch, first_step;

@@ -61,6 +61,7 @@ void trainer_destroy(trainer *t) {
     fcnn_graph_destroy(t->graph);
     free(t->class_weights);
     evaluation_clear(&t->validation);
+    free(t->mistakes);
     identity_clear(&t->identity);
     steps_destroy(&t->steps);
     *t = (trainer){0};
@@ -321,6 +322,8 @@ static fcnn_status validate(trainer *t, bool *done) {
         return FCNN_OK;
     }
     evaluation_clear(&t->validation);
+    free(t->mistakes);
+    t->mistakes = NULL;
     t->validation = e;
     *done = true;
     if (isfinite(e.score.loss)) return FCNN_OK;
