@@ -10,7 +10,7 @@
 # Nth of all calls, --every 1 all; --most M takes M of them.
 source "$(dirname "$0")/../programs/common.sh"
 shift
-every=0 most=0 only='' jobs=$(nproc)
+every=0 most=0 only='' jobs=$(($(nproc) < 10 ? $(nproc) : 10))
 while (($#)); do
     case $1 in
         --every) every=$2 ;;
@@ -77,7 +77,12 @@ digest() {
     (
         cd "$1"
         find . -type f ! -name '*.spectra' ! -name .lock ! -name err \
-            ! -name report.html ! -name log.csv ! -name out -print0 | sort -z | xargs -0r md5sum
+            ! -name report.html ! -name log.csv ! -name out ! -name checkpoint.safetensors -print0 |
+            sort -z | xargs -0r md5sum
+        # It names its cache's folder, which is each job's own: their names are equally long.
+        for file in $(find . -name checkpoint.safetensors); do
+            echo "$(LC_ALL=C sed "s|$work/at[0-9]/|at/|g" "$file" | md5sum | cut -c1-32)  $file"
+        done
         for file in $(find . -name log.csv); do
             echo "$(cut -d, -f1-6,9- "$file" | md5sum | cut -c1-32)  $file"
         done
@@ -190,7 +195,7 @@ faults=0
 : >results
 for name in "${scenarios[@]}"; do
     [[ ! $only || $name == "$only" ]] || continue
-    at=$work/at
+    at=$work/at0
     rm -f calls
     execute INJECT_CALLS="$work/calls"
     [[ $code == 0 ]] || { cat "$at/err"; fail "$name: an undisturbed run ended with $code"; }

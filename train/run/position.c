@@ -13,6 +13,7 @@
 #include "files.h"
 #include "number.h"
 #include "rundir.h"
+#include "text.h"
 
 /* ---- Saving ---- */
 
@@ -83,7 +84,8 @@ fcnn_status position_take_checkpoint(trainer *t, const fcnn_snapshot *model,
     const fcnn_metadata more[EXTRA - POSITION_FIELDS] = {
         {"training_images", images},
         {POSITION_LIMIT, limit},
-        {POSITION_CACHE, (char *)t->options.cache},
+        /* Metadata are UTF-8, and a path need not be. */
+        {POSITION_CACHE, fcnn_text_is_utf8(t->options.cache) ? (char *)t->options.cache : ""},
         {POSITION_FORM, t->options.form == FCNN_FORM_SPECTRAL ? "spectral" : "compact"}};
     memcpy(extra + POSITION_FIELDS, more, sizeof more);
     /* Spectra are no weights to go on with. */
