@@ -14,7 +14,9 @@
 #include "signals.h"
 #include "table.h"
 #include "terminal.h"
+#include "train/report/rate_result.h"
 #include "train/report/run_report.h"
+#include "train/run/find_rate.h"
 #include "train/run/log.h"
 #include "train/run/phases.h"
 #include "train/run/position.h"
@@ -23,11 +25,11 @@
 
 typedef struct {
     const char *cfg, *device, *init, *out;
-    char folder[PATH_MAX], title[PATH_MAX];
+    char folder[PATH_MAX], title[PATH_MAX], page[PATH_MAX];
     double started;
     int64_t limit;
     int threads, form;
-    bool resume, quiet, verbose;
+    bool resume, find_rate, quiet, verbose;
     char command[4 * PATH_MAX], resume_command[4 * PATH_MAX];
 } train_options;
 
@@ -55,6 +57,8 @@ static const option_row rows[] = {
      "default: runs/<name of the cfg>, or -2, -3 behind it; runs/latest links to it"},
     {"resume", NULL, OPTION_FLAG, FIELD(resume), 0, 0,
      "continue from DIR/checkpoint.safetensors; with a run's folder for the cfg, as that run was"},
+    {"find-rate", NULL, OPTION_FLAG, FIELD(find_rate), 0, 0,
+     "draw the loss against a rising learning rate and propose one, in place of training"},
     {"init", "MODEL", OPTION_TEXT, FIELD(init), 0, 0, "start from a saved model's weights"},
     {"save", "compact|spectral", OPTION_CHOICE, FIELD(form), 0, 0,
      "form of the saved model (default: compact)"},
@@ -130,6 +134,17 @@ static fcnn_status make_data_absolute(fcnn_config *config) {
     return *data && realpath(data, absolute) ? option_override(config, "data", absolute) : FCNN_OK;
 }
 
+static fcnn_status choose_page(train_options *o, const fcnn_config *config) {
+    char data[PATH_MAX], cache[PATH_MAX];
+    if (o->resume)
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "--find-rate and --resume exclude each other: rates are tried from "
+                               "new weights, or with --init from a model's");
+    FCNN_TRY(rate_result_choose_page(o->out, o->cfg, o->page));
+    FCNN_TRY(run_data_paths(config, data, cache));
+    return rundir_check_apart(o->folder, data, cache);
+}
+
 /* *config stays NULL where --help or its like was answered. */
 static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **config) {
     char **operands, checkpoint[PATH_MAX];
@@ -151,6 +166,7 @@ static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **
     if (o->out) FCNN_TRY(rundir_check_name(o->out));
     if (o->out) snprintf(o->folder, sizeof o->folder, "%s", o->out);
     finish_resume_command(o);
+    if (o->find_rate) FCNN_TRY(choose_page(o, *config));
     if (o->resume && o->init)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--resume and --init exclude each other");
     rundir_file(o->folder, RUNDIR_CHECKPOINT, checkpoint);
@@ -330,15 +346,29 @@ static void print_epochs(const trainer_options *t, const run_data *s) {
                   steps == 1 ? "" : "s", t->batch, parts, sit);
 }
 
+static void print_device(const trainer_options *t) {
+    const fcnn_memory_plan *plan = fcnn_graph_memory(t->largest);
+    terminal_line(stdout, "device", "%s; the network takes %.0f MiB", t->device->description,
+                  (double)(plan->arena + plan->scratch) / 1048576.0);
+}
+
+static void print_rate_plan(const train_options *o, const trainer_options *t, const run_data *s) {
+    if (o->verbose) print_tables(t);
+    print_network(t);
+    print_data(t, s);
+    print_device(t);
+    terminal_line(stdout, "rates", "%d steps of %d images at rising rates; nothing is saved",
+                  FIND_RATE_STEPS, t->batch);
+    fflush(stdout);
+}
+
 /* Tells what is going to be done, before it is. */
 static fcnn_status print_plan(const train_options *o, const trainer_options *t, const run_data *s) {
-    const fcnn_memory_plan *plan = fcnn_graph_memory(t->largest);
     if (o->verbose) print_tables(t);
     print_network(t);
     FCNN_TRY(phases_print(stdout, &t->graph, t->device, t->largest));
     print_data(t, s);
-    terminal_line(stdout, "device", "%s; the network takes %.0f MiB", t->device->description,
-                  (double)(plan->arena + plan->scratch) / 1048576.0);
+    print_device(t);
     print_epochs(t, s);
     terminal_line(stdout, "folder", "%s", FCNN_SHOWN(t->folder));
     fflush(stdout);
@@ -385,6 +415,35 @@ static fcnn_status train(const train_options *o, trainer_options *options, run_s
     return status;
 }
 
+/* Only the last of growing bands is tried: it trains longest, on all there is. */
+static void use_last_bands(trainer *t) {
+    t->bands.fraction[0] = t->bands.fraction[t->bands.count - 1];
+    t->bands.count = 1;
+}
+
+/* Tries rising rates in place of a training: of that nothing is kept but a page. */
+static fcnn_status find_rate(const train_options *o, trainer_options *options, run_data *s) {
+    trainer t;
+    rate_curve curve = {0};
+    const rate_result result = {
+        .config = options->config, .title = o->title, .command = o->command, .page = o->page};
+    fcnn_status status = trainer_create(&t, options, s);
+    if (!status) use_last_bands(&t);
+    if (!status && !o->quiet) print_rate_plan(o, options, s);
+    if (!status) status = run_data_prepare(options->config, options->largest, options->device, s);
+    if (!status) status = trainer_start(&t);
+    if (!status && o->init) status = fine_tune(o->init, s->dataset, t.graph);
+    if (status == FCNN_ERROR_INTERRUPTED)
+        status = fcnn_status_set(status, "interrupted before the first step");
+    if (!status) status = find_rate_run(&t, &curve);
+    if (!status) status = rate_result_print(&result, &curve);
+    run_data_name_problems(s);
+    terminal_repeat_warnings();
+    rate_curve_clear(&curve);
+    trainer_destroy(&t);
+    return status;
+}
+
 static fcnn_status build(const train_options *o, const fcnn_config *config, run_start *start,
                          run_data *s, fcnn_device *device, bool *finished) {
     trainer_options options = {.config = config,
@@ -407,7 +466,9 @@ static fcnn_status build(const train_options *o, const fcnn_config *config, run_
     fcnn_graph *largest;
     FCNN_TRY(fcnn_graph_create(&options.graph, device, &largest));
     options.largest = largest;
-    fcnn_status status = train(o, &options, start, s, finished);
+    fcnn_status status =
+        o->find_rate ? find_rate(o, &options, s) : train(o, &options, start, s, finished);
+    *finished |= o->find_rate;
     fcnn_graph_destroy(largest);
     return status;
 }
@@ -452,7 +513,10 @@ int main(int argc, char **argv) {
     bool answered = !config;
     if (!status && config) {
         signals_catch(&(signals_options){
-            .message = "\nstopping soon; a second Ctrl-C quits without saving\n", .restart = true});
+            .message = options.find_rate
+                           ? "\nstopping soon\n"
+                           : "\nstopping soon; a second Ctrl-C quits without saving\n",
+            .restart = true});
         signal(SIGPIPE, SIG_IGN); /* the run matters more than who reads of it */
         status = run(&options, config, &finished);
     }

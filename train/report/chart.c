@@ -44,8 +44,22 @@ static double drawable(double range, double low, double high) {
     return fmax(range, 1e-6 * fmax(fabs(low), fabs(high)) + TINY);
 }
 
+/* From the least to the largest value, which are above 0. */
+static axis logarithmic_axis(const chart *c, int panel) {
+    axis a = {
+        .low = INFINITY, .logarithmic = true, .start = panel_left[panel], .length = PANEL_WIDTH};
+    for (int i = 0; i < c->count; i++)
+        for (int j = 0; j < c->curves[i].count; j++) {
+            a.low = fmin(a.low, c->curves[i].x[panel][j]);
+            a.high = fmax(a.high, c->curves[i].x[panel][j]);
+        }
+    if (!(a.high > a.low)) a.low /= 2, a.high *= 2;
+    return a;
+}
+
 /* Time begins at 0, counts at 1; a single count stands in the middle. */
 static axis horizontal_axis(const chart *c, int panel) {
+    if (c->logarithmic_x) return logarithmic_axis(c, panel);
     axis a = {.low = c->whole[panel] ? 1 : 0, .start = panel_left[panel], .length = PANEL_WIDTH};
     for (int i = 0; i < c->count; i++)
         for (int j = 0; j < c->curves[i].count; j++)
@@ -139,14 +153,28 @@ static void write_horizontal_tick(FILE *out, const chart *c, double at, double y
             inside ? at : chart_width(c) - 2.0, y, inside ? "middle" : "end", number);
 }
 
+static void write_horizontal_mark(FILE *out, const chart *c, const axis *x, double bottom,
+                                  double value) {
+    double at = place(x, value);
+    write_line(out, at, TOP, at, bottom + 4, "#e4e4e4");
+    write_horizontal_tick(out, c, at, bottom + 18, value);
+}
+
+static void write_horizontal_ticks(FILE *out, const chart *c, const axis *x, double bottom,
+                                   int panel) {
+    if (x->logarithmic) {
+        for (int power = (int)ceil(log10(x->low) - 1e-9); pow(10, power) <= x->high * (1 + 1e-9);
+             power++)
+            write_horizontal_mark(out, c, x, bottom, pow(10, power));
+        return;
+    }
+    for (double k = ceil(x->low / x->step) + 0.0; k * x->step <= x->high; k++)
+        if (!c->whole[panel] || k >= 1) write_horizontal_mark(out, c, x, bottom, k * x->step);
+}
+
 static void write_axes(FILE *out, const chart *c, const axis *x, const axis *y, int panel) {
     double left = x->start, bottom = y->start, middle = left + PANEL_WIDTH / 2.0;
-    for (double k = ceil(x->low / x->step) + 0.0; k * x->step <= x->high; k++) {
-        if (c->whole[panel] && k < 1) continue;
-        double at = place(x, k * x->step);
-        write_line(out, at, TOP, at, bottom + 4, "#e4e4e4");
-        write_horizontal_tick(out, c, at, bottom + 18, k * x->step);
-    }
+    write_horizontal_ticks(out, c, x, bottom, panel);
     write_vertical_ticks(out, y, left);
     write_line(out, left, TOP, left, bottom, "#666666");
     write_line(out, left, bottom, left + PANEL_WIDTH, bottom, "#666666");

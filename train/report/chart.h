@@ -33,9 +33,10 @@ typedef struct {
      * room; colours are attributes, which the page's style may change. Each point's values appear
      * where the pointer rests. */
     bool embedded;
-    bool linear;    /* the vertical axis is not logarithmic */
-    bool from_zero; /* and begins at 0 */
-    double most;    /* and has nothing above this; 0: no such limit */
+    bool logarithmic_x; /* the horizontal axis is, of values above 0 */
+    bool linear;        /* the vertical axis is not logarithmic */
+    bool from_zero;     /* and begins at 0 */
+    double most;        /* and has nothing above this; 0: no such limit */
     int mark_count;
     const chart_mark *marks; /* of the first panel */
 } chart;

@@ -117,6 +117,11 @@ static bool is_manifest(const char *path) {
     return read_start(path, text, sizeof text) > 0 && !strcmp(text, MANIFEST_COLUMNS);
 }
 
+static bool is_rate_page(const char *path) {
+    char text[sizeof RUNDIR_RATE_MARK];
+    return read_start(path, text, sizeof text) > 0 && !strcmp(text, RUNDIR_RATE_MARK);
+}
+
 /* Other programs too save models as safetensors; ours have the cfg in their metadata. */
 static bool is_model(const char *path) {
     enum { BYTES = 65536 };
@@ -143,7 +148,8 @@ static bool owns_run_file(const void *context, const char *folder, const char *n
                  {RUNDIR_NEXT, is_model},       {RUNDIR_BEST, is_model},
                  {RUNDIR_CHECKPOINT, is_model}, {RUNDIR_IMAGES, is_manifest},
                  {RUNDIR_CONFUSION, NULL},      {RUNDIR_STEPS, NULL},
-                 {RUNDIR_REPORT, NULL},         {RUNDIR_TEST, NULL}};
+                 {RUNDIR_REPORT, NULL},         {RUNDIR_RATE, is_rate_page},
+                 {RUNDIR_TEST, NULL}};
     char path[PATH_MAX];
     struct stat info;
     size_t length = strlen(name);

@@ -18,7 +18,11 @@
 #define RUNDIR_IMAGES     "images.tsv"
 #define RUNDIR_STEPS      "steps.csv"
 #define RUNDIR_REPORT     "report.html"
+#define RUNDIR_RATE       "rate.html" /* of --find-rate */
 #define RUNDIR_TEST       "write-test.tmp"
+
+/* What the page of --find-rate begins with. */
+#define RUNDIR_RATE_MARK "<!DOCTYPE html><!-- fcnn-train --find-rate -->"
 
 /* What a folder is made for. */
 typedef struct {

@@ -466,7 +466,7 @@ static bool augmentation(const trainer *t, fcnn_augmentation_ranges *ranges) {
     return ranges->mirror || ranges->shift > 0 || ranges->truncate > 0 || ranges->jitter > 0;
 }
 
-fcnn_status trainer_run(trainer *t, bool *finished) {
+fcnn_status trainer_open_loader(const trainer *t, fcnn_loader **loader) {
     const run_data *s = t->run_data;
     fcnn_augmentation_ranges ranges;
     fcnn_loader_options options = {.dataset = s->spectra,
@@ -479,8 +479,12 @@ fcnn_status trainer_run(trainer *t, bool *finished) {
                                    .seed = (uint64_t)fcnn_section_int(trainer_net(t), "seed"),
                                    .augmentation = augmentation(t, &ranges) ? &ranges : NULL,
                                    .threads = t->options.device->threads};
+    return fcnn_loader_create(&options, loader);
+}
+
+fcnn_status trainer_run(trainer *t, bool *finished) {
     fcnn_loader *loader;
-    FCNN_TRY(fcnn_loader_create(&options, &loader));
+    FCNN_TRY(trainer_open_loader(t, &loader));
     saver_start(&t->saver, t->options.folder, t->epoch);
     fcnn_status status = run_epochs(t, loader, finished);
     fcnn_loader_destroy(loader);

@@ -15,6 +15,9 @@ fcnn_status trainer_start(trainer *t);
 /* Continues from folder/checkpoint.safetensors instead: parameters, moments, position, log. */
 fcnn_status trainer_resume(trainer *t, fcnn_model **checkpoint);
 
+/* Opens the batches of a training, augmented as the cfg says; the caller destroys the loader. */
+fcnn_status trainer_open_loader(const trainer *t, fcnn_loader **loader);
+
 /* Trains to the last epoch, or until patience ends it, and writes the report now and then.
  * *finished is false where it was interrupted: a checkpoint has been written then. */
 fcnn_status trainer_run(trainer *t, bool *finished);
