@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "cpu.h"
+#include "free_memory.h"
 
 static pthread_mutex_t plan_mutex = PTHREAD_MUTEX_INITIALIZER;
 void fcnn_cpu_plan_lock(void) { pthread_mutex_lock(&plan_mutex); }
@@ -66,10 +67,10 @@ fcnn_status fcnn_cpu_clear(fcnn_device *device, void *memory, size_t bytes) {
     return FCNN_OK;
 }
 
-/* Pages are only found when they are first written, so the memory that is free is not known. */
-size_t fcnn_cpu_available(fcnn_device *device) {
+/* Pages are only found when they are first written, so malloc alone does not tell. */
+size_t fcnn_cpu_available(fcnn_device *device, const char **by) {
     (void)device;
-    return SIZE_MAX;
+    return fcnn_free_memory("", by);
 }
 
 /* Every operation is done when it returns. */

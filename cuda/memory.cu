@@ -9,18 +9,20 @@
 static double mib(size_t bytes) { return (double)bytes / (1024.0 * 1024.0); }
 
 fcnn_status cuda_allocate(fcnn_device *base, size_t bytes, void **memory) {
+    const char *by;
     cudaError_t error = cudaMalloc(memory, bytes ? bytes : 1);
     if (error != cudaErrorMemoryAllocation) return cuda_status(error, "cudaMalloc", __func__);
     cudaGetLastError(); /* the failure is told: later calls must not find it */
     return fcnn_status_set(FCNN_ERROR_MEMORY,
                            "out of memory on the GPU: %.1f MiB were asked for and %.1f MiB are "
                            "free; a smaller batch takes less",
-                           mib(bytes), mib(cuda_available(base)));
+                           mib(bytes), mib(cuda_available(base, &by)));
 }
 
 void cuda_release(fcnn_device *, void *memory) { cudaFree(memory); }
 
-size_t cuda_available(fcnn_device *) {
+size_t cuda_available(fcnn_device *, const char **by) {
+    *by = "on the GPU";
     size_t available = 0, total = 0;
     if (cudaMemGetInfo(&available, &total)) return SIZE_MAX;
     size_t spare = total / 32; /* for images under way, and code that libraries load at first use */

@@ -89,7 +89,11 @@ typedef struct {
 /* Builds the graph and its plan on a device. Errors name file:line. */
 fcnn_status fcnn_graph_create(const fcnn_graph_options *options, fcnn_device *device,
                               fcnn_graph **graph);
-/* Allocates the arena and the device's scratch. Parameters are not yet set. */
+/* FCNN_ERROR_MEMORY where what is planned, with the images on their way in, is more than the device
+ * has free; it names the batch and the subdivisions that would fit. A batch is so many `parts` of
+ * the graph's images; nothing is allocated. */
+fcnn_status fcnn_graph_check_memory(const fcnn_graph *graph, int parts);
+/* Checks that, and allocates the arena and the device's scratch. Parameters are not yet set. */
 fcnn_status fcnn_graph_allocate(fcnn_graph *graph);
 /* Sets every parameter to its initial value; the same seed gives the same bits. */
 fcnn_status fcnn_graph_initialise(fcnn_graph *graph, uint64_t seed);

@@ -184,38 +184,10 @@ static void set_tensor_addresses(fcnn_graph *graph) {
     }
 }
 
-/* A batch that fits into `available` bytes: what belongs to the step shrinks with it. 0: none. */
-static int64_t batch_that_fits(const fcnn_graph *graph, size_t available) {
-    const fcnn_memory_plan *plan = &graph->plan;
-    int64_t capacity = fcnn_tensor_capacity(graph->options.batch);
-    double fixed = (double)(plan->arena - plan->bytes[FCNN_MEMORY_STEP] + plan->scratch);
-    double image = (double)plan->bytes[FCNN_MEMORY_STEP] / (double)capacity;
-    int64_t most = (int64_t)(((double)available - fixed) / (image > 0.0 ? image : 1.0));
-    return most < FCNN_IMAGE_MULTIPLE ? 0 : most / FCNN_IMAGE_MULTIPLE * FCNN_IMAGE_MULTIPLE;
-}
-
-static fcnn_status check_available(const fcnn_graph *graph) {
-    const fcnn_memory_plan *plan = &graph->plan;
-    const fcnn_backend *backend = graph->device->backend;
-    size_t available = backend->available(graph->device);
-    if ((double)(plan->arena + plan->scratch) <= (double)available) return FCNN_OK;
-    int64_t batch = batch_that_fits(graph, available);
-    char advice[96] = "not even a batch of 16 would fit";
-    if (batch)
-        snprintf(advice, sizeof advice, "a batch of %lld would fit%s", (long long)batch,
-                 graph->options.training ? "; subdivisions= keeps the batch" : "");
-    return fcnn_status_set(FCNN_ERROR_MEMORY,
-                           "a batch of %d takes %.1f MiB of the device's memory (%.1f MiB of it "
-                           "scratch) and %.1f MiB are free: %s",
-                           graph->options.batch, (double)(plan->arena + plan->scratch) / 1048576.0,
-                           (double)plan->scratch / 1048576.0, (double)available / 1048576.0,
-                           advice);
-}
-
 fcnn_status fcnn_graph_allocate(fcnn_graph *graph) {
     fcnn_device *device = graph->device;
     void *memory = NULL;
-    FCNN_TRY(check_available(graph));
+    FCNN_TRY(fcnn_graph_check_memory(graph, 1));
     FCNN_TRY(device->backend->allocate(device, (size_t)graph->plan.arena, &memory));
     graph->arena = memory;
     graph->arena_bytes = graph->plan.arena;

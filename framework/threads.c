@@ -2,7 +2,6 @@
 #define _GNU_SOURCE /* pthread_getattr_np */
 #include "threads.h"
 
-#include <limits.h>
 #include <math.h>
 #include <omp.h>
 #include <pthread.h>
@@ -13,92 +12,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cgroup.h"
 #include "text.h"
 
 /* ---- Control groups ---- */
 
-static bool read_line(const char *path, char *line, int bytes) {
-    FILE *file = fopen(path, "re");
-    bool good = file && fgets(line, bytes, file);
-    if (file) fclose(file);
-    return good;
-}
-
-/* Reads the whole number that a file begins with, and where it ends; 0: "max", or no file. */
-static long long read_number(const char *path, char *line, int bytes, char **end) {
-    if (!read_line(path, line, bytes)) *line = '\0';
-    return strtoll(line, end, 10);
-}
-
 /* The quota of one group, in processors: cpu.max of version 2, two files of version 1. */
 static double group_quota(const char *folder) {
-    char path[PATH_MAX + 32], line[128], *end;
-    snprintf(path, sizeof path, "%s/cpu.max", folder);
-    long long quota = read_number(path, line, sizeof line, &end), period = strtoll(end, NULL, 10);
-    if (end == line) {
-        snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", folder);
-        quota = read_number(path, line, sizeof line, &end);
-        snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
-        period = read_number(path, line, sizeof line, &end);
+    double period, quota = fcnn_cgroup_number(folder, "cpu.max", &period);
+    if (quota < 0) {
+        quota = fcnn_cgroup_number(folder, "cpu.cfs_quota_us", NULL);
+        period = fcnn_cgroup_number(folder, "cpu.cfs_period_us", NULL);
     }
-    return quota > 0 && period > 0 ? (double)quota / (double)period : 0;
+    return quota > 0 && period > 0 ? quota / period : 0;
 }
 
-static double lower(double a, double b) { return a > 0 && (b <= 0 || a < b) ? a : b; }
-
-/* The least quota from a group up to the top of its hierarchy. A container may see its own group as
- * the top, and its path from outside: what is not there is passed over. */
-static double hierarchy_quota(const char *top, const char *group) {
-    char path[PATH_MAX];
-    double least = 0;
-    size_t length = strlen(top);
-    if (snprintf(path, sizeof path, "%s%s", top, group) >= PATH_MAX) return 0;
-    for (;;) {
-        least = lower(group_quota(path), least);
-        char *slash = strrchr(path, '/');
-        if (strlen(path) <= length || !slash) return least;
-        *slash = '\0';
-    }
-}
-
-static bool lists_cpu(const char *controllers) {
-    size_t length;
-    for (const char *at = controllers; *at; at += length + (at[length] == ',')) {
-        length = strcspn(at, ",");
-        if (length == 3 && !strncmp(at, "cpu", 3)) return true;
-    }
-    return false;
-}
-
-/* A line is "0::/group" of version 2, else "4:cpu,cpuacct:/group". */
-static double line_quota(const char *root, char *line) {
-    static const char *const unified[] = {"", "/unified"}, *const split[] = {"/cpu", "/cpu,cpuacct",
-                                                                             "/cpuacct,cpu"};
-    char top[PATH_MAX];
-    double least = 0;
-    line[strcspn(line, "\n")] = '\0';
-    char *controllers = strchr(line, ':'),
-         *group = controllers ? strchr(controllers + 1, ':') : NULL;
-    if (!group) return 0;
-    *group++ = '\0';
-    bool version2 = !*++controllers;
-    if (!version2 && !lists_cpu(controllers)) return 0;
-    for (int i = 0; i < (version2 ? 2 : 3); i++) {
-        snprintf(top, sizeof top, "%s/sys/fs/cgroup%s", root, version2 ? unified[i] : split[i]);
-        least = lower(hierarchy_quota(top, group), least);
-    }
-    return least;
-}
-
-double fcnn_threads_quota(const char *root) {
-    char path[PATH_MAX], line[PATH_MAX];
-    double least = 0;
-    snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
-    FILE *file = fopen(path, "re");
-    while (file && fgets(line, sizeof line, file)) least = lower(line_quota(root, line), least);
-    if (file) fclose(file);
-    return least;
-}
+double fcnn_threads_quota(const char *root) { return fcnn_cgroup_least(root, "cpu", group_quota); }
 
 /* ---- The number ---- */
 

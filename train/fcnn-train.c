@@ -466,8 +466,9 @@ static fcnn_status build(const train_options *o, const fcnn_config *config, run_
     fcnn_graph *largest;
     FCNN_TRY(fcnn_graph_create(&options.graph, device, &largest));
     options.largest = largest;
-    fcnn_status status =
-        o->find_rate ? find_rate(o, &options, s) : train(o, &options, start, s, finished);
+    fcnn_status status = fcnn_graph_check_memory(largest, options.parts);
+    if (!status)
+        status = o->find_rate ? find_rate(o, &options, s) : train(o, &options, start, s, finished);
     *finished |= o->find_rate;
     fcnn_graph_destroy(largest);
     return status;

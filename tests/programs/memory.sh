@@ -37,3 +37,55 @@ fi
 succeed "$info" run/model.safetensors
 adds_up "inference with lenet.cfg"
 ok "and for inference"
+
+# limited KIB COMMAND...: as run, with so much address space.
+limited() {
+    local kib=$1
+    shift
+    code=0
+    (ulimit -v "$kib" && exec "$@") >out 2>err </dev/null || code=$?
+}
+if sanitized; then
+    skip "limits of memory: a sanitizer takes address space without end"
+    exit 0
+fi
+
+data=synthetic:classes=4,size=28,channels=1,train=20000,val=64
+lenet=("$train" "$source_root/models/lenet.cfg" --data "$data" --threads 2 --epochs 1 --limit 2048)
+mkdir pictures pictures/{a,b}
+for i in 1 2 3; do cp "$tests/images/shirt.png" pictures/a/$i.png && cp "$tests/images/trouser.png" pictures/b/$i.png; done
+
+for limit in 500000 700000; do
+    limited $limit "${lenet[@]}" --batch 16384 --limit 20000 --out limited
+    [[ $code == 1 ]] || fail "ulimit -v $limit: code $code, $(<err)"
+    has err "a batch of 16384 takes" "MiB are free (by ulimit -v): a batch of " "would fit"
+    [[ ! -e limited && ! -s out ]] || fail "ulimit -v $limit: something was begun: $(<out)"
+    batch=$(sed -nE 's/.*: a batch of ([0-9]+) would fit.*/\1/p' err)
+    parts=$(sed -nE 's/.* or subdivisions=([0-9]+).*/\1/p' err)
+    ((batch >= 16 && batch < 16384 && 16384 % ${parts:-1} == 0)) || fail "advice: $(<err)"
+    ((limit < 600000 || ${parts:-0} > 1)) || fail "no parts: $(<err)"
+    limited $limit "${lenet[@]}" --batch "$batch" --limit $((2 * batch)) --quiet --out "fits-$limit"
+    [[ $code == 0 ]] || fail "a batch of $batch does not fit: $(<err)"
+    ok "ulimit -v $limit: the batch of $batch that is named does fit"
+    [[ $parts ]] || continue # the images alone are too many
+    limited $limit "${lenet[@]}" --batch 16384 --limit 20000 --set "net.subdivisions=$parts" --quiet --out "parts-$limit"
+    [[ $code == 0 ]] || fail "$parts parts do not fit: $(<err)"
+    ok "and $parts parts of the batch do"
+done
+limited 700000 "${lenet[@]}" --batch 16384 --limit 20000 --set net.subdivisions=2 --out limited
+has err "a batch of 16384 in 2 parts takes" "would fit, or subdivisions="
+limited 700000 "${lenet[@]}" --batch 16384 --limit 20000 --find-rate --out limited
+[[ $code == 1 && ! -e limited ]] || fail "--find-rate: code $code, $(<err)"
+has err "would fit, or subdivisions="
+limited 400000 "$train" "$source_root/models/vgg16.cfg" --data "$PWD/pictures" --threads 1 --out limited
+[[ $code == 1 && ! -e limited ]] || fail "vgg16.cfg in 400 MB: code $code, $(<err)"
+has err "MiB are free (by ulimit -v): not even a batch of"
+ok "what no batch fits is refused as well, in parts and with --find-rate"
+
+limited 700000 "$build/fcnn-compare" "$source_root/models/lenet.cfg" --data "$data" --batch 16384 --threads 2 --out compared
+[[ $code == 1 ]] || fail "fcnn-compare: code $code, $(<err)"
+has err "would fit, or subdivisions="
+limited 700000 "$build/fcnn-bench" train "$source_root/models/alexnet.cfg" --batch 256 --threads 1
+[[ $code == 1 ]] || fail "fcnn-bench: code $code, $(<err)"
+has err "a batch of 256 takes" "MiB are free (by ulimit -v)"
+ok "fcnn-compare and fcnn-bench say so too"

@@ -1,0 +1,97 @@
+/* A plan against the memory that there is, and what would fit into that. Smaller networks are
+ * planned to see: a plan is made in milliseconds. */
+#include <stdio.h>
+
+#include "graph_internal.h"
+
+enum { BATCHES_READY = 4 }; /* that a loader holds */
+
+/* With the images on their way in, whole batches of so many parts. */
+static double needed_bytes(const fcnn_graph *graph, int parts) {
+    const fcnn_tensor *input = &graph->nodes[0]->output;
+    double floats = (double)fcnn_tensor_floats(input) / input->capacity, images = 0;
+    if (graph->options.training) images = (double)BATCHES_READY * graph->options.batch * parts;
+    return (double)(graph->plan.arena + graph->plan.scratch) +
+           images * floats * (double)sizeof(float);
+}
+
+/* Advice leaves room for the threads' own memory. */
+static double spare_bytes(const fcnn_graph *graph) {
+    return (double)(16 << 20) * (1 + graph->device->threads);
+}
+
+/* Weights and moments once more, as they are saved. */
+static double saved_bytes(const fcnn_graph *graph) {
+    const int64_t *bytes = graph->plan.bytes;
+    if (!graph->options.training) return 0;
+    return (double)(bytes[FCNN_MEMORY_PARAMETERS] + bytes[FCNN_MEMORY_MOMENTS]);
+}
+
+/* Whether a network for a batch of so many parts would fit. */
+static bool fits(const fcnn_graph *graph, int batch, int parts, double available) {
+    fcnn_graph_options options = graph->options;
+    fcnn_graph *other;
+    options.batch = batch;
+    options.accumulate = parts > 1;
+    if (fcnn_graph_create(&options, graph->device, &other)) return false;
+    bool good = needed_bytes(other, parts) + spare_bytes(other) <= available;
+    fcnn_graph_destroy(other);
+    return good;
+}
+
+/* The largest part of a batch that fits, a multiple of 16 or less than that; 0: none. */
+static int largest_part(const fcnn_graph *graph, int parts, double available) {
+    int most = graph->options.batch - 1, low = 0, high = most / FCNN_IMAGE_MULTIPLE;
+    while (low < high) { /* `low` multiples fit, or none is tried yet */
+        int middle = (low + high + 1) / 2;
+        if (fits(graph, middle * FCNN_IMAGE_MULTIPLE, parts, available))
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    if (low) return low * FCNN_IMAGE_MULTIPLE;
+    int few = most < FCNN_IMAGE_MULTIPLE ? most : FCNN_IMAGE_MULTIPLE - 1;
+    return few > 0 && fits(graph, few, parts, available) ? few : 0;
+}
+
+/* The fewest parts, more than there are, in which the same batch fits; 0: none. */
+static int fewest_parts(const fcnn_graph *graph, int parts, double available) {
+    int batch = graph->options.batch * parts;
+    for (int more = parts + 1; more <= batch; more++)
+        if (batch % more == 0 && fits(graph, batch / more, more, available)) return more;
+    return 0;
+}
+
+static void advise(const fcnn_graph *graph, int parts, double available, char *advice,
+                   size_t bytes) {
+    int part = largest_part(graph, parts, available - saved_bytes(graph));
+    if (part)
+        available -= saved_bytes(graph);
+    else
+        part = largest_part(graph, parts, available);
+    int more = graph->options.training ? fewest_parts(graph, parts, available) : 0;
+    if (part && more)
+        snprintf(advice, bytes,
+                 "a batch of %d would fit, or subdivisions=%d, by which the batch passes in parts",
+                 part * parts, more);
+    else if (part)
+        snprintf(advice, bytes, "a batch of %d would fit", part * parts);
+    else
+        snprintf(advice, bytes, "not even a batch of %d would fit", parts);
+}
+
+fcnn_status fcnn_graph_check_memory(const fcnn_graph *graph, int parts) {
+    const char *by = "";
+    size_t available = graph->device->backend->available(graph->device, &by);
+    double needed = needed_bytes(graph, parts);
+    if (needed <= (double)available) return FCNN_OK;
+    char advice[160], split[48] = "";
+    advise(graph, parts, (double)available, advice, sizeof advice);
+    if (parts > 1) snprintf(split, sizeof split, " in %d parts", parts);
+    return fcnn_status_set(FCNN_ERROR_MEMORY,
+                           "a batch of %d%s takes %.1f MiB (%.1f MiB of it scratch) and %.1f MiB "
+                           "are free (%s): %s",
+                           graph->options.batch * parts, split, needed / 1048576.0,
+                           (double)graph->plan.scratch / 1048576.0, (double)available / 1048576.0,
+                           by, advice);
+}
