@@ -16,7 +16,8 @@ double fcnn_cgroup_least(const char *root, const char *controller,
  * that is NULL; -1 where there is none, as for "max". */
 double fcnn_cgroup_number(const char *folder, const char *name, double *rest);
 
-/* Returns the number behind `key` and a space or tab at the start of a line of folder/name, or -1. */
+/* Returns the number behind `key` and a space or tab at the start of a line of folder/name, or -1.
+ */
 double fcnn_cgroup_entry(const char *folder, const char *name, const char *key);
 
 FCNN_C_END

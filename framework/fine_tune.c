@@ -17,10 +17,28 @@ typedef struct {
     int classifier;   /* the node whose rows go by class; -1: none does */
     int32_t *in_ours; /* [theirs.count] where each class of the model is here, or -1 */
     int32_t *in_theirs;
-    fcnn_text notes;
+    fcnn_text taken, fresh, notes;
+    char reason[512];           /* of the first parameter that starts fresh; "" before it */
+    int last_taken, last_fresh; /* parameters whose layers were listed last; -1 at first */
+    int64_t numbers, all;       /* trained: taken, and there are */
     int copied;
     bool rows_taken;
 } transfer;
+
+/* Length of the name of the layer that a parameter's name begins with: "conv1" of
+ * "conv1.norm.gamma". */
+static int layer_length(const fcnn_parameter *p) { return (int)strcspn(p->name, "."); }
+
+/* Lists the layer of parameter i, once, with what is to be said of it. */
+static void list_layer(const transfer *t, fcnn_text *list, int *last, int i, const char *how) {
+    const fcnn_parameter *p = &t->graph->parameters[i];
+    const fcnn_parameter *before = *last >= 0 ? &t->graph->parameters[*last] : NULL;
+    int length = layer_length(p);
+    bool again =
+        before && layer_length(before) == length && !strncmp(before->name, p->name, (size_t)length);
+    if (!again) fcnn_text_add(list, "%s%.*s%s", before ? ", " : "", length, p->name, how);
+    *last = i;
+}
 
 static fcnn_status out_of_memory(const fcnn_model *model) {
     return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", model->file->path);
@@ -50,53 +68,84 @@ static bool has_rows(const fcnn_model *model, const fcnn_parameter *p,
     return true;
 }
 
-static fcnn_status take_rows(transfer *t, fcnn_parameter *p, const fcnn_stored_tensor *tensor) {
+static fcnn_status take_rows(transfer *t, int i, const fcnn_stored_tensor *tensor) {
+    fcnn_parameter *p = &t->graph->parameters[i];
     int64_t row = p->count / p->shape[0];
+    bool some = false;
     float *values = malloc((size_t)p->count * sizeof *values);
     fcnn_status status = values ? fcnn_graph_read(t->graph, p, values) : out_of_memory(t->model);
     for (int c = 0; !status && c < t->ours.count; c++)
-        if (t->in_theirs[c] >= 0)
+        if (t->in_theirs[c] >= 0) {
             memcpy(values + c * row, tensor->data + t->in_theirs[c] * row,
                    (size_t)row * sizeof *values);
+            t->numbers += p->trained ? row : 0;
+            some = true;
+        }
     if (!status) status = fcnn_graph_write(t->graph, p, values);
     free(values);
     t->rows_taken = true;
+    if (some) list_layer(t, &t->taken, &t->last_taken, i, " by class");
     return status;
 }
 
-static fcnn_status take(transfer *t, fcnn_parameter *p) {
+static fcnn_status take(transfer *t, int i) {
     const fcnn_stored_tensor *tensor = NULL;
+    fcnn_parameter *p = &t->graph->parameters[i];
     fcnn_status status = fcnn_model_find_tensor(t->model, p, "", &tensor);
+    t->all += p->trained ? p->degrees : 0;
     if (t->in_theirs && p->node == t->classifier && has_rows(t->model, p, tensor))
-        return take_rows(t, p, tensor);
+        return take_rows(t, i, tensor);
     if (!status) {
         t->copied++;
+        t->numbers += p->trained ? p->degrees : 0;
+        list_layer(t, &t->taken, &t->last_taken, i, "");
         return fcnn_graph_write(t->graph, p, tensor->data);
     }
     if (t->graph->nodes[p->node]->output.layout != FCNN_VECTOR) return status;
-    fcnn_text_add(&t->notes, "%s starts fresh (%s)\n", p->name, fcnn_status_message());
+    if (!*t->reason) snprintf(t->reason, sizeof t->reason, "%s", fcnn_status_message());
+    list_layer(t, &t->fresh, &t->last_fresh, i, "");
     return FCNN_OK;
 }
 
+/* Tells what was taken and what was not. */
+static fcnn_status note_all(transfer *t) {
+    char *taken = fcnn_text_take(&t->taken), *fresh = fcnn_text_take(&t->fresh);
+    fcnn_status status = taken && fresh ? FCNN_OK : out_of_memory(t->model);
+    if (!status && t->numbers == t->all)
+        fcnn_text_add(&t->notes, "taken: %s: all %lld parameters\n", taken, (long long)t->all);
+    else if (!status)
+        fcnn_text_add(&t->notes, "taken: %s: %lld of %lld parameters\n", taken,
+                      (long long)t->numbers, (long long)t->all);
+    if (!status && *fresh) fcnn_text_add(&t->notes, "fresh: %s (%s)\n", fresh, t->reason);
+    free(taken);
+    free(fresh);
+    return status;
+}
+
+/* `one` and `many` are said of a class, and of several. */
 static void note_classes(transfer *t, fcnn_class_list list, const int32_t *places, bool found,
-                         const char *what) {
+                         const char *one, const char *many) {
     char names[1024];
     int count = fcnn_classes_write(list, places, found, names, sizeof names);
     if (count)
-        fcnn_text_add(&t->notes, "%s: class%s %s %s %s\n", t->graph->nodes[t->classifier]->name,
-                      count == 1 ? "" : "es", names, count == 1 ? "is" : "are", what);
+        fcnn_text_add(&t->notes, "%s: class%s %s %s\n", t->graph->nodes[t->classifier]->name,
+                      count == 1 ? "" : "es", names, count == 1 ? one : many);
 }
 
 static fcnn_status take_all(transfer *t) {
-    for (int i = 0; i < t->graph->parameter_count; i++) FCNN_TRY(take(t, &t->graph->parameters[i]));
+    for (int i = 0; i < t->graph->parameter_count; i++) FCNN_TRY(take(t, i));
+    if (!t->copied)
+        return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: has no parameter of this network: %s",
+                               t->model->file->path, t->reason);
+    FCNN_TRY(note_all(t));
     if (t->rows_taken) {
-        note_classes(t, t->ours, t->in_theirs, true, "taken by name");
-        note_classes(t, t->ours, t->in_theirs, false, "new and starts fresh");
-        note_classes(t, t->theirs, t->in_ours, false, "not among the data's, and dropped");
+        note_classes(t, t->ours, t->in_theirs, true, "is taken by name", "are taken by name");
+        note_classes(t, t->ours, t->in_theirs, false, "is new and starts fresh",
+                     "are new and start fresh");
+        note_classes(t, t->theirs, t->in_ours, false, "is not among the data's, and dropped",
+                     "are not among the data's, and dropped");
     }
-    if (t->copied) return FCNN_OK;
-    return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: has no parameter of this network",
-                           t->model->file->path);
+    return FCNN_OK;
 }
 
 static fcnn_status check(const fcnn_model *model, const fcnn_graph *graph) {
@@ -120,7 +169,9 @@ fcnn_status fcnn_model_fine_tune(const fcnn_model *model, fcnn_graph *graph,
                   .graph = graph,
                   .ours = {graph->options.classes, class_names},
                   .theirs = {model->classes, (const char *const *)model->class_names},
-                  .classifier = -1};
+                  .classifier = -1,
+                  .last_taken = -1,
+                  .last_fresh = -1};
     *notes = NULL;
     FCNN_TRY(check(model, graph));
     fcnn_status status = FCNN_OK;
@@ -134,6 +185,8 @@ fcnn_status fcnn_model_fine_tune(const fcnn_model *model, fcnn_graph *graph,
     free(t.in_ours);
     free(t.in_theirs);
     *notes = fcnn_text_take(&t.notes);
+    free(fcnn_text_take(&t.taken)); /* after a failure */
+    free(fcnn_text_take(&t.fresh));
     if (!*notes && !status) status = out_of_memory(model);
     if (status) {
         free(*notes);

@@ -1,4 +1,4 @@
-/* The graph's insides, shared by graph.c (creation), rewrite.c, plan.c (memory),
+/* The graph's insides, shared by graph.c (creation), rewrite.c, plan.c and allocate.c (memory),
  * bands.c (growing bands),
  * node.c (what layers call), call.c (operations), run.c (passes) and model.c
  * (files). */

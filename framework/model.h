@@ -46,8 +46,9 @@ fcnn_status fcnn_model_restore(const fcnn_model *model, fcnn_graph *graph);
  * are copied. Of the classifier, the last dense layer, each class takes the row that the model has
  * under its name; one that the model does not know keeps its fresh row. class_names are those of
  * the graph's classes; with NULL a classifier of the same size is copied as it is. A dense layer of
- * another size keeps its fresh values. *notes tells what was not just copied, one a line (the
- * caller frees it); any other difference is an error. */
+ * another size keeps its fresh values. *notes tells which layers' parameters were taken and which
+ * start fresh, in a few lines (the caller frees it); any other difference, and a model of which
+ * nothing fits, is an error. */
 fcnn_status fcnn_model_fine_tune(const fcnn_model *model, fcnn_graph *graph,
                                  const char *const *class_names, char **notes);
 

@@ -347,9 +347,8 @@ static fcnn_status check_parameters(fcnn_graph *graph, bool trained) {
         FCNN_CALL(graph, find_nonfinite, p->count, p->value, &bad);
         if (bad >= 0)
             return fcnn_status_set(FCNN_ERROR_NUMERIC,
-                                   "the parameter %s is not finite at index %lld; a lower "
-                                   "learning_rate or clip_norm= may help",
-                                   p->name, (long long)bad);
+                                   "the parameter %s is not finite at index %lld", p->name,
+                                   (long long)bad);
     }
     return FCNN_OK;
 }

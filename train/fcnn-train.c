@@ -206,7 +206,8 @@ static fcnn_status fine_tune(const char *path, const fcnn_dataset *data, fcnn_gr
     FCNN_TRY(fcnn_model_load(path, &model));
     fcnn_status status = fcnn_model_fine_tune(model, graph, data->class_names, &notes);
     if (!status) {
-        fprintf(stderr, "starting from %s\n%s", FCNN_SHOWN(path), notes);
+        fprintf(stderr, "starting from %s\n", FCNN_SHOWN(path));
+        terminal_text(stderr, notes);
         /* The weights expect inputs normalised as theirs were. */
         fcnn_graph_set_statistics(graph, &model->statistics);
     }
@@ -389,6 +390,18 @@ static void warn_of_small_data(const trainer *t) {
                   steps == 1 ? "" : "s", (long long)batch);
 }
 
+/* Adds what may help where the steps so far ended in a number that is not finite. */
+static fcnn_status advise_rate(const trainer *t, fcnn_status status) {
+    double rate = t->optimizer.learning_rate;
+    bool stepped = t->epoch > 0 || t->epoch_step > 0, limited = t->optimizer.clip_norm > 0;
+    if (status != FCNN_ERROR_NUMERIC || !stepped) return status;
+    return fcnn_status_set(status,
+                           "%s; the learning rate of %g is likely too high: try --set "
+                           "net.learning_rate=%g, or let --find-rate propose one%s",
+                           fcnn_status_message(), rate, rate / 10,
+                           limited ? "" : "; --set net.clip_norm=1 limits the gradients");
+}
+
 /* All that can be wrong with a cfg is checked before images are read. */
 static fcnn_status train(const train_options *o, trainer_options *options, run_start *start,
                          run_data *s, bool *finished) {
@@ -406,7 +419,7 @@ static fcnn_status train(const train_options *o, trainer_options *options, run_s
     if (status == FCNN_ERROR_INTERRUPTED)
         status = fcnn_status_set(status, "interrupted before the first step: nothing is changed");
     if (!status) {
-        status = trainer_run(&t, finished);
+        status = advise_rate(&t, trainer_run(&t, finished));
         if (status) status = run_report_failure(&t, status);
     }
     if (!status && *finished) status = finish(&t);

@@ -42,6 +42,16 @@ void terminal_line(FILE *out, const char *label, const char *format, ...) {
     write_wrapped(out, label, LABEL, text);
 }
 
+void terminal_text(FILE *out, const char *lines) {
+    char line[TEXT_BYTES];
+    while (*lines) {
+        size_t length = strcspn(lines, "\n");
+        snprintf(line, sizeof line, "%.*s", (int)length, lines);
+        write_wrapped(out, "", 0, line);
+        lines += length + (lines[length] == '\n');
+    }
+}
+
 static char *warnings[WARNINGS_MOST]; /* NULL behind the last, or where memory was out */
 static int warning_count;
 

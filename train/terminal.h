@@ -11,6 +11,9 @@
  * at spaces, or within a word that is longer, and are indented as far as the first text. */
 void terminal_line(FILE *out, const char *label, const char *format, ...) FCNN_PRINTF(3, 4);
 
+/* Writes lines in the same way, without labels. */
+void terminal_text(FILE *out, const char *lines);
+
 /* Writes "warning: ..." to standard error, in the same way, and remembers it; the same text is told
  * once. */
 void terminal_warn(const char *format, ...) FCNN_PRINTF(1, 2);

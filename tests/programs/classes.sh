@@ -41,13 +41,15 @@ init=(--init model/model.safetensors)
 # ---- --init ----
 start three same "${init[@]}"
 [[ $(rows same) == "$(rows model)" ]] || fail "the same classes: other rows"
-! grep -q dense2 err || fail "the same classes need no remark: $(cat err)"
+! grep -q "dense2:" err || fail "the same classes need no remark: $(cat err)"
+has err "taken: conv1, conv2, dense1, dense2: all 2989 parameters"
 
 cp -r three other
 mv other/cat other/zebra
 start other fresh
 start other renamed "${init[@]}"
-has err "dense2: classes 'dog' and 'owl' are taken by name" "dense2: class 'zebra' is new" \
+has err "taken: conv1, conv2, dense1, dense2 by class: " " of " " parameters" \
+    "dense2: classes 'dog' and 'owl' are taken by name" "dense2: class 'zebra' is new" \
     "dense2: class 'cat' is not among the data's, and dropped"
 for class in dog owl; do
     [[ $(row renamed $class) == "$(row model $class)" ]] || fail "$class has not its own row"

@@ -120,3 +120,13 @@ for variant in frequency/"0.5 1 1" space/"1 1 1"; do
     [[ $(column val_accuracy "$log") =~ ^0[^\ ]+\ 0[^\ ]+\ 0 ]] || fail "$(cat "$log/log.csv")"
 done
 ok "fcnn-compare of a cfg with bands, patience and rare validations"
+
+# A rate that is too high: the message names it and what to do.
+for options in "--set net.learning_rate=10000" "--set net.learning_rate=10000 --set net.clip_norm=1 --set net.optimizer=sgd --set conv[1].norm=none"; do
+    # shellcheck disable=SC2086
+    run "$train" "$small" --data "$data" $options --set net.schedule=constant --quiet --out diverged
+    [[ $code == 1 ]] || fail "a rate of 10000: code $code, $(<err)"
+    has err "the loss is not finite" "the learning rate of 10000" "net.learning_rate=1000," "--find-rate"
+done
+grep -q clip_norm err && fail "clip_norm is proposed to who has it: $(<err)"
+ok "a loss that is not finite: the rate, a tenth of it and --find-rate are named"

@@ -1,5 +1,5 @@
-/* A plan against the memory that there is, and what would fit into that. Smaller networks are
- * planned to see: a plan is made in milliseconds. */
+/* The plan's memory is taken. Before that it is compared with what there is: smaller networks,
+ * whose plans are made in milliseconds, are planned to see what would fit. */
 #include <stdio.h>
 
 #include "graph_internal.h"
@@ -94,4 +94,53 @@ fcnn_status fcnn_graph_check_memory(const fcnn_graph *graph, int parts) {
                            graph->options.batch * parts, split, needed / 1048576.0,
                            (double)graph->plan.scratch / 1048576.0, (double)available / 1048576.0,
                            by, advice);
+}
+
+/* ---- Allocation ---- */
+
+static void set_tensor_addresses(fcnn_graph *graph) {
+    for (int i = 0; i < graph->node_count; i++) {
+        fcnn_node *node = graph->nodes[i];
+        node->output.data =
+            (float *)(void *)(graph->arena + graph->buffers[node->output_buffer].offset);
+        if (node->gradient_buffer < 0) continue;
+        node->gradient = node->output;
+        node->gradient.data =
+            (float *)(void *)(graph->arena + graph->buffers[node->gradient_buffer].offset);
+    }
+}
+
+fcnn_status fcnn_graph_allocate(fcnn_graph *graph) {
+    fcnn_device *device = graph->device;
+    void *memory = NULL;
+    FCNN_TRY(fcnn_graph_check_memory(graph, 1));
+    FCNN_TRY(device->backend->allocate(device, (size_t)graph->plan.arena, &memory));
+    graph->arena = memory;
+    graph->arena_bytes = graph->plan.arena;
+    for (int i = 0; i < graph->buffer_count; i++)
+        *graph->buffers[i].address = graph->arena + graph->buffers[i].offset;
+    set_tensor_addresses(graph);
+
+    fcnn_flat_parameters *flat = &graph->flat;
+    float *at = (float *)(void *)graph->arena;
+    flat->values = at;
+    at += flat->total;
+    if (graph->options.training) {
+        flat->gradients = at;
+        at += flat->trained;
+        if (graph->options.accumulate) {
+            graph->gradient_sums = at;
+            at += flat->trained;
+        }
+        for (int m = 0; m < graph->options.moments; m++, at += flat->trained) flat->moments[m] = at;
+    }
+    for (int i = 0; i < graph->parameter_count; i++) {
+        fcnn_parameter *p = &graph->parameters[i];
+        p->value = flat->values + p->offset;
+        p->gradient = flat->gradients && p->trained ? flat->gradients + p->offset : NULL;
+    }
+    /* Padding between parameters takes part in the flat operations. */
+    size_t persistent = (size_t)((unsigned char *)at - graph->arena);
+    FCNN_TRY(device->backend->clear(device, graph->arena, persistent));
+    return device->backend->reserve(device);
 }
