@@ -124,7 +124,7 @@ ok "fcnn-compare of a cfg with bands, patience and rare validations"
 # A rate that is too high: the message names it and what to do.
 for options in "--set net.learning_rate=10000" "--set net.learning_rate=10000 --set net.clip_norm=1 --set net.optimizer=sgd --set conv[1].norm=none"; do
     # shellcheck disable=SC2086
-    run "$train" "$small" --data "$data" $options --set net.schedule=constant --quiet --out diverged
+    run "$train" "$small" $options --set net.schedule=constant --quiet --out diverged
     [[ $code == 1 ]] || fail "a rate of 10000: code $code, $(<err)"
     has err "the loss is not finite" "the learning rate of 10000" "net.learning_rate=1000," "--find-rate"
 done
