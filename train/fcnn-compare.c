@@ -17,14 +17,14 @@
 #include "train/run/rundir.h"
 
 typedef struct {
-    const char *cfg, *device, *out;
+    const char *cfg, *device, *out, *init;
     char folder[PATH_MAX];
     char train[PATH_MAX];       /* fcnn-train beside this program */
     char train_shown[PATH_MAX]; /* as the user would call it */
     variant_lists lists;
     int64_t limit, seed;
     int threads, repeats;
-    bool list, fresh;
+    bool list, fresh, resume; /* which it does in any case */
     run_setup setup;
     char numbers[2][24];        /* of its options */
     char command[2 * PATH_MAX]; /* this one, without --fresh */
@@ -43,15 +43,20 @@ static const option_row rows[] = {
     {"list", NULL, OPTION_FLAG, FIELD(list), 0, 0, "print the variants and stop"},
     {"fresh", NULL, OPTION_FLAG, FIELD(fresh), 0, 0,
      "start over; what is there is moved to DIR.old"},
+    {"resume", NULL, OPTION_FLAG, FIELD(resume), 0, 0, "go on, as without it"},
     {"out", "DIR", OPTION_TEXT, FIELD(out), 0, 0, "default: runs/compare-<name of the cfg>"},
     {"epochs", "N", OPTION_KEY, 0, 0, 0, "passes over the training images"},
     {"batch", "N", OPTION_KEY, 0, 0, 0, "images a step"},
     {"limit", "N", OPTION_INT64, FIELD(limit), 1, INT64_MAX,
      "the first N training and at most N validation images"},
     {"data", "NAME|DIR", OPTION_DATA, 0, 0, 0, "the data set, in place of the cfg's"},
+    {"val-fraction", "F", OPTION_KEY, 0, 0, 0, "part of the training images to compare on"},
+    {"cache", "DIR|none", OPTION_CACHE, 0, 0, 0, "keep the images' spectra there for all runs"},
+    {"init", "MODEL", OPTION_TEXT, FIELD(init), 0, 0, "start every run from a saved model"},
     OPTION_THREADS(compare_options),
     OPTION_DEVICE(compare_options),
     {"set", "SECTION.KEY=VALUE", OPTION_SET, 0, 0, 0, "any key of the cfg, before it is varied"},
+    {"help-cfg", NULL, OPTION_MANUAL, 0, 0, 0, "the cfg language"},
     {0}};
 
 static const program_info program = {
@@ -117,6 +122,10 @@ static fcnn_status finish_options(compare_options *o, fcnn_config *config, const
     if (o->limit) pass(&o->setup, "--limit", o->numbers[0]);
     if (o->threads) pass(&o->setup, "--threads", o->numbers[1]);
     if (strcmp(o->device, "auto") != 0) pass(&o->setup, "--device", o->device);
+    if (o->init) pass(&o->setup, "--init", o->init);
+    if (o->init && access(o->init, R_OK)) return rundir_error(o->init, "read");
+    if (o->fresh && o->resume)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "--fresh and --resume exclude each other");
     rundir_default("compare-", o->cfg, o->folder);
     if (o->out && strlen(o->out) > PATH_MAX / 2)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--out %s: the path is longer than %d bytes",
@@ -166,7 +175,7 @@ static fcnn_status build_variants(const compare_options *o, const fcnn_config *c
     fcnn_dataset_close(dataset);
     if (!scored)
         return fcnn_status_set(FCNN_ERROR_USAGE, "the data has no validation images to compare on: "
-                                                 "--set net.val_fraction=0.2 holds out a fifth");
+                                                 "--val-fraction 0.2 holds out a fifth");
     variant_source source;
     FCNN_TRY(variant_source_create(config, device, channels, classes, &source));
     fcnn_status status = FCNN_OK;

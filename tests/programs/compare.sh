@@ -30,7 +30,7 @@ refuse 2 "--pool max,fourier,max" "max twice" "$compare" net.cfg --pool max,four
 refuse 2 "--repeats 0" "1 1000" "$compare" net.cfg --repeats 0
 refuse 2 "expected one cfg" "0 --help" "$compare" --pool max
 refuse 2 "unknown option --pol" "" "$compare" net.cfg --pol
-refuse 2 "the data has no validation images" "val_fraction" "$compare" net.cfg \
+refuse 2 "the data has no validation images" "--val-fraction" "$compare" net.cfg \
     --data synthetic:classes=4,size=14,channels=1,train=64,val=0
 grep -v pool net.cfg | sed '/^size=[73]$/d; s/^filters=6/&\nsize=3/' >unpooled.cfg
 refuse 2 "unpooled.cfg: --pool" "no pooling" "$compare" unpooled.cfg --pool max
@@ -158,3 +158,30 @@ rm failing/relu-fourier-frequency/seed7
 succeed "$compare" net.cfg --activation srelu,relu,gelu --out failing
 [[ $(grep -c '^run ' err) == 1 ]] || fail "expected the second run alone: $(<err)"
 ok "a failing run: its last lines, exit code 1, and the others' results stay"
+
+# ---- The data options of fcnn-train ----
+
+alone=synthetic:classes=4,size=14,channels=1,train=256,val=0
+same=("$compare" net.cfg --data "$alone" --activation srelu,relu --epochs 1 --val-fraction 0.25)
+succeed "${same[@]}" --cache kept --out held
+has held/srelu-fourier-frequency.cfg "val_fraction=0.25" "cache=$PWD/kept"
+[[ $(find kept -type f | wc -l) -ge 1 ]] || fail "nothing is cached: $(ls -R kept)"
+has out "validation"
+find held -name '*.safetensors' -printf '%p %T@ %i\n' | sort >before
+succeed "${same[@]}" --cache kept --out held --resume
+find held -name '*.safetensors' -printf '%p %T@ %i\n' | sort | cmp - before || fail "--resume trained again"
+refuse 2 "--fresh and --resume" "" "${same[@]}" --cache kept --out held --resume --fresh
+refuse 2 "held/srelu-fourier-frequency.cfg: " "val_fraction --fresh" \
+    "$compare" net.cfg --data "$alone" --activation srelu,relu --epochs 1 --val-fraction 0.5 --cache kept --out held
+refuse 2 "val_fraction=1.5" "0.9" "$compare" net.cfg --data "$alone" --val-fraction 1.5
+ok "--val-fraction, --cache and --resume"
+
+model=held/srelu-fourier-frequency/seed7/model.safetensors
+succeed "${same[@]}" --activation srelu --init $model --out warm
+has warm/srelu-fourier-frequency.cfg "--init $model"
+has warm/srelu-fourier-frequency/seed7.log "taken: conv1, conv2, dense1, dense2: all "
+refuse 1 "gone.safetensors: cannot be read" "" "${same[@]}" --init gone.safetensors --out cold
+[[ ! -e cold ]] || fail "a folder of nothing"
+succeed "$compare" --help-cfg
+has out "[fourier_pool]"
+ok "--init starts every run from a model"
