@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "config_internal.h"
+#include "foreign_names.h"
 #include "nearest.h"
 #include "number.h"
 #include "text.h"
@@ -109,6 +110,9 @@ static fcnn_status check_value(const fcnn_config *config, int line, const fcnn_c
         for (const char *w = words_of(row); *w; w += strcspn(w, "|"), w += *w == '|')
             fcnn_nearest_consider(&n, w, strcspn(w, "|"));
         char hint[NAME_BYTES + 24];
+        const char *foreign = fcnn_foreign_value(row->key, value);
+        if (foreign && find_word(row->words, foreign) >= 0 && (!*n.best || n.distance > 0))
+            snprintf(n.best, sizeof n.best, "%s", foreign);
         return fcnn_config_fail(config, line, "%s=%s: expected one of %.*s%s", row->key, value,
                                 words_length(words_of(row)), words_of(row),
                                 fcnn_nearest_hint(&n, hint, sizeof hint));
@@ -119,7 +123,9 @@ static fcnn_status check_value(const fcnn_config *config, int line, const fcnn_c
         long long number;
         if (!parse_int(value, &number) || number < row->low || number > row->high)
             return fcnn_config_fail(config, line,
-                                    "%s=%s: expected a whole number from %.0f to %.0f%s%s",
+                                    row->low == 0 && row->high == 1
+                                        ? "%s=%s: expected a 1 (yes) or a 0 (no)"
+                                        : "%s=%s: expected a whole number from %.0f to %.0f%s%s",
                                     row->key, value, row->low, row->high, or_words, also);
     } else {
         double number;
@@ -170,36 +176,14 @@ static fcnn_status set_named(fcnn_config *config, fcnn_section *section, const c
         if (row->key && !strcmp(row->section, section->name))
             fcnn_nearest_consider(&n, row->key, strlen(row->key));
     char hint[NAME_BYTES + 24];
+    const char *foreign = fcnn_foreign_key(key);
+    if (foreign && find_row(section->name, foreign) && (!*n.best || n.distance > 1))
+        snprintf(n.best, sizeof n.best, "%s", foreign);
     return fcnn_config_fail(config, line, "unknown key '%s' in [%s]%s", key, section->name,
                             fcnn_nearest_hint(&n, hint, sizeof hint));
 }
 
 /* ---- Sections and values of a text ---- */
-
-/* What sections of other languages are called here. */
-static const char *foreign_hint(const char *name) {
-    static const struct {
-        const char *foreign, *hint;
-    } names[] = {
-        {"global_avg_pool|globalavgpool|global_pool|gap|global_average_pooling",
-         "global pooling is [fourier_pool] size=1"},
-        {"convolutional|conv2d|convolution", "a convolution is [conv]"},
-        {"connected|fc|linear|fully_connected|affine", "a fully connected layer is [dense]"},
-        {"maxpool|maxpool2d|max_pooling", "it is [max_pool], of networks with domain=space"},
-        {"avgpool|avgpool2d|average_pool", "it is [avg_pool], of networks with domain=space"},
-        {"pool|pooling|spectral_pool", "it is [fourier_pool], or in space [max_pool]"},
-        {"batchnorm|batch_norm|batchnorm2d|bn", "it is norm=batch of [conv], or [norm]"},
-        {"relu|gelu|leaky_relu|elu|silu|tanh|sigmoid|srelu|modrelu",
-         "activations are activation= of [conv] or [dense], or [activation] function="},
-        {"residual|skip|add|route", "a residual connection is [shortcut] from="},
-        {"network|model", "the first section is [net]"},
-        {"input|fourier", "the input is [fft] size="},
-        {"flatten|reshape", "[dense] takes maps as they are: leave it out"},
-        {"cost|loss|cross_entropy|output", "the last section is [softmax], which has the loss"}};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (find_word(names[i].foreign, name) >= 0) return names[i].hint;
-    return NULL;
-}
 
 fcnn_status fcnn_config_add_section(fcnn_config *config, const char *name, int line) {
     const fcnn_config_key *row = find_row(name, NULL);
@@ -208,7 +192,8 @@ fcnn_status fcnn_config_add_section(fcnn_config *config, const char *name, int l
         for (row = fcnn_config_keys; row->section; row++)
             if (!row->key) fcnn_nearest_consider(&n, row->section, strlen(row->section));
         char hint[NAME_BYTES + 24];
-        const char *foreign = foreign_hint(name);
+        bool spelling = *n.best && n.distance == 0;
+        const char *foreign = spelling ? NULL : fcnn_foreign_section(name);
         return fcnn_config_fail(config, line, "unknown section [%s]%s%s", name,
                                 foreign ? "; " : fcnn_nearest_hint(&n, hint, sizeof hint),
                                 foreign ? foreign : "");
@@ -291,13 +276,12 @@ static const char *skip_spaces(const char *at) {
     return at;
 }
 
-/* Reads a name of small letters, _ and the `others`, and the spaces around it; returns what
+/* Reads a name of letters and the `others`, and the spaces around it; returns what
  * follows, or NULL. */
 static const char *read_name(const char *at, const char *others, char name[NAME_BYTES]) {
     size_t length = 0;
     at = skip_spaces(at);
-    while ((at[length] >= 'a' && at[length] <= 'z') || (at[length] && strchr(others, at[length])))
-        length++;
+    while (fcnn_is_letter(at[length]) || (at[length] && strchr(others, at[length]))) length++;
     if (!length || length >= NAME_BYTES) return NULL;
     memcpy(name, at, length);
     name[length] = '\0';
@@ -309,7 +293,7 @@ static const char *read_name(const char *at, const char *others, char name[NAME_
 static const char *read_assignment(const char *at, char section[NAME_BYTES], int *index,
                                    char key[NAME_BYTES]) {
     *index = 0;
-    at = read_name(at, "_", section);
+    at = read_name(at, "_-0123456789", section);
     if (at && *at == '[') {
         char *end;
         long number = strtol(at + 1, &end, 10);
@@ -320,7 +304,7 @@ static const char *read_assignment(const char *at, char section[NAME_BYTES], int
         at = skip_spaces(at + 1);
     }
     if (!at || *at != '.') return NULL;
-    at = read_name(at + 1, "_0123456789", key);
+    at = read_name(at + 1, "_-0123456789", key);
     return at && *at == '=' ? at + 1 : NULL;
 }
 
@@ -338,25 +322,50 @@ void fcnn_config_drop_outputs(fcnn_config *config) {
     }
 }
 
-const char *fcnn_config_section_of(const char *key) {
+const char *fcnn_config_find_key(const char *name, const char **section) {
+    fcnn_nearest n = {.wanted = name};
     for (const fcnn_config_key *row = fcnn_config_keys; row->section; row++)
-        if (row->key && !strcmp(row->key, key)) return row->section;
+        if (row->key) fcnn_nearest_consider(&n, row->key, strlen(row->key));
+    const char *foreign = fcnn_foreign_key(name);
+    bool spelling = *n.best && n.distance == 0;
+    const char *wanted = spelling ? n.best : foreign ? foreign : name;
+    for (const fcnn_config_key *row = fcnn_config_keys; row->section; row++) {
+        if (!row->key || strcmp(row->key, wanted) != 0) continue;
+        *section = row->section;
+        return row->key;
+    }
     return NULL;
+}
+
+/* Why an assignment names no section of the cfg; "dense2" is the second [dense]. */
+static fcnn_status no_section(const fcnn_config *config, const char *assignment, const char *name) {
+    fcnn_nearest n = {.wanted = name};
+    char hint[NAME_BYTES + 24] = "";
+    size_t length = strcspn(name, "0123456789");
+    for (int i = 0; i < config->section_count; i++) {
+        const char *known = config->sections[i].name;
+        fcnn_nearest_consider(&n, known, strlen(known));
+        if (strlen(known) == length && !strncmp(known, name, length) && name[length])
+            snprintf(hint, sizeof hint, "; did you mean '%s[%s]'?", known, name + length);
+    }
+    return fcnn_status_set(FCNN_ERROR_USAGE, "--set %s: %s has no section [%s]%s", assignment,
+                           config->file, name,
+                           *hint ? hint : fcnn_nearest_hint(&n, hint, sizeof hint));
 }
 
 fcnn_status fcnn_config_override(fcnn_config *config, const char *assignment) {
     char name[NAME_BYTES], key[NAME_BYTES];
     int index;
     const char *value = read_assignment(assignment, name, &index, key);
-    if (!value && strcspn(assignment, ".=") < strlen(assignment) &&
-        assignment[strcspn(assignment, ".=")] == '=') {
-        snprintf(key, sizeof key, "%.*s", (int)strcspn(assignment, "="), assignment);
-        const char *section = fcnn_config_section_of(key);
-        if (section)
+    if (!value && assignment[strcspn(assignment, ".=")] == '=') {
+        const char *section, *found;
+        size_t length = strcspn(assignment, "=");
+        snprintf(key, sizeof key, "%.*s", (int)length, assignment);
+        found = fcnn_config_find_key(key, &section);
+        if (found)
             return fcnn_status_set(FCNN_ERROR_USAGE,
-                                   "--set %s: expected section.key=value; did you mean "
-                                   "'%s.%s'?",
-                                   assignment, section, assignment);
+                                   "--set %s: expected section.key=value; did you mean '%s.%s%s'?",
+                                   assignment, section, found, assignment + length);
     }
     if (!value)
         return fcnn_status_set(FCNN_ERROR_USAGE,
@@ -369,9 +378,7 @@ fcnn_status fcnn_config_override(fcnn_config *config, const char *assignment) {
         count++;
         if (!index || config->sections[i].ordinal == index) found = &config->sections[i];
     }
-    if (count == 0)
-        return fcnn_status_set(FCNN_ERROR_USAGE, "--set %s: %s has no section [%s]", assignment,
-                               config->file, name);
+    if (count == 0) return no_section(config, assignment, name);
     if (!found && count == 1)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--set %s: there is one section [%s], %s[1]",
                                assignment, name, name);

@@ -103,8 +103,9 @@ bool fcnn_section_is(const fcnn_section *section, const char *key, const char *w
 bool fcnn_config_in_space(const fcnn_config *config);
 int fcnn_section_word(const fcnn_section *section, const char *key);
 
-/* The first section of the language that has a key of this name, or NULL. */
-const char *fcnn_config_section_of(const char *key);
+/* Returns the key that a name stands for, whatever its case, dashes or framework, and the first
+ * section that has it; NULL where none is meant. */
+const char *fcnn_config_find_key(const char *name, const char **section);
 
 /* Prints the manual of the cfg language from the table. */
 void fcnn_config_print_manual(FILE *out);

@@ -3,35 +3,53 @@
 
 #include <dirent.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Levenshtein distance, for names shorter than FCNN_NEAREST_BYTES. */
+/* A letter as it is compared: case is no difference, nor is '-' for '_'. */
+static char folded(char c) {
+    if (c >= 'A' && c <= 'Z') return (char)(c + ('a' - 'A'));
+    return c == '-' ? '_' : c;
+}
+
+static int least(int a, int b) { return a < b ? a : b; }
+
+/* Letters to be replaced, inserted, left out, or exchanged with their neighbour, for names shorter
+ * than FCNN_NEAREST_BYTES. */
 static int distance(const char *a, const char *b) {
-    size_t la = strlen(a), lb = strlen(b);
-    if (la >= FCNN_NEAREST_BYTES || lb >= FCNN_NEAREST_BYTES) return FCNN_NEAREST_BYTES;
-    int row[FCNN_NEAREST_BYTES];
-    for (size_t j = 0; j <= lb; j++) row[j] = (int)j;
-    for (size_t i = 1; i <= la; i++) {
-        int diagonal = row[0];
-        row[0] = (int)i;
-        for (size_t j = 1; j <= lb; j++) {
-            int replace = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            int insert = row[j] < row[j - 1] ? row[j] : row[j - 1];
-            row[j] = replace < insert + 1 ? replace : insert + 1;
+    int la = (int)strlen(a), lb = (int)strlen(b), rows[3][FCNN_NEAREST_BYTES];
+    for (int j = 0; j <= lb; j++) rows[0][j] = j;
+    for (int i = 1; i <= la; i++) {
+        int *row = rows[i % 3];
+        const int *above = rows[(i - 1) % 3], *second = rows[(i + 1) % 3];
+        row[0] = i;
+        for (int j = 1; j <= lb; j++) {
+            bool same = folded(a[i - 1]) == folded(b[j - 1]);
+            row[j] = least(above[j - 1] + !same, least(above[j], row[j - 1]) + 1);
+            bool exchanged = i > 1 && j > 1 && folded(a[i - 1]) == folded(b[j - 2]) &&
+                             folded(a[i - 2]) == folded(b[j - 1]);
+            if (exchanged) row[j] = least(row[j], second[j - 2] + 1);
         }
     }
-    return row[lb];
+    return rows[la % 3][lb];
+}
+
+/* Whether one name is the beginning of the other, by three letters at least. */
+static bool begins(const char *a, const char *b) {
+    int length = 0;
+    while (a[length] && b[length] && folded(a[length]) == folded(b[length])) length++;
+    return length >= 3 && (!a[length] || !b[length]);
 }
 
 void fcnn_nearest_consider(fcnn_nearest *n, const char *candidate, size_t length) {
     char text[FCNN_NEAREST_BYTES];
-    if (length >= sizeof text) return;
+    size_t wanted = strlen(n->wanted);
+    if (length >= sizeof text || wanted >= sizeof text) return;
     memcpy(text, candidate, length);
     text[length] = '\0';
-    int d = distance(n->wanted, text);
-    int limit = (int)strlen(n->wanted) / 3 + 1;
+    int d = distance(n->wanted, text), limit = wanted < 4 ? 1 : (int)wanted / 3 + (wanted > 4);
+    if (begins(n->wanted, text)) d = least(d, limit);
     if (d <= limit && (!n->best[0] || d < n->distance)) {
         memcpy(n->best, text, length + 1);
         n->distance = d;

@@ -12,6 +12,7 @@
 
 #include "file_kind.h"
 #include "json_reader.h"
+#include "nearest.h"
 
 enum { ALIGNMENT = 64 };
 
@@ -41,12 +42,15 @@ static fcnn_status file_size(int descriptor, int64_t *bytes) {
                                "holds model.safetensors");
     if (!S_ISREG(info.st_mode)) return fcnn_status_set(FCNN_ERROR_IO, "is not a regular file");
     *bytes = info.st_size;
-    if (*bytes < LENGTH_BYTES)
-        return fcnn_status_set(FCNN_ERROR_FORMAT,
-                               "%lld bytes: expected a safetensors file, which begins with an "
-                               "8-byte header length",
-                               (long long)*bytes);
     return FCNN_OK;
+}
+
+/* Says what a file is that does not begin as a model does. */
+static fcnn_status no_model(int descriptor) {
+    uint8_t start[FCNN_FILE_KIND_BYTES];
+    ssize_t got = pread(descriptor, start, sizeof start, 0);
+    return fcnn_status_set(FCNN_ERROR_FORMAT, "expected a model (safetensors), found %s",
+                           fcnn_file_kind(start, got > 0 ? (size_t)got : 0));
 }
 
 /* The header's text and the data, both inside file->memory. */
@@ -64,15 +68,18 @@ static fcnn_status load_header(int descriptor, bool whole, fcnn_safetensors *fil
     int64_t bytes = 0;
     uint64_t length = 0;
     FCNN_TRY(file_size(descriptor, &bytes));
+    if (bytes < LENGTH_BYTES) {
+        fcnn_status status = no_model(descriptor);
+        return fcnn_status_set(status, "%s: %lld bytes, less than its 8-byte header length",
+                               fcnn_status_message(), (long long)bytes);
+    }
     FCNN_TRY(fcnn_safetensors_read_bytes(descriptor, &length, LENGTH_BYTES));
     if (length > HEADER_BYTES_MAX) {
-        uint8_t start[FCNN_FILE_KIND_BYTES];
-        ssize_t got = pread(descriptor, start, sizeof start, 0);
-        return fcnn_status_set(FCNN_ERROR_FORMAT,
-                               "expected a model (safetensors), found %s: header length %llu is "
-                               "more than 100 MiB",
-                               fcnn_file_kind(start, got > 0 ? (size_t)got : 0),
-                               (unsigned long long)length);
+        fcnn_status status = no_model(descriptor);
+        if (strstr(fcnn_status_message(), "another kind of file"))
+            return fcnn_status_set(status, "%s: header length %llu is more than 100 MiB",
+                                   fcnn_status_message(), (unsigned long long)length);
+        return status;
     }
     int64_t rest = bytes - LENGTH_BYTES;
     if ((int64_t)length > rest)
@@ -264,8 +271,14 @@ static fcnn_status read_file(const char *path, bool whole, fcnn_safetensors **ou
     *out = NULL;
     /* Without O_NONBLOCK a pipe given by mistake would hang here. */
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (descriptor < 0)
-        return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    if (descriptor < 0) {
+        int error = errno;
+        char hint[512] = "";
+        if (error == ENOENT)
+            fcnn_nearest_file_hint(path, "models", ".safetensors", hint, sizeof hint);
+        return fcnn_status_set(FCNN_ERROR_IO, "%s: cannot be opened: %s%s", path, strerror(error),
+                               hint);
+    }
     contents parts = {0};
     fcnn_safetensors *file = calloc(1, sizeof *file);
     fcnn_status status = FCNN_OK;

@@ -258,6 +258,12 @@ static fcnn_status check_operands(const program_info *program, char *const *oper
     if (!count)
         return fcnn_status_set(FCNN_ERROR_USAGE, "expected one %s and got 0; see --help",
                                program->operand);
+    for (int i = 0; i < count; i++)
+        if (!strncmp(operands[i], "\xe2\x80\x93", 3) || !strncmp(operands[i], "\xe2\x80\x94", 3))
+            return fcnn_status_set(FCNN_ERROR_USAGE,
+                                   "%s begins with a long dash, as a word processor writes it; "
+                                   "options begin with two short ones: --%s",
+                                   operands[i], operands[i] + 3);
     return fcnn_status_set(FCNN_ERROR_USAGE,
                            "expected one %s: unexpected argument '%s'; see --help",
                            program->operand, operands[1]);
@@ -269,29 +275,86 @@ static bool takes_keys(const program_info *program) {
     return false;
 }
 
-/* What other programs have as options are keys of the cfg here. */
-static bool key_hint(const char *letters, char *hint, size_t bytes) {
+static const option_row *find_option(const program_info *program, const char *name, size_t length) {
+    for (const option_row *row = program->rows; row->name; row++)
+        if (strlen(row->name) == length && !strncmp(row->name, name, length)) return row;
+    return NULL;
+}
+
+/* What other programs call an option of this one. */
+static bool option_hint(const program_info *program, const char *letters, char *hint,
+                        size_t bytes) {
     static const struct {
-        const char *name, *key;
-    } short_names[] = {
-        {"lr", "learning_rate"},     {"wd", "weight_decay"},      {"bs", "batch"},
-        {"batch_size", "batch"},     {"optim", "optimizer"},      {"scheduler", "schedule"},
-        {"lr_schedule", "schedule"}, {"lr_scheduler", "schedule"}};
-    char key[64];
-    snprintf(key, sizeof key, "%s", letters);
-    for (char *dash; (dash = strchr(key, '-'));) *dash = '_';
-    for (size_t i = 0; i < sizeof short_names / sizeof short_names[0]; i++)
-        if (!strcmp(key, short_names[i].name)) snprintf(key, sizeof key, "%s", short_names[i].key);
-    const char *section = *key ? fcnn_config_section_of(key) : NULL;
-    if (section) snprintf(hint, bytes, "it is a key of the cfg: --set %s.%s=VALUE", section, key);
-    return section;
+        const char *names, *option;
+    } rows[] = {{"h|?|usage", "help"},
+                {"V", "version"},
+                {"o|outdir|output|output_dir|folder|save_dir|logdir|log_dir|project|name", "out"},
+                {"d|dataset|dir|input|data_dir", "data"},
+                {"q|silent", "quiet"},
+                {"v|debug", "verbose"},
+                {"n|e|iterations", "epochs"},
+                {"b", "batch"},
+                {"j|jobs|workers|num_workers|cpus|nproc|cores", "threads"},
+                {"gpu|cuda|gpus|use_cuda", "device cuda"},
+                {"cpu|no_cuda", "device cpu"},
+                {"lr_find|lr_finder|find_lr|auto_lr|range_test|lr_range_test", "find-rate"},
+                {"weights|pretrained|load|finetune|fine_tune|from|warm_start|transfer", "init"},
+                {"continue|checkpoint|restart|ckpt|restore|load_checkpoint", "resume"},
+                {"k|topk", "top"},
+                {"overwrite|force|f", "fresh"},
+                {"subset|max_images|samples", "limit"}};
+    char name[64];
+    snprintf(name, sizeof name, "%s", letters);
+    for (char *dash; (dash = strchr(name, '-'));) *dash = '_';
+    size_t length = strlen(name);
+    for (size_t i = 0; length && i < sizeof rows / sizeof rows[0]; i++)
+        for (const char *at = rows[i].names; *at; at += strcspn(at, "|"), at += *at == '|') {
+            if (strcspn(at, "|") != length || strncmp(at, name, length) != 0) continue;
+            const char *option = rows[i].option;
+            bool common = !strcmp(option, "help") || !strcmp(option, "version");
+            if (!common && !find_option(program, option, strcspn(option, " "))) continue;
+            snprintf(hint, bytes, " (did you mean --%s?)", option);
+            return true;
+        }
+    return false;
+}
+
+/* The value that an unknown option was given, as far as that is clear. */
+static const char *value_of(const char *word, const char *next) {
+    char *end;
+    const char *value = strchr(word, '=');
+    if (value && value[1] && strlen(value) < 32) return value + 1;
+    if (value || !next) return "VALUE";
+    fcnn_number_read(next, &end);
+    return end != next && !*end && strlen(next) < 32 ? next : "VALUE";
+}
+
+/* What other programs have as options are keys of the cfg here, or options of such a key. */
+static bool key_hint(const program_info *program, const char *letters, const char *value,
+                     char *hint, size_t bytes) {
+    static const char *const optimizers[] = {"sgd", "adam", "adamw"};
+    char option[64];
+    const char *section, *key = fcnn_config_find_key(letters, &section);
+    for (size_t i = 0; i < sizeof optimizers / sizeof optimizers[0]; i++)
+        if (!strcmp(letters, optimizers[i])) {
+            snprintf(hint, bytes, "; it is a value of a key: --set net.optimizer=%s", letters);
+            return true;
+        }
+    if (!key) return false;
+    snprintf(option, sizeof option, "%s", key);
+    for (char *line; (line = strchr(option, '_'));) *line = '-';
+    if (!strcmp(section, "net") && find_option(program, option, strlen(option)))
+        snprintf(hint, bytes, " (did you mean --%s?)", option);
+    else
+        snprintf(hint, bytes, "; it is a key of the cfg: --set %s.%s=%s", section, key, value);
+    return true;
 }
 
 /* Says why getopt_long did not take a word: `code` is its answer. Options have long names alone,
  * which it reads letter by letter where there is a single dash. */
 static fcnn_status refuse_option(const program_info *program, char *const *argv, int code) {
     const char *word = argv[optind - 1], *now = argv[optind];
-    char hint[128];
+    char hint[128] = "";
     if (code == ':') return fcnn_status_set(FCNN_ERROR_USAGE, "%s needs a value; see --help", word);
     if (optopt >= CODE_ROW)
         return fcnn_status_set(FCNN_ERROR_USAGE, "%s: this option takes no value; see --help",
@@ -306,16 +369,17 @@ static fcnn_status refuse_option(const program_info *program, char *const *argv,
         fcnn_nearest_consider(&near, row->name, strlen(row->name));
     fcnn_nearest_consider(&near, "help", 4);
     fcnn_nearest_consider(&near, "version", 7);
-    bool slip = *near.best && near.distance == 0; /* of the dashes alone */
-    if (!slip && takes_keys(program) && key_hint(letters, hint, sizeof hint))
-        return fcnn_status_set(FCNN_ERROR_USAGE, "unknown option %s; %s", word, hint);
-    if (!*near.best || !*letters)
-        snprintf(hint, sizeof hint, "%s",
-                 single ? " (options have long names and two dashes)" : "");
-    else if (single)
-        snprintf(hint, sizeof hint, " (long options have two dashes: --%s)", near.best);
-    else
-        snprintf(hint, sizeof hint, " (did you mean --%s?)", near.best);
+    bool found = *near.best && *letters, slip = found && near.distance == 0; /* case, dashes */
+    bool hinted = !slip && *letters &&
+                  (option_hint(program, letters, hint, sizeof hint) ||
+                   (takes_keys(program) &&
+                    key_hint(program, letters, value_of(word, now), hint, sizeof hint)));
+    if (!hinted && found)
+        snprintf(hint, sizeof hint,
+                 single ? " (long options have two dashes: --%s)" : " (did you mean --%s?)",
+                 near.best);
+    else if (!hinted && single)
+        snprintf(hint, sizeof hint, " (options have long names and two dashes)");
     return fcnn_status_set(FCNN_ERROR_USAGE, "unknown option %s%s; see --help", word, hint);
 }
 

@@ -211,3 +211,94 @@ refuse 2 "--set learning_rate=1: " "net.learning_rate=1" "$train" "$small" --set
 refuse 2 "unknown data set 'fashon-mnist'" "fashion-mnist'?" "$train" "$small" --data fashon-mnist
 refuse 2 "foreign.cfg:4: " "global_avg_pool fourier_pool size=1" "$train" foreign.cfg --out never
 ok "what was meant is told"
+
+# hint "WORDS" OPTION...: fcnn-train refuses the options, and its message has each of the words.
+hint() {
+    local words=$1
+    shift
+    refuse 2 "" "$words" "$train" "$small" --out never "$@"
+}
+while IFS='|' read -r words options; do
+    # shellcheck disable=SC2086
+    hint "$words" $options
+done <<'OPTIONS'
+net.learning_rate=0.1;|--lr=0.1
+net.learning_rate=0.1;|--lr 0.1
+net.learning_rate=VALUE|-lr 0.1
+net.learning_rate=2e-3;|--learning-rate=2e-3
+--epochs?|--epochss 3
+--epochs)|-epochs 3
+--epochs?|--EPOCHS=3
+--epochs?|--num-epochs 3
+--batch?|--batchsize 4
+--batch?|--batch_size 4
+--batch?|--batch-size=4
+--batch?|--bacth 4
+--val-fraction?|--val_fraction 0.2
+--val-fraction?|--validation-split 0.2
+--find-rate?|--find_rate
+--find-rate?|--lr-find
+--threads?|--num-workers=4
+--device|--gpu
+--help?|-h
+--resume?|--checkpoint x
+--init?|--pretrained x
+net.optimizer=adam;|--adam
+dropout.rate=0.3;|--dropout=0.3
+fft.size=64;|--imgsz=64
+--epochs|—epochs 3
+'net.learning_rate=1'?|--set lr=1
+'learning_rate'?|--set net.lr=1
+'batch'?|--set net.Batch=4
+'net'?|--set Net.batch=4
+'conv[2]'?|--set conv2.filters=4
+'fourier_pool'?|--set fourier-pool[1].size=3
+'filters'?|--set conv[1].out_channels=4
+'size'?|--set conv[1].kernel_size=3
+'relu'?|--set conv[1].activation=ReLU
+'leaky_relu'?|--set conv[1].activation=LeakyReLU
+'linear'?|--set conv[1].activation=none
+'batch'?|--set conv[1].norm=BatchNorm2d
+'sgd'?|--set net.optimizer=SGD
+'adamw'?|--set net.optimizer=AdamW
+'cosine'?|--set net.schedule=cos
+'space'?|--set net.domain=spatial
+(yes)|--set net.augment_mirror=true
+OPTIONS
+ok "options, keys and values of other programs, and slips of case, dashes and letters"
+
+while IFS='|' read -r section words; do
+    printf '[net]\n[fft]\nsize=9\n[%s]\n[softmax]\n' "$section" >foreign.cfg
+    refuse 2 "foreign.cfg:4: unknown section [$section]" "$words" "$info" foreign.cfg
+done <<'SECTIONS'
+Conv|'conv'?
+conv2d|[conv]
+Conv2D|[conv]
+linear|[dense]
+Linear|[dense]
+FC|[dense]
+maxpool|[max_pool] [fourier_pool]
+MaxPool2d|[max_pool] [fourier_pool]
+GlobalAveragePooling2D|[fourier_pool] size=1
+adaptive_avg_pool2d|[fourier_pool] size=1
+BatchNorm2d|norm=batch
+Flatten|[dense]
+ReLU|activation=
+sofmax|'softmax'?
+FFT|'fft'?
+dense2|'dense'?
+SECTIONS
+ok "sections of other languages"
+
+printf '\x93NUMPY\1\0 and what follows it' >array.npy
+: >empty
+echo hello >text
+for case in array.npy:"a NumPy array" empty:"an empty file" text:"a text" lenet.cfg:"a cfg"; do
+    refuse 1 "${case%%:*}: expected a model (safetensors), found ${case#*:}" "" "$infer" "${case%%:*}" "$shirt"
+    refuse 1 "${case%%:*}: expected a model (safetensors), found ${case#*:}" "" "$train" "$small" --init "${case%%:*}" --out never
+    grep -q 'header length [0-9]' err && fail "a length of a header: $(<err)"
+done
+cp a-model lenet.safetensors
+refuse 1 "lennet.safetensors: cannot be opened" "'lenet.safetensors'?" "$infer" lennet.safetensors "$shirt"
+[[ ! -e never ]] || fail "a refused command left a folder behind"
+ok "what is no model is named by what it is"
