@@ -435,43 +435,72 @@ int fcnn_section_word(const fcnn_section *section, const char *key) {
 
 /* ---- Manual ---- */
 
-static void print_range(FILE *out, const fcnn_config_key *row) {
+/* Adds what a key may be: "0 to 1; default 0.5". */
+static void add_range(fcnn_text *text, const fcnn_config_key *row) {
     char range[64];
     switch (row->type) {
-    case FCNN_KEY_INT: fprintf(out, "%.0f to %.0f", row->low, row->high); break;
+    case FCNN_KEY_INT: fcnn_text_add(text, "%.0f to %.0f", row->low, row->high); break;
     case FCNN_KEY_REAL:
         fcnn_number_format(range, sizeof range, "%g to %g", row->low, row->high);
-        fputs(range, out);
+        fcnn_text_add(text, "%s", range);
         break;
-    case FCNN_KEY_TEXT: fputs("text", out); break;
+    case FCNN_KEY_TEXT: fcnn_text_add(text, "text"); break;
     case FCNN_KEY_PATH:
-    case FCNN_KEY_OUTPUT: fputs("name or path", out); break;
+    case FCNN_KEY_OUTPUT: fcnn_text_add(text, "name or path"); break;
     default: break;
     }
-    if (row->words) {
-        if (row->type != FCNN_KEY_WORD) fputs(", or ", out);
-        fprintf(out, "%.*s", words_length(words_of(row)), words_of(row));
+    for (const char *word = words_of(row), *before = ""; *word; before = " | ") {
+        size_t length = strcspn(word, "|");
+        bool first = !*before;
+        fcnn_text_add(text, "%s%.*s",
+                      !first                       ? before
+                      : row->type == FCNN_KEY_WORD ? ""
+                                                   : ", or ",
+                      (int)length, word);
+        word += length + (word[length] == '|');
+    }
+    if (row->fallback)
+        fcnn_text_add(text, "; default %s", *row->fallback ? row->fallback : "none");
+    else
+        fcnn_text_add(text, "; required");
+}
+
+/* Prints a text whose first line begins at a column, in lines that break at spaces. */
+static void print_column(FILE *out, int column, const char *text) {
+    enum { WIDTH = 80 };
+    for (;;) {
+        size_t room = (size_t)(WIDTH - column), length = strlen(text), end = length;
+        if (length > room)
+            for (end = room; end > 0 && text[end] != ' ';) end--;
+        if (!end) end = length;
+        fprintf(out, "%.*s\n", (int)end, text);
+        text += end;
+        if (!*text++) return;
+        fprintf(out, "%*s", column, "");
     }
 }
 
 void fcnn_config_print_manual(FILE *out) {
+    enum { KEY_COLUMN = 19 };
     fputs("A cfg is a list of sections, [net] first, then one section a layer in order.\n"
           "Lines are key=value; # and ; start comments. Paths are relative to the cfg.\n"
-          "A value with # or ;, or with a space at its end, stands in quotes: data=\"pics #2\".\n"
-          "In quotes \\\" is a quote, \\\\ a backslash, \\n a line end, \\t a tab, \\r a return, "
-          "and\n"
-          "\\xe9 the byte of this hexadecimal number.\n",
+          "A value with # or ;, or with a space at its end, stands in quotes:\n"
+          "data=\"pics #2\". In quotes \\\" is a quote, \\\\ a backslash, \\n a line end,\n"
+          "\\t a tab, \\r a return, and \\xe9 the byte of this hexadecimal number.\n",
           out);
     for (const fcnn_config_key *row = fcnn_config_keys; row->section; row++) {
         if (!row->key) {
-            fprintf(out, "\n[%s]  %s\n", row->section, row->help);
+            int column = fprintf(out, "\n[%s]  ", row->section) - 1;
+            print_column(out, column, row->help);
             continue;
         }
-        fprintf(out, "  %-16s %s (", row->key, row->help);
-        print_range(out, row);
-        if (row->fallback)
-            fprintf(out, "; default %s)\n", *row->fallback ? row->fallback : "none");
-        else
-            fputs("; required)\n", out);
+        fcnn_text text = {0};
+        fcnn_text_add(&text, "%s (", row->help);
+        add_range(&text, row);
+        fcnn_text_add(&text, ")");
+        char *whole = fcnn_text_take(&text);
+        fprintf(out, "  %-16s ", row->key);
+        print_column(out, KEY_COLUMN, whole ? whole : row->help);
+        free(whole);
     }
 }

@@ -194,8 +194,8 @@ static fcnn_status choose_batch(const fcnn_config *config, const run_data *s, in
                                  "%lld training images do not make subdivisions=%lld parts",
                                  (long long)s->train.count, (long long)split);
     if (found < wanted)
-        fprintf(stderr, "batch %lld is larger than the %lld training images: using %lld\n",
-                (long long)wanted, (long long)s->train.count, (long long)found);
+        terminal_print(stderr, "batch %lld is larger than the %lld training images: using %lld\n",
+                       (long long)wanted, (long long)s->train.count, (long long)found);
     *batch = (int)found;
     return FCNN_OK;
 }
@@ -206,7 +206,7 @@ static fcnn_status fine_tune(const char *path, const fcnn_dataset *data, fcnn_gr
     FCNN_TRY(fcnn_model_load(path, &model));
     fcnn_status status = fcnn_model_fine_tune(model, graph, data->class_names, &notes);
     if (!status) {
-        fprintf(stderr, "starting from %s\n", FCNN_SHOWN(path));
+        terminal_print(stderr, "starting from %s", FCNN_SHOWN(path));
         terminal_text(stderr, notes);
         /* The weights expect inputs normalised as theirs were. */
         fcnn_graph_set_statistics(graph, &model->statistics);
@@ -218,9 +218,12 @@ static fcnn_status fine_tune(const char *path, const fcnn_dataset *data, fcnn_gr
 
 static void print_score(const char *name, int classes, const fcnn_score *score) {
     double images = (double)score->images;
-    printf("%s accuracy %.6f, ", name, (double)score->correct / images);
-    if (classes > 5) printf("top-5 %.6f, ", (double)score->correct_top5 / images);
-    printf("loss %.6f on %lld images\n", score->loss / images, (long long)score->images);
+    char top5[32] = "";
+    if (classes > 5)
+        snprintf(top5, sizeof top5, "top-5 %.6f, ", (double)score->correct_top5 / images);
+    terminal_print(stdout, "%s accuracy %.6f, %sloss %.6f on %lld images", name,
+                   (double)score->correct / images, top5, score->loss / images,
+                   (long long)score->images);
 }
 
 static void print_result(const trainer *t) {
@@ -230,18 +233,20 @@ static void print_result(const trainer *t) {
     fcnn_shown_text folder = fcnn_text_shown(t->options.folder);
     char text[256];
     trainer_describe_stop(t, text, sizeof text);
-    if (trainer_stopped(t)) puts(text);
+    if (trainer_stopped(t)) terminal_text(stdout, text);
     if (last->score.images) print_score(s->validation.name, last->classes, &last->score);
     if (t->best_accuracy >= 0)
-        printf("best epoch %lld with %s accuracy %.6f: %s/" RUNDIR_BEST "\n",
-               (long long)t->best_epoch, s->validation.name, t->best_accuracy, folder.text);
-    printf("model: %s/" RUNDIR_MODEL "\nreport: %s/" RUNDIR_REPORT "\n", folder.text, folder.text);
-    printf(
-        "seconds: %.1f opening, %.1f waiting for input, %.1f forward and backward, %.1f updates, "
-        "%.1f validation, %.1f saving",
-        p->opening, p->input, p->train, p->update, p->validation, p->saving);
-    if (t->saver.beside >= 0.05) printf(", and %.1f beside it", t->saver.beside);
-    putchar('\n');
+        terminal_print(stdout, "best epoch %lld with %s accuracy %.6f: %s/" RUNDIR_BEST "\n",
+                       (long long)t->best_epoch, s->validation.name, t->best_accuracy, folder.text);
+    terminal_print(stdout, "model: %s/" RUNDIR_MODEL "\nreport: %s/" RUNDIR_REPORT "\n",
+                   folder.text, folder.text);
+    char beside[48] = "";
+    if (t->saver.beside >= 0.05)
+        snprintf(beside, sizeof beside, ", and %.1f beside it", t->saver.beside);
+    terminal_print(stdout,
+                   "seconds: %.1f opening, %.1f waiting for input, %.1f forward and backward, %.1f updates, %.1f "
+                   "validation, %.1f saving%s\n",
+                   p->opening, p->input, p->train, p->update, p->validation, p->saving, beside);
 }
 
 static fcnn_status test_once(trainer *t) {

@@ -14,9 +14,10 @@
 
 #include "nearest.h"
 #include "number.h"
+#include "terminal.h"
 #include "threads.h"
 
-enum { OPTIONS_MAX = 32, HELP_COLUMN = 28, HELP_WIDTH = 100 };
+enum { OPTIONS_MAX = 32, HELP_COLUMN = 28, DATA_COLUMN = 21, HELP_WIDTH = 80 };
 /* getopt_long returns these for a row of the table and for the options of every program. */
 enum { CODE_ROW = 256, CODE_HELP, CODE_VERSION };
 
@@ -56,36 +57,58 @@ void program_start(char **argv) {
 
 /* ---- What is printed ---- */
 
-/* Prints an option and what it does, in lines that break at spaces. */
-static void print_option(const char *name, const char *argument, const char *help) {
-    int column = printf("  --%s%s%s", name, argument ? " " : "", argument ? argument : "");
-    while (*help) {
-        int room = HELP_WIDTH - HELP_COLUMN, length = (int)strlen(help), end = length;
+/* Prints a text from a column on, in lines that break at spaces, the first of which stands at
+ * `at`. */
+static void print_column(int at, int column, const char *text) {
+    do {
+        int room = HELP_WIDTH - column, length = (int)strlen(text), end = length;
         if (length > room)
-            for (end = room; end > 0 && help[end] != ' ';) end--;
-        if (column > HELP_COLUMN - 2) column = printf("\n") - 1;
-        printf("%*s%.*s", HELP_COLUMN - column, "", end, help);
-        column = HELP_COLUMN;
-        help += end + (help[end] == ' ');
+            for (end = room; end > 0 && text[end] != ' ';) end--;
+        if (!end) end = length; /* a word that is longer */
+        printf("%*s%.*s\n", at < column ? column - at : 0, "", end, text);
+        text += end + (text[end] == ' ');
+        at = 0;
+    } while (*text);
+}
+
+/* Prints an option and what it does. */
+static void print_option(const char *name, const char *argument, const char *help) {
+    int at = printf("  --%s%s%s", name, argument ? " " : "", argument ? argument : "");
+    if (at > HELP_COLUMN - 2) at = printf("\n") - 1;
+    print_column(at, HELP_COLUMN, help);
+}
+
+/* Prints lines, and each that is too long as several. */
+static void print_paragraph(const char *text) {
+    char line[512];
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+        snprintf(line, sizeof line, "%.*s", (int)length, text);
+        print_column(0, 0, line);
+        text += length + (text[length] == '\n');
     }
-    putchar('\n');
 }
 
 /* The data sets that this build knows follow where there is an option that names one. */
 static void print_help(const program_info *program) {
     bool data = false;
-    printf("usage: %s %s\n\n%s\n\noptions:\n", program->name, program->synopsis, program->summary);
+    printf("usage: %s %s\n\n", program->name, program->synopsis);
+    print_paragraph(program->summary);
+    puts("\noptions:");
     for (const option_row *row = program->rows; row->name; row++) {
         print_option(row->name, row->argument, row->help);
         data |= !strcmp(row->name, "data");
     }
     print_option("help", NULL, "this text");
     print_option("version", NULL, "version, processors and backends");
-    if (program->notes) printf("\n%s", program->notes);
+    if (program->notes) putchar('\n');
+    if (program->notes) print_paragraph(program->notes);
     if (!data) return;
     puts("\ndata sets:");
-    for (int i = 0; fcnn_readers[i]; i++)
-        printf("  %-18s %s\n", fcnn_readers[i]->name, fcnn_readers[i]->help);
+    for (int i = 0; fcnn_readers[i]; i++) {
+        int column = printf("  %-18s ", fcnn_readers[i]->name);
+        print_column(column, DATA_COLUMN, fcnn_readers[i]->help);
+    }
 }
 
 void program_print_version(const program_info *program) {
@@ -98,7 +121,7 @@ void program_print_version(const program_info *program) {
 }
 
 int program_fail(const program_info *program, fcnn_status status) {
-    fprintf(stderr, "%s: %s\n", program->name, fcnn_status_message());
+    terminal_print(stderr, "%s: %s", program->name, fcnn_status_message());
     return fcnn_status_exit_code(status);
 }
 

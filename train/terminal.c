@@ -2,12 +2,13 @@
 #include "terminal.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { COLUMNS = 80, LABEL = 9, TEXT_BYTES = 8192, WARNINGS_MOST = 50 };
+
+bool terminal_is(FILE *out) { return isatty(fileno(out)); }
 
 /* Bytes of a text that have so many columns; whole characters. */
 static size_t bytes_of(const char *text, int columns) {
@@ -20,17 +21,34 @@ static size_t bytes_of(const char *text, int columns) {
     return bytes;
 }
 
-static void write_wrapped(FILE *out, const char *label, int indent, const char *text) {
-    bool wrap = isatty(fileno(out));
-    fprintf(out, "%-*s", indent, label);
+/* Where a line of so many bytes ends: at two spaces, which part what is told, else at one, else
+ * within a word. */
+static size_t line_end(const char *text, size_t length) {
+    size_t end = length;
+    while (end > length / 2 && !(text[end] == ' ' && text[end - 1] == ' ')) end--;
+    if (end > length / 2) return end - 1;
+    for (end = length; end > 0 && text[end] != ' ';) end--;
+    return end ? end : length;
+}
+
+/* Lines after the first are indented. */
+static void write_lines(FILE *out, int used, int indent, const char *text) {
+    bool wrap = terminal_is(out);
     while (wrap) {
-        size_t length = bytes_of(text, COLUMNS - indent), end = length;
+        size_t length = bytes_of(text, COLUMNS - used);
         if (!text[length]) break;
-        while (end > 0 && text[end] != ' ') end--;
-        fprintf(out, "%.*s\n%*s", (int)(end ? end : length), text, indent, "");
-        text += end ? end + 1 : length;
+        size_t end = line_end(text, length);
+        fprintf(out, "%.*s\n%*s", (int)end, text, indent, "");
+        used = indent;
+        text += end;
+        text += strspn(text, " ");
     }
     fprintf(out, "%s\n", text);
+}
+
+static void write_wrapped(FILE *out, const char *label, int indent, const char *text) {
+    fprintf(out, "%-*s", indent, label);
+    write_lines(out, indent, indent, text);
 }
 
 void terminal_line(FILE *out, const char *label, const char *format, ...) {
@@ -47,9 +65,18 @@ void terminal_text(FILE *out, const char *lines) {
     while (*lines) {
         size_t length = strcspn(lines, "\n");
         snprintf(line, sizeof line, "%.*s", (int)length, lines);
-        write_wrapped(out, "", 0, line);
+        write_lines(out, 0, LABEL, line);
         lines += length + (lines[length] == '\n');
     }
+}
+
+void terminal_print(FILE *out, const char *format, ...) {
+    char text[TEXT_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    terminal_text(out, text);
 }
 
 static char *warnings[WARNINGS_MOST]; /* NULL behind the last, or where memory was out */

@@ -3,16 +3,21 @@
 #ifndef FCNN_TRAIN_TERMINAL_H
 #define FCNN_TRAIN_TERMINAL_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "fcnn.h"
+
+/* Whether somebody looks at it, in 80 columns. */
+bool terminal_is(FILE *out);
 
 /* Writes "label    text" as one line or, on a terminal, in lines of at most 80 columns that break
  * at spaces, or within a word that is longer, and are indented as far as the first text. */
 void terminal_line(FILE *out, const char *label, const char *format, ...) FCNN_PRINTF(3, 4);
 
-/* Writes lines in the same way, without labels. */
+/* Writes lines in the same way, without labels; a break at two spaces is preferred. */
 void terminal_text(FILE *out, const char *lines);
+void terminal_print(FILE *out, const char *format, ...) FCNN_PRINTF(2, 3);
 
 /* Writes "warning: ..." to standard error, in the same way, and remembers it; the same text is told
  * once. */

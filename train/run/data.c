@@ -149,11 +149,12 @@ static fcnn_status hold_out(run_data *s, double fraction, uint64_t seed) {
     }
     bool own = s->validation.count && !s->dataset->held_out_is_test;
     if (own && s->test.count)
-        fprintf(stderr, "val_fraction: the data's own %lld validation images are not used\n",
-                (long long)s->validation.count);
+        terminal_print(stderr, "val_fraction: the data's own %lld validation images are not used\n",
+                       (long long)s->validation.count);
     else if (own)
-        fprintf(stderr, "val_fraction: the data's own validation images are not chosen by; they "
-                        "are scored once, at the end, as a test set\n");
+        terminal_print(stderr,
+                       "val_fraction: the data's own validation images are not chosen by; they "
+                       "are scored once, at the end, as a test set\n");
     if (!s->test.count) s->test = s->validation;
     s->test.name = "test";
     s->validation = held;
@@ -197,12 +198,14 @@ static fcnn_status open_listed(manifest **manifest, run_data *s) {
     return FCNN_OK;
 }
 
+static void name_first_problems(run_data *s);
+
 fcnn_status run_data_open(const fcnn_config *config, int64_t limit, manifest **manifest,
                           run_data *s) {
     const fcnn_section *net = &config->sections[0];
     *s = (run_data){0};
     FCNN_TRY(run_data_open_dataset(config, &s->dataset));
-    run_data_name_problems(s);
+    name_first_problems(s);
     if (manifest && *manifest) FCNN_TRY(open_listed(manifest, s));
     const fcnn_dataset *data = s->dataset;
     s->train = (image_set){FCNN_SPLIT_TRAIN, at_most(data->count[FCNN_SPLIT_TRAIN], limit), NULL,
@@ -225,12 +228,12 @@ static bool has_spectra(const run_data *s) { return s->spectra && s->spectra != 
 
 static void describe_cache(const fcnn_spectra_usage *usage) {
     double mib = (double)usage->bytes / 1048576.0;
-    fprintf(stderr, "cache: %s, %.1f %s for %lld images, %lld stored\n", FCNN_SHOWN(usage->path),
-            mib < 1024 ? mib : mib / 1024, mib < 1024 ? "MiB" : "GiB", (long long)usage->images,
-            (long long)usage->stored);
+    terminal_print(stderr, "cache: %s, %.1f %s for %lld images, %lld stored\n",
+                   FCNN_SHOWN(usage->path), mib < 1024 ? mib : mib / 1024,
+                   mib < 1024 ? "MiB" : "GiB", (long long)usage->images, (long long)usage->stored);
 }
 
-static void tell_of_wait(const char *text) { fprintf(stderr, "%s\n", FCNN_SHOWN(text)); }
+static void tell_of_wait(const char *text) { terminal_print(stderr, "%s", FCNN_SHOWN(text)); }
 
 static int thread_count(const fcnn_device *device) {
     return device->threads > 0 ? device->threads : 1;
@@ -254,7 +257,7 @@ fcnn_status run_data_open_spectra(const fcnn_config *config, const fcnn_graph *g
         .cache = fcnn_section_is(net, "cache", "none") ? NULL : cache,
         .type = fcnn_section_is(net, "cache_type", "half") ? FCNN_FLOAT16 : FCNN_FLOAT32};
     FCNN_TRY(fcnn_spectra_open(&options, &s->spectra, &notes));
-    fputs(notes, stderr);
+    terminal_text(stderr, notes);
     free(notes);
     fcnn_spectra_usage usage = fcnn_spectra_used(s->spectra);
     if (*usage.path && !s->quiet) describe_cache(&usage);
@@ -303,39 +306,67 @@ static int by_text(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Names the problems that are not yet named, each with the same ending. */
-static void name_some(run_data *s, const fcnn_problems *problems, int64_t *named,
+static void name_problem(const char *message, const char *ending) {
+    terminal_print(stderr, "problem: %s%s", message, ending);
+}
+
+/* Names the problems that are not yet named, each with the same ending, in so many lines more at
+ * most. */
+static void name_some(run_data *s, const fcnn_problems *problems, int64_t *named, int64_t most,
                       const char *ending) {
     int64_t left = problems->count - *named;
-    for (; *named < problems->count && s->lines < LINES_MOST; s->lines++, left--)
-        fprintf(stderr, "problem: %s%s\n", problems->messages[(*named)++], ending);
-    if (left) fprintf(stderr, "... and %lld more\n", (long long)left);
+    for (; *named < problems->count && most > 0; s->lines++, left--, most--)
+        name_problem(problems->messages[(*named)++], ending);
+    if (left)
+        fprintf(stderr, "... and %lld more%s\n", (long long)left,
+                terminal_is(stderr) ? ", named at the end" : "");
     *named = problems->count;
 }
 
+/* A user's terminal has room for other things before the first epoch: the end tells all of them. */
+static void name_first_problems(run_data *s) {
+    name_some(s, &s->dataset->problems, &s->named, terminal_is(stderr) ? 1 : LINES_MOST, "");
+}
+
+static const char left_out[] = " (left out)";
+
 void run_data_name_problems(run_data *s) {
-    name_some(s, &s->dataset->problems, &s->named, "");
+    name_some(s, &s->dataset->problems, &s->named, LINES_MOST - s->lines, "");
     if (!has_spectra(s)) return;
     /* Problems lie in the order in which threads met them, which is not always the same. */
     fcnn_problems *found = &s->spectra->problems;
     if (found->count > s->spectra_named)
         qsort(found->messages + s->spectra_named, (size_t)(found->count - s->spectra_named),
               sizeof *found->messages, by_text);
-    name_some(s, found, &s->spectra_named, " (left out)");
+    name_some(s, found, &s->spectra_named, LINES_MOST - s->lines, left_out);
+}
+
+/* Names all of them again where they may have left the screen. */
+static void name_again(const run_data *s, int64_t bad) {
+    const fcnn_problems *problems[] = {&s->dataset->problems,
+                                       has_spectra(s) ? &s->spectra->problems : NULL};
+    int64_t lines = 0;
+    for (int i = 0; i < 2 && problems[i]; i++)
+        for (int64_t j = 0; j < problems[i]->count && lines < LINES_MOST; j++, lines++)
+            name_problem(problems[i]->messages[j], i ? left_out : "");
+    if (lines < bad) fprintf(stderr, "... and %lld more\n", (long long)(bad - lines));
 }
 
 static void summarise_cache(const fcnn_spectra_usage *usage) {
     int64_t reads = usage->hits + usage->misses;
-    fprintf(stderr, "cache: %lld of %lld images stored; %lld hits, %lld misses, hit rate %.1f %%\n",
-            (long long)usage->stored, (long long)usage->images, (long long)usage->hits,
-            (long long)usage->misses, reads ? 100.0 * (double)usage->hits / (double)reads : 0.0);
+    terminal_print(
+        stderr, "cache: %lld of %lld images stored; %lld hits, %lld misses, hit rate %.1f %%\n",
+        (long long)usage->stored, (long long)usage->images, (long long)usage->hits,
+        (long long)usage->misses, reads ? 100.0 * (double)usage->hits / (double)reads : 0.0);
 }
 
 void run_data_summarise(const run_data *s) {
     int64_t bad = s->dataset->problems.count + (has_spectra(s) ? s->spectra->problems.count : 0);
+    bool again = bad && terminal_is(stderr);
     if (bad)
-        fprintf(stderr, "%lld problem%s with the images, named above%s\n", (long long)bad,
-                bad == 1 ? "" : "s", bad > s->lines ? " in part" : "");
+        fprintf(stderr, "%lld problem%s with the images%s%s\n", (long long)bad, bad == 1 ? "" : "s",
+                again ? ":" : ", named above", !again && bad > s->lines ? " in part" : "");
+    if (again) name_again(s, bad);
     if (!has_spectra(s)) return;
     fcnn_spectra_usage usage = fcnn_spectra_used(s->spectra);
     if (*usage.path && !s->quiet) summarise_cache(&usage);

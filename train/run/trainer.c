@@ -299,13 +299,17 @@ static fcnn_status train_epoch(trainer *t, fcnn_loader *loader) {
 /* ---- Epochs ---- */
 
 static void print_epoch(const trainer *t, const log_row *row) {
-    fprintf(stderr, "epoch %" PRId64 "/%" PRId64 "  train loss %.4f accuracy %.4f", row->epoch,
-            t->epochs, row->train_loss, row->train_accuracy);
+    char scored[96] = "", top5[24] = "";
+    if (row->validated && t->validation.classes > 5)
+        snprintf(top5, sizeof top5, " top-5 %.4f", row->val_top5);
     if (row->validated)
-        fprintf(stderr, "  %s loss %.4f accuracy %.4f", t->run_data->validation.name, row->val_loss,
-                row->val_accuracy);
-    if (row->validated && t->validation.classes > 5) fprintf(stderr, " top-5 %.4f", row->val_top5);
-    fprintf(stderr, "  %.1f s  %.0f images/s\n", row->seconds, row->images_per_second);
+        snprintf(scored, sizeof scored, "  %s loss %.4f accuracy %.4f%s",
+                 t->run_data->validation.name, row->val_loss, row->val_accuracy, top5);
+    terminal_print(stderr,
+                   "epoch %" PRId64 "/%" PRId64 "  train loss %.4f accuracy %.4f%s  %.1f s  %.0f "
+                   "images/s",
+                   row->epoch, t->epochs, row->train_loss, row->train_accuracy, scored,
+                   row->seconds, row->images_per_second);
 }
 
 /* Scores the epoch where it is due; *done is false where it is not, or was interrupted. */
