@@ -128,7 +128,7 @@ static void print_run(FILE *out, const listed_run *run) {
         snprintf(epochs, sizeof epochs, "%d", run->epochs);
     percent(run->last, last);
     percent(run->best, best);
-    fprintf(out, "%-20s %-16s %-16.16s %7s %7s %7s %6.0f s%s\n", FCNN_SHOWN(run->name), when,
+    fprintf(out, "%-16s %-16s %-14.14s %7s %7s %7s %4.0f s%s\n", FCNN_SHOWN(run->name), when,
             FCNN_SHOWN(run->data), epochs, last, best, run->seconds,
             run->at_work ? "  at work" : "");
 }
@@ -147,8 +147,8 @@ fcnn_status listing_print(const char *folder, FILE *out) {
             fcnn_status_set(FCNN_ERROR_FORMAT, "%s: expected a folder of runs, found none", folder);
     if (!status) {
         qsort(runs, (size_t)count, sizeof *runs, by_time);
-        fprintf(out, "%-20s %-16s %-16s %7s %7s %7s %8s\n", "run", "last epoch", "data", "epochs",
-                "last", "best", "training");
+        fprintf(out, "%-16s %-16s %-14s %7s %7s %7s %6s\n", "run", "last epoch", "data", "epochs",
+                "last", "best", "time");
         for (int i = 0; i < count; i++) print_run(out, &runs[i]);
     }
     free(runs);
