@@ -244,7 +244,8 @@ static void print_result(const trainer *t) {
     if (t->saver.beside >= 0.05)
         snprintf(beside, sizeof beside, ", and %.1f beside it", t->saver.beside);
     terminal_print(stdout,
-                   "seconds: %.1f opening, %.1f waiting for input, %.1f forward and backward, %.1f updates, %.1f "
+                   "seconds: %.1f opening, %.1f waiting for input, %.1f forward and backward, %.1f "
+                   "updates, %.1f "
                    "validation, %.1f saving%s\n",
                    p->opening, p->input, p->train, p->update, p->validation, p->saving, beside);
 }

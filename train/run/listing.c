@@ -119,7 +119,7 @@ static void percent(double part, char text[16]) {
 }
 
 static void print_run(FILE *out, const listed_run *run) {
-    char when[32] = "", epochs[40], last[16], best[16];
+    char when[32] = "", epochs[40], last[16], best[16], time[32];
     struct tm local;
     if (localtime_r(&run->ended, &local)) strftime(when, sizeof when, "%Y-%m-%d %H:%M", &local);
     if (run->wanted)
@@ -128,9 +128,9 @@ static void print_run(FILE *out, const listed_run *run) {
         snprintf(epochs, sizeof epochs, "%d", run->epochs);
     percent(run->last, last);
     percent(run->best, best);
-    fprintf(out, "%-16s %-16s %-14.14s %7s %7s %7s %4.0f s%s\n", FCNN_SHOWN(run->name), when,
-            FCNN_SHOWN(run->data), epochs, last, best, run->seconds,
-            run->at_work ? "  at work" : "");
+    snprintf(time, sizeof time, "%.0f s", run->seconds);
+    fprintf(out, "%-16s %-16s %-14.14s %7s %7s %7s %7s\n", FCNN_SHOWN(run->name), when,
+            FCNN_SHOWN(run->data), epochs, last, best, run->at_work ? "at work" : time);
 }
 
 fcnn_status listing_print(const char *folder, FILE *out) {
@@ -147,7 +147,7 @@ fcnn_status listing_print(const char *folder, FILE *out) {
             fcnn_status_set(FCNN_ERROR_FORMAT, "%s: expected a folder of runs, found none", folder);
     if (!status) {
         qsort(runs, (size_t)count, sizeof *runs, by_time);
-        fprintf(out, "%-16s %-16s %-14s %7s %7s %7s %6s\n", "run", "last epoch", "data", "epochs",
+        fprintf(out, "%-16s %-16s %-14s %7s %7s %7s %7s\n", "run", "last epoch", "data", "epochs",
                 "last", "best", "time");
         for (int i = 0; i < count; i++) print_run(out, &runs[i]);
     }
