@@ -305,7 +305,7 @@ static const option_row *find_option(const program_info *program, const char *na
 }
 
 /* What other programs call an option of this one. */
-static bool option_hint(const program_info *program, const char *letters, char *hint,
+static bool option_hint(const program_info *program, const char *letters, bool single, char *hint,
                         size_t bytes) {
     static const struct {
         const char *names, *option;
@@ -336,7 +336,9 @@ static bool option_hint(const program_info *program, const char *letters, char *
             const char *option = rows[i].option;
             bool common = !strcmp(option, "help") || !strcmp(option, "version");
             if (!common && !find_option(program, option, strcspn(option, " "))) continue;
-            snprintf(hint, bytes, " (did you mean --%s?)", option);
+            snprintf(hint, bytes,
+                     single ? " (long options have two dashes: --%s)" : " (did you mean --%s?)",
+                     option);
             return true;
         }
     return false;
@@ -394,7 +396,7 @@ static fcnn_status refuse_option(const program_info *program, char *const *argv,
     fcnn_nearest_consider(&near, "version", 7);
     bool found = *near.best && *letters, slip = found && near.distance == 0; /* case, dashes */
     bool hinted = !slip && *letters &&
-                  (option_hint(program, letters, hint, sizeof hint) ||
+                  (option_hint(program, letters, single, hint, sizeof hint) ||
                    (takes_keys(program) &&
                     key_hint(program, letters, value_of(word, now), hint, sizeof hint)));
     if (!hinted && found)

@@ -240,7 +240,7 @@ net.learning_rate=2e-3;|--learning-rate=2e-3
 --find-rate?|--lr-find
 --threads?|--num-workers=4
 --device|--gpu
---help?|-h
+--help)|-h
 --resume?|--checkpoint x
 --init?|--pretrained x
 net.optimizer=adam;|--adam
