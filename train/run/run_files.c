@@ -144,11 +144,16 @@ static bool owns_run_file(const void *context, const char *folder, const char *n
     static const struct {
         const char *name;
         bool (*is_ours)(const char *path); /* NULL: it proves nothing */
-    } files[] = {{RUNDIR_LOG, is_log},          {RUNDIR_MODEL, is_model},
-                 {RUNDIR_NEXT, is_model},       {RUNDIR_BEST, is_model},
-                 {RUNDIR_CHECKPOINT, is_model}, {RUNDIR_IMAGES, is_manifest},
-                 {RUNDIR_CONFUSION, NULL},      {RUNDIR_STEPS, NULL},
-                 {RUNDIR_REPORT, NULL},         {RUNDIR_RATE, is_rate_page},
+    } files[] = {{RUNDIR_LOG, is_log},
+                 {RUNDIR_MODEL, is_model},
+                 {RUNDIR_NEXT, is_model},
+                 {RUNDIR_BEST, is_model},
+                 {RUNDIR_CHECKPOINT, is_model},
+                 {RUNDIR_IMAGES, is_manifest},
+                 {RUNDIR_CONFUSION, NULL},
+                 {RUNDIR_STEPS, NULL},
+                 {RUNDIR_REPORT, NULL},
+                 {RUNDIR_RATE, is_rate_page},
                  {RUNDIR_TEST, NULL}};
     char path[PATH_MAX];
     struct stat info;
