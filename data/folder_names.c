@@ -58,9 +58,20 @@ const char *fcnn_folder_name_format(const char *name) {
                  {"hdr", "Radiance"},      {"dcm", "DICOM"},       {"dds", "DDS"},
                  {"cr2", "Canon RAW"},     {"cr3", "Canon RAW"},   {"nef", "Nikon RAW"},
                  {"arw", "Sony RAW"},      {"orf", "Olympus RAW"}, {"raf", "Fuji RAW"},
-                 {"rw2", "Panasonic RAW"}, {"dng", "RAW"},         {"raw", "RAW"}};
+                 {"rw2", "Panasonic RAW"}, {"dng", "RAW"},         {"raw", "RAW"},
+                 {"srw", "Samsung RAW"},   {"pef", "Pentax RAW"},  {"nrw", "Nikon RAW"},
+                 {"sr2", "Sony RAW"},      {"hif", "HEIC"},        {"heics", "HEIC"},
+                 {"avifs", "AVIF"},        {"jpx", "JPEG 2000"},   {"jpf", "JPEG 2000"},
+                 {"svgz", "SVG"},          {"eps", "PostScript"},  {"ps", "PostScript"},
+                 {"pdf", "PDF"},           {"ai", "Illustrator"},  {"xcf", "GIMP"},
+                 {"psb", "Photoshop"},     {"pcx", "PCX"},         {"qoi", "QOI"},
+                 {"emf", "EMF"},           {"wmf", "WMF"}};
     const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && i < COUNT(known); i++)
         if (fcnn_text_same(dot + 1, known[i].extension)) return known[i].format;
     return NULL;
+}
+
+bool fcnn_folder_name_is_picture(const char *name) {
+    return fcnn_folder_name_is_image(name) || fcnn_folder_name_format(name);
 }
