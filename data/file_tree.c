@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive_reader.h"
 #include "contents.h"
 
 static fcnn_status no_memory(const char *root) {
@@ -44,6 +45,10 @@ fcnn_status fcnn_tree_load(fcnn_tree *tree, const char *path, int channels, fcnn
 }
 
 /* ---- Opening ---- */
+
+bool fcnn_tree_accepts(const char *root) {
+    return fcnn_path_is_folder(root) || fcnn_archive_is_named(root);
+}
 
 fcnn_status fcnn_tree_open(const char *root, const volatile int *interrupted, fcnn_tree **out) {
     *out = NULL;

@@ -35,6 +35,9 @@ struct fcnn_tree {
     void (*close)(fcnn_tree *tree); /* of what is the kind's own */
 };
 
+/* Whether a path leads to a folder, or to a file that is named as an archive. */
+bool fcnn_tree_accepts(const char *root);
+
 /* Opens a folder, or an archive of the kinds of archive_reader.h. An archive is read once, and the
  * pictures among its files are kept in a temporary file without a name, in TMPDIR or /tmp; its
  * root is then its only folder where that holds nothing but folders (and is no folder train). */

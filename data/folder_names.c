@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "image_file.h"
 #include "text.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -74,4 +75,13 @@ const char *fcnn_folder_name_format(const char *name) {
 
 bool fcnn_folder_name_is_picture(const char *name) {
     return fcnn_folder_name_is_image(name) || fcnn_folder_name_format(name);
+}
+
+fcnn_status fcnn_folder_name_refuse(const char *path) {
+    const char *format = fcnn_folder_name_format(path);
+    if (!format)
+        return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: not named " FCNN_FOLDER_NAMES, path);
+    return fcnn_status_set(FCNN_ERROR_FORMAT,
+                           "%s: is %s, which fcnn does not read; expected " FCNN_IMAGE_FORMATS,
+                           path, format);
 }

@@ -25,5 +25,7 @@ const char *fcnn_folder_name_format(const char *name);
 
 /* Whether either is the case. */
 bool fcnn_folder_name_is_picture(const char *name);
+/* FCNN_ERROR_FORMAT for a file that is not read by its name, naming its format. */
+fcnn_status fcnn_folder_name_refuse(const char *path);
 
 #endif

@@ -66,14 +66,12 @@ static fcnn_status add_image(folder_set *set, folder_split *split, const char *p
 /* A file that is not read by its name. */
 static fcnn_status leave_out_unread(folder_set *set, const char *path,
                                     const fcnn_tree_entry *entry) {
-    const char *format = fcnn_folder_name_format(entry->name);
-    char what[160] = "not named " FCNN_FOLDER_NAMES;
+    char shown[FCNN_PATH_BYTES];
     if (entry->error) /* a link to nowhere */
-        snprintf(what, sizeof what, "%s", strerror(entry->error));
-    else if (format)
-        snprintf(what, sizeof what, "is %s, which fcnn does not read; expected %s", format,
-                 FCNN_IMAGE_FORMATS);
-    return folder_set_leave_out_as(set, path, what);
+        return folder_set_leave_out_as(set, path, strerror(entry->error));
+    FCNN_TRY(fcnn_tree_show(set->tree, path, shown));
+    (void)fcnn_folder_name_refuse(shown);
+    return folder_set_leave_out(set);
 }
 
 static fcnn_status scan_file(folder_set *set, folder_split *split, const char *folder,
