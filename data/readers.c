@@ -36,8 +36,8 @@ static fcnn_status unknown_dataset(const char *spec) {
     else if (!S_ISDIR(info.st_mode))
         snprintf(reason, sizeof reason, " (a file, not a folder, nor named .zip, .tar, .tar.gz)");
     return fcnn_status_set(FCNN_ERROR_USAGE,
-                           "unknown data set '%s'%s; expected %s; a folder or archive may be "
-                           "given by its path, and CIFAR's .tar.gz too%s",
+                           "unknown data set '%s'%s; expected %s; a folder may be given by its "
+                           "path, as may a .zip or .tar of one, and CIFAR's .tar.gz too%s",
                            spec, reason, names, fcnn_nearest_hint(&near, hint, sizeof hint));
 }
 

@@ -45,13 +45,6 @@ const program_info infer_program = {
              "error, the others go on, and the exit\ncode is then 1; files that are no pictures by "
              "their names are named alone.\n"};
 
-fcnn_status infer_not_finite(const infer_options *o, const char *subject) {
-    return fcnn_status_set(FCNN_ERROR_NUMERIC,
-                           "%s: the probabilities by %s are not finite; its training diverged, or "
-                           "the file was changed",
-                           subject, o->model);
-}
-
 static fcnn_status check(const infer_options *o) {
     if (!o->images[0] == !o->data)
         return fcnn_status_set(FCNN_ERROR_USAGE,

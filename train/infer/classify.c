@@ -54,7 +54,7 @@ static fcnn_status tell_picture(classification *c, int64_t index, const float *p
     }
     FCNN_TRY(picture_list_name(&c->pictures, index, name));
     for (int i = 0; i < c->model->classes; i++)
-        if (!isfinite(probabilities[i])) return infer_not_finite(c->options, name);
+        if (!isfinite(probabilities[i])) return network_not_finite(c->options, name);
     return results_write(&c->results, name, probabilities);
 }
 
@@ -132,11 +132,10 @@ static const char *plural(int64_t count) { return count == 1 ? "" : "s"; }
 
 static void summarise(const classification *c) {
     int64_t count = c->pictures.count, named = 0, others = c->pictures.others.count;
-    if (count == 1 && !others) return;
-    if (c->done < count)
+    if (c->done < count && count > 1)
         fprintf(stderr, "%lld of %lld pictures were looked at\n", (long long)c->done,
                 (long long)count);
-    if (c->failures)
+    if (c->failures && count > 1)
         fprintf(stderr, "%lld of %lld pictures could not be read%s\n", (long long)c->failures,
                 (long long)c->done, c->done > SCREEN ? ":" : ", named above");
     for (int64_t i = 0; i < c->done && c->done > SCREEN && named < SCREEN; i++)

@@ -16,8 +16,4 @@ typedef struct {
 
 extern const program_info infer_program;
 
-/* Of a model that diverged or was damaged: no class is the likeliest. `subject` is a picture, or a
- * data set. */
-fcnn_status infer_not_finite(const infer_options *options, const char *subject);
-
 #endif

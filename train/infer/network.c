@@ -98,3 +98,10 @@ fcnn_status network_open(const infer_options *o, const fcnn_model *model, fcnn_d
         fprintf(stderr, "band fraction %g: %s\n", fraction, cost.remark);
     return FCNN_OK;
 }
+
+fcnn_status network_not_finite(const infer_options *o, const char *subject) {
+    return fcnn_status_set(FCNN_ERROR_NUMERIC,
+                           "%s: the probabilities by %s are not finite; its training diverged, or "
+                           "the file was changed",
+                           subject, o->model);
+}

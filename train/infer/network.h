@@ -11,4 +11,8 @@ int network_training_batch(const fcnn_model *model);
 fcnn_status network_open(const infer_options *options, const fcnn_model *model, fcnn_device *device,
                          int batch, fcnn_graph **graph);
 
+/* Of a model that diverged or was damaged: no class is the likeliest. `subject` is a picture, or a
+ * data set. */
+fcnn_status network_not_finite(const infer_options *options, const char *subject);
+
 #endif

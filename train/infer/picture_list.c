@@ -116,11 +116,14 @@ static fcnn_status add_folder(picture_list *list, int number, const ancestor *ab
 
 /* ---- Operands ---- */
 
-static fcnn_status nothing_found(const picture_list *list, const char *operand, int64_t others) {
-    return fcnn_status_set(FCNN_ERROR_FORMAT,
-                           "%s: expected pictures named " FCNN_FOLDER_NAMES ", found none%s%s",
-                           operand, list->others.count > others ? "; first: " : "",
-                           list->others.count > others ? list->others.messages[others] : "");
+/* The message takes the place of the problems of the files that were found there. */
+static fcnn_status nothing_found(picture_list *list, const char *operand, int64_t before) {
+    fcnn_problems *others = &list->others;
+    fcnn_status_record("%s: expected pictures named " FCNN_FOLDER_NAMES ", found none%s%s", operand,
+                       others->count > before ? "; the first problem: " : "",
+                       others->count > before ? others->messages[before] : "");
+    while (others->count > before) free(others->messages[--others->count]);
+    return FCNN_ERROR_FORMAT;
 }
 
 static fcnn_status add_tree(picture_list *list, const char *operand) {
@@ -142,8 +145,7 @@ static fcnn_status add_tree(picture_list *list, const char *operand) {
 
 /* A folder or archive without pictures is a failure among the others, as a missing file is. */
 static fcnn_status add_operand(picture_list *list, const char *operand) {
-    if (!fcnn_tree_accepts(operand))
-        return add_picture(list, -1, operand, NULL);
+    if (!fcnn_tree_accepts(operand)) return add_picture(list, -1, operand, NULL);
     fcnn_status status = add_tree(list, operand);
     if (!fcnn_dataset_does_without(status)) return status;
     return add_picture(list, -1, operand, fcnn_status_message());

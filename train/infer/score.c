@@ -37,7 +37,7 @@ static fcnn_status score_set(const infer_options *o, run_data *s, const image_se
     double seconds = fcnn_seconds() - started;
     run_data_name_problems(s);
     run_data_summarise(s);
-    if (!status && !isfinite(e.score.loss)) status = infer_not_finite(o, o->data);
+    if (!status && !isfinite(e.score.loss)) status = network_not_finite(o, o->data);
     if (!status) print_score(o, fcnn_graph_band_fraction(graph), set, &e.score, seconds);
     if (!status && o->confusion) status = evaluation_write_confusion(&e, s->dataset, o->confusion);
     evaluation_clear(&e);
