@@ -1,10 +1,12 @@
 /* fcnn-infer: classifies pictures, or scores a model on a data set. The model
  * file alone is enough. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "options.h"
 #include "replace.h"
 #include "signals.h"
+#include "train/features/canvas.h"
 #include "train/infer/classify.h"
 #include "train/infer/infer.h"
 #include "train/infer/score.h"
@@ -17,8 +19,9 @@ static const option_row rows[] = {
     {"csv", NULL, OPTION_FLAG, FIELD(csv), 0, 0,
      "one line a picture and class: file,rank,class,probability"},
     {"json", NULL, OPTION_FLAG, FIELD(json), 0, 0, "one JSON object"},
-    {"picture", "FILE.html", OPTION_TEXT, FIELD(picture), 0, 0,
-     "one picture: a page of every layer's maps and spectra, and what the classifier weighed"},
+    {"picture", "FILE.html|FILE.png", OPTION_TEXT, FIELD(picture), 0, 0,
+     "one picture: a page, or a figure, of every layer's maps and spectra, what pooling keeps and "
+     "what the classifier weighed"},
     {"features", "LAYER FILE.npy", OPTION_PAIR, FIELD(features), 0, 0,
      "pictures: a layer's output, as an array [picture][channel] of maps or of complex bins"},
     {"confusion", "FILE", OPTION_TEXT, FIELD(confusion), 0, 0,
@@ -45,6 +48,17 @@ const program_info infer_program = {
              "error, the others go on, and the exit\ncode is then 1; files that are no pictures by "
              "their names are named alone.\n"};
 
+/* What is drawn is told by the name; nobody's own pictures are replaced. */
+static fcnn_status check_picture(const char *path) {
+    if (classify_draws_figure(path))
+        return replace_check("picture", path, CANVAS_MARK_AT, CANVAS_MARK);
+    FCNN_TRY(replace_check("picture", path, 0, "<!DOCTYPE html>"));
+    const char *dot = strrchr(path, '.');
+    if (dot && (fcnn_text_same(dot, ".html") || fcnn_text_same(dot, ".htm"))) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_USAGE,
+                           "--picture %s: expected a name that ends in .html or .png", path);
+}
+
 static fcnn_status check(const infer_options *o) {
     if (!o->images[0] == !o->data)
         return fcnn_status_set(FCNN_ERROR_USAGE,
@@ -58,7 +72,7 @@ static fcnn_status check(const infer_options *o) {
         return fcnn_status_set(FCNN_ERROR_USAGE, "--features is of pictures, not of --data");
     if (o->confusion && !o->data)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--confusion is of a data set: it takes --data");
-    if (o->picture) FCNN_TRY(replace_check("picture", o->picture, 0, "<!DOCTYPE html>"));
+    if (o->picture) FCNN_TRY(check_picture(o->picture));
     if (o->features[0]) FCNN_TRY(replace_check("features", o->features[1], 0, "\x93NUMPY"));
     if (o->confusion) FCNN_TRY(replace_check("confusion", o->confusion, 0, "label,"));
     return FCNN_OK;

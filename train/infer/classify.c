@@ -5,11 +5,13 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "network.h"
 #include "picture_list.h"
 #include "results.h"
 #include "train/features/collection.h"
+#include "train/features/figure.h"
 #include "train/features/page.h"
 #include "train/progress.h"
 #include "train/signals.h"
@@ -150,6 +152,11 @@ static void summarise(const classification *c) {
                 plural(others));
 }
 
+bool classify_draws_figure(const char *path) {
+    const char *dot = strrchr(path, '.');
+    return dot && fcnn_text_same(dot, ".png");
+}
+
 static fcnn_status write_page(classification *c) {
     fcnn_image image;
     char name[FCNN_PATH_BYTES];
@@ -160,7 +167,10 @@ static fcnn_status write_page(classification *c) {
                                 .classes = c->model->classes,
                                 .class_names = (const char *const *)c->model->class_names,
                                 .image = &image};
-    fcnn_status status = features_write_page(c->graph, &subject, c->options->picture);
+    const char *path = c->options->picture;
+    fcnn_status status = classify_draws_figure(path)
+                             ? features_write_figure(c->graph, &subject, path)
+                             : features_write_page(c->graph, &subject, path);
     fcnn_image_clear(&image);
     return status;
 }

@@ -9,4 +9,7 @@
 fcnn_status classify_pictures(const infer_options *options, const fcnn_model *model,
                               fcnn_device *device, int64_t *failures);
 
+/* Whether the file of --picture is a figure, by its name: a PNG; else it is a page. */
+bool classify_draws_figure(const char *path);
+
 #endif
