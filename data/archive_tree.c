@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive_names.h"
 #include "archive_reader.h"
 #include "file_tree.h"
 #include "folder_names.h"
@@ -95,8 +96,8 @@ static int by_path(const void *a, const void *b) {
     return x->number < y->number ? -1 : x->number > y->number;
 }
 
-/* The first file that does not stand before a path, or NULL. */
-static const packed_file *find_file(const archive_tree *tree, const char *path) {
+/* The place of the first file that does not stand before a path; `count` where none follows. */
+static int64_t find_place(const archive_tree *tree, const char *path) {
     int64_t low = 0, high = tree->count;
     while (low < high) {
         int64_t middle = low + (high - low) / 2;
@@ -105,53 +106,27 @@ static const packed_file *find_file(const archive_tree *tree, const char *path) 
         else
             high = middle;
     }
-    return low < tree->count ? &tree->files[low] : NULL;
+    return low;
+}
+
+/* The file of a path, or NULL. */
+static const packed_file *find_file(const archive_tree *tree, const char *path) {
+    int64_t place = find_place(tree, path);
+    bool found = place < tree->count && !strcmp(tree->files[place].path, path);
+    return found ? &tree->files[place] : NULL;
 }
 
 static bool is_below(const char *path, const char *folder, size_t length) {
     return !length || (!strncmp(path, folder, length) && path[length] == '/');
 }
 
-/* ---- Names ---- */
-
-/* Writes a member's name as a path: without "." and empty parts; in a name from Windows, which has
- * no '/', '\' is it. False where it is of a system's own, or a folder's. */
-static bool make_path(const char *name, char *path) {
-    bool windows = !strchr(name, '/');
-    size_t used = 0, part = 0;
-    for (;; name++) {
-        bool end = !*name || *name == '/' || (windows && *name == '\\');
-        if (!end) {
-            path[used++] = *name;
-            continue;
-        }
-        path[used] = '\0';
-        bool nothing = !path[part] || !strcmp(path + part, ".");
-        if (nothing && !*name) return false;
-        if (nothing) used = part;
-        if (!nothing && strcmp(path + part, "..") != 0 && fcnn_folder_name_is_systems(path + part))
-            return false;
-        if (!*name) return true;
-        if (!nothing) path[used++] = '/';
-        part = used;
-    }
-}
-
-static bool goes_up(const char *path) {
-    for (const char *at = path; at; at = strchr(at, '/')) {
-        at += *at == '/';
-        if (!strncmp(at, "..", 2) && (!at[2] || at[2] == '/')) return true;
-    }
-    return false;
-}
+/* ---- Reading the archive ---- */
 
 static fcnn_status leave_out(archive_tree *tree, const char *root, const char *name,
                              const char *why) {
     fcnn_status_record("%s:%s: %s (left out)", root, name, why);
     return fcnn_problems_add(&tree->base.problems);
 }
-
-/* ---- Reading the archive ---- */
 
 static fcnn_status copy_bytes(archive_tree *tree, const char *root, fcnn_stream *from,
                               packed_file *file) {
@@ -176,7 +151,7 @@ static void clear_file(packed_file *file) {
 static fcnn_status copy_link(const char *root, const char *target, packed_file *file) {
     file->link = malloc(strlen(target) + 1);
     if (!file->link) return no_memory(root);
-    if (!make_path(target, file->link)) *file->link = '\0';
+    if (!fcnn_archive_path(target, file->link)) *file->link = '\0';
     return FCNN_OK;
 }
 
@@ -197,8 +172,9 @@ static fcnn_status add_file(archive_tree *tree, const char *root, fcnn_archive *
                             const fcnn_archive_member *member, packed_file *file) {
     file->path = malloc(strlen(member->name) + 1);
     if (!file->path) return no_memory(root);
-    if (!make_path(member->name, file->path)) return FCNN_OK;
-    if (goes_up(file->path)) return leave_out(tree, root, member->name, "its path goes up, by ..");
+    if (!fcnn_archive_path(member->name, file->path)) return FCNN_OK;
+    if (fcnn_archive_path_goes_up(file->path))
+        return leave_out(tree, root, member->name, "its path goes up, by ..");
     if (member->symbolic)
         return leave_out(tree, root, member->name,
                          "a symbolic link; expected the file itself (tar -h)");
@@ -243,7 +219,7 @@ static void follow_links(archive_tree *tree) {
     for (int64_t i = 0; i < tree->count; i++) {
         packed_file *file = &tree->files[i];
         const packed_file *target = file->link ? find_file(tree, file->link) : NULL;
-        if (!target || strcmp(target->path, file->link) != 0) continue;
+        if (!target) continue;
         file->start = target->start;
         file->size = target->size;
     }
@@ -270,9 +246,8 @@ static fcnn_status add_child(const fcnn_tree *base, const char *rest, fcnn_tree_
 static fcnn_status list_folder(fcnn_tree *base, const char *path, fcnn_tree_list *list) {
     archive_tree *tree = (archive_tree *)base;
     size_t length = strlen(path);
-    const packed_file *file = find_file(tree, path), *end = tree->files + tree->count;
-    for (; file && file < end; file++) {
-        const char *found = file->path;
+    for (int64_t i = find_place(tree, path); i < tree->count; i++) {
+        const char *found = tree->files[i].path;
         if (length && !strcmp(found, path)) continue; /* a file of the folder's name */
         if (!is_below(found, path, length)) break;
         FCNN_TRY(add_child(base, found + length + (length > 0), list));
@@ -284,7 +259,7 @@ static fcnn_status open_file(fcnn_tree *base, const char *path, const char *show
                              fcnn_image_source *source) {
     archive_tree *tree = (archive_tree *)base;
     const packed_file *file = find_file(tree, path);
-    bool found = file && !strcmp(file->path, path) && file->start >= 0;
+    bool found = file && file->start >= 0;
     fcnn_source_open_part(shown, found ? tree->bytes : -1, found ? file->start : 0,
                           found ? file->size : 0, source);
     if (found) return FCNN_OK;

@@ -2,6 +2,7 @@
 #include "canvas.h"
 
 #include <cairo/cairo.h>
+#include <fontconfig/fontconfig.h>
 #include <math.h>
 #include <png.h>
 #include <stdlib.h>
@@ -60,6 +61,8 @@ void canvas_close(canvas *c) {
     if (!c) return;
     cairo_destroy(c->cairo);
     cairo_surface_destroy(c->surface);
+    cairo_debug_reset_static_data(); /* fonts are kept, by it and by what found them */
+    FcFini();
     free(c);
 }
 

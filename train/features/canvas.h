@@ -24,7 +24,8 @@ typedef struct {
 
 /* FCNN_ERROR_UNSUPPORTED for a sheet that is too large for a PNG of cairo's. */
 fcnn_status canvas_open(double width, double height, canvas **canvas);
-void canvas_close(canvas *canvas); /* NULL is none */
+/* Takes the fonts along: no other canvas may be open. NULL is none. */
+void canvas_close(canvas *canvas);
 
 /* Writes one line of text on a baseline; what is not visible (text.h) as \x0a. */
 void canvas_text(canvas *canvas, double x, double y, const canvas_style *style, const char *text);
