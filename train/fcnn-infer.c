@@ -31,7 +31,8 @@ static const option_row rows[] = {
     {"norm-data", "NAME|DIR", OPTION_TEXT, FIELD(norm_data), 0, 0,
      "running statistics of the norms anew, from this data set's training images; wanted with "
      "--band-fraction"},
-    {"limit", "N", OPTION_INT64, FIELD(limit), 1, INT64_MAX, "at most N images of each data set"},
+    {"limit", "N", OPTION_INT64, FIELD(limit), 1, INT64_MAX,
+     "at most N images of each data set, or of the pictures"},
     OPTION_THREADS(infer_options),
     OPTION_DEVICE(infer_options),
     {0}};

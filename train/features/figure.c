@@ -298,7 +298,9 @@ static void draw_scale(figure *f, double x, double y, void (*colour)(double, uin
 static fcnn_status draw_layers(figure *f) {
     double first = 0, last = 0;
     bool resident = true, bands = f->view.features.layers[0].shape.layout == FCNN_BAND;
-    if (bands) draw_scale(f, 560, f->y + 20, colour_amount, 0, "bins, of the layer's largest: 1/1000", "1");
+    if (bands)
+        draw_scale(f, 560, f->y + 20, colour_amount, 0, "bins, of the layer's largest: 1/1000",
+                   "1");
     draw_scale(f, 786, f->y + 20, colour_signed, -1, "map: below 0", "above");
     draw_heading(f, "Layer by layer",
                  bands ? "strongest channels: spectrum, map" : "strongest channels");
