@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "text.h"
 #include "xz.h"
 
 enum { BLOCK_BYTES = 1 << 16 };
@@ -60,13 +61,14 @@ static la_int64_t seek(struct archive *reader, void *user, la_int64_t offset, in
 /* ---- Reading ---- */
 
 static fcnn_status failure(const fcnn_archive *archive) {
-    const char *why = archive_error_string(archive->reader);
+    const char *why = archive_error_string(archive->reader), *name = archive->name;
     if (archive->status) return archive->status;
     if (archive_errno(archive->reader) == ENOMEM)
         return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", archive->file.path);
-    return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: %s: %s", archive->file.path,
+    return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: %s: %s%s%s", archive->file.path,
                            archive_format(archive->reader) ? "damaged archive"
                                                            : "not a tar or zip archive, or damaged",
+                           name ? name : "", name ? ": " : "",
                            why ? why : "truncated: it ends too early");
 }
 
@@ -100,9 +102,7 @@ static fcnn_status finish_member(fcnn_archive *archive) {
     int result = archive->name ? ARCHIVE_OK : ARCHIVE_EOF;
     while (result == ARCHIVE_OK)
         result = archive_read_data_block(archive->reader, &block, &bytes, &at);
-    if (result == ARCHIVE_EOF) return FCNN_OK;
-    fcnn_status status = failure(archive);
-    return fcnn_status_prefix(status, "%s", archive->name);
+    return result == ARCHIVE_EOF ? FCNN_OK : failure(archive);
 }
 
 /* Whether a header may be used. libarchive warns of a name or an owner in another coding, and of
@@ -112,29 +112,68 @@ static bool is_usable(struct archive *reader, int result) {
     return result == ARCHIVE_OK || (result == ARCHIVE_WARN && archive_errno(reader) == EILSEQ);
 }
 
-fcnn_status fcnn_archive_next(fcnn_archive *archive, const char **name, uint64_t *size) {
+/* Some formats tell in the header; of others reading fails. */
+static fcnn_status check_encryption(const fcnn_archive *archive, struct archive_entry *entry) {
+    if (!archive_entry_is_encrypted(entry)) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_FORMAT,
+                           "%s: %s: is encrypted; expected an archive without a password",
+                           archive->file.path, archive->name);
+}
+
+fcnn_status fcnn_archive_next_member(fcnn_archive *archive, fcnn_archive_member *member) {
     struct archive_entry *entry;
     int result;
-    *name = NULL;
+    bool link = false, file = false;
+    *member = (fcnn_archive_member){0};
     do {
         FCNN_TRY(finish_member(archive));
         locale_t before = uselocale(archive->utf8);
         result = archive_read_next_header(archive->reader, &entry);
         bool usable = is_usable(archive->reader, result);
         archive->name = usable ? archive_entry_pathname(entry) : NULL;
+        member->link = usable ? archive_entry_hardlink(entry) : NULL;
+        member->symbolic = usable && !member->link && archive_entry_filetype(entry) == AE_IFLNK;
+        if (member->symbolic) member->link = archive_entry_symlink(entry);
         uselocale(before);
-        if (archive->name) FCNN_TRY(check_compression(archive));
-    } while (archive->name &&
-             (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry)));
+        if (!archive->name) break;
+        FCNN_TRY(check_encryption(archive, entry));
+        FCNN_TRY(check_compression(archive));
+        link = member->link != NULL;
+        file = !link && archive_entry_filetype(entry) == AE_IFREG;
+    } while (!link && !file);
     if (archive->status || (!archive->name && result != ARCHIVE_EOF)) return failure(archive);
-    *name = archive->name;
-    if (*name) *size = (uint64_t)archive_entry_size(entry);
+    member->name = archive->name;
+    if (member->name && file) member->size = (uint64_t)archive_entry_size(entry);
+    return FCNN_OK;
+}
+
+fcnn_status fcnn_archive_next(fcnn_archive *archive, const char **name, uint64_t *size) {
+    fcnn_archive_member member;
+    *name = NULL;
+    do FCNN_TRY(fcnn_archive_next_member(archive, &member));
+    while (member.name && member.link);
+    *name = member.name;
+    if (*name) *size = member.size;
     return FCNN_OK;
 }
 
 fcnn_stream *fcnn_archive_file(fcnn_archive *archive) { return &archive->member; }
 
 /* ---- Opening ---- */
+
+bool fcnn_archive_is_named(const char *path) {
+    static const char *const endings[] = {".tar",     ".tar.gz", ".tgz",      ".tar.bz2",
+                                          ".tbz2",    ".tbz",    ".tar.xz",   ".txz",
+                                          ".tar.zst", ".tzst",   ".tar.zstd", ".zip"};
+    size_t length = strlen(path);
+    struct stat info;
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        size_t end = strlen(endings[i]);
+        if (length > end && fcnn_text_same(path + length - end, endings[i]))
+            return !stat(path, &info) && S_ISREG(info.st_mode);
+    }
+    return false;
+}
 
 /* Takes xz off where the file has it. */
 static fcnn_status look_for_xz(fcnn_archive *archive) {

@@ -13,6 +13,7 @@
 
 #include "archive_reader.h"
 #include "contents.h"
+#include "folder_names.h"
 #include "names.h"
 #include "paths.h"
 #include "readers_internal.h"
@@ -236,7 +237,8 @@ static fcnn_status check_complete(const cifar_set *set, const char *path) {
     if (!set->kind)
         return fcnn_status_set(FCNN_ERROR_FORMAT,
                                "%s: expected the binary CIFAR-10 (data_batch_1.bin and so on) or "
-                               "CIFAR-100 (train.bin), found neither",
+                               "CIFAR-100 (train.bin), or pictures in a folder for each class, "
+                               "found neither",
                                path);
     for (int i = 0; i < FILES; i++)
         if (known[i].kind == set->kind && !set->batches[i].count)
@@ -345,21 +347,31 @@ static fcnn_status open_set(const char *spec, const fcnn_dataset_options *option
     return load_set(set, spec);
 }
 
-static bool is_archive(const char *path) {
-    static const char *const endings[] = {".tar",    ".tar.gz",  ".tgz", ".tar.bz2",
-                                          ".tar.xz", ".tar.zst", ".zip"};
-    size_t length = strlen(path);
-    struct stat info;
-    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-        size_t end = strlen(endings[i]);
-        if (length > end && !strcmp(path + length - end, endings[i]))
-            return !stat(path, &info) && S_ISREG(info.st_mode);
+/* Whether the first telling file of an archive is a picture, so that it is one of pictures. What
+ * cannot be read, or tells nothing, is left to opening, which says so. */
+static fcnn_status holds_pictures(const char *path, bool *pictures) {
+    fcnn_archive *archive;
+    const char *name;
+    uint64_t bytes;
+    bool told = *pictures = false;
+    fcnn_status status = fcnn_archive_open(path, &archive);
+    if (status) return status == FCNN_ERROR_MEMORY ? status : FCNN_OK;
+    while (!told && !(status = fcnn_archive_next(archive, &name, &bytes)) && name) {
+        const char *slash = strrchr(name, '/');
+        const char *last = slash ? slash + 1 : name;
+        *pictures = fcnn_folder_name_is_picture(last) && !fcnn_folder_name_is_systems(last);
+        told = *pictures;
+        for (int i = 0; i < FILES; i++) told |= !strcmp(last, known[i].name);
     }
-    return false;
+    fcnn_archive_close(archive);
+    return status == FCNN_ERROR_MEMORY ? status : FCNN_OK;
 }
 
 static fcnn_status accepts_spec(const char *spec, bool *accepted) {
-    *accepted = fcnn_path_is_folder(spec) ? find_files(spec) : is_archive(spec);
+    bool pictures = false;
+    *accepted = fcnn_path_is_folder(spec) ? find_files(spec) : fcnn_archive_is_named(spec);
+    if (*accepted && !fcnn_path_is_folder(spec)) FCNN_TRY(holds_pictures(spec, &pictures));
+    *accepted &= !pictures;
     return FCNN_OK;
 }
 

@@ -3,11 +3,12 @@
 #include "contents.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "image_format.h"
+#include "paths.h"
 
 enum { BLOCK = 4096, WHOLE = 4 * BLOCK };
 
@@ -24,33 +25,36 @@ static ssize_t read_at(int file, uint8_t *bytes, size_t count, off_t at) {
     return (ssize_t)used;
 }
 
-static bool hash_file(int file, uint64_t *contents) {
-    struct stat info;
+static bool hash_part(int file, int64_t start, int64_t size, uint64_t *contents) {
     uint8_t bytes[WHOLE];
-    if (fstat(file, &info)) return false;
-    int64_t size = info.st_size;
-    off_t starts[] = {0, (off_t)(size / 2 - BLOCK / 2), (off_t)(size - BLOCK)};
+    int64_t starts[] = {0, size / 2 - BLOCK / 2, size - BLOCK};
     int blocks = size <= WHOLE ? 1 : 3;
-    size_t block = size <= WHOLE ? WHOLE : BLOCK;
+    size_t block = size <= WHOLE ? (size_t)size : BLOCK;
     *contents = fcnn_fingerprint(FCNN_FINGERPRINT, &size, sizeof size);
     for (int i = 0; i < blocks; i++) {
-        ssize_t got = read_at(file, bytes, block, starts[i]);
+        ssize_t got = read_at(file, bytes, block, (off_t)(start + starts[i]));
         if (got < 0) return false;
         *contents = fcnn_fingerprint(*contents, bytes, (size_t)got);
     }
     return true;
 }
 
-fcnn_status fcnn_contents_of_file(const char *path, uint64_t *contents) {
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would wait */
-    bool good = file >= 0 && hash_file(file, contents);
-    int error = errno;
-    if (file >= 0) close(file);
-    if (good) return FCNN_OK;
-    /* What this machine lacks is no fault of the picture. */
-    bool lack = error == ENOMEM || error == EMFILE || error == ENFILE;
-    return fcnn_status_set(lack ? FCNN_ERROR_MEMORY : FCNN_ERROR_IO, "%s: cannot be read: %s", path,
+static fcnn_status unreadable(const char *path, int error) {
+    return fcnn_status_set(fcnn_path_failure(error), "%s: cannot be read: %s", path,
                            strerror(error));
+}
+
+fcnn_status fcnn_contents_of_source(const fcnn_image_source *source, uint64_t *contents) {
+    if (hash_part(source->descriptor, source->start, source->bytes, contents)) return FCNN_OK;
+    return unreadable(source->path, errno);
+}
+
+fcnn_status fcnn_contents_of_file(const char *path, uint64_t *contents) {
+    fcnn_image_source source;
+    fcnn_status status = fcnn_source_open(path, &source);
+    if (!status) status = fcnn_contents_of_source(&source, contents);
+    fcnn_source_close(&source);
+    return status;
 }
 
 fcnn_status fcnn_contents_of_pixels(const uint8_t *pixels, int64_t count, int height, int width,

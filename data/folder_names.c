@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "image_file.h"
 #include "text.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -58,9 +59,29 @@ const char *fcnn_folder_name_format(const char *name) {
                  {"hdr", "Radiance"},      {"dcm", "DICOM"},       {"dds", "DDS"},
                  {"cr2", "Canon RAW"},     {"cr3", "Canon RAW"},   {"nef", "Nikon RAW"},
                  {"arw", "Sony RAW"},      {"orf", "Olympus RAW"}, {"raf", "Fuji RAW"},
-                 {"rw2", "Panasonic RAW"}, {"dng", "RAW"},         {"raw", "RAW"}};
+                 {"rw2", "Panasonic RAW"}, {"dng", "RAW"},         {"raw", "RAW"},
+                 {"srw", "Samsung RAW"},   {"pef", "Pentax RAW"},  {"nrw", "Nikon RAW"},
+                 {"sr2", "Sony RAW"},      {"hif", "HEIC"},        {"heics", "HEIC"},
+                 {"avifs", "AVIF"},        {"jpx", "JPEG 2000"},   {"jpf", "JPEG 2000"},
+                 {"svgz", "SVG"},          {"eps", "PostScript"},  {"ps", "PostScript"},
+                 {"pdf", "PDF"},           {"ai", "Illustrator"},  {"xcf", "GIMP"},
+                 {"psb", "Photoshop"},     {"pcx", "PCX"},         {"qoi", "QOI"},
+                 {"emf", "EMF"},           {"wmf", "WMF"}};
     const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && i < COUNT(known); i++)
         if (fcnn_text_same(dot + 1, known[i].extension)) return known[i].format;
     return NULL;
+}
+
+bool fcnn_folder_name_is_picture(const char *name) {
+    return fcnn_folder_name_is_image(name) || fcnn_folder_name_format(name);
+}
+
+fcnn_status fcnn_folder_name_refuse(const char *path) {
+    const char *format = fcnn_folder_name_format(path);
+    if (!format)
+        return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: not named " FCNN_FOLDER_NAMES, path);
+    return fcnn_status_set(FCNN_ERROR_FORMAT,
+                           "%s: is %s, which fcnn does not read; expected " FCNN_IMAGE_FORMATS,
+                           path, format);
 }

@@ -5,6 +5,9 @@
 
 #include "dataset.h"
 
+/* How files are named that are read, in messages. */
+#define FCNN_FOLDER_NAMES ".jpg, .jpeg, .png, .webp, .tif, .tiff, .bmp or .gif"
+
 /* Whether a folder of this name, in any case, holds a split: train or training; val, valid,
  * validation or dev; test or testing. */
 bool fcnn_folder_names_split(const char *name, fcnn_split *split);
@@ -19,5 +22,10 @@ bool fcnn_folder_name_is_systems(const char *name);
 bool fcnn_folder_name_is_image(const char *name);
 /* Gives the format of an image that is not read, by its extension; NULL of other files. */
 const char *fcnn_folder_name_format(const char *name);
+
+/* Whether either is the case. */
+bool fcnn_folder_name_is_picture(const char *name);
+/* FCNN_ERROR_FORMAT for a file that is not read by its name, naming its format. */
+fcnn_status fcnn_folder_name_refuse(const char *path);
 
 #endif

@@ -19,7 +19,7 @@ static const fcnn_image_format *const formats[] = {&fcnn_format_jpeg, &fcnn_form
 
 static fcnn_status unknown_format(const char *path, const uint8_t *start, size_t count) {
     return fcnn_status_set(FCNN_ERROR_FORMAT,
-                           "%s: expected a JPEG, PNG, WebP, TIFF, BMP or GIF image, found %s", path,
+                           "%s: expected a " FCNN_IMAGE_FORMATS " image, found %s", path,
                            fcnn_file_kind(start, count));
 }
 
@@ -37,29 +37,45 @@ static fcnn_status find_format(fcnn_image_source *source, const fcnn_image_forma
     return unknown_format(source->path, start, count);
 }
 
-fcnn_status fcnn_image_probe(const char *path, int *height, int *width) {
-    fcnn_image_source source;
+fcnn_status fcnn_source_probe(fcnn_image_source *source, int *height, int *width) {
     const fcnn_image_format *format = NULL;
     *height = *width = 0;
+    FCNN_TRY(find_format(source, &format));
+    return format->probe(source, height, width);
+}
+
+static fcnn_status check_channels(const char *path, int channels) {
+    if (channels == 1 || channels == 3) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_USAGE, "%s: expected 1 or 3 channels, asked for %d", path,
+                           channels);
+}
+
+fcnn_status fcnn_source_load(fcnn_image_source *source, int channels, fcnn_image *image) {
+    const fcnn_image_format *format = NULL;
+    *image = (fcnn_image){0};
+    fcnn_status status = check_channels(source->path, channels);
+    if (!status) status = find_format(source, &format);
+    if (!status) status = format->decode(source, channels, image);
+    if (!status) status = fcnn_orientation_apply(image, source->orientation);
+    if (status) fcnn_image_clear(image);
+    return status;
+}
+
+fcnn_status fcnn_image_probe(const char *path, int *height, int *width) {
+    fcnn_image_source source;
+    *height = *width = 0;
     fcnn_status status = fcnn_source_open(path, &source);
-    if (!status) status = find_format(&source, &format);
-    if (!status) status = format->probe(&source, height, width);
+    if (!status) status = fcnn_source_probe(&source, height, width);
     fcnn_source_close(&source);
     return status;
 }
 
 fcnn_status fcnn_image_load(const char *path, int channels, fcnn_image *image) {
     fcnn_image_source source;
-    const fcnn_image_format *format = NULL;
     *image = (fcnn_image){0};
-    if (channels != 1 && channels != 3)
-        return fcnn_status_set(FCNN_ERROR_USAGE, "%s: expected 1 or 3 channels, asked for %d", path,
-                               channels);
+    FCNN_TRY(check_channels(path, channels)); /* before a file is looked for */
     fcnn_status status = fcnn_source_open(path, &source);
-    if (!status) status = find_format(&source, &format);
-    if (!status) status = format->decode(&source, channels, image);
-    if (!status) status = fcnn_orientation_apply(image, source.orientation);
+    if (!status) status = fcnn_source_load(&source, channels, image);
     fcnn_source_close(&source);
-    if (status) fcnn_image_clear(image);
     return status;
 }

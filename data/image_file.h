@@ -7,6 +7,8 @@
 
 FCNN_C_BEGIN
 
+#define FCNN_IMAGE_FORMATS "JPEG, PNG, WebP, TIFF, BMP or GIF"
+
 enum {
     /* An image beyond either is taken for a damaged header. */
     FCNN_IMAGE_SIDE_MAX = 65535,

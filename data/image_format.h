@@ -13,19 +13,25 @@
 
 enum { FCNN_SOURCE_BYTES = 16384 };
 
-/* A regular file read through a buffer of its own, so that reading takes no memory. */
+/* A regular file, or a part of one, read through a buffer of its own, so that reading takes no
+ * memory. */
 typedef struct {
-    const char *path;
+    const char *path; /* as messages call it; borrowed */
     int descriptor;
-    int64_t bytes;   /* the file's size when it was opened */
-    int error;       /* errno of the first read that failed, or 0: later reads give nothing */
-    bool ended;      /* bytes behind the end were asked for */
-    int orientation; /* EXIF's, set by a decoder; 1: as it is stored */
+    bool borrowed;       /* the descriptor is not closed with the source */
+    int64_t start, next; /* in the descriptor's file: its first byte, and what is read next */
+    int64_t bytes;       /* the file's size when it was opened */
+    int error;           /* errno of the first read that failed, or 0: later reads give nothing */
+    bool ended;          /* bytes behind the end were asked for */
+    int orientation;     /* EXIF's, set by a decoder; 1: as it is stored */
     size_t at, filled;
     uint8_t buffer[FCNN_SOURCE_BYTES];
 } fcnn_image_source;
 
 fcnn_status fcnn_source_open(const char *path, fcnn_image_source *source);
+/* The `bytes` bytes at `start` of a file that is open, and stays so; threads may share it. */
+void fcnn_source_open_part(const char *name, int descriptor, int64_t start, int64_t bytes,
+                           fcnn_image_source *source);
 void fcnn_source_close(fcnn_image_source *source);
 /* Reads up to `bytes`: fewer at the end of the file or where reading fails, which `ended` and
  * `error` then tell. */
@@ -72,6 +78,10 @@ void fcnn_image_put(fcnn_image *image, int y, int x, int step, int count, const 
 fcnn_status fcnn_source_probe_whole(fcnn_image_source *source,
                                     fcnn_status (*decode)(fcnn_image_source *, int, fcnn_image *),
                                     int *height, int *width);
+
+/* As fcnn_image_load and fcnn_image_probe, of a source that stands at its beginning. */
+fcnn_status fcnn_source_load(fcnn_image_source *source, int channels, fcnn_image *image);
+fcnn_status fcnn_source_probe(fcnn_image_source *source, int *height, int *width);
 
 /* ---- The formats ---- */
 

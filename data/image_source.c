@@ -20,40 +20,61 @@ static fcnn_status unreadable(const char *path, int error) {
                            strerror(error));
 }
 
-fcnn_status fcnn_source_open(const char *path, fcnn_image_source *source) {
-    struct stat info;
-    source->path = path;
-    source->descriptor = -1;
+void fcnn_source_open_part(const char *name, int descriptor, int64_t start, int64_t bytes,
+                           fcnn_image_source *source) {
+    source->path = name;
+    source->descriptor = descriptor;
+    source->borrowed = true;
+    source->start = source->next = start;
+    source->bytes = bytes;
     source->error = 0;
     source->ended = false;
     source->orientation = 1;
     source->at = source->filled = 0;
+}
+
+fcnn_status fcnn_source_open(const char *path, fcnn_image_source *source) {
+    struct stat info;
+    fcnn_source_open_part(path, -1, 0, 0, source);
     if (stat(path, &info)) return unreadable(path, errno);
     /* Opening a pipe would wait for a writer. */
     if (!S_ISREG(info.st_mode))
         return fcnn_status_set(FCNN_ERROR_IO, "%s: expected an image file, found a %s", path,
                                S_ISDIR(info.st_mode) ? "folder" : "device or pipe");
     source->bytes = info.st_size;
+    source->borrowed = false;
     do source->descriptor = open(path, O_RDONLY | O_CLOEXEC);
     while (source->descriptor < 0 && errno == EINTR);
     return source->descriptor < 0 ? unreadable(path, errno) : FCNN_OK;
 }
 
 void fcnn_source_close(fcnn_image_source *source) {
-    if (source->descriptor >= 0) close(source->descriptor);
+    if (source->descriptor >= 0 && !source->borrowed) close(source->descriptor);
     source->descriptor = -1;
+}
+
+/* How many bytes may be read at once. A file of its own may have grown; of a part the end is told
+ * by its length. */
+static size_t may_read(const fcnn_image_source *source) {
+    int64_t left = source->start + source->bytes - source->next;
+    if (!source->borrowed || left >= FCNN_SOURCE_BYTES) return FCNN_SOURCE_BYTES;
+    return left > 0 ? (size_t)left : 0;
 }
 
 /* Fills the empty buffer; false at the end of the file or after an error. */
 static bool refill(fcnn_image_source *source) {
     ssize_t got = 0;
+    size_t most = may_read(source);
     source->at = source->filled = 0;
     if (source->error) return false;
-    do got = read(source->descriptor, source->buffer, sizeof source->buffer);
+    do got = most ? pread(source->descriptor, source->buffer, most, (off_t)source->next) : 0;
     while (got < 0 && errno == EINTR);
     if (got < 0) source->error = errno;
     if (got == 0) source->ended = true;
-    if (got > 0) source->filled = (size_t)got;
+    if (got > 0) {
+        source->filled = (size_t)got;
+        source->next += got;
+    }
     return got > 0;
 }
 
@@ -84,23 +105,20 @@ int64_t fcnn_source_number(fcnn_image_source *source, int count) {
     return number;
 }
 
-static void move_to(fcnn_image_source *source, int64_t offset, int whence) {
-    source->at = source->filled = 0;
-    if (lseek(source->descriptor, (off_t)offset, whence) < 0 && !source->error)
-        source->error = errno;
-}
-
 void fcnn_source_skip(fcnn_image_source *source, int64_t bytes) {
     int64_t held = (int64_t)(source->filled - source->at);
-    if (bytes <= held)
+    if (bytes <= held) {
         source->at += (size_t)bytes;
-    else
-        move_to(source, bytes - held, SEEK_CUR);
+        return;
+    }
+    source->at = source->filled = 0;
+    source->next += bytes - held;
 }
 
 void fcnn_source_seek(fcnn_image_source *source, int64_t at) {
     source->ended = false;
-    move_to(source, at, SEEK_SET);
+    source->at = source->filled = 0;
+    source->next = source->start + at;
 }
 
 bool fcnn_source_ends_with(fcnn_image_source *source, const char *mark, size_t bytes) {

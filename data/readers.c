@@ -9,7 +9,8 @@
 #include "readers_internal.h"
 
 const fcnn_reader *const fcnn_readers[] = {
-    &fcnn_reader_synthetic, &fcnn_reader_idx, &fcnn_reader_cifar, &fcnn_reader_image_folder, NULL,
+    &fcnn_reader_synthetic,    &fcnn_reader_idx,           &fcnn_reader_cifar,
+    &fcnn_reader_image_folder, &fcnn_reader_image_archive, NULL,
 };
 
 static fcnn_status unknown_dataset(const char *spec) {
@@ -27,16 +28,16 @@ static fcnn_status unknown_dataset(const char *spec) {
     bool absent = stat(spec, &info) != 0;
     if (absent && strchr(spec, '/'))
         return fcnn_status_set(FCNN_ERROR_USAGE,
-                               "%s: %s; expected a folder of images or of idx files, CIFAR's "
-                               ".tar.gz or folder, or a name: %s",
+                               "%s: %s; expected a folder or archive (.zip, .tar.gz) of "
+                               "images, a folder of idx files, CIFAR's, or a name: %s",
                                spec, strerror(errno), names);
     if (absent)
         snprintf(reason, sizeof reason, " (as a path: %s)", strerror(errno));
     else if (!S_ISDIR(info.st_mode))
-        snprintf(reason, sizeof reason, " (a file, not a folder)");
+        snprintf(reason, sizeof reason, " (a file, not a folder, nor named .zip, .tar, .tar.gz)");
     return fcnn_status_set(FCNN_ERROR_USAGE,
                            "unknown data set '%s'%s; expected %s; a folder may be given by its "
-                           "path, and CIFAR's .tar.gz too%s",
+                           "path, as may a .zip or .tar of one, and CIFAR's .tar.gz too%s",
                            spec, reason, names, fcnn_nearest_hint(&near, hint, sizeof hint));
 }
 

@@ -6,6 +6,7 @@
 
 extern const fcnn_reader fcnn_reader_cifar;
 extern const fcnn_reader fcnn_reader_idx;
+extern const fcnn_reader fcnn_reader_image_archive;
 extern const fcnn_reader fcnn_reader_image_folder;
 extern const fcnn_reader fcnn_reader_synthetic;
 

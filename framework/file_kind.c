@@ -45,6 +45,8 @@ static const struct {
     {"a PNM image", 0, 3, "P5\n"},
     {"a PNM image", 0, 3, "P6\n"},
     {"a PDF", 0, 4, "%PDF"},
+    {"a PostScript file", 0, 4, "%!PS"},
+    {"a GIMP image", 0, 9, "gimp xcf "},
     {"a zip archive (PyTorch's .pt files are such)", 0, 4, "PK\3\4"},
     {"a gzip file", 0, 2, "\x1f\x8b"},
     {"an xz file", 0, 6, "\xfd\x37zXZ\0"},

@@ -32,12 +32,24 @@ static void write_text(FILE *out, const char *json) {
     }
 }
 
+/* Writes and frees a text, NULL where memory ran out. */
+static fcnn_status write_and_free(FILE *out, char *text) {
+    if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the JSON");
+    write_text(out, text);
+    free(text);
+    return FCNN_OK;
+}
+
 fcnn_status json_write(FILE *out, cJSON *json, bool complete) {
     char *text = complete ? cJSON_Print(json) : NULL;
     cJSON_Delete(json);
-    if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the JSON");
-    write_text(out, text);
+    FCNN_TRY(write_and_free(out, text));
     fputc('\n', out);
-    free(text);
     return FCNN_OK;
+}
+
+fcnn_status json_write_line(FILE *out, cJSON *json, bool complete) {
+    char *text = complete ? cJSON_PrintUnformatted(json) : NULL;
+    cJSON_Delete(json);
+    return write_and_free(out, text);
 }

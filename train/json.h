@@ -15,5 +15,7 @@ bool json_add_real(cJSON *object, const char *name, double value, int digits);
  * complete, as memory ran out before. Characters of its strings that are not visible (text.h),
  * which JSON allows as they are, are written as \u202e. */
 fcnn_status json_write(FILE *out, cJSON *json, bool complete);
+/* The same in one line, and without its end. */
+fcnn_status json_write_line(FILE *out, cJSON *json, bool complete);
 
 #endif

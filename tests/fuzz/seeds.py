@@ -229,6 +229,23 @@ def add_images(root):
     folder.set_words([MARK, b"train/", b"val/", b"test/", b"valid/", b"/1.png\n", b".jpg\n", b"\n"])
 
 
+def add_archives(root):
+    corpus = Corpus(root, "archive")
+    small = png(2, 2, 8, 2)
+    trees = [["a/1.png", "b/2.png"], ["top/train/a/1.png", "top/val/a/2.png", "__MACOSX/top/._x"],
+             ["./a/1.png", "/b/2.png", "../c/3.png", "a//4.png"], ["top\\a\\1.png", "top\\b\\2.PNG"],
+             ["a-b/1.png", "a/1.png", "a", "a/1.png/2.png"], ["x/y/z/a/1.png", "x/y/z/b/1.heic"]]
+    for tree in trees:
+        files = [(name, small) for name in tree]
+        for compress in (bytes, gzip.compress, bz2.compress, lambda body: lzma.compress(body, preset=0)):
+            corpus.add(tar(files, compress))
+        corpus.add(tar(files, form=tarfile.PAX_FORMAT))
+        corpus.add(zipped(files, zipfile.ZIP_DEFLATED))
+        corpus.add(zipped(files, zipfile.ZIP_STORED))
+    corpus.set_words([MARK, b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"ustar\0", b"ustar  \0",
+                      b"a/1.png", b"train/", b"../", b"\\", b"._", b"././@LongLink", b"\x89PNG\r\n\x1a\n"])
+
+
 # ---- Models, checkpoints, logs ----
 
 
@@ -317,6 +334,7 @@ def main():
     add_idx(root)
     add_cifar(root)
     add_images(root)
+    add_archives(root)
     add_runs(root, build)
     add_spectra(root)
 

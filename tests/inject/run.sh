@@ -45,24 +45,27 @@ for i in 1 2 3 4; do
 done
 cp "$tests/images/shirt.png" pictures/val/a
 cp "$tests/images/pullover.png" pictures/val/b
+tar -czf pictures.tar.gz pictures
 
 # The folder that a program finds, start/NAME, and its command.
-scenarios=(train cache reuse pictures resume init infer page score info convert)
+scenarios=(train cache reuse pictures packed resume init infer folder page score info convert)
 for name in "${scenarios[@]}"; do mkdir -p "start/$name"; done
 succeed "$train" "$cfg" --out "$work/start/resume/run" --threads 1 --quiet
 model=$work/start/resume/run/model.safetensors
-for name in init infer page score info convert; do cp "$model" "start/$name"; done
+for name in init infer folder page score info convert; do cp "$model" "start/$name"; done
 succeed "$train" "$cfg" --out "$work/first" --threads 1 --quiet --cache "$work/start/reuse/kept"
 command_of() {
     case $1 in
         train) command=("${with[@]}") ;;
         cache | reuse) command=("${with[@]}" --cache "$PWD/kept") ;;
         pictures) command=("${with[@]}" --data "$work/pictures") ;;
+        packed) command=("${with[@]}" --data "$work/pictures.tar.gz") ;;
         resume) command=("${with[@]}" --epochs 2 --resume) ;;
         init) command=("${with[@]}" --init model.safetensors --val-fraction 0.25) ;;
         infer) command=("$infer" model.safetensors "$tests/images/shirt.png" --json --top 2 --threads 1) ;;
         page) command=("$infer" model.safetensors "$tests/images/shirt.png" --picture page.html
             --features conv1 features.npy --threads 1) ;;
+        folder) command=("$infer" model.safetensors "$work/pictures" "$work/pictures.tar.gz" --csv --threads 1) ;;
         score) command=("$infer" model.safetensors --data synthetic:classes=2,size=8,channels=1,train=12,val=6
             --confusion confusion.csv --threads 1) ;;
         info) command=("$info" model.safetensors) ;;

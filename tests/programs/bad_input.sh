@@ -66,7 +66,7 @@ ok "$count bad idx folders"
 
 # Archives that are no CIFAR, and a folder without a usable picture.
 printf 'a text' >text.tar.gz
-tar -czf other.tar.gz -C "$tests" images
+tar -czf other.tar.gz -C "$tests" programs/common.sh
 mkdir -p nothing/train/cat nothing/train/dog
 cp "$bad/images/text.png" nothing/train/dog
 while read -r name words; do

@@ -27,6 +27,42 @@ grep -q '6 of the 7 layers before the classifier give spectra' spectral.html ||
 grep -q 'every layer computes in space' space.html || fail "space.html: $(grep lead space.html)"
 ok "each layer, the pools and the classifier are named"
 
+# ---- The same as a figure ----
+cat >look.py <<'P'
+import struct, sys, zlib
+body = open(sys.argv[1], "rb").read()
+assert body[:8] == b"\x89PNG\r\n\x1a\n" and body[37:45] == b"tEXtfcnn"
+width, height = struct.unpack(">II", body[16:24])
+data, at = b"", 8
+while at < len(body):
+    length, kind = struct.unpack(">I4s", body[at:at + 8])
+    assert zlib.crc32(body[at + 4:at + 8 + length]) == struct.unpack(">I", body[at + 8 + length:at + 12 + length])[0]
+    data += body[at + 8:at + 8 + length] if kind == b"IDAT" else b""
+    at += 12 + length
+rows = zlib.decompress(data)
+assert width == 1800 and len(rows) == height * (1 + 3 * width), (width, height, len(rows))
+blank = sum(rows[y * (1 + 3 * width) + 1:(y + 1) * (1 + 3 * width)] == b"\xff" * 3 * width for y in range(height))
+assert blank < height / 4, (blank, height)
+print(height)
+P
+for name in spectral space; do
+    succeed "$infer" $name/model.safetensors "$boot" --picture $name.png
+    python3 look.py $name.png >height || fail "$name.png is no figure"
+    cp $name.png before.png
+    succeed "$infer" $name/model.safetensors "$boot" --picture $name.png # its own kind is replaced
+    cmp $name.png before.png || fail "$name.png: another figure of the same"
+    ok "$name: a figure of 1800 x $(<height) pixels"
+done
+cp "$boot" mine.png
+refuse 2 "--picture mine.png" "another kind" "$infer" $model "$boot" --picture mine.png
+cmp "$boot" mine.png || fail "a picture was replaced by a figure"
+refuse 2 "--picture figure.jpg" ".html .png" "$infer" $model "$boot" --picture figure.jpg
+run "$infer" $model "$boot" --picture missing/figure.png
+[[ $code == 1 ]] || fail "a folder that is not there: exit code $code"
+run "$infer" $model missing.png --picture new.png
+[[ $code == 1 && ! -e new.png ]] || fail "a picture that is not there: exit code $code"
+ok "a figure replaces figures alone"
+
 run "$infer" $model "$boot" "$shirt" --picture page.html
 [[ $code == 2 && ! -e page.html ]] || fail "two pictures: exit code $code"
 echo '<!DOCTYPE html> kept' >page.html

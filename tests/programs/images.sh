@@ -152,7 +152,7 @@ printf 'BM\142\0\0\0\0\0\0\0\66\0\0\0\50\0\0\0\4\0\0\0\4\0\0\0\1\0\10\0\1\0\0\0'
 head -c 64 /dev/zero >>odd/b/rle.bmp
 succeed "$train" "$small" "${run_options[@]}" --data odd --out odd-run
 has err "x.jpg: expected a JPEG, PNG, WebP, TIFF, BMP or GIF image, found a HEIC image" \
-    "y.heic: a file of the format HEIC, which is not read" "empty.png: truncated: the file is empty" \
+    "y.heic: is HEIC, which fcnn does not read; expected JPEG, PNG" "empty.png: truncated: the file is empty" \
     "page.jpg: " "an HTML page" "link.png: cannot be read" \
     "rle.bmp: a BMP of a kind that is not read" "6 problems with the images, named above"
 ! grep -q really err || fail "a PNG named .jpg: $(cat err)"

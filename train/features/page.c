@@ -5,9 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "classifier.h"
 #include "colours.h"
-#include "features.h"
 #include "files.h"
 #include "planes.h"
 #include "seen.h"
@@ -16,20 +14,14 @@
 #include "train/report/subject.h"
 
 enum {
-    CHANNELS = 8,         /* shown of a layer */
     THUMBNAIL_SIDE = 128, /* pixels; a larger plane is scaled down */
     LARGE_SIDE = 512,
-    CLASSES = 10, /* shown of the classes */
-    DECADES = 3   /* of a spectrum's colours */
+    CLASSES = 10 /* shown of the classes */
 };
 
 typedef struct {
     FILE *out;
-    fcnn_graph *graph;
-    const features_subject *subject;
-    features features;
-    float *probabilities; /* [classes] */
-    int *order;           /* [classes] most probable first */
+    feature_view view;
 } page;
 
 static fcnn_status out_of_memory(void) {
@@ -52,73 +44,42 @@ static fcnn_status write_image(FILE *out, const fcnn_image *image, int most, con
     return status;
 }
 
-/* A square of numbers and how they become colours. */
-typedef struct {
-    const double *values; /* [size][size] */
-    int size;
-    double largest; /* of the scale's end */
-    void (*colour)(double, uint8_t *);
-    bool logarithm; /* DECADES of them */
-} drawing;
-
-static fcnn_status write_drawing(FILE *out, const drawing *d, int most, const char *kind,
-                                 const char *alt) {
-    size_t points = (size_t)d->size * (size_t)d->size;
-    uint8_t *pixels = malloc(3 * points);
-    if (!pixels) return out_of_memory();
-    for (size_t i = 0; i < points; i++) {
-        double part = d->largest > 0 ? d->values[i] / d->largest : 0;
-        if (d->logarithm && !isnan(part)) part = part > 0 ? 1 + log10(part) / DECADES : 0;
-        d->colour(part, pixels + 3 * i);
-    }
-    fcnn_image image = {.height = d->size, .width = d->size, .channels = 3, .pixels = pixels};
+static fcnn_status write_plane(FILE *out, const view_plane *plane, int most, const char *kind,
+                               const char *alt) {
+    fcnn_image image;
+    FCNN_TRY(view_colour(plane, &image));
     fcnn_status status = write_image(out, &image, most, kind, alt);
-    free(pixels);
+    fcnn_image_clear(&image);
     return status;
-}
-
-static double largest_of(const double *values, int64_t count) {
-    double largest = 0;
-    for (int64_t i = 0; i < count; i++)
-        if (fabs(values[i]) > largest) largest = fabs(values[i]); /* never NAN */
-    return largest;
 }
 
 /* ---- The picture and what enters of it ---- */
 
 static fcnn_status write_seen(page *p) {
     fcnn_image seen;
-    FCNN_TRY(seen_from_feature(p->graph, &p->features.layers[0], &seen));
+    FCNN_TRY(seen_from_feature(p->view.graph, &p->view.features.layers[0], &seen));
     fcnn_status status = write_image(p->out, &seen, LARGE_SIDE, "large", "as the network sees it");
     fcnn_image_clear(&seen);
     return status;
 }
 
 static fcnn_status write_input_spectrum(page *p) {
-    const layer_feature *input = &p->features.layers[0];
-    size_t points = (size_t)input->shape.size * (size_t)input->shape.size;
-    double *plane = malloc(points * sizeof *plane), *sum = calloc(points, sizeof *sum);
-    fcnn_status status = plane && sum ? FCNN_OK : out_of_memory();
-    for (int c = 0; !status && c < input->shape.channels; c++) {
-        plane_spectrum(input, c, plane);
-        for (size_t i = 0; i < points; i++) sum[i] = hypot(sum[i], plane[i]);
-    }
+    int size = p->view.features.layers[0].shape.size;
+    int64_t points = (int64_t)size * size;
+    double *sum = malloc((size_t)points * sizeof *sum);
+    if (!sum) return out_of_memory();
+    fcnn_status status = view_input_spectrum(&p->view, sum);
     if (!status)
-        status = write_drawing(p->out,
-                               &(drawing){.values = sum,
-                                          .size = input->shape.size,
-                                          .largest = largest_of(sum, (int64_t)points),
-                                          .colour = colour_amount,
-                                          .logarithm = true},
-                               LARGE_SIDE, "large", "its spectrum");
-    free(plane);
+        status = write_plane(
+            p->out, &(view_plane){sum, size, view_largest(sum, points), colour_amount, true},
+            LARGE_SIDE, "large", "its spectrum");
     free(sum);
     return status;
 }
 
 static fcnn_status write_picture(page *p) {
-    const fcnn_image *image = p->subject->image;
-    const fcnn_tensor *input = &p->features.layers[0].shape;
+    const fcnn_image *image = p->view.subject->image;
+    const fcnn_tensor *input = &p->view.features.layers[0].shape;
     fputs("<div class=\"row\"><figure>", p->out);
     FCNN_TRY(write_image(p->out, image, LARGE_SIDE, "large", "the picture"));
     fprintf(p->out, "<figcaption>the picture, %d&times;%d pixels</figcaption></figure>\n<figure>",
@@ -139,14 +100,6 @@ static fcnn_status write_picture(page *p) {
 
 /* ---- Layers ---- */
 
-static bool is(const layer_feature *layer, const char *type) { return !strcmp(layer->type, type); }
-
-/* The layer's first pool, if that is what follows it. */
-static const layer_feature *pool_behind(const page *p, int node) {
-    const layer_feature *next = &p->features.layers[node + 1];
-    return node + 1 < p->features.count && is(next, "fourier_pool") ? next : NULL;
-}
-
 /* A frame around the bins of a radius, over a plane of a size. */
 static void write_frame(FILE *out, int size, int radius) {
     double inset = 100.0 * (size / 2 - radius) / size;
@@ -154,36 +107,34 @@ static void write_frame(FILE *out, int size, int radius) {
 }
 
 static fcnn_status write_channel(page *p, int node, int channel, double largest, double *plane) {
-    const layer_feature *layer = &p->features.layers[node], *pool = pool_behind(p, node);
+    const layer_feature *layer = &p->view.features.layers[node],
+                        *pool = view_pool_behind(&p->view, node);
     const fcnn_tensor *t = &layer->shape;
     int64_t points = (int64_t)t->size * t->size;
     fputs("<figure>", p->out);
     if (t->layout == FCNN_BAND) {
         fputs("<div class=\"plane\">", p->out);
         plane_spectrum(layer, channel, plane);
-        FCNN_TRY(write_drawing(p->out, &(drawing){plane, t->size, largest, colour_amount, true},
-                               THUMBNAIL_SIDE, "spectrum", "spectrum"));
+        FCNN_TRY(write_plane(p->out, &(view_plane){plane, t->size, largest, colour_amount, true},
+                             THUMBNAIL_SIDE, "spectrum", "spectrum"));
         if (pool) write_frame(p->out, t->size, pool->shape.radius);
         fputs("</div>", p->out);
     }
     FCNN_TRY(plane_map(layer, channel, plane));
-    FCNN_TRY(write_drawing(
-        p->out, &(drawing){plane, t->size, largest_of(plane, points), colour_signed, false},
+    FCNN_TRY(write_plane(
+        p->out, &(view_plane){plane, t->size, view_largest(plane, points), colour_signed, false},
         THUMBNAIL_SIDE, "map", "map"));
     fprintf(p->out, "<figcaption>channel %d</figcaption></figure>\n", channel);
     return FCNN_OK;
 }
 
 static fcnn_status write_channels(page *p, int node) {
-    const layer_feature *layer = &p->features.layers[node];
-    int chosen[CHANNELS], count = plane_strongest(layer, CHANNELS, chosen);
+    const layer_feature *layer = &p->view.features.layers[node];
+    int chosen[VIEW_CHANNELS], count = plane_strongest(layer, VIEW_CHANNELS, chosen);
     int64_t points = (int64_t)layer->shape.size * layer->shape.size;
-    double *plane = malloc((size_t)points * sizeof *plane), largest = 0;
+    double *plane = malloc((size_t)points * sizeof *plane);
     if (!plane) return out_of_memory();
-    for (int i = 0; layer->shape.layout == FCNN_BAND && i < count; i++) {
-        plane_spectrum(layer, chosen[i], plane);
-        largest = fmax(largest, largest_of(plane, points));
-    }
+    double largest = view_largest_bin(layer, chosen, count, plane);
     fputs("<div class=\"row\">\n", p->out);
     fcnn_status status = FCNN_OK;
     for (int i = 0; !status && i < count; i++)
@@ -219,18 +170,13 @@ static void write_kept(FILE *out, const layer_feature *layer, const layer_featur
     fputs(".</p>\n", out);
 }
 
-/* Whether the layer's output is drawn: not where it is its input's, or has no extent. */
-static bool is_drawn(const layer_feature *layer) {
-    return layer->shape.layout != FCNN_VECTOR && !is(layer, "fourier_pool") &&
-           !is(layer, "dropout") && !is(layer, "folded");
-}
-
 static fcnn_status write_layers(page *p) {
-    for (int i = 1; i < p->features.count; i++) {
-        const layer_feature *layer = &p->features.layers[i], *pool = pool_behind(p, i);
+    for (int i = 1; i < p->view.features.count; i++) {
+        const layer_feature *layer = &p->view.features.layers[i],
+                            *pool = view_pool_behind(&p->view, i);
         fcnn_node_cost cost;
-        if (!is_drawn(layer)) continue;
-        fcnn_graph_node_cost(p->graph, i, &cost);
+        if (!view_is_shown(layer)) continue;
+        fcnn_graph_node_cost(p->view.graph, i, &cost);
         fputs("<h3>", p->out);
         markup_text(p->out, layer->name);
         fputs("</h3>\n<p class=\"shape\">", p->out);
@@ -245,12 +191,12 @@ static fcnn_status write_layers(page *p) {
 /* ---- Classifier ---- */
 
 static void write_classes(page *p) {
-    int shown = p->subject->classes < CLASSES ? p->subject->classes : CLASSES;
+    int shown = p->view.subject->classes < CLASSES ? p->view.subject->classes : CLASSES;
     fputs("<div class=\"classes\">\n", p->out);
     for (int i = 0; i < shown; i++) {
-        double probability = (double)p->probabilities[p->order[i]];
+        double probability = (double)p->view.probabilities[p->view.order[i]];
         fprintf(p->out, "<span%s>", i ? "" : " class=\"best\"");
-        markup_text(p->out, p->subject->class_names[p->order[i]]);
+        markup_text(p->out, p->view.subject->class_names[p->view.order[i]]);
         fprintf(p->out, "</span><i style=\"width:%.2f%%\"></i><b>", 100 * probability);
         markup_percent(p->out, probability);
         fputs("</b>\n", p->out);
@@ -258,24 +204,17 @@ static void write_classes(page *p) {
     fputs("</div>\n", p->out);
 }
 
-/* Adds up what the numbers of each place, over all channels, give. */
-static void sum_places(const contributions *c, const fcnn_tensor *t, double *places) {
-    int64_t points = (int64_t)t->size * t->size;
-    for (int64_t i = 0; i < points; i++) places[i] = 0;
-    for (int64_t i = 0; i < points * t->channels; i++) places[i % points] += c->inputs[i];
-}
-
 static fcnn_status write_places(page *p, const contributions *c) {
-    const fcnn_tensor *t = &p->features.layers[c->input].shape;
+    const fcnn_tensor *t = &p->view.features.layers[c->input].shape;
     int64_t points = (int64_t)t->size * t->size;
     double *places = malloc((size_t)points * sizeof *places);
     if (!places) return out_of_memory();
-    sum_places(c, t, places);
-    double largest = largest_of(places, points);
+    view_sum_places(c, t, places);
+    double largest = view_largest(places, points);
     fputs("<div class=\"row\"><figure><div class=\"square\">", p->out);
     fcnn_status status =
-        write_drawing(p->out, &(drawing){places, t->size, largest, colour_signed, false},
-                      LARGE_SIDE, "large", "contributions by place");
+        write_plane(p->out, &(view_plane){places, t->size, largest, colour_signed, false},
+                    LARGE_SIDE, "large", "contributions by place");
     fprintf(p->out,
             "</div><figcaption>violet speaks for it, orange against it; the strongest place "
             "by %.3g</figcaption></figure>\n<figure>",
@@ -288,21 +227,18 @@ static fcnn_status write_places(page *p, const contributions *c) {
 
 /* Names the channels that add most, and those that take most away. */
 static fcnn_status write_speaking(page *p, const contributions *c) {
-    const fcnn_tensor *t = &p->features.layers[c->input].shape;
-    int64_t points = t->layout == FCNN_VECTOR ? 1 : (int64_t)t->size * t->size;
-    double *sums = calloc((size_t)t->channels, sizeof *sums);
+    const fcnn_tensor *t = &p->view.features.layers[c->input].shape;
+    double *sums = malloc((size_t)t->channels * sizeof *sums);
     if (!sums) return out_of_memory();
-    for (int64_t i = 0; i < points * t->channels; i++) sums[i / points] += c->inputs[i];
+    view_sum_channels(c, t, sums);
     fputs("<p>By channel: ", p->out);
-    for (int i = 0; i < CHANNELS && i < t->channels; i++) {
-        int best = 0;
-        for (int k = 1; k < t->channels; k++)
-            if (fabs(sums[k]) > fabs(sums[best])) best = k;
-        fprintf(p->out, "%s%d by %+.3g", i ? ", " : "", best, sums[best]);
-        sums[best] = 0;
+    for (int i = 0; i < VIEW_CHANNELS && i < t->channels; i++) {
+        double sum;
+        int channel = view_take_largest(sums, t->channels, &sum);
+        fprintf(p->out, "%s%d by %+.3g", i ? ", " : "", channel, sum);
     }
     fputs("; the strongest, of ", p->out);
-    markup_text(p->out, p->features.layers[c->input].name);
+    markup_text(p->out, p->view.features.layers[c->input].name);
     fputs(".</p>\n", p->out);
     free(sums);
     return FCNN_OK;
@@ -310,12 +246,12 @@ static fcnn_status write_speaking(page *p, const contributions *c) {
 
 static fcnn_status write_class(page *p, int class_index) {
     contributions c;
-    fcnn_status status = contributions_read(p->graph, &p->features, class_index, &c);
-    const layer_feature *input = &p->features.layers[c.input];
+    fcnn_status status = contributions_read(p->view.graph, &p->view.features, class_index, &c);
+    const layer_feature *input = &p->view.features.layers[c.input];
     fputs("<h3>For ", p->out);
-    markup_text(p->out, p->subject->class_names[class_index]);
+    markup_text(p->out, p->view.subject->class_names[class_index]);
     fprintf(p->out, "</h3>\n<p class=\"shape\">logit %.4g",
-            (double)p->features.layers[p->features.count - 2].values[class_index]);
+            (double)p->view.features.layers[p->view.features.count - 2].values[class_index]);
     if (!status) {
         fprintf(p->out, ", of which biases give %.3g and the rest comes from ", c.biases);
         markup_text(p->out, input->name);
@@ -335,29 +271,24 @@ static fcnn_status write_classifier(page *p) {
           "the class's logit is therefore exact; the sum of all of it, with the biases, is the "
           "logit.</p>\n",
           p->out);
-    FCNN_TRY(write_class(p, p->order[0]));
-    return p->subject->classes > 1 ? write_class(p, p->order[1]) : FCNN_OK;
+    FCNN_TRY(write_class(p, p->view.order[0]));
+    return p->view.subject->classes > 1 ? write_class(p, p->view.order[1]) : FCNN_OK;
 }
 
 /* ---- The page ---- */
 
 static void write_title(page *p) {
-    markup_text(p->out, report_last_part(p->subject->file));
+    markup_text(p->out, report_last_part(p->view.subject->file));
     fputs(": ", p->out);
-    markup_text(p->out, p->subject->class_names[p->order[0]]);
+    markup_text(p->out, p->view.subject->class_names[p->view.order[0]]);
     fputc(' ', p->out);
-    markup_percent(p->out, (double)p->probabilities[p->order[0]]);
+    markup_percent(p->out, (double)p->view.probabilities[p->view.order[0]]);
 }
 
 static void write_lead(page *p) {
-    int bands = 0, layers = 0;
-    for (int i = 1; i < p->features.count; i++) {
-        layers += is_drawn(&p->features.layers[i]);
-        bands +=
-            is_drawn(&p->features.layers[i]) && p->features.layers[i].shape.layout == FCNN_BAND;
-    }
+    int bands, layers = view_count_layers(&p->view, &bands);
     fputs("Classified by ", p->out);
-    markup_text(p->out, p->subject->model);
+    markup_text(p->out, p->view.subject->model);
     if (bands)
         fprintf(p->out, "; %d of the %d layers before the classifier give spectra", bands, layers);
     else
@@ -375,35 +306,16 @@ static fcnn_status write_part(void *user, const char *name) {
     return strcmp(name, "classifier") ? FCNN_OK : write_classifier(p);
 }
 
-/* Insertion keeps classes of equal probability in their order. */
-static void sort_classes(page *p) {
-    for (int i = 0; i < p->subject->classes; i++) {
-        int place = i;
-        for (; place && p->probabilities[p->order[place - 1]] < p->probabilities[i]; place--)
-            p->order[place] = p->order[place - 1];
-        p->order[place] = i;
-    }
-}
-
 fcnn_status features_write_page(fcnn_graph *graph, const features_subject *subject,
                                 const char *path) {
-    page p = {.graph = graph, .subject = subject};
+    page p = {0};
     fcnn_output output;
-    fcnn_status status = features_read(graph, subject->image, &p.features);
+    fcnn_status status = view_open(graph, subject, &p.view);
+    if (!status) status = fcnn_output_open(path, &output);
     if (!status) {
-        p.probabilities = p.features.layers[p.features.count - 1].values;
-        p.order = calloc((size_t)subject->classes, sizeof *p.order);
-        if (!p.order) status = out_of_memory();
+        p.out = output.stream;
+        status = fcnn_output_close(&output, markup_fill(p.out, features_page, write_part, &p));
     }
-    if (!status) {
-        sort_classes(&p);
-        status = fcnn_output_open(path, &output);
-        if (!status) {
-            p.out = output.stream;
-            status = fcnn_output_close(&output, markup_fill(p.out, features_page, write_part, &p));
-        }
-    }
-    free(p.order);
-    features_clear(&p.features);
+    view_clear(&p.view);
     return status;
 }

@@ -3,14 +3,7 @@
 #ifndef FCNN_TRAIN_FEATURES_PAGE_H
 #define FCNN_TRAIN_FEATURES_PAGE_H
 
-#include "fcnn.h"
-
-typedef struct {
-    const char *model, *file; /* names shown */
-    int classes;
-    const char *const *class_names;
-    const fcnn_image *image;
-} features_subject;
+#include "view.h"
 
 /* Passes the image through the graph, of batch 1 or more, and writes one HTML file that needs no
  * other. */

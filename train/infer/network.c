@@ -1,0 +1,107 @@
+/* The graph of a model, and the statistics of its norms from other images. */
+#include "network.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "train/run/data.h"
+#include "train/terminal.h"
+
+static int nodes_of_type(const fcnn_graph *graph, const char *type) {
+    int count = 0;
+    for (int i = 0; i < fcnn_graph_node_count(graph); i++)
+        count += !strcmp(fcnn_graph_node_type(graph, i), type);
+    return count;
+}
+
+/* Images come in a drawn order: a batch of one class would know nothing of how classes differ. */
+static fcnn_status estimate_from(const run_data *s, const fcnn_section *net, int batch, int threads,
+                                 fcnn_graph *graph) {
+    fcnn_loader_options options = {.dataset = s->spectra,
+                                   .split = s->train.split,
+                                   .indices = s->train.indices,
+                                   .count = s->train.count,
+                                   .batch = batch,
+                                   .shuffle = true,
+                                   .drop_last = s->train.count >= batch,
+                                   .seed = (uint64_t)fcnn_section_int(net, "seed"),
+                                   .threads = threads};
+    fcnn_loader *loader;
+    const fcnn_batch *images = NULL;
+    FCNN_TRY(fcnn_loader_create(&options, &loader));
+    fcnn_status status = fcnn_loader_start(loader, 0, 0);
+    for (int64_t number = 0; !status; number++) {
+        status = fcnn_loader_next(loader, &images);
+        if (status || !images) break;
+        status = fcnn_graph_estimate_norms(graph, images->images, images->count, number);
+    }
+    fcnn_loader_destroy(loader);
+    return status;
+}
+
+static fcnn_status estimate_norms(const infer_options *o, const fcnn_model *model,
+                                  fcnn_device *device, int batch, fcnn_graph *graph) {
+    run_data s = {0};
+    fcnn_status status = option_data(model->config, o->norm_data);
+    if (!status) status = run_data_open(model->config, o->limit, NULL, &s);
+    if (!status && s.dataset->channels != model->channels)
+        status = fcnn_status_set(
+            FCNN_ERROR_FORMAT, "--norm-data %s has images of %d channels; %s takes %d",
+            o->norm_data, s.dataset->channels, model->file->path, model->channels);
+    if (!status) status = run_data_open_spectra(model->config, graph, device, &s);
+    if (!status)
+        status = estimate_from(&s, &model->config->sections[0], batch, device->threads, graph);
+    if (!status) run_data_name_problems(&s);
+    run_data_close(&s);
+    return status;
+}
+
+/* Estimates the norms' statistics anew or warns, because those saved are of the bands that the
+ * model was saved at. */
+static fcnn_status adapt_norms(const infer_options *o, const fcnn_model *model, fcnn_device *device,
+                               int batch, fcnn_graph *graph) {
+    int norms = fcnn_graph_norms(graph), folded = nodes_of_type(graph, "folded");
+    bool stale = fcnn_graph_band_fraction(graph) != model->band_fraction;
+    if (folded && (stale || o->norm_data))
+        terminal_warn("%s is of the spectral form: its norms are folded into the kernels, with "
+                      "the statistics of a band fraction of %g; the compact form can take others",
+                      FCNN_SHOWN(o->model), model->band_fraction);
+    if (norms && o->norm_data) return estimate_norms(o, model, device, batch, graph);
+    if (norms && stale)
+        terminal_warn("the norms' running statistics are of a band fraction of %g; --norm-data "
+                      "NAME|DIR takes them anew from training images",
+                      model->band_fraction);
+    if (!norms && !folded && o->norm_data)
+        terminal_warn("the network has no norms; --norm-data changes nothing");
+    return FCNN_OK;
+}
+
+int network_training_batch(const fcnn_model *model) {
+    const fcnn_section *net = &model->config->sections[0];
+    int64_t part = fcnn_section_int(net, "batch") / fcnn_section_int(net, "subdivisions");
+    return part > 0 ? (int)part : 1;
+}
+
+fcnn_status network_open(const infer_options *o, const fcnn_model *model, fcnn_device *device,
+                         int batch, fcnn_graph **graph) {
+    double fraction = o->band_fraction > 0.0 ? o->band_fraction : model->band_fraction;
+    FCNN_TRY(fcnn_model_graph_cut(model, device, batch, fraction, graph));
+    fcnn_status status = adapt_norms(o, model, device, batch, *graph);
+    if (status) {
+        fcnn_graph_destroy(*graph);
+        *graph = NULL;
+        return status;
+    }
+    fcnn_node_cost cost;
+    fcnn_graph_node_cost(*graph, 0, &cost);
+    if (o->band_fraction > 0.0 || fraction < 1.0)
+        fprintf(stderr, "band fraction %g: %s\n", fraction, cost.remark);
+    return FCNN_OK;
+}
+
+fcnn_status network_not_finite(const infer_options *o, const char *subject) {
+    return fcnn_status_set(FCNN_ERROR_NUMERIC,
+                           "%s: the probabilities by %s are not finite; its training diverged, or "
+                           "the file was changed",
+                           subject, o->model);
+}
