@@ -20,6 +20,12 @@ double trainer_seconds_left(const trainer *t) {
     return left;
 }
 
+void trainer_count_time(double *phase, double *started) {
+    double now = fcnn_seconds();
+    *phase += now - *started;
+    *started = now;
+}
+
 static int64_t patience(const trainer *t) { return fcnn_section_int(trainer_net(t), "patience"); }
 
 bool trainer_stopped(const trainer *t) { return patience(t) && t->since_best >= patience(t); }

@@ -79,6 +79,9 @@ int64_t trainer_step(const trainer *t);
  * before it has done a step. */
 double trainer_seconds_left(const trainer *t);
 
+/* Adds the time since *started to a phase's; the next one starts now. */
+void trainer_count_time(double *phase, double *started);
+
 /* Returns whether patience ended the run. */
 bool trainer_stopped(const trainer *t);
 /* Writes "stopped after epoch 7 of 20: 3 validations without ...": where and why it did. */

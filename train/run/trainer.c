@@ -1,5 +1,5 @@
-/* This is the training loop. At the end of an epoch it validates, saves the model, logs the row and
- * writes the checkpoint; a run killed in between repeats the epoch and gets the same bits. */
+/* This is the training loop. At the end of an epoch it validates, logs the row and saves where that
+ * is due; a run killed in between repeats what came after and gets the same bits. */
 #include "trainer.h"
 
 #include <inttypes.h>
@@ -7,20 +7,16 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "batch.h"
 #include "class_weights.h"
 #include "log.h"
 #include "phases.h"
 #include "position.h"
 #include "rundir.h"
+#include "save.h"
 #include "train/progress.h"
 #include "train/terminal.h"
-
-/* An asynchronous device is asked for the score every so many steps, because it then waits. */
-enum { SCORE_STEPS = 16 };
-
-static bool is_asynchronous(const trainer *t) { return t->options.device->backend->asynchronous; }
 
 static fcnn_status check_patience(const trainer *t) {
     if (!fcnn_section_int(trainer_net(t), "patience") || t->run_data->may_choose) return FCNN_OK;
@@ -47,7 +43,7 @@ fcnn_status trainer_create(trainer *t, const trainer_options *options, run_data 
                    .steps_per_epoch = s->train.count / options->batch,
                    .best_accuracy = -1.0};
     t->optimizer = fcnn_optimizer_from_config(net, t->steps_per_epoch, t->epochs);
-    FCNN_TRY(steps_create(&t->steps, is_asynchronous(t) ? SCORE_STEPS : 1));
+    FCNN_TRY(steps_create(&t->steps, batch_score_steps(t)));
     FCNN_TRY(identity_take(s, &t->identity));
     FCNN_TRY(fcnn_bands_from_config(options->config, &t->bands));
     FCNN_TRY(check_patience(t));
@@ -109,127 +105,7 @@ fcnn_status trainer_resume(trainer *t, fcnn_model **checkpoint) {
     return FCNN_OK;
 }
 
-/* ---- Saving ---- */
-
-/* On a terminal a line says for what the run waits. */
-static fcnn_status wait_for_saver(trainer *t, const saver_job *job) {
-    bool shown = isatty(STDERR_FILENO) && !t->options.quiet;
-    double bytes = 0.0;
-    if (job)
-        bytes = (double)(fcnn_snapshot_bytes(job->model) + fcnn_snapshot_bytes(job->checkpoint));
-    if (shown && job) fprintf(stderr, "\rsaving %.0f MB\033[K", 1e-6 * bytes);
-    fcnn_status status = saver_wait(&t->saver);
-    if (shown && job) fputs("\r\033[K", stderr);
-    return status;
-}
-
-/* Without them a resume goes on, with a gap. */
-static void save_losses(trainer *t) {
-    if (steps_write(&t->steps, t->options.folder))
-        terminal_warn("the losses by step could not be saved: %s", fcnn_status_message());
-}
-
-static fcnn_status take_job(trainer *t, saver_job *job) {
-    FCNN_TRY(position_take_model(t, &job->model));
-    return position_take_checkpoint(t, job->model, &job->checkpoint);
-}
-
-/* Copies what is to be saved, and leaves the writing to the saver; at the end it waits for it. */
-static fcnn_status save(trainer *t, bool is_best, bool at_end) {
-    saver_job job = {.model_is_best = is_best};
-    char path[PATH_MAX];
-    FCNN_TRY(wait_for_saver(t, NULL));
-    double started = fcnn_seconds();
-    if (t->validation.score.images) {
-        rundir_file(t->options.folder, RUNDIR_CONFUSION, path);
-        FCNN_TRY(evaluation_write_confusion(&t->validation, t->run_data->dataset, path));
-    }
-    steps_mark(&t->steps, trainer_step(t));
-    save_losses(t);
-    fcnn_status status = take_job(t, &job);
-    if (status) {
-        fcnn_snapshot_destroy(job.checkpoint);
-        fcnn_snapshot_destroy(job.model);
-        return status;
-    }
-    saver_begin(&t->saver, &job, t->epoch, fcnn_seconds() - started);
-    return at_end ? wait_for_saver(t, &job) : FCNN_OK;
-}
-
 /* ---- Steps ---- */
-
-/* Adds the time since *started to a phase's; the next one starts now. */
-static void count_time(double *phase, double *started) {
-    double now = fcnn_seconds();
-    *phase += now - *started;
-    *started = now;
-}
-
-/* Counted over all epochs, so that the rows of steps.csv end with a score. */
-static bool score_is_due(const trainer *t) {
-    return !is_asynchronous(t) || (trainer_step(t) + 1) % SCORE_STEPS == 0 ||
-           t->epoch_step + 1 == t->steps_per_epoch;
-}
-
-/* Adds what was scored since the last time, and tells whether its loss is finite. */
-static fcnn_status take_score(trainer *t, bool *finite) {
-    fcnn_score score = {0};
-    FCNN_TRY(fcnn_graph_take_score(t->graph, &score));
-    fcnn_score_add(&t->score, &score);
-    *finite = isfinite(score.loss);
-    return FCNN_OK;
-}
-
-/* Notes the loss of the steps up to `step` that were scored since `before`. */
-static void note_loss(trainer *t, int64_t step, fcnn_score before) {
-    double batch = t->options.batch;
-    if (t->score.images > before.images)
-        steps_add(&t->steps, step, before.loss / batch, t->score.loss / batch);
-}
-
-/* Computes every gradient of a batch, part after part. */
-static fcnn_status train_parts(trainer *t, const fcnn_batch *batch, uint64_t seed, int64_t step) {
-    int images = batch->count / t->options.parts;
-    for (int part = 0; part < t->options.parts; part++) {
-        const fcnn_image *first = batch->images + (ptrdiff_t)part * images;
-        bool finite = true;
-        FCNN_TRY(fcnn_graph_train_part(t->graph, first, images,
-                                       batch->labels + (ptrdiff_t)part * images, seed, step, part,
-                                       t->options.parts, NULL));
-        if (score_is_due(t)) FCNN_TRY(take_score(t, &finite));
-        if (!finite) return fcnn_graph_diagnose(t->graph, first, images, seed, step);
-    }
-    return FCNN_OK;
-}
-
-/* Takes the scores of the steps since they were last asked for, after an interruption. */
-static fcnn_status settle_score(trainer *t) {
-    bool finite;
-    fcnn_score before = t->score;
-    FCNN_TRY(take_score(t, &finite));
-    if (finite) note_loss(t, trainer_step(t), before);
-    if (finite) return FCNN_OK;
-    FCNN_TRY(fcnn_graph_check(t->graph));
-    return fcnn_status_set(FCNN_ERROR_NUMERIC,
-                           "epoch %" PRId64 ", step %" PRId64 ": the loss is not finite",
-                           t->epoch + 1, t->epoch_step);
-}
-
-static fcnn_status train_batch(trainer *t, const fcnn_batch *batch) {
-    uint64_t seed = (uint64_t)fcnn_section_int(trainer_net(t), "seed");
-    int64_t step = trainer_step(t);
-    fcnn_score before = t->score;
-    double started = fcnn_seconds();
-    fcnn_status status = train_parts(t, batch, seed, step);
-    if (!status) note_loss(t, step + 1, before);
-    count_time(&t->phases.train, &started);
-    if (!status) status = fcnn_optimizer_step(&t->optimizer, t->graph, step, NULL);
-    count_time(&t->phases.update, &started);
-    if (status == FCNN_ERROR_NUMERIC)
-        fcnn_status_prefix(status, "epoch %" PRId64 ", step %" PRId64 ": the loss is not finite",
-                           t->epoch + 1, t->epoch_step + 1);
-    return status;
-}
 
 static void describe(const trainer *t, double started, double before, char *text, size_t bytes) {
     const char *saving = saver_is_busy(&t->saver) ? "  saving" : "";
@@ -249,10 +125,10 @@ static fcnn_status save_within_epoch(trainer *t) {
     if (t->epoch_step == t->steps_per_epoch || !saver_due(&t->saver, t->epoch, false))
         return FCNN_OK;
     double started = fcnn_seconds();
-    FCNN_TRY(settle_score(t));
+    FCNN_TRY(batch_settle_score(t));
     FCNN_TRY(fcnn_graph_check(t->graph));
-    fcnn_status status = save(t, false, false);
-    count_time(&t->phases.saving, &started);
+    fcnn_status status = save_run(t, false, false);
+    trainer_count_time(&t->phases.saving, &started);
     return status;
 }
 
@@ -269,19 +145,20 @@ static fcnn_status train_epoch(trainer *t, fcnn_loader *loader) {
     snprintf(title, sizeof title, "epoch %" PRId64 "/%" PRId64, t->epoch + 1, t->epochs);
     progress_start(&bar, title, t->epoch_step, t->steps_per_epoch);
     bar.terminal &= !t->options.quiet;
-    double before = t->seconds, started = bar.started, saving = t->phases.saving;
+    double before = t->seconds, started = bar.started;
     fcnn_status status = fcnn_loader_start(loader, t->epoch, t->epoch_step);
     while (!status && !*t->options.interrupted) {
         const fcnn_batch *batch;
         double waited = fcnn_seconds();
         status = fcnn_loader_next(loader, &batch);
-        count_time(&t->phases.input, &waited);
+        trainer_count_time(&t->phases.input, &waited);
         if (status == FCNN_ERROR_INTERRUPTED) status = FCNN_OK;
         if (status || !batch) break;
-        status = train_batch(t, batch);
+        status = batch_train(t, batch);
         if (status) break;
         t->epoch_step++;
         double paused = fcnn_seconds(); /* what comes now is no part of the epoch's training */
+        t->seconds = before + paused - started;
         status = save_within_epoch(t);
         if (!status) refresh_report(t, &bar);
         started += fcnn_seconds() - paused;
@@ -290,8 +167,8 @@ static fcnn_status train_epoch(trainer *t, fcnn_loader *loader) {
             progress_update(&bar, t->epoch_step, text);
         }
     }
-    if (!status && *t->options.interrupted) status = settle_score(t);
-    t->seconds = before + fcnn_seconds() - started - (t->phases.saving - saving);
+    if (!status && *t->options.interrupted) status = batch_settle_score(t);
+    t->seconds = before + fcnn_seconds() - started;
     progress_clear(&bar);
     return status;
 }
@@ -382,7 +259,7 @@ static fcnn_status save_epoch(trainer *t, const log_row *row) {
     if (saver_has_failed(&t->saver)) return saver_wait(&t->saver);
     /* An interrupted run is saved once more behind this. */
     bool due = !*t->options.interrupted && saver_due(&t->saver, t->epoch, true);
-    if (complete || due) return save(t, best, complete);
+    if (complete || due) return save_run(t, best, complete);
     if (!best) return FCNN_OK;
     FCNN_TRY(position_take_model(t, &snapshot));
     saver_keep_best(&t->saver, snapshot);
@@ -397,7 +274,7 @@ void trainer_report(trainer *t) {
     double started = fcnn_seconds(), now = started;
     fcnn_status status = t->options.report(t);
     if (status) terminal_warn("the report could not be written: %s", fcnn_status_message());
-    count_time(&t->phases.saving, &now);
+    trainer_count_time(&t->phases.saving, &now);
     t->report_rest = now + (now - started) / REPORT_PART;
     t->report_due = status ? INFINITY : fmax(now + REPORT_SECONDS, t->report_rest);
 }
@@ -407,7 +284,7 @@ static fcnn_status end_epoch(trainer *t) {
     bool validated;
     double started = fcnn_seconds();
     fcnn_status status = validate(t, &validated);
-    count_time(&t->phases.validation, &started);
+    trainer_count_time(&t->phases.validation, &started);
     if (status || *t->options.interrupted) return status;
     FCNN_TRY(fcnn_graph_check(t->graph));
     log_row row = make_row(t, validated);
@@ -416,7 +293,7 @@ static fcnn_status end_epoch(trainer *t) {
     t->score = (fcnn_score){0};
     t->seconds = 0.0;
     status = save_epoch(t, &row);
-    count_time(&t->phases.saving, &started);
+    trainer_count_time(&t->phases.saving, &started);
     FCNN_TRY(status);
     if (!t->options.quiet) print_epoch(t, &row);
     run_data_name_problems(t->run_data);
@@ -427,8 +304,8 @@ static fcnn_status end_epoch(trainer *t) {
 static fcnn_status interrupted(trainer *t) {
     FCNN_TRY(fcnn_graph_check(t->graph));
     double started = fcnn_seconds();
-    fcnn_status status = save(t, false, true);
-    count_time(&t->phases.saving, &started);
+    fcnn_status status = save_run(t, false, true);
+    trainer_count_time(&t->phases.saving, &started);
     FCNN_TRY(status);
     trainer_report(t); /* which then reloads itself no more */
     fprintf(stderr,

@@ -1,0 +1,53 @@
+/* What a run saves at once: the copy that the saver writes, and the small files beside it. */
+#include "save.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "position.h"
+#include "rundir.h"
+#include "train/terminal.h"
+
+/* On a terminal a line says for what the run waits. */
+static fcnn_status wait_for_saver(trainer *t, const saver_job *job) {
+    bool shown = isatty(STDERR_FILENO) && !t->options.quiet;
+    double bytes = 0.0;
+    if (job)
+        bytes = (double)(fcnn_snapshot_bytes(job->model) + fcnn_snapshot_bytes(job->checkpoint));
+    if (shown && job) fprintf(stderr, "\rsaving %.0f MB\033[K", 1e-6 * bytes);
+    fcnn_status status = saver_wait(&t->saver);
+    if (shown && job) fputs("\r\033[K", stderr);
+    return status;
+}
+
+void save_losses(trainer *t) {
+    if (steps_write(&t->steps, t->options.folder))
+        terminal_warn("the losses by step could not be saved: %s", fcnn_status_message());
+}
+
+static fcnn_status take_job(trainer *t, saver_job *job) {
+    FCNN_TRY(position_take_model(t, &job->model));
+    return position_take_checkpoint(t, job->model, &job->checkpoint);
+}
+
+fcnn_status save_run(trainer *t, bool is_best, bool at_end) {
+    saver_job job = {.model_is_best = is_best};
+    char path[PATH_MAX];
+    FCNN_TRY(wait_for_saver(t, NULL));
+    double started = fcnn_seconds();
+    if (t->validation.score.images) {
+        rundir_file(t->options.folder, RUNDIR_CONFUSION, path);
+        FCNN_TRY(evaluation_write_confusion(&t->validation, t->run_data->dataset, path));
+    }
+    steps_mark(&t->steps, trainer_step(t));
+    save_losses(t);
+    fcnn_status status = take_job(t, &job);
+    if (status) {
+        fcnn_snapshot_destroy(job.checkpoint);
+        fcnn_snapshot_destroy(job.model);
+        return status;
+    }
+    saver_begin(&t->saver, &job, t->epoch, fcnn_seconds() - started);
+    return at_end ? wait_for_saver(t, &job) : FCNN_OK;
+}
