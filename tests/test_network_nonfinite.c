@@ -38,7 +38,7 @@ START_TEST(nonfinite_numbers_are_located) {
     value[5] = NAN;
     network_ok(fcnn_graph_write(n.graph, p, value));
     ck_assert(!isfinite(network_train(&n, &images, 0)));
-    diagnose(&n, &images, "conv2.weight|index 5|learning_rate");
+    diagnose(&n, &images, "conv2.weight|index 5");
     network_ok(fcnn_graph_write(n.graph, p, good));
     /* Finite factors of which the second product overflows. */
     scale_parameter(&n, "conv1.weight", 1e30f);
