@@ -1,7 +1,6 @@
 /* fcnn-train trains the network of a cfg and saves it. It reads the options, opens data and device,
  * and leaves the epochs to the trainer. */
 #include <limits.h>
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +11,6 @@
 #include "options.h"
 #include "paths.h"
 #include "signals.h"
-#include "table.h"
 #include "terminal.h"
 #include "train/report/rate_result.h"
 #include "train/report/run_report.h"
@@ -21,6 +19,7 @@
 #include "train/run/phases.h"
 #include "train/run/position.h"
 #include "train/run/rundir.h"
+#include "train/run/summary.h"
 #include "train/run/trainer.h"
 
 typedef struct {
@@ -216,47 +215,13 @@ static fcnn_status fine_tune(const char *path, const fcnn_dataset *data, fcnn_gr
     return status;
 }
 
-static void print_score(const char *name, int classes, const fcnn_score *score) {
-    double images = (double)score->images;
-    char top5[32] = "";
-    if (classes > 5)
-        snprintf(top5, sizeof top5, "top-5 %.6f, ", (double)score->correct_top5 / images);
-    terminal_print(stdout, "%s accuracy %.6f, %sloss %.6f on %lld images", name,
-                   (double)score->correct / images, top5, score->loss / images,
-                   (long long)score->images);
-}
-
-static void print_result(const trainer *t) {
-    const run_data *s = t->run_data;
-    const run_phases *p = &t->phases;
-    const evaluation *last = &t->validation;
-    fcnn_shown_text folder = fcnn_text_shown(t->options.folder);
-    char text[256];
-    trainer_describe_stop(t, text, sizeof text);
-    if (trainer_stopped(t)) terminal_text(stdout, text);
-    if (last->score.images) print_score(s->validation.name, last->classes, &last->score);
-    if (t->best_accuracy >= 0)
-        terminal_print(stdout, "best epoch %lld with %s accuracy %.6f: %s/" RUNDIR_BEST "\n",
-                       (long long)t->best_epoch, s->validation.name, t->best_accuracy, folder.text);
-    terminal_print(stdout, "model: %s/" RUNDIR_MODEL "\nreport: %s/" RUNDIR_REPORT "\n",
-                   folder.text, folder.text);
-    char beside[48] = "";
-    if (t->saver.beside >= 0.05)
-        snprintf(beside, sizeof beside, ", and %.1f beside it", t->saver.beside);
-    terminal_print(stdout,
-                   "seconds: %.1f opening, %.1f waiting for input, %.1f forward and backward, %.1f "
-                   "updates, %.1f "
-                   "validation, %.1f saving%s\n",
-                   p->opening, p->input, p->train, p->update, p->validation, p->saving, beside);
-}
-
 static fcnn_status test_once(trainer *t) {
     const run_data *s = t->run_data;
     evaluation e;
     if (!s->test.count) return FCNN_OK;
     FCNN_TRY(evaluation_run(t->graph, s, &s->test, t->options.graph.batch,
                             t->options.device->threads, NULL, &e));
-    print_score(s->test.name, e.classes, &e.score);
+    summary_score(s->test.name, e.classes, &e.score);
     t->test = e.score;
     evaluation_clear(&e);
     return FCNN_OK;
@@ -308,92 +273,11 @@ static fcnn_status finish(trainer *t) {
     if (status) return run_report_failure(t, status);
     /* Where nothing was trained the report there is knows more. */
     if (run_report_is_old(t)) trainer_report(t);
-    print_result(t);
+    summary_result(t);
     run_data_name_problems(t->run_data); /* of the test images */
     run_data_summarise(t->run_data);
     terminal_repeat_warnings();
     return FCNN_OK;
-}
-
-/* Writes the tables of layers and memory, whatever their width. */
-static void print_tables(const trainer_options *t) {
-    table_print_layers(stdout, t->largest);
-    table_print_memory(stdout, t->largest, t->graph.batch);
-}
-
-static void print_network(const trainer_options *t) {
-    fcnn_node_cost total = table_sum_costs(t->largest), input;
-    char kind[96];
-    fcnn_graph_node_cost(t->largest, 0, &input);
-    table_describe_kind(t->largest, kind, sizeof kind);
-    const fcnn_tensor *map = fcnn_graph_node_output(t->largest, 0);
-    terminal_line(stdout, "network", "%s: %d layers, %lld parameters; %s", FCNN_SHOWN(t->title),
-                  t->config->section_count - 1, (long long)total.parameters, kind);
-    terminal_line(stdout, "input", "%dx%d in %d channel%s%s%s", map->size, map->size, map->channels,
-                  map->channels == 1 ? "" : "s", *input.remark ? "; " : "", input.remark);
-}
-
-static void print_data(const trainer_options *t, const run_data *s) {
-    char test[64] = "";
-    if (s->test.count) snprintf(test, sizeof test, ", %lld test", (long long)s->test.count);
-    terminal_line(stdout, "data", "%s: %lld training, %lld %s%s images; %d classes",
-                  FCNN_SHOWN(fcnn_section_text(&t->config->sections[0], "data")),
-                  (long long)s->train.count, (long long)s->validation.count, s->validation.name,
-                  test, s->dataset->classes);
-}
-
-static void print_epochs(const trainer_options *t, const run_data *s) {
-    int64_t steps = s->train.count / t->batch, left = s->train.count % t->batch;
-    char parts[32] = "", sit[96] = "";
-    if (t->parts > 1) snprintf(parts, sizeof parts, " in %d parts", t->parts);
-    if (left)
-        snprintf(sit, sizeof sit, "; %lld images, others each time, sit it out", (long long)left);
-    terminal_line(stdout, "epochs", "%lld of %lld step%s of %d images%s%s",
-                  (long long)fcnn_section_int(&t->config->sections[0], "epochs"), (long long)steps,
-                  steps == 1 ? "" : "s", t->batch, parts, sit);
-}
-
-static void print_device(const trainer_options *t) {
-    const fcnn_memory_plan *plan = fcnn_graph_memory(t->largest);
-    terminal_line(stdout, "device", "%s; the network takes %.0f MiB", t->device->description,
-                  (double)(plan->arena + plan->scratch) / 1048576.0);
-}
-
-static void print_rate_plan(const train_options *o, const trainer_options *t, const run_data *s) {
-    if (o->verbose) print_tables(t);
-    print_network(t);
-    print_data(t, s);
-    print_device(t);
-    terminal_line(stdout, "rates", "%d steps of %d images at rising rates; nothing is saved",
-                  FIND_RATE_STEPS, t->batch);
-    fflush(stdout);
-}
-
-/* Tells what is going to be done, before it is. */
-static fcnn_status print_plan(const train_options *o, const trainer_options *t, const run_data *s) {
-    if (o->verbose) print_tables(t);
-    print_network(t);
-    FCNN_TRY(phases_print(stdout, &t->graph, t->device, t->largest));
-    print_data(t, s);
-    print_device(t);
-    print_epochs(t, s);
-    terminal_line(stdout, "folder", "%s", FCNN_SHOWN(t->folder));
-    fflush(stdout);
-    return FCNN_OK;
-}
-
-static void warn_of_small_data(const trainer *t) {
-    enum { FEW_STEPS = 10, FEW_TO_SCORE = 50 };
-    int64_t images = t->run_data->train.count, steps = t->steps_per_epoch, batch = 4;
-    const image_set *scored = &t->run_data->validation;
-    if (scored->count && scored->count < FEW_TO_SCORE)
-        terminal_warn("%lld %s image%s to score on: an accuracy is then known to some %.0f points",
-                      (long long)scored->count, scored->name, scored->count == 1 ? "" : "s",
-                      98 / sqrt((double)scored->count));
-    if (steps >= FEW_STEPS || t->options.batch <= 2 * FEW_STEPS) return;
-    while (2 * batch * FEW_STEPS <= images) batch *= 2;
-    terminal_warn("an epoch of %lld step%s learns little; try --batch %lld", (long long)steps,
-                  steps == 1 ? "" : "s", (long long)batch);
 }
 
 /* Adds what may help where the steps so far ended in a number that is not finite. */
@@ -418,10 +302,10 @@ static fcnn_status train(const train_options *o, trainer_options *options, run_s
     options->config_text = text;
     fcnn_status status = trainer_create(&t, options, s);
     if (!status && !o->resume) status = claim(o, options->config, &start->dir);
-    if (!status && !o->quiet) status = print_plan(o, options, s);
+    if (!status && !o->quiet) status = summary_plan(options, s, o->verbose);
     if (!status) status = run_data_prepare(options->config, options->largest, options->device, s);
     if (!status) status = begin(o, start, &t);
-    if (!status && !o->quiet && !o->resume) warn_of_small_data(&t);
+    if (!status && !o->quiet && !o->resume) summary_warn_of_small_data(&t);
     if (status == FCNN_ERROR_INTERRUPTED)
         status = fcnn_status_set(status, "interrupted before the first step: nothing is changed");
     if (!status) {
@@ -448,7 +332,7 @@ static fcnn_status find_rate(const train_options *o, trainer_options *options, r
         .config = options->config, .title = o->title, .command = o->command, .page = o->page};
     fcnn_status status = trainer_create(&t, options, s);
     if (!status) use_last_bands(&t);
-    if (!status && !o->quiet) print_rate_plan(o, options, s);
+    if (!status && !o->quiet) summary_rate_plan(options, s, o->verbose);
     if (!status) status = run_data_prepare(options->config, options->largest, options->device, s);
     if (!status) status = trainer_start(&t);
     if (!status && o->init) status = fine_tune(o->init, s->dataset, t.graph);

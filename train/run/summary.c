@@ -1,0 +1,129 @@
+/* The lines that fcnn-train prints around its epochs. */
+#include "summary.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "find_rate.h"
+#include "phases.h"
+#include "rundir.h"
+#include "train/table.h"
+#include "train/terminal.h"
+
+/* ---- Before ---- */
+
+/* Writes the tables of layers and memory, whatever their width. */
+static void print_tables(const trainer_options *t) {
+    table_print_layers(stdout, t->largest);
+    table_print_memory(stdout, t->largest, t->graph.batch);
+}
+
+static void print_network(const trainer_options *t) {
+    fcnn_node_cost total = table_sum_costs(t->largest), input;
+    char kind[96];
+    fcnn_graph_node_cost(t->largest, 0, &input);
+    table_describe_kind(t->largest, kind, sizeof kind);
+    const fcnn_tensor *map = fcnn_graph_node_output(t->largest, 0);
+    terminal_line(stdout, "network", "%s: %d layers, %lld parameters; %s", FCNN_SHOWN(t->title),
+                  t->config->section_count - 1, (long long)total.parameters, kind);
+    terminal_line(stdout, "input", "%dx%d in %d channel%s%s%s", map->size, map->size, map->channels,
+                  map->channels == 1 ? "" : "s", *input.remark ? "; " : "", input.remark);
+}
+
+static void print_data(const trainer_options *t, const run_data *s) {
+    char test[64] = "";
+    if (s->test.count) snprintf(test, sizeof test, ", %lld test", (long long)s->test.count);
+    terminal_line(stdout, "data", "%s: %lld training, %lld %s%s images; %d classes",
+                  FCNN_SHOWN(fcnn_section_text(&t->config->sections[0], "data")),
+                  (long long)s->train.count, (long long)s->validation.count, s->validation.name,
+                  test, s->dataset->classes);
+}
+
+static void print_epochs(const trainer_options *t, const run_data *s) {
+    int64_t steps = s->train.count / t->batch, left = s->train.count % t->batch;
+    char parts[32] = "", sit[96] = "";
+    if (t->parts > 1) snprintf(parts, sizeof parts, " in %d parts", t->parts);
+    if (left)
+        snprintf(sit, sizeof sit, "; %lld images, others each time, sit it out", (long long)left);
+    terminal_line(stdout, "epochs", "%lld of %lld step%s of %d images%s%s",
+                  (long long)fcnn_section_int(&t->config->sections[0], "epochs"), (long long)steps,
+                  steps == 1 ? "" : "s", t->batch, parts, sit);
+}
+
+static void print_device(const trainer_options *t) {
+    const fcnn_memory_plan *plan = fcnn_graph_memory(t->largest);
+    terminal_line(stdout, "device", "%s; the network takes %.0f MiB", t->device->description,
+                  (double)(plan->arena + plan->scratch) / 1048576.0);
+}
+
+void summary_rate_plan(const trainer_options *t, const run_data *s, bool tables) {
+    if (tables) print_tables(t);
+    print_network(t);
+    print_data(t, s);
+    print_device(t);
+    terminal_line(stdout, "rates", "%d steps of %d images at rising rates; nothing is saved",
+                  FIND_RATE_STEPS, t->batch);
+    fflush(stdout);
+}
+
+fcnn_status summary_plan(const trainer_options *t, const run_data *s, bool tables) {
+    if (tables) print_tables(t);
+    print_network(t);
+    FCNN_TRY(phases_print(stdout, &t->graph, t->device, t->largest));
+    print_data(t, s);
+    print_device(t);
+    print_epochs(t, s);
+    terminal_line(stdout, "folder", "%s", FCNN_SHOWN(t->folder));
+    fflush(stdout);
+    return FCNN_OK;
+}
+
+void summary_warn_of_small_data(const trainer *t) {
+    enum { FEW_STEPS = 10, FEW_TO_SCORE = 50 };
+    int64_t images = t->run_data->train.count, steps = t->steps_per_epoch, batch = 4;
+    const image_set *scored = &t->run_data->validation;
+    if (scored->count && scored->count < FEW_TO_SCORE)
+        terminal_warn("%lld %s image%s to score on: an accuracy is then known to some %.0f points",
+                      (long long)scored->count, scored->name, scored->count == 1 ? "" : "s",
+                      98 / sqrt((double)scored->count));
+    if (steps >= FEW_STEPS || t->options.batch <= 2 * FEW_STEPS) return;
+    while (2 * batch * FEW_STEPS <= images) batch *= 2;
+    terminal_warn("an epoch of %lld step%s learns little; try --batch %lld", (long long)steps,
+                  steps == 1 ? "" : "s", (long long)batch);
+}
+
+/* ---- After ---- */
+
+void summary_score(const char *name, int classes, const fcnn_score *score) {
+    double images = (double)score->images;
+    char top5[32] = "";
+    if (classes > 5)
+        snprintf(top5, sizeof top5, "top-5 %.6f, ", (double)score->correct_top5 / images);
+    terminal_print(stdout, "%s accuracy %.6f, %sloss %.6f on %lld images", name,
+                   (double)score->correct / images, top5, score->loss / images,
+                   (long long)score->images);
+}
+
+void summary_result(const trainer *t) {
+    const run_data *s = t->run_data;
+    const run_phases *p = &t->phases;
+    const evaluation *last = &t->validation;
+    fcnn_shown_text folder = fcnn_text_shown(t->options.folder);
+    char text[256];
+    trainer_describe_stop(t, text, sizeof text);
+    if (trainer_stopped(t)) terminal_text(stdout, text);
+    if (last->score.images) summary_score(s->validation.name, last->classes, &last->score);
+    if (t->best_accuracy >= 0)
+        terminal_print(stdout, "best epoch %lld with %s accuracy %.6f: %s/" RUNDIR_BEST "\n",
+                       (long long)t->best_epoch, s->validation.name, t->best_accuracy, folder.text);
+    terminal_print(stdout, "model: %s/" RUNDIR_MODEL "\nreport: %s/" RUNDIR_REPORT "\n",
+                   folder.text, folder.text);
+    char beside[48] = "";
+    if (t->saver.beside >= 0.05)
+        snprintf(beside, sizeof beside, ", and %.1f beside it", t->saver.beside);
+    terminal_print(stdout,
+                   "seconds: %.1f opening, %.1f waiting for input, %.1f forward and backward, %.1f "
+                   "updates, %.1f "
+                   "validation, %.1f saving%s\n",
+                   p->opening, p->input, p->train, p->update, p->validation, p->saving, beside);
+}
