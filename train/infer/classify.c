@@ -15,6 +15,7 @@
 #include "train/features/page.h"
 #include "train/progress.h"
 #include "train/signals.h"
+#include "train/terminal.h"
 
 enum {
     BATCH = 16,       /* images that a graph has room for in any case: tensors' rows are as long */
@@ -50,7 +51,7 @@ static fcnn_status tell_picture(classification *c, int64_t index, const float *p
     char name[FCNN_PATH_BYTES];
     const char *failure = c->pictures.pictures[index].failure;
     if (failure) {
-        fprintf(stderr, "%s: %s\n", infer_program.name, failure);
+        terminal_print(stderr, "%s: %s", infer_program.name, failure);
         c->failures++;
         return FCNN_OK;
     }
@@ -125,9 +126,9 @@ static fcnn_status run_all(classification *c, fcnn_device *device) {
 
 static void name_others(const fcnn_problems *others) {
     for (int64_t i = 0; i < others->count && i < OTHERS_NAMED; i++)
-        fprintf(stderr, "%s\n", others->messages[i]);
+        terminal_print(stderr, "%s", others->messages[i]);
     if (others->count > OTHERS_NAMED)
-        fprintf(stderr, "... and %lld more\n", (long long)(others->count - OTHERS_NAMED));
+        terminal_print(stderr, "... and %lld more", (long long)(others->count - OTHERS_NAMED));
 }
 
 static const char *plural(int64_t count) { return count == 1 ? "" : "s"; }
@@ -135,21 +136,21 @@ static const char *plural(int64_t count) { return count == 1 ? "" : "s"; }
 static void summarise(const classification *c) {
     int64_t count = c->pictures.count, named = 0, others = c->pictures.others.count;
     if (c->done < count && count > 1)
-        fprintf(stderr, "%lld of %lld pictures were looked at\n", (long long)c->done,
-                (long long)count);
+        terminal_print(stderr, "%lld of %lld pictures were looked at", (long long)c->done,
+                       (long long)count);
     if (c->failures && count > 1)
-        fprintf(stderr, "%lld of %lld pictures could not be read%s\n", (long long)c->failures,
-                (long long)c->done, c->done > SCREEN ? ":" : ", named above");
+        terminal_print(stderr, "%lld of %lld pictures could not be read%s", (long long)c->failures,
+                       (long long)c->done, c->done > SCREEN ? ":" : ", named above");
     for (int64_t i = 0; i < c->done && c->done > SCREEN && named < SCREEN; i++)
         if (c->pictures.pictures[i].failure) {
-            fprintf(stderr, "  %s\n", c->pictures.pictures[i].failure);
+            terminal_print(stderr, "  %s", c->pictures.pictures[i].failure);
             named++;
         }
     if (c->done > SCREEN && c->failures > named)
-        fprintf(stderr, "  ... and %lld more\n", (long long)(c->failures - named));
+        terminal_print(stderr, "  ... and %lld more", (long long)(c->failures - named));
     if (others)
-        fprintf(stderr, "%lld other file%s left out, named above\n", (long long)others,
-                plural(others));
+        terminal_print(stderr, "%lld other file%s left out, named above", (long long)others,
+                       plural(others));
 }
 
 bool classify_draws_figure(const char *path) {

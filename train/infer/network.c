@@ -95,7 +95,7 @@ fcnn_status network_open(const infer_options *o, const fcnn_model *model, fcnn_d
     fcnn_node_cost cost;
     fcnn_graph_node_cost(*graph, 0, &cost);
     if (o->band_fraction > 0.0 || fraction < 1.0)
-        fprintf(stderr, "band fraction %g: %s\n", fraction, cost.remark);
+        terminal_print(stderr, "band fraction %g: %s", fraction, cost.remark);
     return FCNN_OK;
 }
 

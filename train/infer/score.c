@@ -7,6 +7,7 @@
 #include "network.h"
 #include "train/run/evaluation.h"
 #include "train/run/relabel.h"
+#include "train/terminal.h"
 
 static void print_score(const infer_options *o, double band_fraction, const image_set *set,
                         const fcnn_score *score, double seconds) {
@@ -55,8 +56,8 @@ fcnn_status score_data(const infer_options *o, const fcnn_model *model, fcnn_dev
     image_set set = {FCNN_SPLIT_HELD_OUT, data->count[FCNN_SPLIT_HELD_OUT], NULL,
                      data->held_out_is_test ? "test" : "validation"};
     if (data->count[FCNN_SPLIT_TEST]) {
-        fprintf(stderr, "%s: its test images are scored, not its %lld validation images\n",
-                FCNN_SHOWN(o->data), (long long)set.count);
+        terminal_print(stderr, "%s: its test images are scored, not its %lld validation images",
+                       FCNN_SHOWN(o->data), (long long)set.count);
         set = (image_set){FCNN_SPLIT_TEST, data->count[FCNN_SPLIT_TEST], NULL, "test"};
     }
     if (!set.count) set = (image_set){FCNN_SPLIT_TRAIN, data->count[FCNN_SPLIT_TRAIN], NULL, "all"};
