@@ -45,8 +45,8 @@ const program_info infer_program = {
     .several = true,
     .rows = rows,
     .notes = "Of a folder, a .zip or a .tar all pictures are classified, in the folders in it too, "
-             "in the order of\ntheir names. A picture that cannot be read is named on standard "
-             "error, the others go on, and the exit\ncode is then 1; files that are no pictures by "
+             "in the order of their names. A picture that cannot be read is named on standard "
+             "error, the others go on, and the exit code is then 1; files that are no pictures by "
              "their names are named alone.\n"};
 
 /* What is drawn is told by the name; nobody's own pictures are replaced. */

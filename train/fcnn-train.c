@@ -253,6 +253,7 @@ static fcnn_status begin(const train_options *o, run_start *start, trainer *t) {
     int64_t model = weights + (spectral ? plan->bytes[FCNN_MEMORY_SPECTRA] : 0);
     int64_t checkpoint = plan->bytes[FCNN_MEMORY_MOMENTS] + (spectral ? weights : 0);
     int64_t saved = 3 * model + 2 * checkpoint;
+    if (o->resume) rundir_follow_latest(o->folder);
     if (o->resume) return trainer_resume(t, &start->checkpoint);
     FCNN_TRY(trainer_start(t));
     if (o->init) FCNN_TRY(fine_tune(o->init, t->run_data->dataset, t->graph));

@@ -64,9 +64,15 @@ refuse 2 "--set net.patience=1: " "test set --val-fraction" "$train" "$small" --
 mkdir -p pictures/boots
 cp "$tests/images/ankle-boot.png" pictures/boots/1.png
 cp "$tests/images/ankle-boot.png" pictures/boots/2.png
-succeed "$train" "$small" --data pictures --epochs 1 --out single
-has err "is the only class: there is nothing to learn"
-ok "a single class is told"
+run "$train" "$small" --data pictures --epochs 1 --out single
+[[ $code == 1 && ! -e single ]] || fail "a single class: exit code $code"
+has err "'boots' is the only class: expected two at least"
+mkdir -p pictures/shirts
+cp "$tests/images/shirt.png" pictures/shirts
+cp "$tests/images/ankle-boot.png" pictures/boots/3.png
+succeed "$train" "$small" --data pictures --val-fraction 0.3 --epochs 1 --out pair
+has err "1 of 2 classes has no validation image, 'shirts' for one"
+ok "a single class is refused, and one that nothing is held out of is told"
 
 # ---- Parts and weights ----
 nonorm=("${constant[@]}" --set conv[1].norm=none --epochs 2)

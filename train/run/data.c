@@ -57,13 +57,17 @@ static int ascending(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-fcnn_status run_data_count_classes(const run_data *s, int64_t **out) {
+static fcnn_status count_classes(const run_data *s, const image_set *set, int64_t **out) {
     const fcnn_dataset *data = s->dataset;
     int64_t *images = *out = calloc((size_t)data->classes, sizeof *images);
     if (!images) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to count the classes");
-    for (int64_t i = 0; i < s->train.count; i++)
-        images[data->labels[s->train.split][s->train.indices ? s->train.indices[i] : i]]++;
+    for (int64_t i = 0; i < set->count; i++)
+        images[data->labels[set->split][set->indices ? set->indices[i] : i]]++;
     return FCNN_OK;
+}
+
+fcnn_status run_data_count_classes(const run_data *s, int64_t **out) {
+    return count_classes(s, &s->train, out);
 }
 
 /* Splits the images in this order into `held` and `train`, each class in its share: quota[c] of it
@@ -163,11 +167,12 @@ static fcnn_status hold_out(run_data *s, double fraction, uint64_t seed) {
     return FCNN_OK;
 }
 
-/* A class without a training image is never learned. */
-static fcnn_status warn_of_empty_classes(const run_data *s, bool limited) {
+/* Warns of the classes of which a set has no image. */
+static fcnn_status warn_of_empty_classes(const run_data *s, const image_set *set, const char *what,
+                                         const char *why) {
     const fcnn_dataset *data = s->dataset;
     int64_t *images;
-    FCNN_TRY(run_data_count_classes(s, &images));
+    FCNN_TRY(count_classes(s, set, &images));
     int empty = 0, example = 0;
     for (int c = data->classes - 1; c >= 0; c--) {
         if (images[c]) continue;
@@ -176,9 +181,8 @@ static fcnn_status warn_of_empty_classes(const run_data *s, bool limited) {
     }
     free(images);
     if (empty)
-        terminal_warn("%d of %d classes have no training image, '%s' for one%s", empty,
-                      data->classes, FCNN_SHOWN(data->class_names[example]),
-                      limited ? " (--limit takes the first images in the data's order)" : "");
+        terminal_warn("%d of %d classes ha%s no %s image, '%s' for one%s", empty, data->classes,
+                      empty == 1 ? "s" : "ve", what, FCNN_SHOWN(data->class_names[example]), why);
     return FCNN_OK;
 }
 
@@ -186,9 +190,17 @@ fcnn_status run_data_advise(const run_data *s, bool limited) {
     if (!s->validation.count)
         terminal_warn("nothing is held out to score on: --val-fraction 0.2 would hold out a fifth");
     if (s->dataset->classes == 1)
-        terminal_warn("'%s' is the only class: there is nothing to learn",
-                      FCNN_SHOWN(s->dataset->class_names[0]));
-    return warn_of_empty_classes(s, limited);
+        return fcnn_status_set(FCNN_ERROR_FORMAT,
+                               "'%s' is the only class: expected two at least; a folder of folders "
+                               "of pictures is itself the data",
+                               s->dataset->class_names[0]);
+    /* One without a training image is never learned, one without another never measured. */
+    FCNN_TRY(warn_of_empty_classes(s, &s->train, "training",
+                                   limited ? " (--limit takes the first images in the data's order)"
+                                           : ""));
+    if (!s->validation.count) return FCNN_OK;
+    return warn_of_empty_classes(s, &s->validation, s->validation.name,
+                                 limited ? "" : ": how well it is known is not measured");
 }
 
 static fcnn_status open_listed(manifest **manifest, run_data *s) {

@@ -49,18 +49,24 @@ void rundir_choose(const char *cfg, bool resume, char *folder) {
     if (resume) add_number(folder, length, last);
 }
 
-void rundir_mark_latest(const char *folder) {
+static void mark_latest(const char *folder, bool only_there) {
     char link[PATH_MAX], temporary[PATH_MAX];
     struct stat info;
     const char *slash = strrchr(folder, '/');
     int parent = slash ? (int)(slash - folder) : 0;
-    if (!slash || snprintf(link, sizeof link, "%.*s/latest", parent, folder) >= PATH_MAX - 16)
+    if (!slash || !slash[1] || !strcmp(slash, "/latest") ||
+        snprintf(link, sizeof link, "%.*s/latest", parent, folder) >= PATH_MAX - 16)
         return;
-    if (!lstat(link, &info) && !S_ISLNK(info.st_mode)) return; /* the user's own */
+    bool there = !lstat(link, &info);
+    if (there ? !S_ISLNK(info.st_mode) : only_there) return; /* the user's own */
     snprintf(temporary, sizeof temporary, "%.*s.%ld", PATH_MAX - 16, link, (long)getpid());
     if (symlink(slash + 1, temporary)) return; /* a file system without links */
     if (rename(temporary, link)) unlink(temporary);
 }
+
+void rundir_mark_latest(const char *folder) { mark_latest(folder, false); }
+
+void rundir_follow_latest(const char *folder) { mark_latest(folder, true); }
 
 fcnn_status rundir_check_name(const char *folder) {
     if (!*folder)

@@ -66,8 +66,10 @@ void rundir_default(const char *prefix, const char *cfg, char *folder);
  * the first of runs/NAME-2, -3, ... that holds nothing; of a resume the last that has a
  * checkpoint. */
 void rundir_choose(const char *cfg, bool resume, char *folder);
-/* Makes `latest` beside a folder a link to it; what cannot be done is left. */
+/* Makes `latest` beside a folder a link to it; what cannot be done is left. The second does so
+ * where there is such a link already. */
 void rundir_mark_latest(const char *folder);
+void rundir_follow_latest(const char *folder);
 
 /* FCNN_ERROR_USAGE where a name cannot be that of a folder: it is empty or too long. */
 fcnn_status rundir_check_name(const char *folder);

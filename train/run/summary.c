@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "find_rate.h"
 #include "phases.h"
@@ -33,10 +34,10 @@ static void print_network(const trainer_options *t) {
 static void print_data(const trainer_options *t, const run_data *s) {
     char test[64] = "";
     if (s->test.count) snprintf(test, sizeof test, ", %lld test", (long long)s->test.count);
-    terminal_line(stdout, "data", "%s: %lld training, %lld %s%s images; %d classes",
+    terminal_line(stdout, "data", "%s: %lld training, %lld %s%s images; %d class%s",
                   FCNN_SHOWN(fcnn_section_text(&t->config->sections[0], "data")),
                   (long long)s->train.count, (long long)s->validation.count, s->validation.name,
-                  test, s->dataset->classes);
+                  test, s->dataset->classes, s->dataset->classes == 1 ? "" : "es");
 }
 
 static void print_epochs(const trainer_options *t, const run_data *s) {
@@ -61,7 +62,7 @@ void summary_rate_plan(const trainer_options *t, const run_data *s, bool tables)
     print_network(t);
     print_data(t, s);
     print_device(t);
-    terminal_line(stdout, "rates", "%d steps of %d images at rising rates; nothing is saved",
+    terminal_line(stdout, "rates", "%d steps of %d images at rising rates; no weights are saved",
                   FIND_RATE_STEPS, t->batch);
     fflush(stdout);
 }
@@ -93,6 +94,17 @@ void summary_warn_of_small_data(const trainer *t) {
 }
 
 /* ---- After ---- */
+
+/* Pictures are decoded and transformed again in each epoch, where nothing keeps their spectra. */
+static void advise_cache(const trainer *t) {
+    const run_phases *p = &t->phases;
+    double all = p->input + p->train + p->update;
+    if (p->input < 0.25 * all || p->input < 5.0 || strcmp(t->options.cache, "none") != 0) return;
+    terminal_print(stdout,
+                   "%.0f %% of the training waited for pictures: --cache DIR keeps their spectra "
+                   "from the first epoch on",
+                   100 * p->input / all);
+}
 
 void summary_score(const char *name, int classes, const fcnn_score *score) {
     double images = (double)score->images;
@@ -126,4 +138,5 @@ void summary_result(const trainer *t) {
                    "updates, %.1f "
                    "validation, %.1f saving%s\n",
                    p->opening, p->input, p->train, p->update, p->validation, p->saving, beside);
+    advise_cache(t);
 }

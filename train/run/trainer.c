@@ -308,11 +308,13 @@ static fcnn_status interrupted(trainer *t) {
     trainer_count_time(&t->phases.saving, &started);
     FCNN_TRY(status);
     trainer_report(t); /* which then reloads itself no more */
-    fprintf(stderr,
-            "interrupted in epoch %" PRId64 " after step %" PRId64 " of %" PRId64
-            "; %s/%s and the model beside it hold everything\nto go on: %s\n",
-            t->epoch + 1, t->epoch_step, t->steps_per_epoch, FCNN_SHOWN(t->options.folder),
-            RUNDIR_CHECKPOINT, t->options.resume_command);
+    terminal_print(stderr,
+                   "interrupted in epoch %" PRId64 " after step %" PRId64 " of %" PRId64
+                   "; %s/%s and the model beside it hold everything",
+                   t->epoch + 1, t->epoch_step, t->steps_per_epoch, FCNN_SHOWN(t->options.folder),
+                   RUNDIR_CHECKPOINT);
+    /* In one piece, to be copied. */
+    fprintf(stderr, "to go on: %s\n", t->options.resume_command);
     return FCNN_OK;
 }
 
