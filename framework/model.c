@@ -146,18 +146,29 @@ static fcnn_status check_types(const fcnn_model *model) {
     return FCNN_OK;
 }
 
-fcnn_status fcnn_model_load(const char *path, fcnn_model **out) {
-    *out = NULL;
+/* *missed tells whether it is the weights of another file that were not found. */
+static fcnn_status load(const char *path, fcnn_model **out, bool *missed) {
+    *missed = false;
     fcnn_model *model = calloc(1, sizeof *model);
     if (!model) return out_of_memory(path);
     fcnn_status status = fcnn_safetensors_read(path, &model->file);
     if (!status) status = load_metadata(model);
-    if (!status) status = fcnn_model_fetch_weights(model->file);
+    if (!status) status = fcnn_model_fetch_weights(model->file, missed);
     if (!status) status = check_types(model);
     if (status)
         fcnn_model_destroy(model);
     else
         *out = model;
+    return status;
+}
+
+/* A run that saves may replace the files between the reading of one and of the other. */
+fcnn_status fcnn_model_load(const char *path, fcnn_model **out) {
+    enum { TRIES = 3 };
+    bool missed = true;
+    fcnn_status status = FCNN_OK;
+    *out = NULL;
+    for (int i = 0; i < TRIES && missed; i++) status = load(path, out, &missed);
     return status;
 }
 

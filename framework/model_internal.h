@@ -22,7 +22,8 @@ fcnn_status fcnn_model_weights_text(int tensor_count, const fcnn_tensor_to_store
                                     const char *files, char text[FCNN_WEIGHTS_BYTES]);
 
 /* Reads the weights that a file says are in another one, and adds them to its tensors. A file that
- * has its own is left as it is; FCNN_ERROR_FORMAT names where they were looked for. */
-fcnn_status fcnn_model_fetch_weights(fcnn_safetensors *file);
+ * has its own is left as it is; FCNN_ERROR_FORMAT with *missed set names where they were looked
+ * for. */
+fcnn_status fcnn_model_fetch_weights(fcnn_safetensors *file, bool *missed);
 
 #endif

@@ -89,7 +89,7 @@ static fcnn_status wrong_reference(const fcnn_safetensors *file, const char *tex
                            file->path, show(text).text);
 }
 
-fcnn_status fcnn_model_fetch_weights(fcnn_safetensors *file) {
+fcnn_status fcnn_model_fetch_weights(fcnn_safetensors *file, bool *missed) {
     const char *text = fcnn_safetensors_metadata(file, FCNN_WEIGHTS_KEY);
     char names[FCNN_WEIGHTS_BYTES], path[PATH_BYTES], searched[512] = "";
     if (!text) return FCNN_OK;
@@ -109,6 +109,7 @@ fcnn_status fcnn_model_fetch_weights(fcnn_safetensors *file) {
                              name, state);
         used = used + (size_t)added < sizeof searched ? used + (size_t)added : sizeof searched - 1;
     }
+    *missed = true;
     return fcnn_status_set(FCNN_ERROR_FORMAT,
                            "%s: its weights are in a model of the same folder, and no file there "
                            "has them: %s",
