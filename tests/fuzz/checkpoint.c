@@ -29,6 +29,7 @@ static void prepare(run *r, const fcnn_model *model, const char *folder) {
     r->t.run_data = &r->data;
     r->t.epochs = fcnn_section_int(trainer_net(&r->t), "epochs");
     r->t.steps_per_epoch = 4;
+    r->t.options.batch = (int)fcnn_section_int(trainer_net(&r->t), "batch");
 }
 
 static void save_again(trainer *t) {

@@ -62,6 +62,14 @@ again best
 same_run long best
 ok "without its model the weights are found in model-best.safetensors"
 
+# A complete run has no save to come, which would name the model.
+cp -r short gone
+cp gone/model.safetensors gone/model-best.safetensors
+rm gone/model.safetensors
+succeed "$train" --resume gone
+cmp short/model.safetensors gone/model.safetensors || fail "a complete run is left without its model"
+ok "a complete run gets its model back"
+
 cp -r short other
 rm -f other/model-best.safetensors
 cp long/model.safetensors other/model.safetensors
@@ -89,6 +97,52 @@ succeed "${cut[@]}" --epochs 4 --out straight --set net.schedule=constant --save
 same_run straight spectral
 same_run long compact
 ok "spectral models have checkpoints with weights, which go on to the same bits"
+
+succeed "${cut[@]}" --epochs 2 --out half --set net.schedule=constant --save spectral
+for left in older none; do
+    cp -r straight killed
+    mv killed/model.safetensors killed/model-next.safetensors
+    [[ $left == none ]] || cp half/model.safetensors killed/model.safetensors
+    succeed "$train" --resume killed
+    same_run straight killed
+    [[ ! -e killed/model-next.safetensors ]] || fail "model-next.safetensors is left behind"
+    rm -r killed
+done
+ok "killed before a last spectral model had its name: it is the checkpoint's, and no older one"
+
+# ---- Positions ----
+
+for pair in epoch=-1 epoch_step=1 epoch_images=-48 epoch_images=64 epoch_correct=1 epoch_loss=inf \
+    epoch_seconds=-inf epoch_seconds=-1 best_epoch=-7 best_epoch=3 best_accuracy=inf best_loss=inf \
+    since_best=-1 schedule_step=inf; do
+    rm -rf wild
+    cp -r short wild
+    python3 "$tests/programs/positions.py" short/checkpoint.safetensors wild/checkpoint.safetensors \
+        "$pair"
+    run "$train" --resume wild --epochs 3 --quiet
+    [[ $code == 1 ]] || fail "exit code $code with $pair: $(cat err)"
+    has err "wild/checkpoint.safetensors: its position makes no sense"
+done
+for pair in epoch_correct=-99999999999999999999 epoch=x epoch= epoch_loss=nan; do
+    python3 "$tests/programs/positions.py" short/checkpoint.safetensors wild/checkpoint.safetensors \
+        "$pair"
+    run "$train" --resume wild --epochs 3 --quiet
+    [[ $code == 1 ]] || fail "exit code $code with $pair: $(cat err)"
+    has err "wild/checkpoint.safetensors: '${pair%%=*}' is" "expected a number"
+done
+ok "a position that cannot be is refused"
+
+# ---- Read while it saves ----
+
+cc -O1 -shared -fPIC "$tests/programs/replaces.c" -o replaces.so -ldl || fail "replaces.c"
+if ! sanitized; then
+    cp -r short read
+    cp -r long save
+    succeed env FCNN_RUN="$work/read" FCNN_SAVE="$work/save" LD_PRELOAD="$work/replaces.so" \
+        "$info" read/checkpoint.safetensors
+    [[ ! -e save/model.safetensors ]] || fail "nothing was saved meanwhile"
+    ok "a checkpoint is read with its own weights while the run saves"
+fi
 
 # ---- How often ----
 

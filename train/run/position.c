@@ -163,6 +163,22 @@ static bool read_value(const char *text, const position_field *field) {
     return *text && !*end && !isnan(*field->real);
 }
 
+/* What of the epoch is done is a number of whole steps, and has their sums. */
+static bool makes_sense(const trainer *t) {
+    const fcnn_schedule *schedule = &t->optimizer.schedule;
+    const fcnn_score *score = &t->score;
+    bool scored = t->best_epoch > 0;
+    return t->epoch >= 0 && t->epoch <= EPOCHS_MOST && t->epoch_step >= 0 &&
+           t->epoch_step <= t->steps_per_epoch &&
+           score->images == t->epoch_step * t->options.batch && score->correct >= 0 &&
+           score->correct <= score->images && isfinite(score->loss) && isfinite(t->seconds) &&
+           t->seconds >= 0.0 && t->since_best >= 0 && t->best_epoch >= 0 &&
+           t->best_epoch <= t->epoch && isfinite(t->best_loss) && t->best_accuracy <= 1.0 &&
+           (scored ? t->best_accuracy >= 0.0 : t->best_accuracy == -1.0) &&
+           schedule->from_part >= 0.0 && schedule->from_part < 1.0 && schedule->from_step >= 0.0 &&
+           isfinite(schedule->from_step);
+}
+
 static fcnn_status read_position(trainer *t, const fcnn_safetensors *file) {
     position_field fields[POSITION_FIELDS];
     position_fields(t, fields);
@@ -176,10 +192,7 @@ static fcnn_status read_position(trainer *t, const fcnn_safetensors *file) {
             return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: '%s' is '%.40s'; expected a number",
                                    file->path, fields[i].key, text);
     }
-    if (t->epoch < 0 || t->epoch > EPOCHS_MOST || t->epoch_step < 0 ||
-        t->epoch_step > t->steps_per_epoch || t->since_best < 0 ||
-        !(t->optimizer.schedule.from_part >= 0.0) || !(t->optimizer.schedule.from_part < 1.0) ||
-        !(t->optimizer.schedule.from_step >= 0.0))
+    if (!makes_sense(t))
         return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: its position makes no sense", file->path);
     return FCNN_OK;
 }
@@ -221,8 +234,18 @@ static fcnn_status settle_weights(const char *folder, const fcnn_model *checkpoi
     rundir_file(folder, RUNDIR_NEXT, next);
     rundir_file(folder, RUNDIR_MODEL, model);
     if (weights && !strcmp(weights->path, next)) return fcnn_file_move(next, model);
-    unlink(next); /* of a save that no checkpoint stands for */
+    /* Of a save that no checkpoint stands for; one with weights of its own may stand for it. */
+    if (weights) unlink(next);
     return FCNN_OK;
+}
+
+bool position_lacks_model(const char *folder, const fcnn_model *checkpoint) {
+    char next[PATH_MAX], best[PATH_MAX], model[PATH_MAX];
+    const fcnn_safetensors *weights = checkpoint->file->joined;
+    rundir_file(folder, RUNDIR_NEXT, next);
+    rundir_file(folder, RUNDIR_BEST, best);
+    rundir_file(folder, RUNDIR_MODEL, model);
+    return weights ? !strcmp(weights->path, best) : !access(next, F_OK) || access(model, F_OK);
 }
 
 fcnn_status position_open(const char *folder, const fcnn_config *config, fcnn_model **out) {

@@ -24,6 +24,9 @@ fcnn_status position_take_checkpoint(trainer *t, const fcnn_snapshot *model,
 /* Reads folder/checkpoint.safetensors, and checks that it is of this cfg; epochs, cache,
  * save_every and the data's path may differ. The caller destroys it. */
 fcnn_status position_open(const char *folder, const fcnn_config *config, fcnn_model **checkpoint);
+/* Whether folder/model.safetensors is not known to be the model of the checkpoint that was opened:
+ * it was removed or replaced, or a run with --save spectral was killed before it was named. */
+bool position_lacks_model(const char *folder, const fcnn_model *checkpoint);
 /* Takes the position out of a checkpoint. What is left of a schedule that ends with the run is
  * stretched or shortened to another number of epochs, which a line on standard error says; where
  * nothing is left of it, more epochs are FCNN_ERROR_CONFIG. */

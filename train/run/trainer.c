@@ -86,6 +86,7 @@ static fcnn_status restore(trainer *t, const fcnn_model *checkpoint) {
 }
 
 fcnn_status trainer_resume(trainer *t, fcnn_model **checkpoint) {
+    bool lacks_model = position_lacks_model(t->options.folder, *checkpoint);
     fcnn_status status = restore(t, *checkpoint);
     fcnn_model_destroy(*checkpoint);
     *checkpoint = NULL;
@@ -94,6 +95,10 @@ fcnn_status trainer_resume(trainer *t, fcnn_model **checkpoint) {
     if (steps_read(&t->steps, t->options.folder, trainer_step(t)))
         terminal_warn("the losses by step up to here are lost: %s", fcnn_status_message());
     rundir_remove_leftovers(t->options.folder);
+    if (lacks_model) { /* before a new best epoch takes the place of what was found */
+        saver_start(&t->saver, t->options.folder, t->epoch);
+        FCNN_TRY(save_run(t, false, true));
+    }
     if (t->options.quiet) return FCNN_OK;
     if (trainer_stopped(t))
         fprintf(stderr, "the run has stopped early: its patience is over\n");
