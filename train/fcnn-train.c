@@ -30,6 +30,7 @@ typedef struct {
     int threads, form;
     bool resume, find_rate, quiet, verbose;
     char command[4 * PATH_MAX], resume_command[4 * PATH_MAX];
+    size_t resume_length; /* of that command, without the folder */
 } train_options;
 
 /* The run's folder, and what a resume goes on from, which is NULL without it. */
@@ -81,10 +82,12 @@ static void build_commands(train_options *o, int argc, char **argv) {
         if (strcmp(argv[i], "--resume") != 0)
             command_append(o->resume_command, sizeof o->resume_command, argv[i]);
     }
+    o->resume_length = strlen(o->resume_command);
 }
 
 /* A later run of the cfg would have another folder. */
 static void finish_resume_command(train_options *o) {
+    o->resume_command[o->resume_length] = '\0';
     if (!o->out) command_append(o->resume_command, sizeof o->resume_command, "--out");
     if (!o->out) command_append(o->resume_command, sizeof o->resume_command, o->folder);
     command_append(o->resume_command, sizeof o->resume_command, "--resume");
@@ -243,6 +246,21 @@ static fcnn_status claim(const train_options *o, const fcnn_config *config, rund
     return rundir_open(o->folder, &rundir_of_run, &wanted, dir);
 }
 
+/* Another run may have begun in the folder chosen by default since it was chosen. */
+static fcnn_status claim_new(train_options *o, const fcnn_config *config, rundir *dir) {
+    enum { TRIES = 100 };
+    char before[PATH_MAX];
+    fcnn_status status = claim(o, config, dir);
+    for (int i = 0; status && !o->out && i < TRIES; i++) {
+        memcpy(before, o->folder, sizeof before);
+        rundir_choose(o->cfg, false, o->folder);
+        if (!strcmp(before, o->folder)) break;
+        finish_resume_command(o);
+        status = claim(o, config, dir);
+    }
+    return status;
+}
+
 /* Makes a new run's parameters and folder, or takes an earlier run's. */
 static fcnn_status begin(const train_options *o, run_start *start, trainer *t) {
     rundir *dir = &start->dir;
@@ -294,15 +312,15 @@ static fcnn_status advise_rate(const trainer *t, fcnn_status status) {
 }
 
 /* All that can be wrong with a cfg is checked before images are read. */
-static fcnn_status train(const train_options *o, trainer_options *options, run_start *start,
-                         run_data *s, bool *finished) {
+static fcnn_status train(train_options *o, trainer_options *options, run_start *start, run_data *s,
+                         bool *finished) {
     trainer t;
     char *text = fcnn_config_text(options->config);
     if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg's text");
     position_remove_key(text, "cache"); /* it is of this machine, not of the model */
     options->config_text = text;
     fcnn_status status = trainer_create(&t, options, s);
-    if (!status && !o->resume) status = claim(o, options->config, &start->dir);
+    if (!status && !o->resume) status = claim_new(o, options->config, &start->dir);
     if (!status && !o->quiet) status = summary_plan(options, s, o->verbose);
     if (!status) status = run_data_prepare(options->config, options->largest, options->device, s);
     if (!status) status = begin(o, start, &t);
@@ -348,8 +366,8 @@ static fcnn_status find_rate(const train_options *o, trainer_options *options, r
     return status;
 }
 
-static fcnn_status build(const train_options *o, const fcnn_config *config, run_start *start,
-                         run_data *s, fcnn_device *device, bool *finished) {
+static fcnn_status build(train_options *o, const fcnn_config *config, run_start *start, run_data *s,
+                         fcnn_device *device, bool *finished) {
     trainer_options options = {.config = config,
                                .title = o->title,
                                .folder = o->folder,
@@ -387,7 +405,7 @@ static fcnn_status open_start(const train_options *o, const fcnn_config *config,
     return id ? manifest_read(o->folder, id, &start->images) : FCNN_OK;
 }
 
-static fcnn_status run(const train_options *o, const fcnn_config *config, bool *finished) {
+static fcnn_status run(train_options *o, const fcnn_config *config, bool *finished) {
     fcnn_device *device = NULL;
     run_start start;
     run_data s = {0};

@@ -10,6 +10,13 @@ quick=("$train" "$small" --data "$data" --set net.schedule=constant --quiet --th
 for epochs in 1 2 1; do succeed "${quick[@]}" --epochs $epochs; done
 for name in small small-2 small-3; do [[ -s runs/$name/model.safetensors ]] || fail "no runs/$name"; done
 [[ $(readlink runs/latest) == small-3 ]] || fail "latest is $(readlink runs/latest)"
+mkdir crowd
+for i in 1 2 3 4; do (cd crowd && exec "${quick[@]}" --epochs 1 >out$i 2>err$i) & pids[i]=$!; done
+for i in 1 2 3 4; do wait "${pids[i]}" || fail "four runs at once: $(cat crowd/err$i)"; done
+for name in small small-2 small-3 small-4; do
+    [[ -s crowd/runs/$name/model.safetensors ]] || fail "four runs at once: no $name"
+done
+ok "four runs begun at once have four folders"
 kept=$(cksum runs/small/* runs/small-2/*)
 ok "three runs have three folders, and latest is the third"
 
