@@ -371,6 +371,7 @@ static fcnn_status build(train_options *o, const fcnn_config *config, run_start 
     trainer_options options = {.config = config,
                                .title = o->title,
                                .folder = o->folder,
+                               .dir = &start->dir,
                                .command = o->command,
                                .started = o->started,
                                .resume_command = o->resume_command,

@@ -172,6 +172,31 @@ for ((try = 1; try <= 12; try++)); do
 done
 ok "three runs at one moment, $((try - 1)) times: a folder has one at a time"
 
+# Moved away with the run in it, while another run's takes its name.
+mkdir other-run
+succeed "${synthetic[@]}" --epochs 2 --out other-run/place
+sum=$(cd other-run/place && cksum *)
+for left in none another; do
+    rm -rf place place.was
+    "$train" "$small" --data "synthetic:classes=4,size=14,channels=1,train=8000,val=64" --threads 1 \
+        --quiet --epochs 1000000 --set net.save_every=1000m --out place >out1 2>err1 &
+    first=$!
+    until [[ -s place/log.csv ]]; do kill -0 $first || fail "$(cat err1)"; sleep 0.05; done
+    mv place place.was
+    [[ $left == none ]] || mv other-run/place place
+    code=0
+    wait $first || code=$?
+    [[ $code == 1 ]] || fail "exit code $code of a run whose folder was moved: $(cat err1)"
+    if [[ $left == another ]]; then
+        has err1 "fcnn-train: place"
+        [[ $(cd place && cksum *) == "$sum" ]] || fail "a run wrote into the folder of another"
+        [[ -s place.was/log.csv ]] || fail "what was moved away is gone"
+    else
+        [[ ! -e place ]] || fail "a folder that was moved is made again"
+    fi
+done
+ok "a run whose folder is moved ends, and writes nothing into what has its name then"
+
 "$compare" "$small" --threads 1 --epochs 1000000 --out both-at >out1 2>err1 &
 first=$!
 until compgen -G 'both-at/*/seed7/log.csv' >/dev/null; do kill -0 $first || fail "$(cat err1)"; sleep 0.05; done

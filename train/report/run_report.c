@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "report.h"
+#include "train/run/rundir.h"
 
 static report_progress progress_of(const trainer *t) {
     bool complete = t->epoch >= t->epochs || trainer_stopped(t);
@@ -34,6 +35,7 @@ static fcnn_status write_report(trainer *t, report_progress progress) {
                                    .phases = &t->phases,
                                    .losses = &t->steps,
                                    .progress = progress};
+    FCNN_TRY(rundir_check_place(t->options.dir));
     return report_write(&report);
 }
 

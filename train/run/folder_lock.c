@@ -91,9 +91,15 @@ bool folder_lock_is_held(const char *folder) {
     return held;
 }
 
+bool folder_lock_is_ours(const char *folder, int lock) {
+    char path[PATH_MAX];
+    lock_path(folder, path);
+    return is_current(path, lock);
+}
+
 void folder_lock_release(const char *folder, int lock) {
     char path[PATH_MAX];
     lock_path(folder, path);
-    if (is_current(path, lock)) unlink(path);
+    if (folder_lock_is_ours(folder, lock)) unlink(path);
     close(lock);
 }

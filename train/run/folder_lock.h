@@ -15,6 +15,9 @@ fcnn_status folder_lock_take(const char *folder, const char *program, int *lock)
 /* Whether a process has the lock now. */
 bool folder_lock_is_held(const char *folder);
 
+/* Whether the lock in the folder of that name is the one that was taken. */
+bool folder_lock_is_ours(const char *folder, int lock);
+
 /* Removes the file and gives the lock back. */
 void folder_lock_release(const char *folder, int lock);
 

@@ -76,6 +76,7 @@ fcnn_status rundir_open(const char *folder, const rundir_kind *kind, const rundi
     /* First without the lock, so that nothing is made in a folder of others'. */
     if (claim->fresh) FCNN_TRY(check_contents(folder, kind, claim, &dir->present));
     FCNN_TRY(folder_lock_take(folder, claim->program, &dir->lock));
+    if (stat(folder, &dir->self)) dir->self = (struct stat){0};
     if (!claim->fresh) return FCNN_OK;
     fcnn_status status = check_contents(folder, kind, claim, &dir->present);
     if (status) rundir_close(dir);
@@ -90,6 +91,22 @@ void rundir_close(rundir *dir) {
 }
 
 /* ---- Testing ---- */
+
+/* The number of a folder tells too where its lock was removed by hand. */
+fcnn_status rundir_check_place(const rundir *dir) {
+    struct stat now;
+    if (folder_lock_is_ours(dir->folder, dir->lock)) return FCNN_OK;
+    if (stat(dir->folder, &now))
+        return fcnn_status_set(FCNN_ERROR_IO,
+                               "%s: cannot be found (%s): it was moved or removed while it was in "
+                               "use",
+                               dir->folder, strerror(errno));
+    if (now.st_dev == dir->self.st_dev && now.st_ino == dir->self.st_ino) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_IO,
+                           "%s: is another folder than the one in use, which was moved or removed: "
+                           "nothing is written there",
+                           dir->folder);
+}
 
 fcnn_status rundir_test(rundir *dir, int64_t bytes) {
     char path[PATH_MAX];

@@ -5,6 +5,7 @@
 #define FCNN_TRAIN_RUN_RUNDIR_H
 
 #include <limits.h>
+#include <sys/stat.h>
 
 #include "fcnn.h"
 
@@ -38,11 +39,12 @@ typedef struct {
 extern const rundir_kind rundir_of_run;
 
 /* A folder that is claimed. */
-typedef struct {
+typedef struct rundir {
     char folder[PATH_MAX], cache[PATH_MAX]; /* the cache's is "" without one */
     const rundir_kind *kind;
     int lock;           /* -1: not claimed */
     size_t made_from;   /* the folder's path was there up to here */
+    struct stat self;   /* the folder itself, once it is locked */
     bool used, present; /* files are to stay; something of the kind was there */
 } rundir;
 
@@ -104,6 +106,10 @@ fcnn_status rundir_look(const char *folder, const rundir_kind *kind, const char 
 /* Moves what is there of the kind to folder.old (.old.2, ...) or, where nothing can be made beside
  * the folder, to folder/earlier-1 (-2, ...), and says so. */
 fcnn_status rundir_put_aside(rundir *dir);
+
+/* FCNN_ERROR_IO where the path no longer leads to the folder that was claimed: it was moved or
+ * removed, and what is there now may be another process's. */
+fcnn_status rundir_check_place(const rundir *dir);
 
 /* Checks that a file can be written and that `bytes` are free. */
 fcnn_status rundir_test(rundir *dir, int64_t bytes);

@@ -35,6 +35,7 @@ fcnn_status save_run(trainer *t, bool is_best, bool at_end) {
     saver_job job = {.model_is_best = is_best};
     char path[PATH_MAX];
     FCNN_TRY(wait_for_saver(t, NULL));
+    FCNN_TRY(rundir_check_place(t->options.dir));
     double started = fcnn_seconds();
     if (t->validation.score.images) {
         rundir_file(t->options.folder, RUNDIR_CONFUSION, path);

@@ -28,6 +28,7 @@ typedef struct {
     const char *command;        /* as it was typed */
     double started;             /* fcnn_seconds() as the program began */
     const char *resume_command; /* told when interrupted */
+    const struct rundir *dir;   /* the folder, claimed */
     fcnn_form form;             /* of model.safetensors */
     int64_t limit;              /* the most images of a split, 0: all */
     const char *cache;          /* folder of the spectra, or "none" */

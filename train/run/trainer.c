@@ -260,6 +260,7 @@ static bool is_complete(const trainer *t) { return t->epoch >= t->epochs || trai
 static fcnn_status save_epoch(trainer *t, const log_row *row) {
     bool best = is_best(t, row), complete = is_complete(t);
     fcnn_snapshot *snapshot;
+    FCNN_TRY(rundir_check_place(t->options.dir));
     FCNN_TRY(log_append(t->options.folder, row));
     if (saver_has_failed(&t->saver)) return saver_wait(&t->saver);
     /* An interrupted run is saved once more behind this. */
