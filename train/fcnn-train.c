@@ -19,6 +19,7 @@
 #include "train/run/phases.h"
 #include "train/run/position.h"
 #include "train/run/rundir.h"
+#include "train/run/save.h"
 #include "train/run/summary.h"
 #include "train/run/trainer.h"
 
@@ -271,9 +272,15 @@ static fcnn_status begin(const train_options *o, run_start *start, trainer *t) {
     int64_t model = weights + (spectral ? plan->bytes[FCNN_MEMORY_SPECTRA] : 0);
     int64_t checkpoint = plan->bytes[FCNN_MEMORY_MOMENTS] + (spectral ? weights : 0);
     int64_t saved = 3 * model + 2 * checkpoint;
-    if (o->resume) rundir_follow_latest(o->folder);
-    if (o->resume) return trainer_resume(t, &start->checkpoint);
+    /* Of a best epoch that waits, and of the one that is saved. */
+    int64_t copied = (t->run_data->may_choose ? 2 : 1) * model + checkpoint;
+    if (o->resume) {
+        rundir_follow_latest(o->folder);
+        FCNN_TRY(trainer_resume(t, &start->checkpoint));
+        return save_check_memory(copied);
+    }
     FCNN_TRY(trainer_start(t));
+    FCNN_TRY(save_check_memory(copied));
     if (o->init) FCNN_TRY(fine_tune(o->init, t->run_data->dataset, t->graph));
     if (dir->present) FCNN_TRY(rundir_put_aside(dir));
     FCNN_TRY(rundir_test(dir, saved));

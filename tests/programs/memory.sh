@@ -82,6 +82,21 @@ limited 400000 "$train" "$source_root/models/vgg16.cfg" --data "$PWD/pictures" -
 has err "MiB are free (by ulimit -v): not even a batch of"
 ok "what no batch fits is refused as well, in parts and with --find-rate"
 
+# A network of many numbers and a small step: what is saved is copied first.
+sed 's/units=16/units=6000/; s/^\[dropout\]/[dense]\nunits=1500\n\n&/' "$small" >wide.cfg
+wide=("$train" wide.cfg --data "synthetic:classes=4,size=14,channels=1,train=64,val=32" --threads 1
+    --epochs 2 --quiet)
+told=''
+for ((kib = 300000; kib < 3000000; kib += 40000)); do
+    rm -rf tight
+    limited $kib "${wide[@]}" --out tight
+    [[ $code != 0 ]] || break
+    ! grep -q "while they are saved, and .* MiB are free (by ulimit -v)" err || told=$kib
+    [[ $told != "$kib" || ! -e tight ]] || fail "ulimit -v $kib: something was begun"
+done
+[[ $code == 0 && $told ]] || fail "ulimit -v $kib, told at '$told': $(<err)"
+ok "memory that a save would not have is told before the first step"
+
 limited 700000 "$build/fcnn-compare" "$source_root/models/lenet.cfg" --data "$data" --batch 16384 --threads 2 --out compared
 [[ $code == 1 ]] || fail "fcnn-compare: code $code, $(<err)"
 has err "would fit, or subdivisions="

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "free_memory.h"
 #include "position.h"
 #include "rundir.h"
 #include "train/terminal.h"
@@ -24,6 +25,16 @@ static fcnn_status wait_for_saver(trainer *t, const saver_job *job) {
 void save_losses(trainer *t) {
     if (steps_write(&t->steps, t->options.folder))
         terminal_warn("the losses by step could not be saved: %s", fcnn_status_message());
+}
+
+fcnn_status save_check_memory(int64_t bytes) {
+    const char *by;
+    size_t available = fcnn_free_memory("", &by);
+    if ((double)bytes <= (double)available) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_MEMORY,
+                           "the run's weights and moments take another %.1f MiB while they are "
+                           "saved, and %.1f MiB are free (%s)",
+                           (double)bytes / 1048576.0, (double)available / 1048576.0, by);
 }
 
 static fcnn_status take_job(trainer *t, saver_job *job) {

@@ -4,6 +4,10 @@
 
 #include "state.h"
 
+/* FCNN_ERROR_MEMORY where so many bytes, which the copies of a save take, cannot be had: it is told
+ * before the first step rather than after an epoch. */
+fcnn_status save_check_memory(int64_t bytes);
+
 /* Copies what is to be saved and leaves the writing to the saver; at the end of a run, or of its
  * process, it waits for it. */
 fcnn_status save_run(trainer *t, bool is_best, bool at_end);
