@@ -65,11 +65,12 @@ static fcnn_status failure(const fcnn_archive *archive) {
     if (archive->status) return archive->status;
     if (archive_errno(archive->reader) == ENOMEM)
         return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", archive->file.path);
-    return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: %s: %s%s%s", archive->file.path,
+    if (!why) why = "truncated: it ends too early";
+    return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: %s: %s%s%.*s", archive->file.path,
                            archive_format(archive->reader) ? "damaged archive"
                                                            : "not a tar or zip archive, or damaged",
-                           name ? name : "", name ? ": " : "",
-                           why ? why : "truncated: it ends too early");
+                           name ? name : "", name ? ": " : "", (int)strcspn(why, "\n"),
+                           why); /* some end a line */
 }
 
 static fcnn_status read_member(fcnn_stream *member, void *data, size_t bytes, size_t *found) {

@@ -61,11 +61,17 @@ succeed "$train" "$small" "${options[@]}" --epochs 1 --data packed/latin.tar --o
 grep -qF 'c\xe4t' run/images.tsv || fail "a name that is no UTF-8: $(head -n 5 run/images.tsv)"
 ok "bad pictures and names of an archive are named as archive:path"
 
+python3 -c 'import sys
+data = bytearray(open(sys.argv[1], "rb").read())
+data[22:26] = b"\xf0\xff\xff\xff" # the size of the first file
+open(sys.argv[2], "wb").write(data)' packed/top.zip packed/lying.zip
 while read -r name words; do
     refuse 1 "$work/packed/$name" "$words" "$train" "$small" --data "packed/$name" --out never
+    ! grep -qF '\x0a' err || fail "a line within a message: $(<err)"
 done <<'DATA'
 coded.zip    encrypted password
 cut.zip      damaged archive
+lying.zip    damaged archive size
 damaged.zip  damaged archive owl-x/
 cut.tar      damaged archive cat/
 cut.tar.gz   truncated gzip
