@@ -27,10 +27,10 @@ fcnn_status rate_result_choose_page(const char *folder, const char *cfg, char *p
 
 /* Writes why there is no proposal. */
 static void explain(const rate_curve *c, char *text, size_t bytes) {
-    if (!c->count)
-        snprintf(text, bytes, "the loss is not finite before the first step");
-    else if (c->end == RATE_CURVE_INTERRUPTED)
+    if (c->end == RATE_CURVE_INTERRUPTED)
         snprintf(text, bytes, "interrupted before the loss rose: there is no rate to propose");
+    else if (!c->count)
+        snprintf(text, bytes, "the loss is not finite before the first step");
     else if (c->rose)
         snprintf(text, bytes,
                  "the loss rises from the smallest rate, %g, on: what keeps this network from "
