@@ -43,5 +43,8 @@ fcnn_status fcnn_spectra_open(const fcnn_spectra_options *options, fcnn_dataset 
 /* How a data set that fcnn_spectra_open opened has been used. */
 fcnn_spectra_usage fcnn_spectra_used(fcnn_dataset *dataset);
 
+/* Whether spectra were kept in a folder before. */
+bool fcnn_spectra_is_cache(const char *folder);
+
 FCNN_C_END
 #endif

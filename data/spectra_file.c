@@ -203,13 +203,24 @@ static void name_holder(int lock) {
     if (ftruncate(lock, 0) || pwrite(lock, text, (size_t)length, 0) < 0) return; /* unnamed */
 }
 
+static void lock_path(const char *folder, char path[FCNN_CACHE_PATH_BYTES]) {
+    snprintf(path, FCNN_CACHE_PATH_BYTES, "%s/.lock", folder);
+}
+
+/* The lock's file stays there as long as the folder. */
+bool fcnn_spectra_is_cache(const char *folder) {
+    char path[FCNN_CACHE_PATH_BYTES];
+    lock_path(folder, path);
+    return access(path, F_OK) == 0;
+}
+
 /* Waits until no other process opens a file here; false where it was interrupted. *lock is -1
  * without one: where the folder is read-only, nothing is made either. */
 static bool lock_folder(const fcnn_cache_key *key, int *lock) {
     const struct timespec pause = {.tv_nsec = 20000000};
     char path[FCNN_CACHE_PATH_BYTES];
     bool told = false;
-    snprintf(path, sizeof path, "%s/.lock", key->folder);
+    lock_path(key->folder, path);
     *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
     while (*lock >= 0 && flock(*lock, LOCK_EX | LOCK_NB)) {
         if (errno != EWOULDBLOCK && errno != EINTR) return true; /* no locks here */

@@ -104,8 +104,9 @@ static fcnn_status load_options(train_options *o, const fcnn_safetensors *file,
     if (limit) o->limit = strtoll(limit, NULL, 10);
     if (o->limit < 0) o->limit = 0;
     if (form && !strcmp(form, "spectral")) o->form = FCNN_FORM_SPECTRAL;
-    return cache && *cache == '/' && fcnn_path_is_folder(cache) ? option_cache(config, cache)
-                                                                : FCNN_OK;
+    /* A folder that no cache was in is none of ours. */
+    if (cache && *cache == '/' && fcnn_spectra_is_cache(cache)) return option_cache(config, cache);
+    return FCNN_OK;
 }
 
 /* The cfg of a run in a folder is that of its checkpoint. */

@@ -163,14 +163,15 @@ static bool read_value(const char *text, const position_field *field) {
     return *text && !*end && !isnan(*field->real);
 }
 
-/* What of the epoch is done is a number of whole steps, and has their sums. */
+/* What of the epoch is done is a number of whole steps, and has the sums of their images. */
 static bool makes_sense(const trainer *t) {
     const fcnn_schedule *schedule = &t->optimizer.schedule;
     const fcnn_score *score = &t->score;
     bool scored = t->best_epoch > 0;
     return t->epoch >= 0 && t->epoch <= EPOCHS_MOST && t->epoch_step >= 0 &&
            t->epoch_step <= t->steps_per_epoch &&
-           score->images == t->epoch_step * t->options.batch && score->correct >= 0 &&
+           score->images <= t->epoch_step * t->options.batch &&
+           (score->images > 0) == (t->epoch_step > 0) && score->correct >= 0 &&
            score->correct <= score->images && isfinite(score->loss) && isfinite(t->seconds) &&
            t->seconds >= 0.0 && t->since_best >= 0 && t->best_epoch >= 0 &&
            t->best_epoch <= t->epoch && isfinite(t->best_loss) && t->best_accuracy <= 1.0 &&
