@@ -116,7 +116,8 @@ void program_print_version(const program_info *program) {
     for (int i = 0; fcnn_backends[i]; i++) {
         char text[256];
         bool found = fcnn_backends[i]->probe(text, sizeof text) == FCNN_OK;
-        printf("  %s: %s\n", fcnn_backends[i]->name, found ? text : fcnn_status_message());
+        terminal_print(stdout, "  %s: %s", fcnn_backends[i]->name,
+                       found ? text : fcnn_status_message());
     }
 }
 

@@ -113,7 +113,7 @@ static fcnn_status draw_speaking(figure *f, const contributions *c, double x, do
         double sum;
         int channel = view_take_largest(sums, t->channels, &sum);
         size_t used = strlen(text);
-        snprintf(text + used, sizeof text - used, "%s%d by %+.3g", i % 4 ? ",  " : "", channel,
+        snprintf(text + used, sizeof text - used, "%s%d by %+.2g", i % 4 ? ",  " : "", channel,
                  sum);
         if (i % 4 != 3 && i + 1 < VIEW_CHANNELS && i + 1 < t->channels) continue;
         figure_soft(f, x, y, width, text);
