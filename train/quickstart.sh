@@ -13,9 +13,14 @@ if [[ -x build/fcnn-train && -x build/fcnn-infer ]]; then
 else
     echo "building fcnn in build/ (half a minute to two minutes)"
 fi
+# The CUDA backend takes minutes to compile, for nothing where no GPU is.
+options=(-DFCNN_TESTS=OFF)
+if [[ ! -e build/CMakeCache.txt ]] && ! nvidia-smi -L >/dev/null 2>&1; then
+    options+=(-DFCNN_CUDA=OFF)
+fi
 mkdir -p build
 {
-    cmake -S . -B build -DFCNN_TESTS=OFF &&
+    cmake -S . -B build "${options[@]}" &&
         cmake --build build -j "$(nproc)"
 } </dev/null >build/quickstart.log 2>&1 || {
     tail -n 40 build/quickstart.log >&2
