@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "planes.h"
 
@@ -40,11 +41,28 @@ static fcnn_status keep(void *user, fcnn_graph *graph, int node) {
     return fcnn_graph_read_output(graph, node, user);
 }
 
-fcnn_status seen_from_image(fcnn_graph *graph, const fcnn_image *image, fcnn_image *seen) {
+/* Cuts a band to a radius that so many pixels show; in shell order a channel's bins stay in front.
+ */
+static void crop(layer_feature *input, int most) {
+    fcnn_tensor *t = &input->shape;
+    int size = most - !(most % 2);
+    if (t->layout != FCNN_BAND || t->size <= size) return;
+    int radius = t->radius < size / 2 ? t->radius : size / 2;
+    size_t from = 2 * (size_t)fcnn_band_count(t->radius), to = 2 * (size_t)fcnn_band_count(radius);
+    for (int c = 1; c < t->channels; c++)
+        memmove(input->values + (size_t)c * to, input->values + (size_t)c * from,
+                to * sizeof *input->values);
+    t->size = size;
+    t->radius = radius;
+}
+
+fcnn_status seen_from_image(fcnn_graph *graph, const fcnn_image *image, int most,
+                            fcnn_image *seen) {
     layer_feature input = {.shape = *fcnn_graph_node_output(graph, 0)};
     input.values = malloc((size_t)fcnn_graph_output_floats(graph, 0) * sizeof(float));
     fcnn_status status = input.values ? FCNN_OK : out_of_memory();
     if (!status) status = fcnn_graph_visit(graph, image, 1, 0, keep, input.values);
+    if (!status) crop(&input, most);
     if (!status) status = seen_from_feature(graph, &input, seen);
     free(input.values);
     return status;

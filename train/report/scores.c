@@ -341,7 +341,7 @@ static fcnn_status write_mistake(FILE *out, const report_options *o, fcnn_split 
     data->describe(data, split, m->index, name, sizeof name);
     fputs("<figure><div>", out);
     fcnn_status status = write_picture(out, image, "the picture");
-    if (!status) status = seen_from_image(o->graph, image, &seen);
+    if (!status) status = seen_from_image(o->graph, image, PICTURE_SIDE, &seen);
     if (!status) {
         status = write_picture(out, &seen, "as the network saw it");
         fcnn_image_clear(&seen);
