@@ -273,7 +273,8 @@ static fcnn_status save_epoch(trainer *t, const log_row *row) {
 }
 
 /* Within an epoch a report comes so many seconds after the last one; there and after an epoch all
- * of them take no more than a part of the run. The first one is there soon after the first step. */
+ * of them take no more than a part of the run. The first one is there soon after the first step,
+ * but a run that ends before has one alone. */
 static const double REPORT_SECONDS = 15, REPORT_PART = 0.005, REPORT_FIRST = 2;
 
 void trainer_report(trainer *t) {
@@ -329,7 +330,7 @@ static fcnn_status run_epochs(trainer *t, fcnn_loader *loader, bool *finished) {
     t->first_epoch = t->epoch;
     t->first_step = trainer_step(t);
     t->phases.opening = fcnn_seconds() - t->options.started;
-    t->report_due = fcnn_seconds() + REPORT_FIRST;
+    t->report_due = t->report_rest = fcnn_seconds() + REPORT_FIRST;
     while (!is_complete(t)) {
         FCNN_TRY(phases_enter(t));
         FCNN_TRY(train_epoch(t, loader));
