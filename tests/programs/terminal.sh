@@ -43,7 +43,8 @@ for i in {1..24}; do
     cp "$tests/images/shirt.png" pictures/rose/$i.png
     cp "$tests/images/trouser.png" pictures/tulip/$i.png
 done
-before() { sed -n '/^epoch 1\//q;p' out | wc -l; }
+# Lines that paths of this machine, or what it lacks, make longer than a terminal count once.
+before() { sed -n '/^epoch 1\//q;p' out | grep -c '^[^ ]'; }
 run_options=(--data pictures --epochs 2 --batch 8 --threads 1)
 seen "$train" "$source_root/models/lenet.cfg" "${run_options[@]}" --out first
 [[ $code == 0 && $(before) -le 12 ]] || fail "code $code, $(before) lines before the first epoch: $(<out)"
@@ -56,7 +57,7 @@ for i in {1..9}; do
     head -c 300 "$tests/images/shirt.png" >"pictures/rose/a picture of a phone with a long name, $i of November.png"
 done
 seen "$train" "$source_root/models/lenet.cfg" "${run_options[@]}" --val-fraction 0.2 --out bad
-[[ $code == 0 && $(before) -le 14 ]] || fail "code $code, $(before) lines before the first epoch: $(<out)"
+[[ $code == 0 && $(before) -le 12 ]] || fail "code $code, $(before) lines before the first epoch: $(<out)"
 has out "... and 8 more, named at the end" "9 problems with the images:"
 [[ $(grep -c ^problem: out) == 10 ]] || fail "nine problems: $(<out)"
 grep -A 99 "9 problems with" out | tr -d '\n ' | grep -q "9ofNovember.png" || fail "not whole: $(<out)"
