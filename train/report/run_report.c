@@ -7,7 +7,6 @@
 #include "train/run/rundir.h"
 
 static report_progress progress_of(const trainer *t) {
-    bool complete = t->epoch >= t->epochs || trainer_stopped(t);
     report_progress progress = {.state = REPORT_RUNNING,
                                 .epoch = t->epoch,
                                 .epochs = t->epochs,
@@ -17,7 +16,7 @@ static report_progress progress_of(const trainer *t) {
                                 .seconds_left = trainer_seconds_left(t),
                                 .resume_command = t->options.resume_command};
     if (*t->options.interrupted) progress.state = REPORT_INTERRUPTED;
-    if (complete) progress.state = REPORT_FINISHED;
+    if (trainer_is_complete(t)) progress.state = REPORT_FINISHED;
     return progress;
 }
 

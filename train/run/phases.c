@@ -57,7 +57,7 @@ static fcnn_status take_over(const trainer *t, fcnn_graph *graph) {
 }
 
 fcnn_status phases_enter(trainer *t) {
-    bool complete = t->epoch > 0 && (t->epoch >= t->epochs || trainer_stopped(t));
+    bool complete = t->epoch > 0 && trainer_is_complete(t);
     int64_t epoch = complete ? t->epoch - 1 : t->epoch;
     double fraction = fcnn_bands_fraction(&t->bands, epoch);
     if (t->graph && fcnn_graph_band_fraction(t->graph) == fraction) return FCNN_OK;

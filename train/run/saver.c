@@ -7,14 +7,12 @@
  * in model-next. */
 #include "saver.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "files.h"
 #include "number.h"
@@ -128,8 +126,6 @@ void saver_destroy(saver *s) {
 
 bool saver_is_busy(const saver *s) { return s->active && !atomic_load(&s->done); }
 
-bool saver_has_failed(const saver *s) { return s->active && atomic_load(&s->done) && s->status; }
-
 void saver_keep_best(saver *s, fcnn_snapshot *snapshot) {
     fcnn_snapshot_destroy(s->best);
     s->best = snapshot;
@@ -148,6 +144,8 @@ void saver_begin(saver *s, const saver_job *job, int64_t epochs, double spent) {
     s->threaded = start_thread(s);
     if (!s->threaded) write_job(s);
 }
+
+fcnn_status saver_settle(saver *s) { return saver_is_busy(s) ? FCNN_OK : saver_wait(s); }
 
 fcnn_status saver_wait(saver *s) {
     if (!s->active) return FCNN_OK;

@@ -57,9 +57,11 @@ void saver_destroy(saver *s);
 
 /* Whether a save is due after a step, with so many complete epochs; `at_end` of an epoch. */
 bool saver_due(const saver *s, int64_t epochs, bool at_end);
-/* Whether something is being written; whether that has failed, which saver_wait then tells. */
+/* Whether something is being written. */
 bool saver_is_busy(const saver *s);
-bool saver_has_failed(const saver *s);
+/* Ends a save that is written, without waiting for one that is not: its copies are freed, its cost
+ * is known, and its failure is returned. */
+fcnn_status saver_settle(saver *s);
 
 /* Takes a best epoch's snapshot, to be written with the next save. */
 void saver_keep_best(saver *s, fcnn_snapshot *snapshot);

@@ -30,6 +30,8 @@ static int64_t patience(const trainer *t) { return fcnn_section_int(trainer_net(
 
 bool trainer_stopped(const trainer *t) { return patience(t) && t->since_best >= patience(t); }
 
+bool trainer_is_complete(const trainer *t) { return t->epoch >= t->epochs || trainer_stopped(t); }
+
 void trainer_describe_stop(const trainer *t, char *text, size_t bytes) {
     snprintf(text, bytes,
              "stopped after epoch %" PRId64 " of %" PRId64 ": %" PRId64

@@ -85,6 +85,8 @@ void trainer_count_time(double *phase, double *started);
 
 /* Returns whether patience ended the run. */
 bool trainer_stopped(const trainer *t);
+/* Returns whether the last epoch is done, or patience ended the run. */
+bool trainer_is_complete(const trainer *t);
 /* Writes "stopped after epoch 7 of 20: 3 validations without ...": where and why it did. */
 void trainer_describe_stop(const trainer *t, char *text, size_t bytes);
 

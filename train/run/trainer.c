@@ -126,7 +126,7 @@ static void describe(const trainer *t, double started, double before, char *text
 
 /* Saves in the middle of an epoch where that is due, and ends a run that can no longer be saved. */
 static fcnn_status save_within_epoch(trainer *t) {
-    if (saver_has_failed(&t->saver)) return saver_wait(&t->saver);
+    FCNN_TRY(saver_settle(&t->saver));
     if (t->epoch_step == t->steps_per_epoch || !saver_due(&t->saver, t->epoch, false))
         return FCNN_OK;
     double started = fcnn_seconds();
@@ -254,15 +254,13 @@ static bool is_best(trainer *t, const log_row *row) {
     return true;
 }
 
-static bool is_complete(const trainer *t) { return t->epoch >= t->epochs || trainer_stopped(t); }
-
 /* A best epoch that is not saved now is kept for the next save, which it has to precede. */
 static fcnn_status save_epoch(trainer *t, const log_row *row) {
-    bool best = is_best(t, row), complete = is_complete(t);
+    bool best = is_best(t, row), complete = trainer_is_complete(t);
     fcnn_snapshot *snapshot;
     FCNN_TRY(rundir_check_place(t->options.dir));
     FCNN_TRY(log_append(t->options.folder, row));
-    if (saver_has_failed(&t->saver)) return saver_wait(&t->saver);
+    FCNN_TRY(saver_settle(&t->saver));
     /* An interrupted run is saved once more behind this. */
     bool due = !*t->options.interrupted && saver_due(&t->saver, t->epoch, true);
     if (complete || due) return save_run(t, best, complete);
@@ -304,7 +302,7 @@ static fcnn_status end_epoch(trainer *t) {
     FCNN_TRY(status);
     if (!t->options.quiet) print_epoch(t, &row);
     run_data_name_problems(t->run_data);
-    if (!is_complete(t) && fcnn_seconds() >= t->report_rest) trainer_report(t);
+    if (!trainer_is_complete(t) && fcnn_seconds() >= t->report_rest) trainer_report(t);
     return FCNN_OK;
 }
 
@@ -331,11 +329,11 @@ static fcnn_status run_epochs(trainer *t, fcnn_loader *loader, bool *finished) {
     t->first_step = trainer_step(t);
     t->phases.opening = fcnn_seconds() - t->options.started;
     t->report_due = t->report_rest = fcnn_seconds() + REPORT_FIRST;
-    while (!is_complete(t)) {
+    while (!trainer_is_complete(t)) {
         FCNN_TRY(phases_enter(t));
         FCNN_TRY(train_epoch(t, loader));
         if (t->epoch_step == t->steps_per_epoch) FCNN_TRY(end_epoch(t));
-        if (*t->options.interrupted && !is_complete(t)) return interrupted(t);
+        if (*t->options.interrupted && !trainer_is_complete(t)) return interrupted(t);
     }
     *finished = true;
     steps_settle(&t->steps);
