@@ -1,4 +1,5 @@
 /* Text that comes from outside, and text that grows (text.h). */
+#define _GNU_SOURCE /* fopencookie */
 #include "text.h"
 
 #include <stdarg.h>
@@ -156,4 +157,14 @@ char *fcnn_text_take(fcnn_text *t) {
     }
     *t = (fcnn_text){0};
     return text;
+}
+
+static ssize_t write_text(void *user, const char *bytes, size_t count) {
+    fcnn_text *text = user;
+    fcnn_text_add_bytes(text, bytes, count);
+    return text->failed ? 0 : (ssize_t)count; /* 0 is a failure */
+}
+
+FILE *fcnn_text_stream(fcnn_text *text) {
+    return fopencookie(text, "w", (cookie_io_functions_t){.write = write_text});
 }

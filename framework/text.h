@@ -58,6 +58,9 @@ void fcnn_text_add_bytes(fcnn_text *text, const char *bytes, size_t count);
 /* Gives the text, "" where nothing was added, and leaves an empty one; the caller frees it. NULL:
  * memory ran out. */
 char *fcnn_text_take(fcnn_text *text);
+/* Opens a stream whose bytes are added to the text, at the latest when it is closed; a write fails
+ * where memory runs out. NULL, with errno: no stream can be had. */
+FILE *fcnn_text_stream(fcnn_text *text);
 
 FCNN_C_END
 #endif

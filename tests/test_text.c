@@ -58,8 +58,8 @@ END_TEST
 START_TEST(cut_in_the_middle) {
     unsigned seed = 1;
     for (int round = 0; round < ROUNDS; round++) {
-        char text[64], all[300], cut[300], *printed = NULL;
-        size_t length = (seed = seed * 1103515245 + 12345) >> 16 & 63, bytes = 0;
+        char text[64], all[300], cut[300];
+        size_t length = (seed = seed * 1103515245 + 12345) >> 16 & 63;
         for (size_t i = 0; i < length; i++) {
             seed = seed * 1103515245 + 12345;
             text[i] = (char)(seed >> 16 & 255);
@@ -67,9 +67,11 @@ START_TEST(cut_in_the_middle) {
         }
         text[length] = '\0';
         fcnn_text_printable(text, all, sizeof all);
-        FILE *out = open_memstream(&printed, &bytes);
+        fcnn_text grown = {0};
+        FILE *out = fcnn_text_stream(&grown);
         fcnn_text_print(out, text);
-        fclose(out);
+        ck_assert_int_eq(fclose(out), 0);
+        char *printed = fcnn_text_take(&grown);
         ck_assert_str_eq(printed, all);
         free(printed);
         for (size_t room = 8; room < 300; room += 7) {
@@ -106,11 +108,22 @@ START_TEST(letters_digits_and_spaces) {
 }
 END_TEST
 
+/* A text that could not grow is none, however the stream ends. */
+START_TEST(stream_without_memory) {
+    fcnn_text grown = {.failed = true};
+    FILE *out = fcnn_text_stream(&grown);
+    fputs("lost", out);
+    ck_assert_int_ne(fclose(out), 0);
+    ck_assert_ptr_null(fcnn_text_take(&grown));
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("text");
     TCase *cases = tcase_create("text");
     tcase_add_test(cases, visible_characters);
     tcase_add_test(cases, cut_in_the_middle);
+    tcase_add_test(cases, stream_without_memory);
     tcase_add_test(cases, letters_digits_and_spaces);
     suite_add_tcase(suite, cases);
     return run_suite(suite);

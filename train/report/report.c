@@ -108,18 +108,16 @@ static void write_date(FILE *out) {
 
 /* Writes the mistakes into memory, for this report and later ones. */
 static fcnn_status keep_mistakes(const report_options *o, int scored) {
-    size_t bytes;
-    FILE *text = open_memstream(o->mistakes, &bytes);
-    if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the mistakes");
-    fcnn_status status = report_write_mistakes(text, o, scored);
-    bool whole = !ferror(text);
-    if (fclose(text)) whole = false;
-    if (!status && !whole)
-        status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the mistakes");
-    if (!status) return FCNN_OK;
+    fcnn_text text = {0};
+    FILE *stream = fcnn_text_stream(&text);
+    if (!stream) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the mistakes");
+    fcnn_status status = report_write_mistakes(stream, o, scored);
+    bool whole = fclose(stream) == 0;
+    *o->mistakes = fcnn_text_take(&text);
+    if (!status && whole && *o->mistakes) return FCNN_OK;
     free(*o->mistakes);
     *o->mistakes = NULL;
-    return status;
+    return status ? status : fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the mistakes");
 }
 
 static fcnn_status write_mistakes(FILE *out, const report_options *o, int scored) {
