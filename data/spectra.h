@@ -17,7 +17,8 @@ typedef struct {
     const char *cache; /* folder, created where missing; NULL: none */
     int radius;        /* bins are needed up to this one; a cache may hold, and give, more */
     /* NULL, or is told once, in a line, if another process is waited for to open its cache. */
-    void (*waiting)(const char *text);
+    void (*waiting)(const void *user, const char *text);
+    const void *user; /* of that */
     fcnn_number type; /* how bins are written if a cache is asked for, even if none can be had */
 } fcnn_spectra_options;
 

@@ -22,8 +22,9 @@ typedef struct {
     int channels, radius;                       /* at least this radius */
     const uint64_t *contents[FCNN_SPLIT_COUNT]; /* as the data set's, [count] */
     int64_t count[FCNN_SPLIT_COUNT];
-    void (*waiting)(const char *text); /* as in fcnn_spectra_options */
-    const volatile int *interrupted;   /* ends the wait */
+    void (*waiting)(const void *user, const char *text); /* as in fcnn_spectra_options */
+    const void *user;
+    const volatile int *interrupted; /* ends the wait */
 } fcnn_cache_key;
 
 /* A record holds an image's sums and, after this head, its bins [channels][F(radius)]. */

@@ -193,7 +193,7 @@ static void tell_of_wait(const fcnn_cache_key *key, const char *path, int lock) 
     holder[strcspn(holder, "\n")] = '\0';
     snprintf(text, sizeof text, "the cache waits for %s, which has %s",
              *holder ? holder : "another process", path);
-    if (key->waiting) key->waiting(text);
+    if (key->waiting) key->waiting(key->user, text);
 }
 
 /* Writes into the lock whose it is; those that wait say so. */

@@ -83,6 +83,8 @@ fcnn_status fcnn_config_override(fcnn_config *config, const char *assignment);
  * quotes where that is needed; parses to the same config. The caller frees it. NULL: out of
  * memory. */
 char *fcnn_config_text(const fcnn_config *config);
+/* Takes the lines "key=..." out of such a text. */
+void fcnn_config_text_remove(char *text, const char *key);
 /* Writes a value as it stands behind key= in such a text. */
 void fcnn_config_write_value(fcnn_text *out, const char *value);
 

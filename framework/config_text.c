@@ -222,3 +222,18 @@ char *fcnn_config_text(const fcnn_config *config) {
     }
     return fcnn_text_take(&text);
 }
+
+void fcnn_config_text_remove(char *text, const char *key) {
+    size_t key_length = strlen(key);
+    char *to = text;
+    for (char *line = text; *line;) {
+        size_t length = strcspn(line, "\n");
+        if (line[length]) length++;
+        if (strncmp(line, key, key_length) != 0 || line[key_length] != '=') {
+            memmove(to, line, length);
+            to += length;
+        }
+        line += length;
+    }
+    *to = '\0';
+}

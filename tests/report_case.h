@@ -53,10 +53,10 @@ static inline void describe_image(fcnn_dataset *data, fcnn_split split, int64_t 
 typedef struct {
     network net;
     fcnn_dataset dataset;
-    run_data data;
+    fcnn_training_data data;
     int64_t confusion[CLASSES * CLASSES];
-    evaluation scores;
-    run_phases phases;
+    fcnn_evaluation scores;
+    fcnn_training_times phases;
     report_options options;
 } run;
 
@@ -69,17 +69,17 @@ static inline run *run_open_words(const char *log, const char *cfg) {
                                 .class_names = hostile_names,
                                 .read = read_image,
                                 .describe = describe_image};
-    r->data = (run_data){.dataset = &r->dataset,
-                         .train = {FCNN_SPLIT_TRAIN, 1234, NULL, "training"},
-                         .validation = {FCNN_SPLIT_HELD_OUT, IMAGES, NULL, "validation"}};
+    r->data = (fcnn_training_data){.dataset = &r->dataset,
+                                   .train = {FCNN_SPLIT_TRAIN, 1234, NULL, "training"},
+                                   .validation = {FCNN_SPLIT_HELD_OUT, IMAGES, NULL, "validation"}};
     memcpy(r->confusion, (int64_t[]){2, 1, 0, 0, 1, 1, 0, 0, 0}, sizeof r->confusion);
-    r->scores = (evaluation){
+    r->scores = (fcnn_evaluation){
         .score = {.loss = 6, .correct = 3, .images = 5},
         .classes = CLASSES,
         .confusion = r->confusion,
         .mistake_count = 3,
         .mistakes = {{2, 0, 1, 0.125f, 0.75f}, {3, 1, 2, 0.25f, 0.5f}, {4, 1, 2, 0.25f, 0.5f}}};
-    r->phases = (run_phases){
+    r->phases = (fcnn_training_times){
         .opening = 2, .input = 1, .train = 7, .update = 1, .validation = 0.5, .saving = 0.5};
     r->options = (report_options){.folder = root,
                                   .title = "net & <more>",

@@ -246,7 +246,7 @@ START_TEST(any_numbers_are_drawn) {
     log.columns[RUN_LOG_TRAIN_LOSS] = log.columns[RUN_LOG_RATE] = rates;
     FILE *out;
     collect(&out, false);
-    const run_data data = {.quiet = true};
+    const fcnn_training_data data = {.may_choose = true};
     const report_options options = {.data = &data};
     network_ok(report_write_curves(out, &log, &options));
     const char *page = collect(&out, true);

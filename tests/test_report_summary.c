@@ -185,7 +185,7 @@ END_TEST
 START_TEST(a_test_is_told_apart) {
     run *r = run_open(HEADER ONE_ROW);
     const fcnn_score score = {.loss = 50, .correct = 90, .images = 100};
-    r->data.test = (image_set){FCNN_SPLIT_TEST, 100, NULL, "test"};
+    r->data.test = (fcnn_image_set){FCNN_SPLIT_TEST, 100, NULL, "test"};
     r->options.test = &score;
     static const char *const parts[] = {
         "Validation accuracy <b>60.0", "Test accuracy <b>90.0&nbsp;%</b>",

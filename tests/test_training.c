@@ -8,8 +8,8 @@
 #include "compare.h"
 #include "network.h"
 #include "train/progress.h"
-#include "train/run/class_weights.h"
-#include "train/run/evaluation.h"
+#include "train/run/confusion.h"
+#include "training/training_internal.h"
 
 /* ---- Batches in parts ---- */
 
@@ -232,15 +232,15 @@ static int64_t every_second[] = {0, 2, 4, 6, 8};
 
 static fcnn_status weights_of(const char *words, bool indices, float **weights) {
     fcnn_dataset data = {.classes = 4, .labels = {ten_labels}};
-    run_data s = {.dataset = &data,
-                  .train = {.split = FCNN_SPLIT_TRAIN,
-                            .count = indices ? 5 : 10,
-                            .indices = indices ? every_second : NULL}};
+    fcnn_training_data s = {.dataset = &data,
+                            .train = {.split = FCNN_SPLIT_TRAIN,
+                                      .count = indices ? 5 : 10,
+                                      .indices = indices ? every_second : NULL}};
     fcnn_config *config;
     char *text = network_text(words);
     network_ok(fcnn_config_parse(NETWORK_FILE, text, strlen(text), &config));
     free(text);
-    fcnn_status status = class_weights_read(config, &s, weights);
+    fcnn_status status = fcnn_class_weights_read(config, &s, weights);
     fcnn_config_destroy(config);
     return status;
 }
@@ -300,7 +300,7 @@ static fcnn_status read_grey(fcnn_dataset *data, fcnn_split split, int64_t index
     return FCNN_OK;
 }
 
-static evaluation evaluate_greys(const float *weights, const float *bias, const int64_t *indices,
+static fcnn_evaluation evaluate_greys(const float *weights, const float *bias, const int64_t *indices,
                                  int64_t count) {
     static const char *const names[] = {"plain", "a, b", "say \"c\""};
     static fcnn_dataset data = {.channels = 1,
@@ -314,10 +314,10 @@ static evaluation evaluate_greys(const float *weights, const float *bias, const 
     fcnn_graph_set_statistics(n.graph, &(fcnn_input_statistics){1, {0.0f}, {1.0f}});
     network_ok(fcnn_graph_write(n.graph, network_parameter(&n, "dense1.weight"), weights));
     network_ok(fcnn_graph_write(n.graph, network_parameter(&n, "dense1.bias"), bias));
-    run_data s = {.dataset = &data, .spectra = &data};
-    image_set set = {FCNN_SPLIT_HELD_OUT, count, (int64_t *)indices, "test"};
-    evaluation e;
-    network_ok(evaluation_run(n.graph, &s, &set, 7, 2, NULL, &e));
+    fcnn_training_data s = {.dataset = &data, .spectra = &data};
+    fcnn_image_set set = {FCNN_SPLIT_HELD_OUT, count, (int64_t *)indices, "test"};
+    fcnn_evaluation e;
+    network_ok(fcnn_evaluate(n.graph, &s, &set, 7, 2, NULL, &e));
     network_close(&n);
     return e;
 }
@@ -340,18 +340,18 @@ START_TEST(confusion_and_mistakes) {
         want[3 * grey_labels[i] + predicted]++;
         wrong += predicted != grey_labels[i];
     }
-    evaluation e = evaluate_greys(weights, bias, NULL, IMAGES);
+    fcnn_evaluation e = evaluate_greys(weights, bias, NULL, IMAGES);
     ck_assert_int_eq(e.score.images, IMAGES);
     ck_assert_int_eq(e.score.correct, IMAGES - wrong);
     ck_assert_int_eq(e.score.correct_top5, IMAGES);
     ck_assert(e.split == FCNN_SPLIT_HELD_OUT && e.classes == 3);
     ck_assert_mem_eq(e.confusion, want, sizeof want);
-    ck_assert_int_gt(wrong, EVALUATION_MISTAKES);
-    ck_assert_int_eq(e.mistake_count, EVALUATION_MISTAKES);
+    ck_assert_int_gt(wrong, FCNN_MISTAKES_MOST);
+    ck_assert_int_eq(e.mistake_count, FCNN_MISTAKES_MOST);
     double worst_left = 1.0; /* of the mistakes that found no room */
     bool kept[IMAGES] = {false};
     for (int i = 0; i < e.mistake_count; i++) {
-        const mistake *m = &e.mistakes[i];
+        const fcnn_mistake *m = &e.mistakes[i];
         double x = greys[m->index] / 255.0;
         kept[m->index] = true;
         ck_assert_int_eq(m->label, grey_labels[m->index]);
@@ -367,8 +367,8 @@ START_TEST(confusion_and_mistakes) {
         worst_left =
             fmin(worst_left, probability_of(weights, bias, greys[i] / 255.0, grey_labels[i]));
     }
-    ck_assert_double_ge(worst_left + 1e-6, e.mistakes[EVALUATION_MISTAKES - 1].probability);
-    evaluation_clear(&e);
+    ck_assert_double_ge(worst_left + 1e-6, e.mistakes[FCNN_MISTAKES_MOST - 1].probability);
+    fcnn_evaluation_clear(&e);
     ck_assert_ptr_null(e.confusion);
 }
 END_TEST
@@ -379,7 +379,7 @@ START_TEST(ties) {
     const float weights[] = {0.0f, 0.0f, 0.0f}, bias[] = {1.0f, 1.0f, 1.0f};
     static const int64_t some[] = {3, 4, 5, 6, 30, 31, 32, 33, 34};
     for (int i = 0; i < IMAGES; i++) grey_labels[i] = i % 3;
-    evaluation e = evaluate_greys(weights, bias, some, LENGTH(some));
+    fcnn_evaluation e = evaluate_greys(weights, bias, some, LENGTH(some));
     const int64_t want[9] = {4, 0, 0, 3, 0, 0, 2, 0, 0}, mistakes[] = {4, 5, 31, 32, 34};
     ck_assert_mem_eq(e.confusion, want, sizeof want);
     ck_assert_int_eq(e.score.correct, 4);
@@ -388,7 +388,7 @@ START_TEST(ties) {
         ck_assert_int_eq(e.mistakes[i].index, mistakes[i]);
         ck_assert_int_eq(e.mistakes[i].predicted, 0);
     }
-    evaluation_clear(&e);
+    fcnn_evaluation_clear(&e);
 }
 END_TEST
 
@@ -397,12 +397,12 @@ START_TEST(confusion_file) {
     static const char want[] = "label,plain,\"a, b\",\"say \"\"c\"\"\"\nplain,1,2,3\n"
                                "\"a, b\",4,5,6\n\"say \"\"c\"\"\",7,8,12345678901\n";
     int64_t matrix[] = {1, 2, 3, 4, 5, 6, 7, 8, 12345678901};
-    evaluation e = {.classes = 3, .confusion = matrix};
+    fcnn_evaluation e = {.classes = 3, .confusion = matrix};
     fcnn_dataset data = {.classes = 3, .class_names = names};
     char folder[] = "/tmp/fcnn-training-XXXXXX", path[64], text[256];
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/confusion.csv", folder);
-    network_ok(evaluation_write_confusion(&e, &data, path));
+    network_ok(confusion_write(&e, &data, path));
     FILE *file = fopen(path, "r");
     ck_assert_ptr_nonnull(file);
     text[fread(text, 1, sizeof text - 1, file)] = '\0';
@@ -410,7 +410,7 @@ START_TEST(confusion_file) {
     ck_assert_str_eq(text, want);
     remove(path);
     ck_assert_int_eq(remove(folder), 0); /* nothing else is left in it */
-    network_expect(evaluation_write_confusion(&e, &data, path), FCNN_ERROR_IO, path);
+    network_expect(confusion_write(&e, &data, path), FCNN_ERROR_IO, path);
 }
 END_TEST
 

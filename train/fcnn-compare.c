@@ -13,8 +13,8 @@
 #include "options.h"
 #include "train/compare/folder.h"
 #include "train/compare/runs.h"
-#include "train/run/data.h"
 #include "train/run/rundir.h"
+#include "training/data.h"
 
 typedef struct {
     const char *cfg, *device, *out, *init;
@@ -167,7 +167,7 @@ static fcnn_status build_variants(const compare_options *o, const fcnn_config *c
                                   fcnn_device *device, variant *variants, int count,
                                   const char **scored_on) {
     fcnn_dataset *dataset;
-    FCNN_TRY(run_data_open_dataset(config, &dataset));
+    FCNN_TRY(fcnn_training_data_open(config, NULL, &dataset));
     int channels = dataset->channels, classes = dataset->classes;
     bool held_back = fcnn_section_real(&config->sections[0], "val_fraction") > 0;
     bool scored = dataset->count[FCNN_SPLIT_HELD_OUT] > 0 || held_back;
@@ -207,7 +207,7 @@ static void list_commands(const run_setup *setup, const comparison *c) {
 static fcnn_status claim(const compare_options *o, const fcnn_config *config,
                          const rundir_kind *kind, rundir *dir) {
     char data[PATH_MAX], cache[PATH_MAX];
-    FCNN_TRY(run_data_paths(config, data, cache));
+    FCNN_TRY(fcnn_training_data_paths(config, data, cache));
     const rundir_claim wanted = {
         .program = program.name, .data = data, .cache = cache, .fresh = true, .strict = o->fresh};
     return rundir_open(o->folder, kind, &wanted, dir);

@@ -1,5 +1,6 @@
 /* fcnn-info: the layer table and memory plan of a cfg or a saved model, and a
  * model's tensors. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,9 +8,9 @@
 #include "paths.h"
 #include "table.h"
 #include "train/bench/cost.h"
-#include "train/run/identity.h"
 #include "train/run/listing.h"
 #include "train/run/phases.h"
+#include "training/training_internal.h"
 
 typedef struct {
     const char *file;
@@ -48,7 +49,7 @@ static fcnn_graph_options graph_options(const fcnn_config *config, const info_op
     int64_t parts = fcnn_section_int(net, "subdivisions");
     int64_t batch = (o->batch > 0 ? o->batch : fcnn_section_int(net, "batch")) / parts;
     fcnn_graph_options options =
-        phases_graph_options(config, o->channels, o->classes, batch > 0 ? (int)batch : 1);
+        fcnn_training_graph_options(config, o->channels, o->classes, batch > 0 ? (int)batch : 1);
     options.training = training;
     options.accumulate = training && parts > 1;
     options.form = form;
@@ -83,6 +84,34 @@ static fcnn_status print_graph(const fcnn_config *config, const info_options *o,
     return status;
 }
 
+static void print_images(const fcnn_model *model, const fcnn_identity *images, const char *kind) {
+    enum { SHOWN = 20 };
+    printf("%s images: %" PRId64 ", fingerprint %016" PRIx64 "\n", kind, images->all.images,
+           images->all.fingerprint);
+    for (int c = 0; c < images->classes && c < SHOWN; c++) {
+        char name[64];
+        fcnn_text_printable(model->class_names[c], name, sizeof name);
+        printf("  %-24s %8" PRId64 "  %016" PRIx64 "\n", name, images->by_class[c].images,
+               images->by_class[c].fingerprint);
+    }
+    if (images->classes > SHOWN) printf("  ... %d more classes\n", images->classes - SHOWN);
+}
+
+/* Tells of the data that it was trained on, where the model does. */
+static fcnn_status print_identity(const fcnn_model *model) {
+    static const char *const keys[] = {FCNN_IDENTITY_TRAINING, FCNN_IDENTITY_VALIDATION};
+    static const char *const kinds[] = {"training", "validation"};
+    for (int i = 0; i < 2; i++) {
+        fcnn_identity images;
+        bool found;
+        FCNN_TRY(fcnn_data_identity_read(model, keys[i], &found, &images));
+        if (!found) continue;
+        if (images.all.images) print_images(model, &images, kinds[i]);
+        fcnn_identity_clear(&images);
+    }
+    return FCNN_OK;
+}
+
 static fcnn_status info_model(info_options *o) {
     fcnn_model *model;
     FCNN_TRY(fcnn_model_load(o->file, &model));
@@ -94,7 +123,7 @@ static fcnn_status info_model(info_options *o) {
     for (int i = 0; i < model->classes && i < 20; i++)
         printf("%s %s", i ? "," : "", FCNN_SHOWN(model->class_names[i]));
     puts(model->classes > 20 ? ", ..." : "");
-    fcnn_status status = identity_print(model, stdout);
+    fcnn_status status = print_identity(model);
     for (int i = 0; i < file->tensor_count; i++) {
         const fcnn_stored_tensor *t = &file->tensors[i];
         printf("  %-40s [", FCNN_SHOWN(t->name));
@@ -114,7 +143,7 @@ static fcnn_status info_model(info_options *o) {
 static fcnn_status info_config(info_options *o, fcnn_config *config) {
     if (!o->channels || !o->classes) {
         fcnn_dataset *dataset;
-        FCNN_TRY(run_data_open_dataset(config, &dataset));
+        FCNN_TRY(fcnn_training_data_open(config, NULL, &dataset));
         if (!o->channels) o->channels = dataset->channels;
         if (!o->classes) o->classes = dataset->classes;
         fcnn_dataset_close(dataset);

@@ -39,6 +39,7 @@ typedef struct {
     rundir dir;
     fcnn_model *checkpoint;
     manifest *images;
+    bool listed; /* they are those of the data set */
 } run_start;
 
 #define FIELD(name) offsetof(train_options, name)
@@ -134,7 +135,7 @@ static fcnn_status load_run(train_options *o, const char *folder, fcnn_config **
 /* So that a checkpoint's cfg says where its data is, whoever reads it from where. */
 static fcnn_status make_data_absolute(fcnn_config *config) {
     char data[PATH_MAX], cache[PATH_MAX], absolute[PATH_MAX];
-    FCNN_TRY(run_data_paths(config, data, cache));
+    FCNN_TRY(fcnn_training_data_paths(config, data, cache));
     return *data && realpath(data, absolute) ? option_override(config, "data", absolute) : FCNN_OK;
 }
 
@@ -145,7 +146,7 @@ static fcnn_status choose_page(train_options *o, const fcnn_config *config) {
                                "--find-rate and --resume exclude each other: rates are tried from "
                                "new weights, or with --init from a model's");
     FCNN_TRY(rate_result_choose_page(o->out, o->cfg, o->page));
-    FCNN_TRY(run_data_paths(config, data, cache));
+    FCNN_TRY(fcnn_training_data_paths(config, data, cache));
     return rundir_check_apart(o->folder, data, cache);
 }
 
@@ -180,55 +181,25 @@ static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **
     return FCNN_OK;
 }
 
-/* Chooses how many images a step takes, in equal parts. Of a data set smaller than the cfg's batch
- * it takes all, but for what the parts leave over. */
-static fcnn_status choose_batch(const fcnn_config *config, const run_data *s, int *batch,
-                                int *parts) {
-    const fcnn_section *net = &config->sections[0];
-    int64_t wanted = fcnn_section_int(net, "batch"), split = fcnn_section_int(net, "subdivisions");
-    *batch = (int)wanted;
-    *parts = (int)split;
-    if (wanted % split)
-        return fcnn_config_error(config, net, "batch",
-                                 "batch=%lld does not split into subdivisions=%lld equal parts",
-                                 (long long)wanted, (long long)split);
-    int64_t found = wanted <= s->train.count ? wanted : s->train.count / split * split;
-    if (found < 1)
-        return fcnn_config_error(config, net, "subdivisions",
-                                 "%lld training images do not make subdivisions=%lld parts",
-                                 (long long)s->train.count, (long long)split);
-    if (found < wanted)
-        terminal_print(stderr, "batch %lld is larger than the %lld training images: using %lld\n",
-                       (long long)wanted, (long long)s->train.count, (long long)found);
-    *batch = (int)found;
-    return FCNN_OK;
-}
-
-static fcnn_status fine_tune(const char *path, const fcnn_dataset *data, fcnn_graph *graph) {
-    fcnn_model *model;
-    char *notes = NULL;
-    FCNN_TRY(fcnn_model_load(path, &model));
-    fcnn_status status = fcnn_model_fine_tune(model, graph, data->class_names, &notes);
-    if (!status) {
-        terminal_print(stderr, "starting from %s", FCNN_SHOWN(path));
-        terminal_text(stderr, notes);
-        /* The weights expect inputs normalised as theirs were. */
-        fcnn_graph_set_statistics(graph, &model->statistics);
-    }
+static fcnn_status fine_tune(const char *path, fcnn_training *training) {
+    char *notes;
+    fcnn_status status = fcnn_training_fine_tune(training, path, &notes);
+    if (!status) terminal_print(stderr, "starting from %s", FCNN_SHOWN(path));
+    if (!status) terminal_text(stderr, notes);
     free(notes);
-    fcnn_model_destroy(model);
     return status;
 }
 
 static fcnn_status test_once(trainer *t) {
-    const run_data *s = t->run_data;
-    evaluation e;
+    const fcnn_training *training = &t->training;
+    const fcnn_training_data *s = training->of.data;
+    fcnn_evaluation e;
     if (!s->test.count) return FCNN_OK;
-    FCNN_TRY(evaluation_run(t->graph, s, &s->test, t->options.graph.batch,
-                            t->options.device->threads, NULL, &e));
+    FCNN_TRY(fcnn_evaluate(training->graph, s, &s->test, training->graph_options.batch,
+                           training->of.device->threads, NULL, &e));
     summary_score(s->test.name, e.classes, &e.score);
     t->test = e.score;
-    evaluation_clear(&e);
+    fcnn_evaluation_clear(&e);
     return FCNN_OK;
 }
 
@@ -242,7 +213,7 @@ static void report_memory(void) {
  */
 static fcnn_status claim(const train_options *o, const fcnn_config *config, rundir *dir) {
     char data[PATH_MAX], cache[PATH_MAX];
-    FCNN_TRY(run_data_paths(config, data, cache));
+    FCNN_TRY(fcnn_training_data_paths(config, data, cache));
     const rundir_claim wanted = {
         .program = program.name, .data = data, .cache = cache, .fresh = !o->resume, .strict = true};
     return rundir_open(o->folder, &rundir_of_run, &wanted, dir);
@@ -266,7 +237,9 @@ static fcnn_status claim_new(train_options *o, const fcnn_config *config, rundir
 /* Makes a new run's parameters and folder, or takes an earlier run's. */
 static fcnn_status begin(const train_options *o, run_start *start, trainer *t) {
     rundir *dir = &start->dir;
-    const fcnn_memory_plan *plan = fcnn_graph_memory(t->options.largest);
+    fcnn_training *training = &t->training;
+    const fcnn_training_data *data = training->of.data;
+    const fcnn_memory_plan *plan = fcnn_graph_memory(training->largest);
     /* The model, the best one and the next; a checkpoint and the one that replaces it. */
     bool spectral = o->form == FCNN_FORM_SPECTRAL;
     int64_t weights = plan->bytes[FCNN_MEMORY_PARAMETERS];
@@ -274,20 +247,20 @@ static fcnn_status begin(const train_options *o, run_start *start, trainer *t) {
     int64_t checkpoint = plan->bytes[FCNN_MEMORY_MOMENTS] + (spectral ? weights : 0);
     int64_t saved = 3 * model + 2 * checkpoint;
     /* Of a best epoch that waits, and of the one that is saved. */
-    int64_t copied = (t->run_data->may_choose ? 2 : 1) * model + checkpoint;
+    int64_t copied = (data->may_choose ? 2 : 1) * model + checkpoint;
     if (o->resume) {
         rundir_follow_latest(o->folder);
         FCNN_TRY(trainer_resume(t, &start->checkpoint));
         return save_check_memory(copied);
     }
-    FCNN_TRY(trainer_start(t));
+    FCNN_TRY(fcnn_training_start(training));
     FCNN_TRY(save_check_memory(copied));
-    if (o->init) FCNN_TRY(fine_tune(o->init, t->run_data->dataset, t->graph));
+    if (o->init) FCNN_TRY(fine_tune(o->init, training));
     if (dir->present) FCNN_TRY(rundir_put_aside(dir));
     FCNN_TRY(rundir_test(dir, saved));
     dir->used = true;
     if (!o->out) rundir_mark_latest(o->folder);
-    FCNN_TRY(manifest_write(t->run_data->dataset, o->folder, t->identity.manifest));
+    FCNN_TRY(manifest_write(data->dataset, o->folder, t->manifest));
     return log_create(o->folder);
 }
 
@@ -301,14 +274,14 @@ static fcnn_status finish(trainer *t) {
     /* Where nothing was trained the report there is knows more. */
     if (run_report_is_old(t)) trainer_report(t);
     summary_result(t);
-    run_data_name_problems(t->run_data); /* of the test images */
-    run_data_summarise(t->run_data);
+    problems_name(t->training.of.data, t->problems); /* of the test images */
+    problems_summarise(t->training.of.data, t->problems, t->options.quiet);
     terminal_repeat_warnings();
     return FCNN_OK;
 }
 
 /* Adds what may help where the steps so far ended in a number that is not finite. */
-static fcnn_status advise_rate(const trainer *t, fcnn_status status) {
+static fcnn_status advise_rate(const fcnn_training *t, fcnn_status status) {
     double rate = t->optimizer.learning_rate;
     bool stepped = t->epoch > 0 || t->epoch_step > 0, limited = t->optimizer.clip_norm > 0;
     if (status != FCNN_ERROR_NUMERIC || !stepped) return status;
@@ -320,88 +293,78 @@ static fcnn_status advise_rate(const trainer *t, fcnn_status status) {
 }
 
 /* All that can be wrong with a cfg is checked before images are read. */
-static fcnn_status train(train_options *o, trainer_options *options, run_start *start, run_data *s,
-                         bool *finished) {
-    trainer t;
-    char *text = fcnn_config_text(options->config);
-    if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg's text");
-    position_remove_key(text, "cache"); /* it is of this machine, not of the model */
-    options->config_text = text;
-    fcnn_status status = trainer_create(&t, options, s);
-    if (!status && !o->resume) status = claim_new(o, options->config, &start->dir);
-    if (!status && !o->quiet) status = summary_plan(options, s, o->verbose);
-    if (!status) status = run_data_prepare(options->config, options->largest, options->device, s);
-    if (!status) status = begin(o, start, &t);
-    if (!status && !o->quiet && !o->resume) summary_warn_of_small_data(&t);
+static fcnn_status train(train_options *o, run_start *start, trainer *t, bool *finished) {
+    fcnn_training *training = &t->training;
+    fcnn_status status = FCNN_OK;
+    if (!o->resume) status = claim_new(o, training->of.config, &start->dir);
+    if (!status && !o->quiet) status = summary_plan(training, &t->options, o->verbose);
+    if (!status) status = fcnn_training_prepare(training);
+    if (!status) status = begin(o, start, t);
+    if (!status && !o->quiet && !o->resume) summary_warn_of_small_data(training);
     if (status == FCNN_ERROR_INTERRUPTED)
         status = fcnn_status_set(status, "interrupted before the first step: nothing is changed");
-    if (!status) {
-        status = advise_rate(&t, trainer_run(&t, finished));
-        if (status) status = run_report_failure(&t, status);
-    }
-    if (!status && *finished) status = finish(&t);
-    trainer_destroy(&t);
-    free(text);
-    return status;
+    FCNN_TRY(status);
+    status = advise_rate(training, trainer_run(t, finished));
+    if (status) return run_report_failure(t, status);
+    return *finished ? finish(t) : FCNN_OK;
 }
 
 /* Only the last of growing bands is tried: it trains longest, on all there is. */
-static void use_last_bands(trainer *t) {
+static void use_last_bands(fcnn_training *t) {
     t->bands.fraction[0] = t->bands.fraction[t->bands.count - 1];
     t->bands.count = 1;
 }
 
 /* Tries rising rates in place of a training: of that nothing is kept but a page. */
-static fcnn_status find_rate(const train_options *o, trainer_options *options, run_data *s) {
-    trainer t;
+static fcnn_status find_rate(const train_options *o, trainer *t) {
+    fcnn_training *training = &t->training;
     rate_curve curve = {0};
     const rate_result result = {
-        .config = options->config, .title = o->title, .command = o->command, .page = o->page};
-    fcnn_status status = trainer_create(&t, options, s);
-    if (!status) use_last_bands(&t);
-    if (!status && !o->quiet) summary_rate_plan(options, s, o->verbose);
-    if (!status) status = run_data_prepare(options->config, options->largest, options->device, s);
-    if (!status) status = trainer_start(&t);
-    if (!status && o->init) status = fine_tune(o->init, s->dataset, t.graph);
+        .config = training->of.config, .title = o->title, .command = o->command, .page = o->page};
+    use_last_bands(training);
+    if (!o->quiet) summary_rate_plan(training, o->title, o->verbose);
+    fcnn_status status = fcnn_training_prepare(training);
+    if (!status) status = fcnn_training_start(training);
+    if (!status && o->init) status = fine_tune(o->init, training);
     if (status == FCNN_ERROR_INTERRUPTED)
         status = fcnn_status_set(status, "interrupted before the first step");
-    if (!status) status = find_rate_run(&t, &curve);
+    if (!status) status = find_rate_run(training, o->quiet, &curve);
     if (!status) status = rate_result_print(&result, &curve);
-    run_data_name_problems(s);
+    problems_name(training->of.data, t->problems);
     terminal_repeat_warnings();
     rate_curve_clear(&curve);
-    trainer_destroy(&t);
     return status;
 }
 
-static fcnn_status build(train_options *o, const fcnn_config *config, run_start *start, run_data *s,
-                         fcnn_device *device, bool *finished) {
-    trainer_options options = {.config = config,
-                               .title = o->title,
-                               .folder = o->folder,
-                               .dir = &start->dir,
-                               .command = o->command,
-                               .started = o->started,
-                               .resume_command = o->resume_command,
-                               .form = (fcnn_form)o->form,
-                               .limit = o->limit,
-                               .cache = fcnn_section_text(&config->sections[0], "cache"),
-                               .device = device,
-                               .quiet = o->quiet,
-                               .interrupted = &signals_interrupted,
-                               .report = run_report};
-    FCNN_TRY(choose_batch(config, s, &options.batch, &options.parts));
-    options.graph = phases_graph_options(config, s->dataset->channels, s->dataset->classes,
-                                         options.batch / options.parts);
-    options.graph.accumulate = options.parts > 1;
-    fcnn_graph *largest;
-    FCNN_TRY(fcnn_graph_create(&options.graph, device, &largest));
-    options.largest = largest;
-    fcnn_status status = fcnn_graph_check_memory(largest, options.parts);
-    if (!status)
-        status = o->find_rate ? find_rate(o, &options, s) : train(o, &options, start, s, finished);
+static fcnn_status build(train_options *o, const fcnn_config *config, run_start *start,
+                         fcnn_training_data *data, named_problems *problems, fcnn_device *device,
+                         bool *finished) {
+    trainer t;
+    const trainer_options options = {.title = o->title,
+                                     .folder = o->folder,
+                                     .dir = &start->dir,
+                                     .command = o->command,
+                                     .started = o->started,
+                                     .resume_command = o->resume_command,
+                                     .form = (fcnn_form)o->form,
+                                     .limit = o->limit,
+                                     .cache = fcnn_section_text(&config->sections[0], "cache"),
+                                     .listed = start->listed,
+                                     .quiet = o->quiet,
+                                     .report = run_report};
+    char *text = fcnn_config_text(config);
+    if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg's text");
+    fcnn_config_text_remove(text, "cache"); /* it is of this machine, not of the model */
+    const fcnn_training_parts parts = {.config = config,
+                                       .config_text = text,
+                                       .device = device,
+                                       .data = data,
+                                       .interrupted = &signals_interrupted};
+    fcnn_status status = trainer_create(&t, &options, &parts, problems);
+    if (!status) status = o->find_rate ? find_rate(o, &t) : train(o, start, &t, finished);
     *finished |= o->find_rate;
-    fcnn_graph_destroy(largest);
+    trainer_destroy(&t);
+    free(text);
     return status;
 }
 
@@ -410,24 +373,47 @@ static fcnn_status open_start(const train_options *o, const fcnn_config *config,
     if (!o->resume) return FCNN_OK;
     FCNN_TRY(claim(o, config, &start->dir)); /* what it holds stays so from here on */
     FCNN_TRY(position_open(o->folder, config, &start->checkpoint));
-    const char *id = fcnn_safetensors_metadata(start->checkpoint->file, IDENTITY_MANIFEST);
+    const char *id = fcnn_safetensors_metadata(start->checkpoint->file, POSITION_MANIFEST);
     return id ? manifest_read(o->folder, id, &start->images) : FCNN_OK;
+}
+
+/* Puts the pictures that the run was started with in the place of those that are there now. */
+static fcnn_status use_manifest(run_start *start, fcnn_dataset **dataset) {
+    if (!start->images) return FCNN_OK;
+    FCNN_TRY(manifest_apply(start->images, dataset));
+    start->images = NULL;
+    start->listed = true;
+    return FCNN_OK;
+}
+
+static fcnn_status open_data(const train_options *o, const fcnn_config *config, run_start *start,
+                             named_problems *problems, fcnn_training_data *data) {
+    const fcnn_training_events events = terminal_events(&o->quiet);
+    fcnn_dataset *dataset = NULL;
+    fcnn_status status = fcnn_training_data_open(config, &signals_interrupted, &dataset);
+    if (!status) problems_name_first(dataset, problems);
+    if (!status) status = use_manifest(start, &dataset);
+    data->dataset = dataset;
+    if (!status) status = fcnn_training_data_split(config, dataset, o->limit, &events, data);
+    if (status == FCNN_ERROR_INTERRUPTED)
+        return fcnn_status_set(status, "interrupted while the data was opened");
+    FCNN_TRY(status);
+    if (o->resume) FCNN_TRY(fcnn_data_identity_check(start->checkpoint, data, &events));
+    return fcnn_training_data_advise(data, o->limit > 0, &events);
 }
 
 static fcnn_status run(train_options *o, const fcnn_config *config, bool *finished) {
     fcnn_device *device = NULL;
     run_start start;
-    run_data s = {0};
+    fcnn_training_data data = {0};
+    named_problems problems = {0};
     fcnn_status status = open_start(o, config, &start);
     if (!status) status = fcnn_device_open(o->device, o->threads, &device);
-    if (!status) status = run_data_open(config, o->limit, &start.images, &s);
-    if (status == FCNN_ERROR_INTERRUPTED)
-        status = fcnn_status_set(status, "interrupted while the data was opened");
-    if (!status && o->resume) status = identity_check(start.checkpoint, &s);
-    if (!status) status = run_data_advise(&s, o->limit > 0);
-    s.quiet = o->quiet;
-    if (!status) status = build(o, config, &start, &s, device, finished);
-    run_data_close(&s);
+    if (!status) status = open_data(o, config, &start, &problems, &data);
+    if (!status) status = build(o, config, &start, &data, &problems, device, finished);
+    fcnn_dataset *opened = data.dataset;
+    fcnn_training_data_clear(&data);
+    fcnn_dataset_close(opened);
     manifest_destroy(start.images);
     fcnn_model_destroy(start.checkpoint);
     fcnn_device_close(device);

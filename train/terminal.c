@@ -94,6 +94,21 @@ void terminal_warn(const char *format, ...) {
     if (warning_count < WARNINGS_MOST) warnings[warning_count++] = strdup(text);
 }
 
+void terminal_message(const void *quiet, fcnn_message_kind kind, const char *text) {
+    if (kind == FCNN_WARNING)
+        terminal_warn("%s", text);
+    else if (!quiet || !*(const bool *)quiet)
+        terminal_print(stderr, "%s", text);
+}
+
+static void print_message(void *user, fcnn_message_kind kind, const char *text) {
+    terminal_message(user, kind, text);
+}
+
+fcnn_training_events terminal_events(const bool *quiet) {
+    return (fcnn_training_events){.user = (bool *)quiet, .message = print_message};
+}
+
 void terminal_repeat_warnings(void) {
     if (warning_count)
         fprintf(stderr, "%s, again:\n", warning_count > 1 ? "the warnings" : "the warning");

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "fcnn.h"
+#include "training/training.h"
 
 /* Whether somebody looks at it, in 80 columns. */
 bool terminal_is(FILE *out);
@@ -22,6 +22,12 @@ void terminal_print(FILE *out, const char *format, ...) FCNN_PRINTF(2, 3);
 /* Writes "warning: ..." to standard error, in the same way, and remembers it; the same text is told
  * once. */
 void terminal_warn(const char *format, ...) FCNN_PRINTF(1, 2);
+
+/* Writes what a training tells (fcnn_training_events.message): a warning, or a note unless
+ * *(const bool *)quiet is true; NULL: not quiet. */
+void terminal_message(const void *quiet, fcnn_message_kind kind, const char *text);
+/* The events of programs that do nothing but print: their user is such a flag, or NULL. */
+fcnn_training_events terminal_events(const bool *quiet);
 
 /* Writes all warnings again, under a line that says so. */
 void terminal_repeat_warnings(void);

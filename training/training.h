@@ -44,11 +44,14 @@ typedef struct {
 } fcnn_training_events;
 
 typedef struct {
-    const fcnn_config *config; /* copied */
+    const fcnn_config *config; /* outlives the training */
     fcnn_dataset *dataset;     /* outlives the training; NULL: the data that the cfg names */
     const char *device;        /* as fcnn_device_open takes; NULL: "auto" */
     int threads;               /* 0: as many as there are processors */
     int64_t limit;             /* at most so many images of each split; 0: all */
+    /* The flag of fcnn_training_stop, which outlives the training, or NULL. Where it is set while a
+     * training is opened, that ends with FCNN_ERROR_INTERRUPTED. */
+    volatile int *stop;
     fcnn_training_events events;
 } fcnn_training_options;
 

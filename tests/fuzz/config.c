@@ -1,7 +1,7 @@
 /* A cfg, then assignments of --set behind marks: parsed, set, written and parsed
  * again, and made a network in both forms where it is small. */
 #include "fuzz.h"
-#include "train/run/class_weights.h"
+#include "training/training_internal.h"
 
 enum { PARTS = 8, CLASSES = 3 };
 
@@ -27,11 +27,12 @@ static void read_net(const fcnn_config *config) {
                             .class_names = names,
                             .count = {4, 0},
                             .labels = {labels, labels}};
-    run_data data = {.dataset = &dataset, .train = {FCNN_SPLIT_TRAIN, 4, NULL, "training"}};
+    fcnn_training_data data = {.dataset = &dataset,
+                               .train = {FCNN_SPLIT_TRAIN, 4, NULL, "training"}};
     float *weights = NULL;
     fcnn_bands bands;
     const fcnn_section *net = &config->sections[0];
-    if (!class_weights_read(config, &data, &weights) && weights)
+    if (!fcnn_class_weights_read(config, &data, &weights) && weights)
         fuzz_touch(weights, CLASSES * sizeof *weights);
     free(weights);
     if (!fcnn_bands_from_config(config, &bands)) fcnn_bands_fraction(&bands, 3);

@@ -5,7 +5,7 @@
 static void draw(const run_log *log) {
     char *page = NULL;
     size_t bytes = 0;
-    run_data data = {.quiet = true};
+    fcnn_training_data data = {.may_choose = true};
     report_options options = {.data = &data};
     FILE *out = open_memstream(&page, &bytes);
     fuzz_expect(out, "memory");

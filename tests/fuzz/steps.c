@@ -5,7 +5,7 @@
 static void draw(const step_series *series) {
     char *page = NULL;
     size_t bytes = 0;
-    run_data data = {.quiet = true};
+    fcnn_training_data data = {.may_choose = true};
     report_options options = {.data = &data, .losses = series};
     run_log log = {0};
     FILE *out = open_memstream(&page, &bytes);

@@ -7,7 +7,7 @@
 #include "train.h"
 #include "train/json.h"
 #include "train/options.h"
-#include "train/run/phases.h"
+#include "training/training_internal.h"
 
 typedef struct {
     bench_train_options work;
@@ -197,8 +197,8 @@ static fcnn_status time_graph(const train_options *o, fcnn_device *device, fcnn_
 }
 
 static fcnn_status create_graph(const train_options *o, fcnn_device *device, fcnn_graph **graph) {
-    const fcnn_graph_options options =
-        phases_graph_options(o->work.config, o->work.channels, o->work.classes, o->work.batch);
+    const fcnn_graph_options options = fcnn_training_graph_options(o->work.config, o->work.channels,
+                                                                   o->work.classes, o->work.batch);
     FCNN_TRY(fcnn_graph_create(&options, device, graph));
     FCNN_TRY(fcnn_graph_allocate(*graph));
     return fcnn_graph_initialise(*graph, 1);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "text.h"
-#include "train/run/phases.h"
+#include "training/training_internal.h"
 
 static const struct {
     const char *name, *section;
@@ -173,8 +173,8 @@ void variants_destroy(variant *variants, int count) {
 static fcnn_status build_graph(const fcnn_config *config, const variant_source *source,
                                fcnn_graph **graph) {
     fcnn_graph_options options =
-        phases_graph_options(config, source->channels, source->classes,
-                             (int)fcnn_section_int(&config->sections[0], "batch"));
+        fcnn_training_graph_options(config, source->channels, source->classes,
+                                    (int)fcnn_section_int(&config->sections[0], "batch"));
     return fcnn_graph_create(&options, source->device, graph);
 }
 

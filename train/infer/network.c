@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "train/run/data.h"
+#include "train/run/problems.h"
+#include "train/signals.h"
 #include "train/terminal.h"
 
 static int nodes_of_type(const fcnn_graph *graph, const char *type) {
@@ -15,8 +16,8 @@ static int nodes_of_type(const fcnn_graph *graph, const char *type) {
 }
 
 /* Images come in a drawn order: a batch of one class would know nothing of how classes differ. */
-static fcnn_status estimate_from(const run_data *s, const fcnn_section *net, int batch, int threads,
-                                 fcnn_graph *graph) {
+static fcnn_status estimate_from(const fcnn_training_data *s, const fcnn_section *net, int batch,
+                                 int threads, fcnn_graph *graph) {
     fcnn_loader_options options = {.dataset = s->spectra,
                                    .split = s->train.split,
                                    .indices = s->train.indices,
@@ -41,18 +42,25 @@ static fcnn_status estimate_from(const run_data *s, const fcnn_section *net, int
 
 static fcnn_status estimate_norms(const infer_options *o, const fcnn_model *model,
                                   fcnn_device *device, int batch, fcnn_graph *graph) {
-    run_data s = {0};
+    const fcnn_training_events events = terminal_events(NULL);
+    fcnn_training_data s = {0};
+    fcnn_dataset *dataset = NULL;
+    named_problems named = {0};
     fcnn_status status = option_data(model->config, o->norm_data);
-    if (!status) status = run_data_open(model->config, o->limit, NULL, &s);
-    if (!status && s.dataset->channels != model->channels)
+    if (!status) status = fcnn_training_data_open(model->config, &signals_interrupted, &dataset);
+    if (!status) problems_name_first(dataset, &named);
+    if (!status) status = fcnn_training_data_split(model->config, dataset, o->limit, &events, &s);
+    if (!status && dataset->channels != model->channels)
         status = fcnn_status_set(
             FCNN_ERROR_FORMAT, "--norm-data %s has images of %d channels; %s takes %d",
-            o->norm_data, s.dataset->channels, model->file->path, model->channels);
-    if (!status) status = run_data_open_spectra(model->config, graph, device, &s);
+            o->norm_data, dataset->channels, model->file->path, model->channels);
+    if (!status)
+        status = fcnn_training_data_open_spectra(model->config, graph, device, &events, &s);
     if (!status)
         status = estimate_from(&s, &model->config->sections[0], batch, device->threads, graph);
-    if (!status) run_data_name_problems(&s);
-    run_data_close(&s);
+    if (!status) problems_name(&s, &named);
+    fcnn_training_data_clear(&s);
+    fcnn_dataset_close(dataset);
     return status;
 }
 

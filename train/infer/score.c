@@ -5,11 +5,13 @@
 #include <stdio.h>
 
 #include "network.h"
-#include "train/run/evaluation.h"
+#include "train/run/confusion.h"
+#include "train/run/problems.h"
 #include "train/run/relabel.h"
+#include "train/signals.h"
 #include "train/terminal.h"
 
-static void print_score(const infer_options *o, double band_fraction, const image_set *set,
+static void print_score(const infer_options *o, double band_fraction, const fcnn_image_set *set,
                         const fcnn_score *score, double seconds) {
     double images = (double)score->images;
     double accuracy = (double)score->correct / images;
@@ -30,18 +32,20 @@ static void print_score(const infer_options *o, double band_fraction, const imag
     }
 }
 
-static fcnn_status score_set(const infer_options *o, run_data *s, const image_set *set, int batch,
-                             fcnn_device *device, fcnn_graph *graph) {
-    evaluation e;
+static fcnn_status score_set(const infer_options *o, fcnn_training_data *s,
+                             const fcnn_image_set *set, int batch, fcnn_device *device,
+                             fcnn_graph *graph) {
+    named_problems named = {0};
+    fcnn_evaluation e;
     double started = fcnn_seconds();
-    fcnn_status status = evaluation_run(graph, s, set, batch, device->threads, NULL, &e);
+    fcnn_status status = fcnn_evaluate(graph, s, set, batch, device->threads, NULL, &e);
     double seconds = fcnn_seconds() - started;
-    run_data_name_problems(s);
-    run_data_summarise(s);
+    problems_name(s, &named);
+    problems_summarise(s, &named, false);
     if (!status && !isfinite(e.score.loss)) status = network_not_finite(o, o->data);
     if (!status) print_score(o, fcnn_graph_band_fraction(graph), set, &e.score, seconds);
-    if (!status && o->confusion) status = evaluation_write_confusion(&e, s->dataset, o->confusion);
-    evaluation_clear(&e);
+    if (!status && o->confusion) status = confusion_write(&e, s->dataset, o->confusion);
+    fcnn_evaluation_clear(&e);
     return status;
 }
 
@@ -49,18 +53,20 @@ fcnn_status score_data(const infer_options *o, const fcnn_model *model, fcnn_dev
     /* The batch is that of training, so that the sums are the same to the last bit. */
     int batch = network_training_batch(model);
     fcnn_graph *graph = NULL;
-    run_data s = {0};
+    const fcnn_training_events events = terminal_events(NULL);
+    fcnn_training_data s = {0};
     FCNN_TRY(option_data(model->config, o->data));
-    FCNN_TRY(run_data_open_dataset(model->config, &s.dataset));
+    FCNN_TRY(fcnn_training_data_open(model->config, &signals_interrupted, &s.dataset));
     const fcnn_dataset *data = s.dataset;
-    image_set set = {FCNN_SPLIT_HELD_OUT, data->count[FCNN_SPLIT_HELD_OUT], NULL,
-                     data->held_out_is_test ? "test" : "validation"};
+    fcnn_image_set set = {FCNN_SPLIT_HELD_OUT, data->count[FCNN_SPLIT_HELD_OUT], NULL,
+                          data->held_out_is_test ? "test" : "validation"};
     if (data->count[FCNN_SPLIT_TEST]) {
         terminal_print(stderr, "%s: its test images are scored, not its %lld validation images",
                        FCNN_SHOWN(o->data), (long long)set.count);
-        set = (image_set){FCNN_SPLIT_TEST, data->count[FCNN_SPLIT_TEST], NULL, "test"};
+        set = (fcnn_image_set){FCNN_SPLIT_TEST, data->count[FCNN_SPLIT_TEST], NULL, "test"};
     }
-    if (!set.count) set = (image_set){FCNN_SPLIT_TRAIN, data->count[FCNN_SPLIT_TRAIN], NULL, "all"};
+    if (!set.count)
+        set = (fcnn_image_set){FCNN_SPLIT_TRAIN, data->count[FCNN_SPLIT_TRAIN], NULL, "all"};
     if (o->limit && o->limit < set.count) set.count = o->limit;
     fcnn_status status = relabel_for_model(model, &set, &s.dataset);
     if (!status && set.split == FCNN_SPLIT_TRAIN)
@@ -69,9 +75,12 @@ fcnn_status score_data(const infer_options *o, const fcnn_model *model, fcnn_dev
                 "the model was trained on\n",
                 FCNN_SHOWN(o->data));
     if (!status) status = network_open(o, model, device, batch, &graph);
-    if (!status) status = run_data_open_spectra(model->config, graph, device, &s);
+    if (!status)
+        status = fcnn_training_data_open_spectra(model->config, graph, device, &events, &s);
     if (!status) status = score_set(o, &s, &set, batch, device, graph);
-    run_data_close(&s);
+    fcnn_dataset *opened = s.dataset;
+    fcnn_training_data_clear(&s);
+    fcnn_dataset_close(opened);
     fcnn_graph_destroy(graph);
     return status;
 }

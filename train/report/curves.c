@@ -137,7 +137,7 @@ fcnn_status report_write_curves(FILE *out, const run_log *log, const report_opti
 
 /* ---- Time ---- */
 
-static void write_phase_bar(FILE *out, const run_phases *phases) {
+static void write_phase_bar(FILE *out, const fcnn_training_times *phases) {
     const struct {
         const char *name, *what;
         double seconds;

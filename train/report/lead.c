@@ -184,7 +184,7 @@ static void write_problems(FILE *out, const report_options *o) {
 /* Writes the run's time so far, and an epoch's. */
 static void write_time(FILE *out, const report_options *o, const run_log *log) {
     double seconds = 0;
-    const run_phases *p = o->phases;
+    const fcnn_training_times *p = o->phases;
     for (int i = 0; i < log->count; i++) seconds += log->columns[RUN_LOG_SECONDS][i];
     fputs(p ? " It took " : " Training time an epoch: ", out);
     if (p) {

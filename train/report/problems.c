@@ -12,18 +12,18 @@ static void write_list(FILE *out, const fcnn_problems *problems, int64_t *left) 
     }
 }
 
-static bool has_own_problems(const run_data *data) {
+static bool has_own_problems(const fcnn_training_data *data) {
     return data->spectra && data->spectra != data->dataset;
 }
 
 int64_t report_problem_count(const report_options *o) {
-    const run_data *data = o->data;
+    const fcnn_training_data *data = o->data;
     int64_t count = data->dataset->problems.count;
     return has_own_problems(data) ? count + data->spectra->problems.count : count;
 }
 
 void report_write_problems(FILE *out, const report_options *o) {
-    const run_data *data = o->data;
+    const fcnn_training_data *data = o->data;
     int64_t count = report_problem_count(o), left = LISTED;
     if (!count) return;
     fputs("<section><h2>Problems with the images</h2>\n<p class=\"note\">", out);

@@ -60,7 +60,7 @@ static void write_input(FILE *out, const report_options *o) {
 }
 
 static void write_data(FILE *out, const report_options *o) {
-    const run_data *data = o->data;
+    const fcnn_training_data *data = o->data;
     markup_text(out, fcnn_section_text(report_net(o), "data"));
     fputs(": ", out);
     markup_count(out, data->train.count);

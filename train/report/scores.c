@@ -43,17 +43,17 @@ typedef struct {
     int64_t images;
 } confused_pair;
 
-static int64_t at(const evaluation *e, int label, int predicted) {
+static int64_t at(const fcnn_evaluation *e, int label, int predicted) {
     return e->confusion[(int64_t)label * e->classes + predicted];
 }
 
-static int64_t row_sum(const evaluation *e, int label) {
+static int64_t row_sum(const fcnn_evaluation *e, int label) {
     int64_t sum = 0;
     for (int i = 0; i < e->classes; i++) sum += at(e, label, i);
     return sum;
 }
 
-static int64_t column_sum(const evaluation *e, int predicted) {
+static int64_t column_sum(const fcnn_evaluation *e, int predicted) {
     int64_t sum = 0;
     for (int i = 0; i < e->classes; i++) sum += at(e, i, predicted);
     return sum;
@@ -102,13 +102,14 @@ static void write_part_of_row(FILE *out, double part) {
 }
 
 /* Whether a cell has two numbers, of which a narrow page shows the other one. */
-static bool has_both(const evaluation *e) {
+static bool has_both(const fcnn_evaluation *e) {
     return e->classes > FEW_CLASSES_MAX && e->classes <= SMALL_CLASSES_MAX;
 }
 
 /* Opacity grows with the root, so that rare confusions still show. Of many classes a cell has the
  * part of its row, of few the page's style chooses between that and the number of images. */
-static void write_cell(FILE *out, const evaluation *e, int label, int predicted, int64_t images) {
+static void write_cell(FILE *out, const fcnn_evaluation *e, int label, int predicted,
+                       int64_t images) {
     int64_t count = at(e, label, predicted);
     double strength = images ? sqrt((double)count / (double)images) : 0;
     if (!count) {
@@ -146,7 +147,7 @@ static void write_named_cell(FILE *out, const char *start, const char *name, int
     fputs("</span>", out);
 }
 
-static void write_matrix(FILE *out, const evaluation *e, const char *const *names) {
+static void write_matrix(FILE *out, const fcnn_evaluation *e, const char *const *names) {
     bool many = e->classes > MIDDLING_CLASSES_MAX;
     fprintf(out,
             "<table class=\"matrix numbers%s\"><thead><tr>"
@@ -180,7 +181,7 @@ static int by_images(const void *a, const void *b) {
 }
 
 /* Finds the most frequent pairs, sorted: each one found takes the place of the last. */
-static int find_pairs(const evaluation *e, confused_pair pairs[PAIRS_MAX]) {
+static int find_pairs(const fcnn_evaluation *e, confused_pair pairs[PAIRS_MAX]) {
     int count = 0;
     for (int i = 0; i < e->classes; i++)
         for (int j = 0; j < e->classes; j++) {
@@ -195,7 +196,7 @@ static int find_pairs(const evaluation *e, confused_pair pairs[PAIRS_MAX]) {
     return count;
 }
 
-static void write_pairs(FILE *out, const evaluation *e, const char *const *names) {
+static void write_pairs(FILE *out, const fcnn_evaluation *e, const char *const *names) {
     confused_pair pairs[PAIRS_MAX];
     int count = find_pairs(e, pairs);
     fprintf(
@@ -227,7 +228,7 @@ static int by_recall(const void *a, const void *b) {
     return x->label < y->label ? -1 : x->label > y->label;
 }
 
-static fcnn_status write_recalls(FILE *out, const evaluation *e, const char *const *names) {
+static fcnn_status write_recalls(FILE *out, const fcnn_evaluation *e, const char *const *names) {
     class_recall *rows = malloc((size_t)e->classes * sizeof *rows);
     if (!rows) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the recall of classes");
     int count = 0;
@@ -252,7 +253,7 @@ static fcnn_status write_recalls(FILE *out, const evaluation *e, const char *con
     return FCNN_OK;
 }
 
-static void write_legend(FILE *out, const evaluation *e) {
+static void write_legend(FILE *out, const fcnn_evaluation *e) {
     bool parts = e->classes > MIDDLING_CLASSES_MAX;
     fprintf(out,
             "Rows are true classes, columns predicted ones; a colour is the part of its row%s.",
@@ -262,14 +263,14 @@ static void write_legend(FILE *out, const evaluation *e) {
 }
 
 /* What the style does with a matrix on a narrow page depends on this. */
-static const char *matrix_size(const evaluation *e) {
+static const char *matrix_size(const fcnn_evaluation *e) {
     if (e->classes <= FEW_CLASSES_MAX) return "few";
     if (e->classes <= SMALL_CLASSES_MAX) return "small";
     return e->classes <= MIDDLING_CLASSES_MAX ? "middling" : "large";
 }
 
 fcnn_status report_write_confusion(FILE *out, const report_options *options, int epoch) {
-    const evaluation *e = options->evaluation;
+    const fcnn_evaluation *e = options->evaluation;
     const char *const *names = options->data->dataset->class_names;
     fputs("<section><h2>Confusion</h2>\n", out);
     if (!e || !e->confusion) {
@@ -334,7 +335,7 @@ static fcnn_status write_picture(FILE *out, const fcnn_image *image, const char 
 
 /* Writes the picture, and beside it what the network saw of it. */
 static fcnn_status write_mistake(FILE *out, const report_options *o, fcnn_split split,
-                                 const mistake *m, const fcnn_image *image) {
+                                 const fcnn_mistake *m, const fcnn_image *image) {
     fcnn_dataset *data = o->data->dataset;
     fcnn_image seen;
     char name[NAME_BYTES];
@@ -355,7 +356,7 @@ static fcnn_status write_mistake(FILE *out, const report_options *o, fcnn_split 
 }
 
 fcnn_status report_write_mistakes(FILE *out, const report_options *options, int epoch) {
-    const evaluation *e = options->evaluation;
+    const fcnn_evaluation *e = options->evaluation;
     fcnn_dataset *data = options->data->dataset;
     fputs("<section><h2>Worst mistakes</h2>\n", out);
     if (!e) {

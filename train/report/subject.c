@@ -10,15 +10,15 @@ const fcnn_section *report_net(const report_options *o) {
 }
 
 const char *report_scored_name(const report_options *o) {
-    const run_data *data = o->data;
+    const fcnn_training_data *data = o->data;
     return data->validation.name ? data->validation.name : "validation";
 }
 
-double report_seconds(const run_phases *p) {
+double report_seconds(const fcnn_training_times *p) {
     return p->opening + p->input + p->train + p->update + p->validation + p->saving;
 }
 
-bool report_cache_usage(const run_data *data, fcnn_spectra_usage *usage) {
+bool report_cache_usage(const fcnn_training_data *data, fcnn_spectra_usage *usage) {
     if (!data->spectra || data->spectra == data->dataset) return false;
     *usage = fcnn_spectra_used(data->spectra);
     return *usage->path != '\0';

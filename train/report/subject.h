@@ -24,14 +24,14 @@ typedef struct {
     const char *config_text;
     fcnn_graph *graph;
     int batch;
-    const run_data *data;
-    const evaluation *evaluation; /* of the last validation; NULL without any */
-    char **mistakes;           /* keeps the evaluation's for later reports, as reading its pictures
-                                * takes time: NULL at first, and freed by the caller; or NULL */
-    const fcnn_score *test;    /* of the test images, at the end; NULL or empty: not scored */
-    const run_phases *phases;  /* NULL: not measured */
-    const step_series *losses; /* by step; NULL: not known */
-    report_progress progress;  /* a page of a run that goes on reloads itself */
+    const fcnn_training_data *data;
+    const fcnn_evaluation *evaluation; /* of the last validation; NULL without any */
+    char **mistakes;        /* keeps the evaluation's for later reports, as reading its pictures
+                             * takes time: NULL at first, and freed by the caller; or NULL */
+    const fcnn_score *test; /* of the test images, at the end; NULL or empty: not scored */
+    const fcnn_training_times *phases; /* NULL: not measured */
+    const step_series *losses;         /* by step; NULL: not known */
+    report_progress progress;          /* a page of a run that goes on reloads itself */
 } report_options;
 
 /* Returns the cfg's [net]. */
@@ -39,9 +39,9 @@ const fcnn_section *report_net(const report_options *options);
 /* Returns what the evaluation's images are called: "test" or "validation". */
 const char *report_scored_name(const report_options *options);
 /* Returns the whole of a run's time. */
-double report_seconds(const run_phases *phases);
+double report_seconds(const fcnn_training_times *phases);
 /* Tells what the cache of spectra did; returns false where there is none. */
-bool report_cache_usage(const run_data *data, fcnn_spectra_usage *usage);
+bool report_cache_usage(const fcnn_training_data *data, fcnn_spectra_usage *usage);
 /* Returns what follows the last slash of a path; all of it where nothing does. */
 const char *report_last_part(const char *path);
 

@@ -5,11 +5,10 @@
 #include <stdio.h>
 
 #include "train/progress.h"
-#include "trainer.h"
 
 /* 200 rates over six decades are 7 % apart. A step of Adam's is as long as the rate, whatever the
  * gradients; one of SGD's is as long as they are, so its rates are larger. */
-static fcnn_status create_curve(const trainer *t, rate_curve *curve) {
+static fcnn_status create_curve(const fcnn_training *t, rate_curve *curve) {
     bool sgd = t->optimizer.rule == FCNN_RULE_sgd;
     fcnn_schedule_kind kind = t->optimizer.schedule.kind;
     FCNN_TRY(rate_curve_create(FIND_RATE_STEPS, sgd ? 1e-5 : 1e-6, sgd ? 10 : 1, curve));
@@ -18,9 +17,10 @@ static fcnn_status create_curve(const trainer *t, rate_curve *curve) {
 }
 
 /* Computes every gradient of a batch, part after part, and its mean loss. */
-static fcnn_status batch_loss(trainer *t, const fcnn_batch *batch, int64_t step, double *loss) {
-    uint64_t seed = (uint64_t)fcnn_section_int(trainer_net(t), "seed");
-    int parts = t->options.parts, images = batch->count / parts;
+static fcnn_status batch_loss(fcnn_training *t, const fcnn_batch *batch, int64_t step,
+                              double *loss) {
+    uint64_t seed = (uint64_t)fcnn_section_int(fcnn_training_net(t), "seed");
+    int parts = t->parts, images = batch->count / parts;
     fcnn_score score = {0};
     for (int part = 0; part < parts; part++) {
         ptrdiff_t first = (ptrdiff_t)part * images;
@@ -33,7 +33,8 @@ static fcnn_status batch_loss(trainer *t, const fcnn_batch *batch, int64_t step,
 }
 
 /* Takes a step at the next rate; *go_on is false after the last. */
-static fcnn_status take_step(trainer *t, const fcnn_batch *batch, rate_curve *curve, bool *go_on) {
+static fcnn_status take_step(fcnn_training *t, const fcnn_batch *batch, rate_curve *curve,
+                             bool *go_on) {
     double loss;
     int64_t step = curve->count;
     FCNN_TRY(batch_loss(t, batch, step, &loss));
@@ -56,11 +57,12 @@ static void show(progress *bar, const rate_curve *curve) {
 }
 
 /* Epoch after epoch, until the rates or the loss end it. */
-static fcnn_status take_steps(trainer *t, fcnn_loader *loader, rate_curve *curve, progress *bar) {
+static fcnn_status take_steps(fcnn_training *t, fcnn_loader *loader, rate_curve *curve,
+                              progress *bar) {
     const fcnn_batch *batch = NULL;
     fcnn_status status = FCNN_OK;
     bool go_on = true;
-    for (int64_t epoch = 0; !status && go_on && !*t->options.interrupted;) {
+    for (int64_t epoch = 0; !status && go_on && !*t->of.interrupted;) {
         if (!batch) status = fcnn_loader_start(loader, epoch++, 0);
         if (!status) status = fcnn_loader_next(loader, &batch);
         if (status || !batch) continue;
@@ -72,14 +74,14 @@ static fcnn_status take_steps(trainer *t, fcnn_loader *loader, rate_curve *curve
     return FCNN_OK;
 }
 
-fcnn_status find_rate_run(trainer *t, rate_curve *curve) {
+fcnn_status find_rate_run(fcnn_training *t, bool quiet, rate_curve *curve) {
     fcnn_loader *loader;
     progress bar;
     FCNN_TRY(create_curve(t, curve));
     t->optimizer.schedule = (fcnn_schedule){.kind = FCNN_SCHEDULE_CONSTANT};
-    FCNN_TRY(trainer_open_loader(t, &loader));
+    FCNN_TRY(fcnn_training_open_loader(t, &loader));
     progress_start(&bar, "rates", 0, curve->steps);
-    bar.terminal &= !t->options.quiet;
+    bar.terminal &= !quiet;
     fcnn_status status = take_steps(t, loader, curve, &bar);
     progress_clear(&bar);
     fcnn_loader_destroy(loader);

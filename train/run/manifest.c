@@ -278,7 +278,7 @@ static located *sort_paths(fcnn_dataset *dataset, fcnn_split split) {
 /* Finds the place of each listed picture in the data set, and notes what differs; met[] tells which
  * of the data set's are listed. */
 static void compare_listed(listed_split *listed, const fcnn_dataset *dataset, fcnn_split split,
-                           const located *sorted, bool *met, differences *d) {
+                           const located *sorted, bool *met, fcnn_differences *d) {
     for (int64_t i = 0; i < listed->count; i++) {
         const located key = {listed->paths[i], 0};
         const located *found =
@@ -287,21 +287,21 @@ static void compare_listed(listed_split *listed, const fcnn_dataset *dataset, fc
         if (!found) continue;
         met[found->place] = true;
         if (listed->labels[i] != dataset->labels[split][found->place])
-            differences_add(d, "%s is of another class", listed->paths[i]);
+            fcnn_differences_add(d, "%s is of another class", listed->paths[i]);
         else if (listed->contents[i] != dataset->contents[split][found->place])
-            differences_add(d, "%s has other contents", listed->paths[i]);
+            fcnn_differences_add(d, "%s has other contents", listed->paths[i]);
     }
 }
 
 static fcnn_status compare_split(listed_split *listed, fcnn_dataset *dataset, fcnn_split split,
-                                 differences *d) {
+                                 fcnn_differences *d) {
     int64_t count = dataset->count[split];
     located *sorted = sort_paths(dataset, split);
     bool *met = calloc((size_t)count + 1, sizeof *met);
     fcnn_status status = sorted && met ? FCNN_OK : no_memory(RUNDIR_IMAGES);
     if (!status) compare_listed(listed, dataset, split, sorted, met, d);
     for (int64_t i = 0; !status && i < count; i++)
-        if (!met[i]) differences_add(d, "%s is new", dataset->path(dataset, split, i));
+        if (!met[i]) fcnn_differences_add(d, "%s is new", dataset->path(dataset, split, i));
     free(sorted);
     free(met);
     return status;
@@ -310,7 +310,7 @@ static fcnn_status compare_split(listed_split *listed, fcnn_dataset *dataset, fc
 /* The rule of the loader: a tenth of the pictures may fail, or ten. */
 enum { GONE_FREE = 10, GONE_SHARE = 10 };
 
-static void compare_gone(const manifest *m, fcnn_split split, differences *d) {
+static void compare_gone(const manifest *m, fcnn_split split, fcnn_differences *d) {
     const listed_split *listed = &m->splits[split];
     const char *first = NULL;
     int64_t gone = 0, of_class = 0, gone_of_class = 0;
@@ -325,13 +325,13 @@ static void compare_gone(const manifest *m, fcnn_split split, differences *d) {
         if (!last) continue;
         /* One picture may vanish; a folder that did was renamed, or its disk is not there. */
         if (of_class == gone_of_class && of_class > 1)
-            differences_add(d, "all %" PRId64 " %s images of class '%s' are gone", of_class,
-                            split_names[split], m->names[listed->labels[i]]);
+            fcnn_differences_add(d, "all %" PRId64 " %s images of class '%s' are gone", of_class,
+                                 split_names[split], m->names[listed->labels[i]]);
         of_class = gone_of_class = 0;
     }
     if (gone > GONE_FREE && gone * GONE_SHARE > listed->count)
-        differences_add(d, "%" PRId64 " of %" PRId64 " images are gone, %s for one", gone,
-                        listed->count, first);
+        fcnn_differences_add(d, "%" PRId64 " of %" PRId64 " images are gone, %s for one", gone,
+                             listed->count, first);
 }
 
 static void release(void *owner) { manifest_destroy(owner); }
@@ -339,18 +339,18 @@ static void release(void *owner) { manifest_destroy(owner); }
 fcnn_status manifest_apply(manifest *m, fcnn_dataset **dataset) {
     fcnn_dataset *source = *dataset;
     fcnn_view view = {.classes = {m->classes, m->names}, .owner = m, .release = release};
-    differences d;
-    differences_start(&d);
+    fcnn_differences d;
+    fcnn_differences_start(&d);
     fcnn_class_list ours = {source->classes, source->class_names};
     if (!source->path || !source->contents[FCNN_SPLIT_TRAIN])
         return fcnn_status_set(FCNN_ERROR_CONFIG,
                                "%s: the run was trained on pictures, and the data now is none",
                                m->path);
-    FCNN_TRY(differences_of_classes(view.classes, ours, &d));
+    FCNN_TRY(fcnn_differences_of_classes(view.classes, ours, &d));
     for (int s = 0; s < FCNN_SPLIT_COUNT && !d.count; s++)
         FCNN_TRY(compare_split(&m->splits[s], source, (fcnn_split)s, &d));
     for (int s = 0; s < FCNN_SPLIT_COUNT && !d.count; s++) compare_gone(m, (fcnn_split)s, &d);
-    if (d.count) return differences_refuse(&d, m->path);
+    if (d.count) return fcnn_differences_refuse(&d, m->path);
     for (int s = 0; s < FCNN_SPLIT_COUNT; s++)
         view.splits[s] =
             (fcnn_split_view){m->splits[s].count, m->splits[s].labels, m->splits[s].contents,

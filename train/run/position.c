@@ -1,232 +1,54 @@
-/* A checkpoint is a model with the optimizer's moments and the position of the
- * run as metadata; doubles are stored exactly. */
+/* What a run's files hold beside its training, and which of a folder's files a checkpoint stands
+ * for. */
 #include "position.h"
 
 #include <inttypes.h>
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "files.h"
-#include "number.h"
 #include "rundir.h"
 #include "text.h"
 
 /* ---- Saving ---- */
 
-/* `options` has what is special; `extra` has room for the identity behind its extra_count. */
-static fcnn_status take(const trainer *t, const char *name, fcnn_save_options options,
-                        fcnn_metadata *extra, fcnn_snapshot **snapshot) {
-    char path[PATH_MAX];
-    rundir_file(t->options.folder, name, path);
-    const fcnn_dataset *data = t->run_data->dataset;
-    options.path = path;
-    options.config_text = t->options.config_text;
-    options.classes = data->classes;
-    options.class_names = data->class_names;
-    options.extra_count += identity_metadata(&t->identity, extra + options.extra_count);
-    options.extra = extra;
-    return fcnn_snapshot_take(t->graph, &options, snapshot);
+static fcnn_metadata manifest_metadata(const trainer *t) {
+    return (fcnn_metadata){POSITION_MANIFEST, (char *)t->manifest};
 }
 
 fcnn_status position_take_model(const trainer *t, fcnn_snapshot **snapshot) {
-    fcnn_metadata extra[IDENTITY_FIELDS];
-    fcnn_save_options options = {.form = t->options.form};
-    return take(t, RUNDIR_MODEL, options, extra, snapshot);
+    char path[PATH_MAX];
+    const fcnn_metadata extra[] = {manifest_metadata(t)};
+    rundir_file(t->options.folder, RUNDIR_MODEL, path);
+    const fcnn_training_file file = {
+        .path = path, .form = t->options.form, .extra = extra, .extra_count = *t->manifest != 0};
+    return fcnn_training_take_model(&t->training, &file, snapshot);
 }
 
-typedef struct {
-    const char *key;
-    int64_t *whole;
-    double *real;
-    bool optional; /* earlier builds did not write it */
-} position_field;
-
-enum { POSITION_FIELDS = 12, VALUE_BYTES = 40 };
-
-static void position_fields(trainer *t, position_field fields[POSITION_FIELDS]) {
-    fcnn_schedule *schedule = &t->optimizer.schedule;
-    const position_field all[POSITION_FIELDS] = {
-        {"epoch", &t->epoch, NULL, false},
-        {"epoch_step", &t->epoch_step, NULL, false},
-        {"epoch_loss", NULL, &t->score.loss, false},
-        {"epoch_correct", &t->score.correct, NULL, false},
-        {"epoch_images", &t->score.images, NULL, false},
-        {"epoch_seconds", NULL, &t->seconds, false},
-        {"best_accuracy", NULL, &t->best_accuracy, false},
-        {"best_loss", NULL, &t->best_loss, false},
-        {"best_epoch", &t->best_epoch, NULL, false},
-        {"since_best", &t->since_best, NULL, false},
-        {"schedule_step", NULL, &schedule->from_step, true},
-        {"schedule_part", NULL, &schedule->from_part, true}};
-    memcpy(fields, all, sizeof all);
-}
-
-fcnn_status position_take_checkpoint(trainer *t, const fcnn_snapshot *model,
+fcnn_status position_take_checkpoint(const trainer *t, const fcnn_snapshot *model,
                                      fcnn_snapshot **snapshot) {
-    enum { EXTRA = POSITION_FIELDS + 4 };
-    position_field fields[POSITION_FIELDS];
-    fcnn_metadata extra[EXTRA + IDENTITY_FIELDS];
-    char values[POSITION_FIELDS][VALUE_BYTES], images[VALUE_BYTES], limit[VALUE_BYTES];
-    position_fields(t, fields);
-    for (int i = 0; i < POSITION_FIELDS; i++) {
-        if (fields[i].whole)
-            snprintf(values[i], VALUE_BYTES, "%" PRId64, *fields[i].whole);
-        else
-            fcnn_number_format(values[i], VALUE_BYTES, "%a", *fields[i].real);
-        extra[i] = (fcnn_metadata){(char *)fields[i].key, values[i]};
-    }
-    snprintf(images, sizeof images, "%" PRId64, t->run_data->train.count);
+    char path[PATH_MAX], limit[24];
+    bool spectral = t->options.form == FCNN_FORM_SPECTRAL;
     snprintf(limit, sizeof limit, "%" PRId64, t->options.limit);
-    const fcnn_metadata more[EXTRA - POSITION_FIELDS] = {
-        {"training_images", images},
+    const fcnn_metadata extra[] = {
         {POSITION_LIMIT, limit},
         /* Metadata are UTF-8, and a path need not be. */
         {POSITION_CACHE, fcnn_text_is_utf8(t->options.cache) ? (char *)t->options.cache : ""},
-        {POSITION_FORM, t->options.form == FCNN_FORM_SPECTRAL ? "spectral" : "compact"}};
-    memcpy(extra + POSITION_FIELDS, more, sizeof more);
-    /* Spectra are no weights to go on with. */
-    bool shared = t->options.form == FCNN_FORM_TRAINABLE;
-    fcnn_save_options options = {.form = FCNN_FORM_TRAINABLE,
-                                 .moments = true,
-                                 .weights = shared ? model : NULL,
-                                 .weights_files = SAVER_WEIGHTS_FILES,
-                                 .extra_count = EXTRA};
-    return take(t, RUNDIR_CHECKPOINT, options, extra, snapshot);
+        {POSITION_FORM, spectral ? "spectral" : "compact"},
+        manifest_metadata(t)};
+    rundir_file(t->options.folder, RUNDIR_CHECKPOINT, path);
+    const fcnn_training_file file = {.path = path,
+                                     .extra = extra,
+                                     .extra_count = *t->manifest ? 4 : 3,
+                                     /* Spectra are no weights to go on with. */
+                                     .weights = spectral ? NULL : model,
+                                     .weights_files = SAVER_WEIGHTS_FILES};
+    return fcnn_training_take_checkpoint(&t->training, &file, snapshot);
 }
 
 /* ---- Loading ---- */
-
-enum { EPOCHS_MOST = 1000000 }; /* as net.epochs */
-static const int64_t WHOLE_MOST = (int64_t)1 << 53;
-
-void position_remove_key(char *text, const char *key) {
-    size_t key_length = strlen(key);
-    char *to = text;
-    for (char *line = text; *line;) {
-        size_t length = strcspn(line, "\n");
-        if (line[length]) length++;
-        if (strncmp(line, key, key_length) != 0 || line[key_length] != '=') {
-            memmove(to, line, length);
-            to += length;
-        }
-        line += length;
-    }
-    *to = '\0';
-}
-
-static fcnn_status check_texts(const char *path, const char *saved, const char *ours) {
-    size_t same = 0;
-    while (saved[same] && saved[same] == ours[same]) same++;
-    if (saved[same] == ours[same]) return FCNN_OK;
-    while (same && ours[same - 1] != '\n') same--;
-    int now = (int)strcspn(ours + same, "\n"), then = (int)strcspn(saved + same, "\n");
-    return fcnn_status_set(FCNN_ERROR_CONFIG,
-                           "%s was trained with another cfg: it had %s%.*s%s and now there is "
-                           "%s%.*s%s; only epochs, cache, save_every and the data's path may "
-                           "change when a run is resumed",
-                           path, then ? "'" : "nothing", then, saved + same, then ? "'" : "",
-                           now ? "'" : "nothing", now, ours + same, now ? "'" : "");
-}
-
-/* Where the data lies is not what it is: that is compared by its identity. */
-static void remove_what_may_change(char *text) {
-    static const char *const keys[] = {"epochs", "cache", "data", "save_every"};
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) position_remove_key(text, keys[i]);
-}
-
-static fcnn_status check_config(const fcnn_config *config, const fcnn_model *model) {
-    char *saved = fcnn_config_text(model->config), *ours = fcnn_config_text(config);
-    fcnn_status status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to resume");
-    if (saved && ours) {
-        remove_what_may_change(saved);
-        remove_what_may_change(ours);
-        status = check_texts(model->file->path, saved, ours);
-    }
-    free(saved);
-    free(ours);
-    return status;
-}
-
-/* Reads a number that is all of the text: whole ones are small enough to be counted on, and reals
- * are none but NaN. */
-static bool read_value(const char *text, const position_field *field) {
-    char *end;
-    if (field->whole) {
-        *field->whole = strtoll(text, &end, 10);
-        return *text && !*end && llabs(*field->whole) <= WHOLE_MOST;
-    }
-    *field->real = fcnn_number_read(text, &end);
-    return *text && !*end && !isnan(*field->real);
-}
-
-/* What of the epoch is done is a number of whole steps, and has the sums of their images. */
-static bool makes_sense(const trainer *t) {
-    const fcnn_schedule *schedule = &t->optimizer.schedule;
-    const fcnn_score *score = &t->score;
-    bool scored = t->best_epoch > 0;
-    return t->epoch >= 0 && t->epoch <= EPOCHS_MOST && t->epoch_step >= 0 &&
-           t->epoch_step <= t->steps_per_epoch &&
-           score->images <= t->epoch_step * t->options.batch &&
-           (score->images > 0) == (t->epoch_step > 0) && score->correct >= 0 &&
-           score->correct <= score->images && isfinite(score->loss) && isfinite(t->seconds) &&
-           t->seconds >= 0.0 && t->since_best >= 0 && t->best_epoch >= 0 &&
-           t->best_epoch <= t->epoch && isfinite(t->best_loss) && t->best_accuracy <= 1.0 &&
-           (scored ? t->best_accuracy >= 0.0 : t->best_accuracy == -1.0) &&
-           schedule->from_part >= 0.0 && schedule->from_part < 1.0 && schedule->from_step >= 0.0 &&
-           isfinite(schedule->from_step);
-}
-
-static fcnn_status read_position(trainer *t, const fcnn_safetensors *file) {
-    position_field fields[POSITION_FIELDS];
-    position_fields(t, fields);
-    for (int i = 0; i < POSITION_FIELDS; i++) {
-        const char *text = fcnn_safetensors_metadata(file, fields[i].key);
-        if (!text && fields[i].optional) continue;
-        if (!text)
-            return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: has no '%s'; it is no checkpoint",
-                                   file->path, fields[i].key);
-        if (!read_value(text, &fields[i]))
-            return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: '%s' is '%.40s'; expected a number",
-                                   file->path, fields[i].key, text);
-    }
-    if (!makes_sense(t))
-        return fcnn_status_set(FCNN_ERROR_FORMAT, "%s: its position makes no sense", file->path);
-    return FCNN_OK;
-}
-
-/* A schedule that ends with the run goes on from where it stands, to the run's new end. */
-static fcnn_status read_schedule(trainer *t, const fcnn_model *checkpoint) {
-    static const char *const names[] = {"constant", "step", "cosine", "onecycle"};
-    int64_t epochs = fcnn_section_int(&checkpoint->config->sections[0], "epochs");
-    int64_t step = t->epoch * t->steps_per_epoch + t->epoch_step;
-    fcnn_schedule fresh = t->optimizer.schedule, *schedule = &t->optimizer.schedule;
-    if (epochs == t->epochs || !fcnn_schedule_ends_with_run(schedule) ||
-        step >= t->epochs * t->steps_per_epoch || trainer_stopped(t))
-        return FCNN_OK;
-    const char *name = names[schedule->kind];
-    schedule->total_steps = (double)(epochs * t->steps_per_epoch);
-    if (!fcnn_schedule_extend(schedule, step, fresh.total_steps))
-        return fcnn_status_set(FCNN_ERROR_CONFIG,
-                               "%s: schedule=%s has come to its end with epoch %" PRId64
-                               ", and more epochs would learn nothing; train anew with --init %s, "
-                               "or choose epochs=%" PRId64,
-                               checkpoint->file->path, name, epochs, checkpoint->file->path,
-                               epochs);
-    fresh.from_step = fresh.from_part = 0.0;
-    double rate = t->optimizer.learning_rate;
-    if (!t->options.quiet)
-        fprintf(stderr,
-                "schedule=%s was of %" PRId64 " epochs: what is left of it is spread over the rest "
-                "of %" PRId64 ", from a rate of %.6g (a new run of %" PRId64 " would have %.6g "
-                "here)\n",
-                name, epochs, t->epochs, rate * fcnn_schedule_factor(schedule, step), t->epochs,
-                rate * fcnn_schedule_factor(&fresh, step));
-    return FCNN_OK;
-}
 
 /* A run that was killed while it saved may have left the weights under their first name. */
 static fcnn_status settle_weights(const char *folder, const fcnn_model *checkpoint) {
@@ -255,16 +77,11 @@ fcnn_status position_open(const char *folder, const fcnn_config *config, fcnn_mo
     *out = NULL;
     rundir_file(folder, RUNDIR_CHECKPOINT, path);
     FCNN_TRY(fcnn_model_load(path, &model));
-    fcnn_status status = check_config(config, model);
+    fcnn_status status = fcnn_training_check_config(config, model);
     if (!status) status = settle_weights(folder, model);
     if (status)
         fcnn_model_destroy(model);
     else
         *out = model;
     return status;
-}
-
-fcnn_status position_read(trainer *t, const fcnn_model *checkpoint) {
-    FCNN_TRY(read_position(t, checkpoint->file));
-    return read_schedule(t, checkpoint);
 }

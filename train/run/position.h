@@ -7,18 +7,16 @@
 
 /* Metadata of a checkpoint that say how its run was started, beside its cfg: what --limit, --cache
  * and --save said. */
-#define POSITION_LIMIT "limit"
-#define POSITION_CACHE "cache"
-#define POSITION_FORM  "save"
-
-/* Takes the lines "key=..." out of a cfg's text. */
-void position_remove_key(char *text, const char *key);
+#define POSITION_LIMIT    "limit"
+#define POSITION_CACHE    "cache"
+#define POSITION_FORM     "save"
+#define POSITION_MANIFEST "images_manifest"
 
 /* Copies the graph's weights, as a model of the form that the run saves. */
 fcnn_status position_take_model(const trainer *t, fcnn_snapshot **snapshot);
 /* Copies moments and position; the weights are those of `model` where that is compact, which then
  * has to outlive it. */
-fcnn_status position_take_checkpoint(trainer *t, const fcnn_snapshot *model,
+fcnn_status position_take_checkpoint(const trainer *t, const fcnn_snapshot *model,
                                      fcnn_snapshot **snapshot);
 
 /* Reads folder/checkpoint.safetensors, and checks that it is of this cfg; epochs, cache,
@@ -27,9 +25,5 @@ fcnn_status position_open(const char *folder, const fcnn_config *config, fcnn_mo
 /* Whether folder/model.safetensors is not known to be the model of the checkpoint that was opened:
  * it was removed or replaced, or a run with --save spectral was killed before it was named. */
 bool position_lacks_model(const char *folder, const fcnn_model *checkpoint);
-/* Takes the position out of a checkpoint. What is left of a schedule that ends with the run is
- * stretched or shortened to another number of epochs, which a line on standard error says; where
- * nothing is left of it, more epochs are FCNN_ERROR_CONFIG. */
-fcnn_status position_read(trainer *t, const fcnn_model *checkpoint);
 
 #endif

@@ -36,7 +36,7 @@ static translated *translate(const fcnn_dataset *data, const int32_t *places) {
 }
 
 /* Refuses classes that have images in the set and are unknown to the model. */
-static fcnn_status check_known(const fcnn_model *model, const image_set *set,
+static fcnn_status check_known(const fcnn_model *model, const fcnn_image_set *set,
                                const fcnn_dataset *data, const int32_t *places) {
     char names[560];
     fcnn_class_list list = {data->classes, data->class_names};
@@ -67,7 +67,7 @@ static fcnn_status name_missing(fcnn_class_list model, fcnn_class_list data) {
     return FCNN_OK;
 }
 
-static fcnn_status translate_labels(const fcnn_model *model, const image_set *set,
+static fcnn_status translate_labels(const fcnn_model *model, const fcnn_image_set *set,
                                     const int32_t *places, fcnn_dataset **dataset) {
     fcnn_dataset *data = *dataset;
     fcnn_class_list theirs = {model->classes, (const char *const *)model->class_names};
@@ -88,7 +88,7 @@ static fcnn_status translate_labels(const fcnn_model *model, const image_set *se
     return status;
 }
 
-fcnn_status relabel_for_model(const fcnn_model *model, const image_set *set,
+fcnn_status relabel_for_model(const fcnn_model *model, const fcnn_image_set *set,
                               fcnn_dataset **dataset) {
     const fcnn_dataset *data = *dataset;
     fcnn_class_list theirs = {model->classes, (const char *const *)model->class_names};

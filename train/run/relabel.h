@@ -8,7 +8,7 @@
 /* Puts the data set, with the model's classes, in place of *dataset. Classes of the model that it
  * lacks are named on standard error; a class of images of the set that the model does not know is
  * FCNN_ERROR_FORMAT, as are other channels, and *dataset stays. */
-fcnn_status relabel_for_model(const fcnn_model *model, const image_set *set,
+fcnn_status relabel_for_model(const fcnn_model *model, const fcnn_image_set *set,
                               fcnn_dataset **dataset);
 
 #endif

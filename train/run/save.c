@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "confusion.h"
 #include "free_memory.h"
 #include "position.h"
 #include "rundir.h"
@@ -48,11 +49,11 @@ fcnn_status save_run(trainer *t, bool is_best, bool at_end) {
     FCNN_TRY(wait_for_saver(t, NULL));
     FCNN_TRY(rundir_check_place(t->options.dir));
     double started = fcnn_seconds();
-    if (t->validation.score.images) {
+    if (t->training.validation.score.images) {
         rundir_file(t->options.folder, RUNDIR_CONFUSION, path);
-        FCNN_TRY(evaluation_write_confusion(&t->validation, t->run_data->dataset, path));
+        FCNN_TRY(confusion_write(&t->training.validation, t->training.of.data->dataset, path));
     }
-    steps_mark(&t->steps, trainer_step(t));
+    steps_mark(&t->steps, fcnn_training_steps(&t->training));
     save_losses(t);
     fcnn_status status = take_job(t, &job);
     if (status) {
@@ -60,6 +61,6 @@ fcnn_status save_run(trainer *t, bool is_best, bool at_end) {
         fcnn_snapshot_destroy(job.model);
         return status;
     }
-    saver_begin(&t->saver, &job, t->epoch, fcnn_seconds() - started);
+    saver_begin(&t->saver, &job, t->training.epoch, fcnn_seconds() - started);
     return at_end ? wait_for_saver(t, &job) : FCNN_OK;
 }

@@ -7,12 +7,13 @@
 
 /* Writes what is going to be done: network, input, data, device, epochs and folder; `tables` of
  * layers and memory go before. */
-fcnn_status summary_plan(const trainer_options *t, const run_data *s, bool tables);
+fcnn_status summary_plan(const fcnn_training *training, const trainer_options *options,
+                         bool tables);
 /* Does so for a search of the learning rate. */
-void summary_rate_plan(const trainer_options *t, const run_data *s, bool tables);
+void summary_rate_plan(const fcnn_training *training, const char *title, bool tables);
 
 /* Warns of few images to score on, and of few steps an epoch. */
-void summary_warn_of_small_data(const trainer *t);
+void summary_warn_of_small_data(const fcnn_training *training);
 
 /* Writes accuracy and loss on a set of that name. */
 void summary_score(const char *name, int classes, const fcnn_score *score);

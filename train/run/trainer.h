@@ -1,22 +1,18 @@
-/* The trainer runs the training loop: steps, epochs, validation, early stopping, phases of growing
- * bands, checkpoints, and what a resumed run needs. */
+/* The trainer runs a training as fcnn-train does: with a folder that it saves to, a log, a report
+ * and a bar. */
 #ifndef FCNN_TRAIN_RUN_TRAINER_H
 #define FCNN_TRAIN_RUN_TRAINER_H
 
 #include "state.h"
 
-/* Checks what the cfg asks of a run: bands, patience, class weights. trainer_destroy follows in any
- * case. */
-fcnn_status trainer_create(trainer *t, const trainer_options *options, run_data *run_data);
+/* Plans a run on a data set that is split, and checks what its cfg asks for. trainer_destroy
+ * follows in any case. `parts` is without events. */
+fcnn_status trainer_create(trainer *t, const trainer_options *options,
+                           const fcnn_training_parts *parts, named_problems *problems);
 void trainer_destroy(trainer *t);
 
-/* Makes the first phase's graph, with its initial parameters. */
-fcnn_status trainer_start(trainer *t);
-/* Continues from folder/checkpoint.safetensors instead: parameters, moments, position, log. */
+/* Continues from folder/checkpoint.safetensors: parameters, moments, position, log. */
 fcnn_status trainer_resume(trainer *t, fcnn_model **checkpoint);
-
-/* Opens the batches of a training, augmented as the cfg says; the caller destroys the loader. */
-fcnn_status trainer_open_loader(const trainer *t, fcnn_loader **loader);
 
 /* Trains to the last epoch, or until patience ends it, and writes the report now and then.
  * *finished is false where it was interrupted: a checkpoint has been written then. */

@@ -1,5 +1,4 @@
-/* This file opens and splits a data set, opens its spectra and their cache, and tells the user
- * about them. */
+/* This file opens and splits a data set, and opens its spectra and their cache. */
 #include "data.h"
 
 #include <limits.h>
@@ -8,11 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/progress.h"
-#include "train/signals.h"
-#include "train/terminal.h"
+#include "random.h"
+#include "readers.h"
+#include "text.h"
+#include "training_internal.h"
 
-enum { STATISTICS_IMAGES = 2048, LINES_MOST = 50 };
+enum { STATISTICS_IMAGES = 2048 };
 
 /* Writes a path of the cfg, which is relative to the cfg's folder, into PATH_MAX bytes. */
 static fcnn_status resolve(const fcnn_config *config, const char *text, char *path) {
@@ -30,16 +30,17 @@ static fcnn_status data_spec(const fcnn_config *config, char *spec) {
     return FCNN_OK;
 }
 
-fcnn_status run_data_open_dataset(const fcnn_config *config, fcnn_dataset **dataset) {
+fcnn_status fcnn_training_data_open(const fcnn_config *config, const volatile int *interrupted,
+                                    fcnn_dataset **dataset) {
     const fcnn_dataset_options options = {
         .seed = (uint64_t)fcnn_section_int(&config->sections[0], "seed"),
-        .interrupted = &signals_interrupted};
+        .interrupted = interrupted};
     char spec[PATH_MAX];
     FCNN_TRY(data_spec(config, spec));
     return fcnn_dataset_open_with(spec, &options, dataset);
 }
 
-fcnn_status run_data_paths(const fcnn_config *config, char *data, char *cache) {
+fcnn_status fcnn_training_data_paths(const fcnn_config *config, char *data, char *cache) {
     const fcnn_section *net = &config->sections[0];
     FCNN_TRY(data_spec(config, data));
     if (fcnn_dataset_is_name(data)) data[0] = '\0';
@@ -57,7 +58,8 @@ static int ascending(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-static fcnn_status count_classes(const run_data *s, const image_set *set, int64_t **out) {
+static fcnn_status count_classes(const fcnn_training_data *s, const fcnn_image_set *set,
+                                 int64_t **out) {
     const fcnn_dataset *data = s->dataset;
     int64_t *images = *out = calloc((size_t)data->classes, sizeof *images);
     if (!images) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to count the classes");
@@ -66,14 +68,14 @@ static fcnn_status count_classes(const run_data *s, const image_set *set, int64_
     return FCNN_OK;
 }
 
-fcnn_status run_data_count_classes(const run_data *s, int64_t **out) {
+fcnn_status fcnn_training_data_count_classes(const fcnn_training_data *s, int64_t **out) {
     return count_classes(s, &s->train, out);
 }
 
 /* Splits the images in this order into `held` and `train`, each class in its share: quota[c] of it
  * are held. */
-static void split_by_class(const run_data *s, const int64_t *order, int64_t *quota, int64_t *held,
-                           int64_t *train) {
+static void split_by_class(const fcnn_training_data *s, const int64_t *order, int64_t *quota,
+                           int64_t *held, int64_t *train) {
     const int32_t *labels = s->dataset->labels[s->train.split];
     for (int64_t i = 0; i < s->train.count; i++) {
         int64_t *left = &quota[labels[order[i]]];
@@ -109,10 +111,10 @@ static fcnn_status nothing_to_hold(double fraction, int64_t all, const char *why
 }
 
 /* Chooses the images of each split: *held and *train, in ascending order. */
-static fcnn_status choose_held(const run_data *s, double fraction, uint64_t seed, image_set *held,
-                               image_set *train) {
+static fcnn_status choose_held(const fcnn_training_data *s, double fraction, uint64_t seed,
+                               fcnn_image_set *held, fcnn_image_set *train) {
     int64_t all = s->train.count, *quota;
-    FCNN_TRY(run_data_count_classes(s, &quota));
+    FCNN_TRY(fcnn_training_data_count_classes(s, &quota));
     held->count = make_quotas(fraction, s->dataset->classes, quota);
     train->count = all - held->count;
     fcnn_status status = FCNN_OK;
@@ -137,14 +139,15 @@ static fcnn_status choose_held(const run_data *s, double fraction, uint64_t seed
 
 /* Holds out a random part of each class's training images, in place of the data's own validation
  * images: those then are the test set, unless the data has one. */
-static fcnn_status hold_out(run_data *s, double fraction, uint64_t seed) {
+static fcnn_status hold_out(fcnn_training_data *s, double fraction, uint64_t seed,
+                            const fcnn_training_events *events) {
     int64_t all = s->train.count, wanted = llround(fraction * (double)all);
     if (wanted < 1) return nothing_to_hold(fraction, all, "");
     if (wanted >= all)
         return fcnn_status_set(FCNN_ERROR_CONFIG,
                                "val_fraction=%g of %lld training images leaves none to train on",
                                fraction, (long long)all);
-    image_set held = {.split = FCNN_SPLIT_TRAIN, .name = "validation"}, train = s->train;
+    fcnn_image_set held = {.split = FCNN_SPLIT_TRAIN, .name = "validation"}, train = s->train;
     fcnn_status status = choose_held(s, fraction, seed, &held, &train);
     if (status) {
         free(held.indices);
@@ -153,12 +156,13 @@ static fcnn_status hold_out(run_data *s, double fraction, uint64_t seed) {
     }
     bool own = s->validation.count && !s->dataset->held_out_is_test;
     if (own && s->test.count)
-        terminal_print(stderr, "val_fraction: the data's own %lld validation images are not used\n",
-                       (long long)s->validation.count);
+        fcnn_training_tell(events, FCNN_NOTE,
+                           "val_fraction: the data's own %lld validation images are not used",
+                           (long long)s->validation.count);
     else if (own)
-        terminal_print(stderr,
-                       "val_fraction: the data's own validation images are not chosen by; they "
-                       "are scored once, at the end, as a test set\n");
+        fcnn_training_tell(events, FCNN_NOTE,
+                           "val_fraction: the data's own validation images are not chosen by; they "
+                           "are scored once, at the end, as a test set");
     if (!s->test.count) s->test = s->validation;
     s->test.name = "test";
     s->validation = held;
@@ -168,8 +172,9 @@ static fcnn_status hold_out(run_data *s, double fraction, uint64_t seed) {
 }
 
 /* Warns of the classes of which a set has no image. */
-static fcnn_status warn_of_empty_classes(const run_data *s, const image_set *set, const char *what,
-                                         const char *why) {
+static fcnn_status warn_of_empty_classes(const fcnn_training_data *s, const fcnn_image_set *set,
+                                         const char *what, const char *why,
+                                         const fcnn_training_events *events) {
     const fcnn_dataset *data = s->dataset;
     int64_t *images;
     FCNN_TRY(count_classes(s, set, &images));
@@ -181,78 +186,81 @@ static fcnn_status warn_of_empty_classes(const run_data *s, const image_set *set
     }
     free(images);
     if (empty)
-        terminal_warn("%d of %d classes ha%s no %s image, '%s' for one%s", empty, data->classes,
-                      empty == 1 ? "s" : "ve", what, FCNN_SHOWN(data->class_names[example]), why);
+        fcnn_training_tell(events, FCNN_WARNING,
+                           "%d of %d classes ha%s no %s image, '%s' for one%s", empty,
+                           data->classes, empty == 1 ? "s" : "ve", what,
+                           FCNN_SHOWN(data->class_names[example]), why);
     return FCNN_OK;
 }
 
-fcnn_status run_data_advise(const run_data *s, bool limited) {
+fcnn_status fcnn_training_data_advise(const fcnn_training_data *s, bool limited,
+                                      const fcnn_training_events *events) {
     if (!s->validation.count)
-        terminal_warn("nothing is held out to score on: --val-fraction 0.2 would hold out a fifth");
+        fcnn_training_tell(
+            events, FCNN_WARNING,
+            "nothing is held out to score on: --val-fraction 0.2 would hold out a fifth");
     if (s->dataset->classes == 1)
         return fcnn_status_set(FCNN_ERROR_FORMAT,
                                "'%s' is the only class: expected two at least; a folder of folders "
                                "of pictures is itself the data",
                                s->dataset->class_names[0]);
     /* One without a training image is never learned, one without another never measured. */
-    FCNN_TRY(warn_of_empty_classes(s, &s->train, "training",
-                                   limited ? " (--limit takes the first images in the data's order)"
-                                           : ""));
+    FCNN_TRY(warn_of_empty_classes(
+        s, &s->train, "training",
+        limited ? " (--limit takes the first images in the data's order)" : "", events));
     if (!s->validation.count) return FCNN_OK;
     return warn_of_empty_classes(s, &s->validation, s->validation.name,
-                                 limited ? "" : ": how well it is known is not measured");
+                                 limited ? "" : ": how well it is known is not measured", events);
 }
 
-static fcnn_status open_listed(manifest **manifest, run_data *s) {
-    FCNN_TRY(manifest_apply(*manifest, &s->dataset));
-    *manifest = NULL;
-    s->listed = true;
-    return FCNN_OK;
-}
-
-static void name_first_problems(run_data *s);
-
-fcnn_status run_data_open(const fcnn_config *config, int64_t limit, manifest **manifest,
-                          run_data *s) {
+fcnn_status fcnn_training_data_split(const fcnn_config *config, fcnn_dataset *data, int64_t limit,
+                                     const fcnn_training_events *events, fcnn_training_data *s) {
     const fcnn_section *net = &config->sections[0];
-    *s = (run_data){0};
-    FCNN_TRY(run_data_open_dataset(config, &s->dataset));
-    name_first_problems(s);
-    if (manifest && *manifest) FCNN_TRY(open_listed(manifest, s));
-    const fcnn_dataset *data = s->dataset;
-    s->train = (image_set){FCNN_SPLIT_TRAIN, at_most(data->count[FCNN_SPLIT_TRAIN], limit), NULL,
-                           "training"};
+    *s = (fcnn_training_data){.dataset = data};
+    s->train = (fcnn_image_set){FCNN_SPLIT_TRAIN, at_most(data->count[FCNN_SPLIT_TRAIN], limit),
+                                NULL, "training"};
     s->validation =
-        (image_set){FCNN_SPLIT_HELD_OUT, at_most(data->count[FCNN_SPLIT_HELD_OUT], limit), NULL,
-                    data->held_out_is_test ? "test" : "validation"};
-    s->test =
-        (image_set){FCNN_SPLIT_TEST, at_most(data->count[FCNN_SPLIT_TEST], limit), NULL, "test"};
+        (fcnn_image_set){FCNN_SPLIT_HELD_OUT, at_most(data->count[FCNN_SPLIT_HELD_OUT], limit),
+                         NULL, data->held_out_is_test ? "test" : "validation"};
+    s->test = (fcnn_image_set){FCNN_SPLIT_TEST, at_most(data->count[FCNN_SPLIT_TEST], limit), NULL,
+                               "test"};
     s->may_choose = s->validation.count > 0 && !data->held_out_is_test;
     if (s->train.count < 1)
         return fcnn_status_set(FCNN_ERROR_FORMAT, "the data has no training images");
     double fraction = fcnn_section_real(net, "val_fraction");
-    return fraction > 0 ? hold_out(s, fraction, (uint64_t)fcnn_section_int(net, "seed")) : FCNN_OK;
+    if (fraction <= 0) return FCNN_OK;
+    return hold_out(s, fraction, (uint64_t)fcnn_section_int(net, "seed"), events);
 }
 
 /* ---- Spectra ---- */
 
-static bool has_spectra(const run_data *s) { return s->spectra && s->spectra != s->dataset; }
-
-static void describe_cache(const fcnn_spectra_usage *usage) {
+static void describe_cache(const fcnn_spectra_usage *usage, const fcnn_training_events *events) {
     double mib = (double)usage->bytes / 1048576.0;
-    terminal_print(stderr, "cache: %s, %.1f %s for %lld images, %lld stored\n",
-                   FCNN_SHOWN(usage->path), mib < 1024 ? mib : mib / 1024,
-                   mib < 1024 ? "MiB" : "GiB", (long long)usage->images, (long long)usage->stored);
+    fcnn_training_tell(events, FCNN_NOTE, "cache: %s, %.1f %s for %lld images, %lld stored",
+                       FCNN_SHOWN(usage->path), mib < 1024 ? mib : mib / 1024,
+                       mib < 1024 ? "MiB" : "GiB", (long long)usage->images,
+                       (long long)usage->stored);
 }
 
-static void tell_of_wait(const char *text) { terminal_print(stderr, "%s", FCNN_SHOWN(text)); }
+static void tell_of_wait(const void *events, const char *text) {
+    fcnn_training_tell(events, FCNN_NOTE, "%s", FCNN_SHOWN(text));
+}
+
+/* Tells each line of a text. */
+static void tell_lines(const fcnn_training_events *events, const char *lines) {
+    for (int length; *lines; lines += length + (lines[length] != '\0')) {
+        length = (int)strcspn(lines, "\n");
+        fcnn_training_tell(events, FCNN_NOTE, "%.*s", length, lines);
+    }
+}
 
 static int thread_count(const fcnn_device *device) {
     return device->threads > 0 ? device->threads : 1;
 }
 
-fcnn_status run_data_open_spectra(const fcnn_config *config, const fcnn_graph *graph,
-                                  fcnn_device *device, run_data *s) {
+fcnn_status fcnn_training_data_open_spectra(const fcnn_config *config, const fcnn_graph *graph,
+                                            fcnn_device *device, const fcnn_training_events *events,
+                                            fcnn_training_data *s) {
     const fcnn_section *net = &config->sections[0];
     const char *folder = fcnn_section_text(net, "cache");
     char data[PATH_MAX], real[PATH_MAX], cache[PATH_MAX], *notes;
@@ -263,125 +271,56 @@ fcnn_status run_data_open_spectra(const fcnn_config *config, const fcnn_graph *g
         .source = s->dataset,
         .data = path ? real : data,
         .waiting = tell_of_wait,
+        .user = events,
         .device = device,
         .placement = *fcnn_graph_placement(graph),
         .radius = fcnn_graph_input_radius(graph),
         .cache = fcnn_section_is(net, "cache", "none") ? NULL : cache,
         .type = fcnn_section_is(net, "cache_type", "half") ? FCNN_FLOAT16 : FCNN_FLOAT32};
     FCNN_TRY(fcnn_spectra_open(&options, &s->spectra, &notes));
-    terminal_text(stderr, notes);
+    tell_lines(events, notes);
     free(notes);
     fcnn_spectra_usage usage = fcnn_spectra_used(s->spectra);
-    if (*usage.path && !s->quiet) describe_cache(&usage);
+    if (*usage.path) describe_cache(&usage, events);
     return FCNN_OK;
 }
 
 /* What is the same in every image tells nothing. A channel that never varies has deviation 1. */
-static void warn_of_constant_channels(const run_data *s) {
+static void warn_of_constant_channels(const fcnn_training_data *s,
+                                      const fcnn_training_events *events) {
     const double least = 1e-4; /* a level of 8 bits in one pixel of 1,500 */
     const fcnn_input_statistics *found = &s->statistics;
     for (int c = 0; c < found->channels; c++) {
         double mean = (double)found->mean[c], deviation = (double)found->deviation[c];
         if (deviation >= least && deviation < 1) continue;
-        terminal_warn("channel %d of the training images is %s%s: its mean is %.6f of 1%s", c + 1,
-                      deviation < 1 ? "nearly " : "", mean < least ? "black" : "constant", mean,
-                      c + 1 < found->channels ? "" : "; there is little to learn from it");
+        fcnn_training_tell(events, FCNN_WARNING,
+                           "channel %d of the training images is %s%s: its mean is %.6f of 1%s",
+                           c + 1, deviation < 1 ? "nearly " : "",
+                           mean < least ? "black" : "constant", mean,
+                           c + 1 < found->channels ? "" : "; there is little to learn from it");
     }
 }
 
-fcnn_status run_data_prepare(const fcnn_config *config, const fcnn_graph *graph,
-                             fcnn_device *device, run_data *s) {
-    FCNN_TRY(run_data_open_spectra(config, graph, device, s));
+fcnn_status fcnn_training_data_prepare(const fcnn_config *config, const fcnn_graph *graph,
+                                       fcnn_device *device, const fcnn_training_events *events,
+                                       fcnn_training_data *s) {
+    FCNN_TRY(fcnn_training_data_open_spectra(config, graph, device, events, s));
     double started = fcnn_seconds();
     FCNN_TRY(fcnn_dataset_statistics(s->spectra, s->train.split, s->train.indices, s->train.count,
                                      STATISTICS_IMAGES, thread_count(device), &s->statistics));
-    warn_of_constant_channels(s);
+    warn_of_constant_channels(s, events);
     /* With an empty cache much of the first epoch's work is done here. */
     double seconds = fcnn_seconds() - started;
-    if (seconds >= 1 && !s->quiet)
-        fprintf(stderr, "read %lld images for their mean and deviation in %.1f s\n",
-                (long long)at_most(s->train.count, STATISTICS_IMAGES), seconds);
+    if (seconds >= 1)
+        fcnn_training_tell(events, FCNN_NOTE,
+                           "read %lld images for their mean and deviation in %.1f s",
+                           (long long)at_most(s->train.count, STATISTICS_IMAGES), seconds);
     return FCNN_OK;
 }
 
-void run_data_close(run_data *s) {
+void fcnn_training_data_clear(fcnn_training_data *s) {
     free(s->train.indices);
     free(s->validation.indices);
-    if (has_spectra(s)) fcnn_dataset_close(s->spectra);
-    fcnn_dataset_close(s->dataset);
-    *s = (run_data){0};
-}
-
-/* ---- What the user is told ---- */
-
-static int by_text(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void name_problem(const char *message, const char *ending) {
-    terminal_print(stderr, "problem: %s%s", message, ending);
-}
-
-/* Names the problems that are not yet named, each with the same ending, in so many lines more at
- * most. */
-static void name_some(run_data *s, const fcnn_problems *problems, int64_t *named, int64_t most,
-                      const char *ending) {
-    int64_t left = problems->count - *named;
-    for (; *named < problems->count && most > 0; s->lines++, left--, most--)
-        name_problem(problems->messages[(*named)++], ending);
-    if (left)
-        fprintf(stderr, "... and %lld more%s\n", (long long)left,
-                terminal_is(stderr) ? ", named at the end" : "");
-    *named = problems->count;
-}
-
-/* A user's terminal has room for other things before the first epoch: the end tells all of them. */
-static void name_first_problems(run_data *s) {
-    name_some(s, &s->dataset->problems, &s->named, terminal_is(stderr) ? 1 : LINES_MOST, "");
-}
-
-static const char left_out[] = " (left out)";
-
-void run_data_name_problems(run_data *s) {
-    name_some(s, &s->dataset->problems, &s->named, LINES_MOST - s->lines, "");
-    if (!has_spectra(s)) return;
-    /* Problems lie in the order in which threads met them, which is not always the same. */
-    fcnn_problems *found = &s->spectra->problems;
-    if (found->count > s->spectra_named)
-        qsort(found->messages + s->spectra_named, (size_t)(found->count - s->spectra_named),
-              sizeof *found->messages, by_text);
-    name_some(s, found, &s->spectra_named, LINES_MOST - s->lines, left_out);
-}
-
-/* Names all of them again where they may have left the screen. */
-static void name_again(const run_data *s, int64_t bad) {
-    const fcnn_problems *problems[] = {&s->dataset->problems,
-                                       has_spectra(s) ? &s->spectra->problems : NULL};
-    int64_t lines = 0;
-    for (int i = 0; i < 2 && problems[i]; i++)
-        for (int64_t j = 0; j < problems[i]->count && lines < LINES_MOST; j++, lines++)
-            name_problem(problems[i]->messages[j], i ? left_out : "");
-    if (lines < bad) fprintf(stderr, "... and %lld more\n", (long long)(bad - lines));
-}
-
-static void summarise_cache(const fcnn_spectra_usage *usage) {
-    int64_t reads = usage->hits + usage->misses;
-    terminal_print(
-        stderr, "cache: %lld of %lld images stored; %lld hits, %lld misses, hit rate %.1f %%\n",
-        (long long)usage->stored, (long long)usage->images, (long long)usage->hits,
-        (long long)usage->misses, reads ? 100.0 * (double)usage->hits / (double)reads : 0.0);
-}
-
-void run_data_summarise(const run_data *s) {
-    int64_t bad = s->dataset->problems.count + (has_spectra(s) ? s->spectra->problems.count : 0);
-    bool again = bad && terminal_is(stderr);
-    if (bad)
-        fprintf(stderr, "%lld problem%s with the images%s%s\n", (long long)bad, bad == 1 ? "" : "s",
-                again ? ":" : ", named above", !again && bad > s->lines ? " in part" : "");
-    if (again) name_again(s, bad);
-    if (!has_spectra(s)) return;
-    fcnn_spectra_usage usage = fcnn_spectra_used(s->spectra);
-    if (*usage.path && !s->quiet) summarise_cache(&usage);
-    if (*usage.stopped)
-        terminal_warn("the cache %s was %s", FCNN_SHOWN(usage.path), FCNN_SHOWN(usage.stopped));
+    fcnn_dataset_close(s->spectra);
+    *s = (fcnn_training_data){0};
 }

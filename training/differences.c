@@ -11,9 +11,9 @@
 
 enum { TOLD = 5 };
 
-void differences_start(differences *d) { *d = (differences){.count = 0}; }
+void fcnn_differences_start(fcnn_differences *d) { *d = (fcnn_differences){.count = 0}; }
 
-void differences_add(differences *d, const char *format, ...) {
+void fcnn_differences_add(fcnn_differences *d, const char *format, ...) {
     char line[640], printable[640];
     if (d->count++ >= TOLD) return;
     va_list arguments;
@@ -25,7 +25,8 @@ void differences_add(differences *d, const char *format, ...) {
     snprintf(d->text + used, sizeof d->text - used, "%s%s", used ? ", " : "", printable);
 }
 
-fcnn_status differences_of_classes(fcnn_class_list run, fcnn_class_list now, differences *d) {
+fcnn_status fcnn_differences_of_classes(fcnn_class_list run, fcnn_class_list now,
+                                        fcnn_differences *d) {
     int32_t *in_now = NULL, *in_run = NULL;
     char names[560];
     if (fcnn_classes_same(run, now)) return FCNN_OK;
@@ -34,20 +35,20 @@ fcnn_status differences_of_classes(fcnn_class_list run, fcnn_class_list now, dif
     if (!status) {
         int gone = fcnn_classes_write(run, in_now, false, names, sizeof names);
         if (gone)
-            differences_add(d, "class%s %s %s gone", gone == 1 ? "" : "es", names,
-                            gone == 1 ? "is" : "are");
+            fcnn_differences_add(d, "class%s %s %s gone", gone == 1 ? "" : "es", names,
+                                 gone == 1 ? "is" : "are");
         int fresh = fcnn_classes_write(now, in_run, false, names, sizeof names);
         if (fresh)
-            differences_add(d, "class%s %s %s new", fresh == 1 ? "" : "es", names,
-                            fresh == 1 ? "is" : "are");
-        if (!gone && !fresh) differences_add(d, "the classes are in another order");
+            fcnn_differences_add(d, "class%s %s %s new", fresh == 1 ? "" : "es", names,
+                                 fresh == 1 ? "is" : "are");
+        if (!gone && !fresh) fcnn_differences_add(d, "the classes are in another order");
     }
     free(in_now);
     free(in_run);
     return status;
 }
 
-fcnn_status differences_refuse(const differences *d, const char *where) {
+fcnn_status fcnn_differences_refuse(const fcnn_differences *d, const char *where) {
     char more[48] = "";
     if (d->count > TOLD) snprintf(more, sizeof more, " and %" PRId64 " more", d->count - TOLD);
     return fcnn_status_set(FCNN_ERROR_CONFIG,

@@ -4,9 +4,6 @@
 
 #include <stdlib.h>
 
-#include "files.h"
-#include "train/csv.h"
-
 /* Returns the class with the largest logit, among equal ones the lower class. */
 static int32_t predicted_class(const float *logits, int classes) {
     int32_t best = 0;
@@ -16,9 +13,9 @@ static int32_t predicted_class(const float *logits, int classes) {
 }
 
 /* Keeps the worst mistakes, in order; among equal ones the earlier image comes first. */
-static void add_mistake(evaluation *e, const mistake *m) {
+static void add_mistake(fcnn_evaluation *e, const fcnn_mistake *m) {
     int at = e->mistake_count;
-    if (at == EVALUATION_MISTAKES) {
+    if (at == FCNN_MISTAKES_MOST) {
         if (!(m->probability < e->mistakes[--at].probability)) return;
     } else {
         e->mistake_count++;
@@ -28,23 +25,23 @@ static void add_mistake(evaluation *e, const mistake *m) {
     e->mistakes[at] = *m;
 }
 
-static void add_batch(evaluation *e, const fcnn_batch *batch, const float *logits,
+static void add_batch(fcnn_evaluation *e, const fcnn_batch *batch, const float *logits,
                       const float *probabilities) {
     for (int n = 0; n < batch->count; n++) {
         int64_t row = (int64_t)n * e->classes;
         int32_t label = batch->labels[n], found = predicted_class(logits + row, e->classes);
         e->confusion[(int64_t)label * e->classes + found]++;
         if (found == label) continue;
-        add_mistake(e, &(mistake){.index = batch->indices[n],
-                                  .label = label,
-                                  .predicted = found,
-                                  .probability = probabilities[row + label],
-                                  .predicted_probability = probabilities[row + found]});
+        add_mistake(e, &(fcnn_mistake){.index = batch->indices[n],
+                                       .label = label,
+                                       .predicted = found,
+                                       .probability = probabilities[row + label],
+                                       .predicted_probability = probabilities[row + found]});
     }
 }
 
 /* Images that cannot be read are left out, but not all of them. */
-static fcnn_status check_scored(const fcnn_loader *loader, const evaluation *e) {
+static fcnn_status check_scored(const fcnn_loader *loader, const fcnn_evaluation *e) {
     const char *example;
     int64_t unread = fcnn_loader_unread(loader, &example);
     if (e->score.images) return FCNN_OK;
@@ -54,7 +51,7 @@ static fcnn_status check_scored(const fcnn_loader *loader, const evaluation *e) 
 }
 
 static fcnn_status evaluate(fcnn_graph *graph, fcnn_loader *loader, float *results, int batch,
-                            const volatile int *interrupted, evaluation *e) {
+                            const volatile int *interrupted, fcnn_evaluation *e) {
     float *logits = results, *probabilities = results + (int64_t)batch * e->classes;
     FCNN_TRY(fcnn_loader_start(loader, 0, 0));
     while (!(interrupted && *interrupted)) {
@@ -72,8 +69,9 @@ static fcnn_status evaluate(fcnn_graph *graph, fcnn_loader *loader, float *resul
     return FCNN_OK;
 }
 
-fcnn_status evaluation_run(fcnn_graph *graph, const run_data *data, const image_set *set, int batch,
-                           int threads, const volatile int *interrupted, evaluation *e) {
+fcnn_status fcnn_evaluate(fcnn_graph *graph, const fcnn_training_data *data,
+                          const fcnn_image_set *set, int batch, int threads,
+                          const volatile int *interrupted, fcnn_evaluation *e) {
     fcnn_loader_options options = {.dataset = data->spectra,
                                    .split = set->split,
                                    .indices = set->indices,
@@ -83,7 +81,7 @@ fcnn_status evaluation_run(fcnn_graph *graph, const run_data *data, const image_
                                    .threads = threads};
     size_t classes = (size_t)data->dataset->classes;
     fcnn_loader *loader;
-    *e = (evaluation){.split = set->split, .classes = data->dataset->classes};
+    *e = (fcnn_evaluation){.split = set->split, .classes = data->dataset->classes};
     FCNN_TRY(fcnn_loader_create(&options, &loader));
     float *results = malloc(2 * (size_t)batch * classes * sizeof *results);
     e->confusion = calloc(classes * classes, sizeof *e->confusion);
@@ -93,36 +91,11 @@ fcnn_status evaluation_run(fcnn_graph *graph, const run_data *data, const image_
     if (!status) status = evaluate(graph, loader, results, batch, interrupted, e);
     free(results);
     fcnn_loader_destroy(loader);
-    if (status) evaluation_clear(e);
+    if (status) fcnn_evaluation_clear(e);
     return status;
 }
 
-void evaluation_clear(evaluation *e) {
+void fcnn_evaluation_clear(fcnn_evaluation *e) {
     free(e->confusion);
-    *e = (evaluation){0};
-}
-
-/* ---- The matrix as a file ---- */
-
-static void write_matrix(FILE *out, const evaluation *e, const fcnn_dataset *dataset) {
-    fputs("label", out);
-    for (int c = 0; c < e->classes; c++) {
-        fputc(',', out);
-        csv_write_text(out, dataset->class_names[c]);
-    }
-    fputc('\n', out);
-    for (int label = 0; label < e->classes; label++) {
-        csv_write_text(out, dataset->class_names[label]);
-        for (int c = 0; c < e->classes; c++)
-            fprintf(out, ",%lld", (long long)e->confusion[(int64_t)label * e->classes + c]);
-        fputc('\n', out);
-    }
-}
-
-fcnn_status evaluation_write_confusion(const evaluation *e, const fcnn_dataset *dataset,
-                                       const char *path) {
-    fcnn_output output;
-    FCNN_TRY(fcnn_output_open(path, &output));
-    write_matrix(output.stream, e, dataset);
-    return fcnn_output_close(&output, FCNN_OK);
+    *e = (fcnn_evaluation){0};
 }

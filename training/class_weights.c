@@ -1,11 +1,10 @@
 /* This file reads the weights that the classes have in training. */
-#include "class_weights.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "number.h"
+#include "training_internal.h"
 
 /* Reads numbers split at commas, one for each class. */
 static fcnn_status parse_list(const fcnn_config *config, const char *text, int classes,
@@ -32,7 +31,7 @@ static fcnn_status parse_list(const fcnn_config *config, const char *text, int c
                              count == 1 ? "" : "s", classes);
 }
 
-static fcnn_status fill(const fcnn_config *config, const run_data *s, const char *text,
+static fcnn_status fill(const fcnn_config *config, const fcnn_training_data *s, const char *text,
                         const int64_t *images, double *weights) {
     int classes = s->dataset->classes;
     if (strcmp(text, "balanced") != 0) {
@@ -49,7 +48,8 @@ static fcnn_status fill(const fcnn_config *config, const run_data *s, const char
     return FCNN_OK;
 }
 
-fcnn_status class_weights_read(const fcnn_config *config, const run_data *s, float **out) {
+fcnn_status fcnn_class_weights_read(const fcnn_config *config, const fcnn_training_data *s,
+                                    float **out) {
     const char *text = fcnn_section_text(&config->sections[0], "class_weights");
     size_t classes = (size_t)s->dataset->classes;
     *out = NULL;
@@ -60,7 +60,7 @@ fcnn_status class_weights_read(const fcnn_config *config, const run_data *s, flo
     fcnn_status status = FCNN_OK;
     if (!numbers || !weights)
         status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the classes' weights");
-    if (!status) status = run_data_count_classes(s, &images);
+    if (!status) status = fcnn_training_data_count_classes(s, &images);
     if (!status) status = fill(config, s, text, images, numbers);
     for (size_t c = 0; !status && c < classes; c++) weights[c] = (float)numbers[c];
     free(numbers);

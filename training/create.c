@@ -1,0 +1,114 @@
+/* A training is planned and started here, in the steps that a program takes them. */
+#include <stdlib.h>
+
+#include "training_internal.h"
+
+fcnn_graph_options fcnn_training_graph_options(const fcnn_config *config, int channels, int classes,
+                                               int batch) {
+    fcnn_optimizer optimizer = fcnn_optimizer_from_config(&config->sections[0], 1, 1);
+    return (fcnn_graph_options){.config = config,
+                                .channels = channels,
+                                .classes = classes,
+                                .batch = batch,
+                                .training = true,
+                                .moments = fcnn_optimizer_moments(optimizer.rule)};
+}
+
+/* Chooses how many images a step takes, in equal parts. Of a data set smaller than the cfg's batch
+ * it takes all, but for what the parts leave over. */
+static fcnn_status choose_batch(fcnn_training *t) {
+    const fcnn_section *net = fcnn_training_net(t);
+    int64_t wanted = fcnn_section_int(net, "batch"), split = fcnn_section_int(net, "subdivisions");
+    int64_t images = t->of.data->train.count;
+    if (wanted % split)
+        return fcnn_config_error(t->of.config, net, "batch",
+                                 "batch=%lld does not split into subdivisions=%lld equal parts",
+                                 (long long)wanted, (long long)split);
+    int64_t found = wanted <= images ? wanted : images / split * split;
+    if (found < 1)
+        return fcnn_config_error(t->of.config, net, "subdivisions",
+                                 "%lld training images do not make subdivisions=%lld parts",
+                                 (long long)images, (long long)split);
+    if (found < wanted)
+        fcnn_training_tell(&t->of.events, FCNN_NOTE,
+                           "batch %lld is larger than the %lld training images: using %lld",
+                           (long long)wanted, (long long)images, (long long)found);
+    t->batch = (int)found;
+    t->parts = (int)split;
+    return FCNN_OK;
+}
+
+static fcnn_status check_patience(const fcnn_training *t) {
+    const fcnn_section *net = fcnn_training_net(t);
+    if (!fcnn_section_int(net, "patience") || t->of.data->may_choose) return FCNN_OK;
+    return fcnn_config_error(t->of.config, net, "patience",
+                             "patience needs validation images that are no test set: "
+                             "--val-fraction");
+}
+
+/* Refuses shifts of more than a whole map: what leaves on one side enters on the other. */
+static fcnn_status check_shift(const fcnn_training *t) {
+    const fcnn_section *net = fcnn_training_net(t);
+    int side = fcnn_graph_node_output(t->largest, 0)->size;
+    double shift = fcnn_section_real(net, "augment_shift");
+    if (shift <= side) return FCNN_OK;
+    return fcnn_config_error(t->of.config, net, "augment_shift",
+                             "augment_shift=%g: expected at most the %d pixels of the input map",
+                             shift, side);
+}
+
+static fcnn_status plan_graph(fcnn_training *t) {
+    const fcnn_dataset *data = t->of.data->dataset;
+    t->graph_options = fcnn_training_graph_options(t->of.config, data->channels, data->classes,
+                                                   t->batch / t->parts);
+    t->graph_options.accumulate = t->parts > 1;
+    FCNN_TRY(fcnn_graph_create(&t->graph_options, t->of.device, &t->largest));
+    return fcnn_graph_check_memory(t->largest, t->parts);
+}
+
+fcnn_status fcnn_training_create(fcnn_training *t, const fcnn_training_parts *parts) {
+    *t = (fcnn_training){.of = *parts, .best_accuracy = -1.0};
+    const fcnn_section *net = fcnn_training_net(t);
+    FCNN_TRY(choose_batch(t));
+    FCNN_TRY(plan_graph(t));
+    t->epochs = fcnn_section_int(net, "epochs");
+    t->steps_per_epoch = parts->data->train.count / t->batch;
+    t->optimizer = fcnn_optimizer_from_config(net, t->steps_per_epoch, t->epochs);
+    FCNN_TRY(fcnn_data_identity_take(parts->data, &t->identity));
+    FCNN_TRY(fcnn_bands_from_config(parts->config, &t->bands));
+    FCNN_TRY(check_patience(t));
+    FCNN_TRY(check_shift(t));
+    return fcnn_class_weights_read(parts->config, parts->data, &t->class_weights);
+}
+
+void fcnn_training_clear(fcnn_training *t) {
+    fcnn_graph_destroy(t->graph);
+    fcnn_graph_destroy(t->largest);
+    free(t->class_weights);
+    fcnn_evaluation_clear(&t->validation);
+    fcnn_data_identity_clear(&t->identity);
+    *t = (fcnn_training){0};
+}
+
+fcnn_status fcnn_training_prepare(fcnn_training *t) {
+    return fcnn_training_data_prepare(t->of.config, t->largest, t->of.device, &t->of.events,
+                                      t->of.data);
+}
+
+fcnn_status fcnn_training_start(fcnn_training *t) {
+    FCNN_TRY(fcnn_training_enter_bands(t));
+    return fcnn_graph_initialise(t->graph,
+                                 (uint64_t)fcnn_section_int(fcnn_training_net(t), "seed"));
+}
+
+fcnn_status fcnn_training_fine_tune(fcnn_training *t, const char *path, char **notes) {
+    fcnn_model *model;
+    *notes = NULL;
+    FCNN_TRY(fcnn_model_load(path, &model));
+    fcnn_status status =
+        fcnn_model_fine_tune(model, t->graph, t->of.data->dataset->class_names, notes);
+    /* The weights expect inputs normalised as theirs were. */
+    if (!status) fcnn_graph_set_statistics(t->graph, &model->statistics);
+    fcnn_model_destroy(model);
+    return status;
+}
