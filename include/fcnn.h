@@ -25,7 +25,9 @@
 #include "status.h"
 #include "text.h"
 #ifndef FCNN_DATA_INCLUDED /* by framework/fcnn.h, which finds them elsewhere */
+#include "arrays.h"
 #include "image_file.h"
+#include "network.h"
 #include "readers.h"
 #include "spectra.h"
 #endif
