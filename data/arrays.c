@@ -98,7 +98,8 @@ fcnn_image fcnn_image_array_get(const fcnn_image_array *images, int64_t index) {
     return image;
 }
 
-fcnn_status fcnn_labels_check(const int32_t *labels, int64_t count, int classes, const char *name) {
+fcnn_status fcnn_label_array_check(const int32_t *labels, int64_t count, int classes,
+                                   const char *name) {
     if (count && !labels)
         return fcnn_status_set(FCNN_ERROR_USAGE, "%s: none for %lld images", name,
                                (long long)count);
@@ -150,7 +151,7 @@ static fcnn_status add_split(array_set *set, int s, const fcnn_labelled_array *s
     snprintf(name, sizeof name, "%s images", kind);
     snprintf(labels, sizeof labels, "%s labels", kind);
     FCNN_TRY(fcnn_image_array_check(images, name));
-    FCNN_TRY(fcnn_labels_check(split->labels, images->count, set->base.classes, labels));
+    FCNN_TRY(fcnn_label_array_check(split->labels, images->count, set->base.classes, labels));
     if (!images->count) return FCNN_OK;
     if (set->base.channels && images->channels != set->base.channels)
         return fcnn_status_set(FCNN_ERROR_USAGE, "%s have %d channels; those before them have %d",

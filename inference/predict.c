@@ -83,7 +83,7 @@ fcnn_status fcnn_network_score(fcnn_network *n, const fcnn_image_array *images,
     fcnn_score sum = {0};
     size_t classes = (size_t)n->classes;
     FCNN_TRY(check_images(n, images));
-    FCNN_TRY(fcnn_labels_check(labels, images->count, n->classes, "labels"));
+    FCNN_TRY(fcnn_label_array_check(labels, images->count, n->classes, "labels"));
     float *logits = malloc((size_t)n->batch * classes * sizeof *logits);
     if (!logits) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the logits");
     if (confusion) memset(confusion, 0, classes * classes * sizeof *confusion);
