@@ -7,6 +7,9 @@
 
 enum { IMAGES = FCNN_IMAGE_MULTIPLE, CHANNELS_MOST = 64, FLOATS_MOST = 1 << 22 };
 
+/* Pixels from which on threads save more time than finding out how many there may be takes. */
+enum { PIXELS_FOR_THREADS = 1 << 20 };
+
 /* A transform of planes of one size, on a device of its own, whose memory is the host's. */
 typedef struct {
     fcnn_device *device;
@@ -52,7 +55,8 @@ static fcnn_status open_turning(int64_t count, int radius, int size, turning *t)
     t->band = t->map;
     t->band.layout = FCNN_BAND;
     t->band.radius = radius;
-    FCNN_TRY(fcnn_device_open("cpu", 0, &t->device));
+    bool alone = (double)count * size * size < PIXELS_FOR_THREADS;
+    FCNN_TRY(fcnn_device_open("cpu", alone ? 1 : 0, &t->device));
     const fcnn_backend *backend = t->device->backend;
     FCNN_TRY(backend->grid_plan(t->device, size, t->channels, IMAGES));
     FCNN_TRY(backend->reserve(t->device));
