@@ -39,6 +39,10 @@ typedef struct {
  * none, more samples than memory can hold, a sample of no value between 0 and 1, by its index. */
 fcnn_status fcnn_image_array_check(const fcnn_image_array *images, const char *name);
 
+/* FCNN_ERROR_USAGE where labels are missing or no class: "NAME[3] is 10: expected 0 to 9". */
+fcnn_status fcnn_label_array_check(const int32_t *labels, int64_t count, int classes,
+                                   const char *name);
+
 /* Borrows image `index` of the array: it is valid as long as that is, and is not cleared. */
 fcnn_image fcnn_image_array_get(const fcnn_image_array *images, int64_t index);
 

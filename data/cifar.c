@@ -283,7 +283,7 @@ static fcnn_status join_contents(cifar_set *set, fcnn_split split, const char *p
     for (int i = 0; i < FILES; i++) {
         const batch *b = &set->batches[i];
         if (known[i].split != split || !b->count) continue;
-        FCNN_TRY(fcnn_contents_of_pixels(b->pixels, b->count, SIDE, SIDE, 3, path, &contents));
+        FCNN_TRY(fcnn_contents_of_pixels(b->pixels, 1, b->count, SIDE, SIDE, 3, path, &contents));
         memcpy(all + at, contents, (size_t)b->count * sizeof *all);
         free(contents);
         at += b->count;

@@ -57,14 +57,14 @@ fcnn_status fcnn_contents_of_file(const char *path, uint64_t *contents) {
     return status;
 }
 
-fcnn_status fcnn_contents_of_pixels(const uint8_t *pixels, int64_t count, int height, int width,
-                                    int channels, const char *where, uint64_t **out) {
+fcnn_status fcnn_contents_of_pixels(const void *pixels, size_t sample, int64_t count, int height,
+                                    int width, int channels, const char *where, uint64_t **out) {
     const int32_t shape[] = {height, width, channels};
-    size_t bytes = (size_t)height * (size_t)width * (size_t)channels;
+    size_t bytes = (size_t)height * (size_t)width * (size_t)channels * sample;
     uint64_t start = fcnn_fingerprint(FCNN_FINGERPRINT, shape, sizeof shape);
     uint64_t *contents = *out = malloc(((size_t)count + 1) * sizeof *contents);
     if (!contents) return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", where);
     for (int64_t i = 0; i < count; i++)
-        contents[i] = fcnn_fingerprint(start, pixels + (size_t)i * bytes, bytes);
+        contents[i] = fcnn_fingerprint(start, (const uint8_t *)pixels + (size_t)i * bytes, bytes);
     return FCNN_OK;
 }

@@ -12,9 +12,10 @@ fcnn_status fcnn_contents_of_file(const char *path, uint64_t *contents);
 /* The same of a source, wherever in it was read last. */
 fcnn_status fcnn_contents_of_source(const fcnn_image_source *source, uint64_t *contents);
 
-/* Of pixels in memory, image after image: height, width, channels and all bytes. The caller frees
- * *contents, [count]. */
-fcnn_status fcnn_contents_of_pixels(const uint8_t *pixels, int64_t count, int height, int width,
-                                    int channels, const char *where, uint64_t **contents);
+/* Of pixels in memory, image after image: height, width, channels and all bytes, so many a sample.
+ * The caller frees *contents, [count]. */
+fcnn_status fcnn_contents_of_pixels(const void *pixels, size_t sample, int64_t count, int height,
+                                    int width, int channels, const char *where,
+                                    uint64_t **contents);
 
 #endif

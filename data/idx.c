@@ -277,7 +277,7 @@ static fcnn_status load_split(const char *folder, int number, idx_split *split) 
     idx_file file = {.bytes = 0};
     FCNN_TRY(load_images(folder, number, &file, split));
     FCNN_TRY(load_labels(folder, number, &file, split));
-    return fcnn_contents_of_pixels(split->pixels, split->count, split->height, split->width,
+    return fcnn_contents_of_pixels(split->pixels, 1, split->count, split->height, split->width,
                                    split->channels, folder, &split->contents);
 }
 

@@ -134,6 +134,14 @@ FCNN_INLINE void fcnn_score_add(fcnn_score *score, const fcnn_score *other) {
     score->images += other->images;
 }
 
+/* The class of the largest logit, among equal ones the lower class: what a score calls correct. */
+FCNN_INLINE int32_t fcnn_predicted_class(const float *logits, int classes) {
+    int32_t best = 0;
+    for (int32_t c = 1; c < classes; c++)
+        if (logits[c] > logits[best]) best = c;
+    return best;
+}
+
 /* What the time of a step is told apart by. ROW(name, what it is called) */
 #define FCNN_PHASES(ROW)                                                                           \
     ROW(input, "input")                                                                            \

@@ -19,6 +19,49 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const entry *)a)->name, ((const entry *)b)->name);
 }
 
+enum { NUMBER_BYTES = 12 };
+
+/* One name's copy; NULL: out of memory. */
+static char *copy_name(const char *name, int number) {
+    size_t bytes = name ? 4 * strlen(name) + 8 : NUMBER_BYTES;
+    char *copy = malloc(bytes);
+    if (copy && name) fcnn_text_printable(name, copy, bytes);
+    if (copy && !name) snprintf(copy, bytes, "%d", number);
+    return copy;
+}
+
+static fcnn_status check_name(const char *name, int number) {
+    if (name && *name && fcnn_text_is_utf8(name)) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_USAGE, "class_names[%d] is %s%s%s: expected a text in UTF-8",
+                           number, name ? "'" : "", name ? name : "NULL", name ? "'" : "");
+}
+
+fcnn_status fcnn_class_names_copy(const char *const *names, int count, char ***copy) {
+    *copy = NULL;
+    if (count < 1 || count > FCNN_CLASSES_MOST)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "%d classes: expected 1 to %d", count,
+                               FCNN_CLASSES_MOST);
+    char **made = calloc((size_t)count, sizeof *made);
+    fcnn_status status = FCNN_OK;
+    for (int i = 0; made && !status && i < count; i++) {
+        if (names) status = check_name(names[i], i);
+        if (!status && !(made[i] = copy_name(names ? names[i] : NULL, i)))
+            status = FCNN_ERROR_MEMORY;
+    }
+    if (made && !status) {
+        *copy = made;
+        return FCNN_OK;
+    }
+    fcnn_class_names_free(made, count);
+    if (status == FCNN_ERROR_USAGE) return status;
+    return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for %d class names", count);
+}
+
+void fcnn_class_names_free(char **names, int count) {
+    for (int i = 0; names && i < count; i++) free(names[i]);
+    free(names);
+}
+
 bool fcnn_classes_same(fcnn_class_list a, fcnn_class_list b) {
     if (a.count != b.count) return false;
     for (int i = 0; i < a.count; i++)

@@ -65,6 +65,8 @@ fcnn_status fcnn_config_parse(const char *file, const char *text, size_t bytes,
 /* Reads and parses a file of at most 1 MiB. */
 fcnn_status fcnn_config_load(const char *file, fcnn_config **config);
 void fcnn_config_destroy(fcnn_config *config);
+/* A copy, which the caller destroys. */
+fcnn_status fcnn_config_copy(const fcnn_config *config, fcnn_config **copy);
 
 /* Sets a key of one of the config's sections, in place of what the file says. The value is taken as
  * it is, without quotes or comments; spaces at its ends are part of a path alone. */

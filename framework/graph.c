@@ -1,6 +1,7 @@
 /* From a cfg to a planned network: sections expand to nodes, which rewrite.c
  * rearranges, shapes run forwards, needed radii run backwards, and plan.c places
  * the memory. And what a graph's users ask of it. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -213,6 +214,19 @@ const char *fcnn_graph_node_name(const fcnn_graph *graph, int node) {
 
 const char *fcnn_graph_node_type(const fcnn_graph *graph, int node) {
     return graph->nodes[node]->type->name;
+}
+
+fcnn_status fcnn_graph_find_node(const fcnn_graph *graph, const char *name, int *node) {
+    char names[768] = "";
+    size_t used = 0;
+    for (*node = 0; *node < graph->node_count; ++*node) {
+        const char *found = graph->nodes[*node]->name;
+        if (!strcmp(found, name)) return FCNN_OK;
+        int added = snprintf(names + used, sizeof names - used, "%s%s", *node ? ", " : "", found);
+        used = used + (size_t)added < sizeof names ? used + (size_t)added : sizeof names - 1;
+    }
+    return fcnn_status_set(FCNN_ERROR_USAGE, "the network has no layer '%s'; its layers are %s",
+                           name, names);
 }
 
 const fcnn_section *fcnn_graph_node_section(const fcnn_graph *graph, int node) {

@@ -58,10 +58,11 @@ typedef struct {
 
 typedef struct {
     int height, width, channels;
-    /* [height][width][channels], row 0 at the top, in one of two forms: of 8 bits, 255 is 1; of 16
-     * bits, 65535 is 1. Both NULL: by its spectrum. */
+    /* [height][width][channels], row 0 at the top, in one of three forms: of 8 bits, 255 is 1; of
+     * 16 bits, 65535 is 1; as floats from 0 to 1. All NULL: by its spectrum. */
     const uint8_t *pixels;
     const uint16_t *pixels16;
+    const float *pixels_float;
     fcnn_spectrum spectrum; /* bins NULL: by its pixels */
     fcnn_augmentation augmentation;
     void *storage; /* fcnn_image_clear frees it with free(); NULL where borrowed */
@@ -74,16 +75,17 @@ typedef struct {
     float deviation[FCNN_IMAGE_CHANNELS_MAX]; /* > 0 */
 } fcnn_input_statistics;
 
-/* What an image adds to those statistics, exactly, in units of 1/255 or 1/65535. */
+/* What an image adds to those statistics, exactly, in units of 1/255 or 1/65535. Floats are rounded
+ * to 1/65535, in which whole multiples of 1/255 are exact. */
 typedef struct {
     uint64_t pixels, sum[FCNN_IMAGE_CHANNELS_MAX], squares[FCNN_IMAGE_CHANNELS_MAX];
     uint16_t low[FCNN_IMAGE_CHANNELS_MAX], high[FCNN_IMAGE_CHANNELS_MAX];
     uint32_t one; /* 255 or 65535 */
 } fcnn_image_sums;
 
-/* The sample that stands for 1: 255 or 65535. */
+/* The sample that stands for 1: 255, 65535, or 1 of floats. */
 static inline uint32_t fcnn_image_one(const fcnn_image *image) {
-    return image->pixels16 ? 65535 : 255;
+    return image->pixels_float ? 1 : image->pixels16 ? 65535 : 255;
 }
 
 /* Frees an image's storage; all zero is an image without any. */

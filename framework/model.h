@@ -71,7 +71,17 @@ typedef struct {
     const fcnn_metadata *extra;
 } fcnn_save_options;
 
-/* Writes a graph atomically. The spectral form is of a graph in FCNN_FORM_TRAINABLE. */
+/* What a model tells of the data that it was trained on, among its metadata: training_data and
+ * validation_data (image_identity.h) and images_manifest. The pairs point into the metadata;
+ * returns how many there are. */
+#define FCNN_IDENTITY_TRAINING   "training_data"
+#define FCNN_IDENTITY_VALIDATION "validation_data"
+#define FCNN_IDENTITY_MANIFEST   "images_manifest"
+enum { FCNN_IDENTITY_KEYS = 3 };
+int fcnn_model_identity(int count, const fcnn_metadata *metadata,
+                        fcnn_metadata identity[FCNN_IDENTITY_KEYS]);
+
+/* Writes a graph atomically. A graph in FCNN_FORM_SPECTRAL has no other form. */
 fcnn_status fcnn_model_save(fcnn_graph *graph, const fcnn_save_options *options);
 
 /* A copy of all that a file is to hold, so that another thread may write it while the graph goes

@@ -155,9 +155,31 @@ static fcnn_status list_spectrum(fcnn_snapshot *list, fcnn_graph *graph, fcnn_no
                          : FCNN_OK;
 }
 
+static bool is_spectrum(const fcnn_parameter *p) {
+    const char *dot = strrchr(p->name, '.');
+    return dot && !strcmp(dot, ".spectrum");
+}
+
+/* The weights of a graph that is spectral itself, in the order in which one is made of another:
+ * layers with spectra come first. */
+static fcnn_status list_spectral(fcnn_snapshot *list, fcnn_graph *graph,
+                                 const fcnn_save_options *options) {
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < graph->parameter_count; i++) {
+            const fcnn_parameter *p = &graph->parameters[i];
+            bool convolution = graph->nodes[p->node]->type->spectrum != NULL;
+            if (convolution == (pass == 1)) continue;
+            FCNN_TRY(list_parameter(list, graph, p));
+            if (options->half && convolution && is_spectrum(p))
+                FCNN_TRY(round_spectrum(&list->tensors[list->tensor_count - 1], options->path));
+        }
+    return FCNN_OK;
+}
+
 static fcnn_status list_weights(fcnn_snapshot *list, fcnn_graph *graph,
                                 const fcnn_save_options *options) {
     bool spectral = options->form == FCNN_FORM_SPECTRAL;
+    if (graph->options.form == FCNN_FORM_SPECTRAL) return list_spectral(list, graph, options);
     for (int i = 0; spectral && i < graph->node_count; i++)
         if (graph->nodes[i]->type->spectrum)
             FCNN_TRY(list_spectrum(list, graph, graph->nodes[i], options));
@@ -238,6 +260,20 @@ static fcnn_status list_metadata(fcnn_snapshot *snapshot, const fcnn_graph *grap
     free(mean);
     free(deviation);
     return good ? FCNN_OK : out_of_memory(options->path);
+}
+
+int fcnn_model_identity(int count, const fcnn_metadata *metadata,
+                        fcnn_metadata identity[FCNN_IDENTITY_KEYS]) {
+    static const char *const keys[FCNN_IDENTITY_KEYS] = {
+        FCNN_IDENTITY_TRAINING, FCNN_IDENTITY_VALIDATION, FCNN_IDENTITY_MANIFEST};
+    int found = 0;
+    for (int k = 0; k < FCNN_IDENTITY_KEYS; k++)
+        for (int i = 0; i < count; i++)
+            if (!strcmp(metadata[i].key, keys[k])) {
+                identity[found++] = metadata[i];
+                break;
+            }
+    return found;
 }
 
 /* ---- Snapshots ---- */

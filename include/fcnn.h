@@ -25,9 +25,12 @@
 #include "status.h"
 #include "text.h"
 #ifndef FCNN_DATA_INCLUDED /* by framework/fcnn.h, which finds them elsewhere */
+#include "arrays.h"
 #include "image_file.h"
+#include "inference.h"
 #include "readers.h"
 #include "spectra.h"
+#include "training.h"
 #endif
 
 #endif

@@ -3,7 +3,7 @@
 #ifndef FCNN_TESTS_REPORT_CASE_H
 #define FCNN_TESTS_REPORT_CASE_H
 
-#include "network.h"
+#include "network_case.h"
 #include "temporary.h"
 #include "train/report/report.h"
 #include "train/report/sections.h"

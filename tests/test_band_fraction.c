@@ -10,7 +10,7 @@
 #include "bands.h"
 #include "compare.h"
 #include "graph_internal.h"
-#include "network.h"
+#include "network_case.h"
 
 #define TAIL   " [ifft] [dense] units=6 activation=relu [dense] units=classes [softmax]"
 #define COPY   " [dropout] rate=0"

@@ -7,7 +7,7 @@
 #include "bands.h"
 #include "compare.h"
 #include "graph_internal.h"
-#include "network.h"
+#include "network_case.h"
 #include "temporary.h"
 
 #define TAIL  " [ifft] [dense] units=6 activation=relu [dense] units=classes [softmax]"

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "bands.h"
-#include "network.h"
+#include "network_case.h"
 
 static fcnn_status parse(const char *value, const char *domain, fcnn_bands *bands) {
     char text[512];

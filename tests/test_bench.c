@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "network.h"
+#include "network_case.h"
 #include "train/bench/conv.h"
 
 static const fcnn_backend *honest;

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "network.h"
+#include "network_case.h"
 #include "suite.h"
 #include "train/features/classifier.h"
 #include "train/features/colours.h"

@@ -6,7 +6,7 @@
 
 #include "expected.h"
 #include "graph_internal.h"
-#include "network.h"
+#include "network_case.h"
 
 #define TAIL " [ifft] [dense] units=classes [softmax]"
 

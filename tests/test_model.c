@@ -7,7 +7,7 @@
 
 #include "compare.h"
 #include "half.h"
-#include "network.h"
+#include "network_case.h"
 #include "temporary.h"
 
 #define TAIL " [ifft] [dense] units=6 activation=relu [dense] units=classes [softmax]"

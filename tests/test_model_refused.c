@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "network.h"
+#include "network_case.h"
 #include "temporary.h"
 
 #define TAIL " [ifft] [dense] units=6 activation=relu [dense] units=classes [softmax]"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "compare.h"
-#include "network.h"
+#include "network_case.h"
 
 #define TAIL " [ifft] [dense] units=classes [softmax]"
 

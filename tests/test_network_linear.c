@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "compare.h"
-#include "network.h"
+#include "network_case.h"
 #include "reference.h"
 
 #define LINEAR                                                                                     \

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "network.h"
+#include "network_case.h"
 
 #define TAIL " [ifft] [dense] units=classes [softmax]"
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "compare.h"
-#include "network.h"
+#include "network_case.h"
 #include "reference.h"
 
 /* Every kind of parameter that a layer declares. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "graph_internal.h"
-#include "network.h"
+#include "network_case.h"
 
 #define TAIL      " [ifft] [dense] units=classes [softmax]"
 #define CONV      " [conv] filters=4 size=5"

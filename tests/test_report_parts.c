@@ -2,7 +2,7 @@
  * direct formulas, scaled pictures, escaped text and short numbers. */
 #include <math.h>
 
-#include "network.h"
+#include "network_case.h"
 #include "temporary.h"
 #include "train/report/markup.h"
 #include "train/report/picture.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "compare.h"
-#include "network.h"
+#include "network_case.h"
 #include "train/progress.h"
 #include "train/run/confusion.h"
 #include "training/training_internal.h"

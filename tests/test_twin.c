@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "compare.h"
-#include "network.h"
+#include "network_case.h"
 #include "reference_case.h"
 
 #define TAIL " [ifft] [dense] units=7 activation=relu [dense] units=classes [softmax]"

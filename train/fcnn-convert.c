@@ -9,7 +9,6 @@
 #include "options.h"
 #include "replace.h"
 #include "signals.h"
-#include "training/identity.h"
 
 typedef struct {
     const char *model, *to;
@@ -164,17 +163,18 @@ static fcnn_status compare(const convert_options *o, fcnn_device *device) {
 
 static fcnn_status save(const convert_options *o, const fcnn_model *model, fcnn_graph *graph) {
     char *text = fcnn_config_text(model->config);
-    fcnn_metadata identity[FCNN_IDENTITY_FIELDS];
+    fcnn_metadata identity[FCNN_IDENTITY_KEYS];
     if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg's text");
-    const fcnn_save_options options = {.path = o->out,
-                                       .form =
-                                           spectral(o) ? FCNN_FORM_SPECTRAL : FCNN_FORM_TRAINABLE,
-                                       .half = half(o),
-                                       .config_text = text,
-                                       .classes = model->classes,
-                                       .class_names = (const char *const *)model->class_names,
-                                       .extra_count = fcnn_data_identity_of_model(model, identity),
-                                       .extra = identity};
+    const fcnn_save_options options = {
+        .path = o->out,
+        .form = spectral(o) ? FCNN_FORM_SPECTRAL : FCNN_FORM_TRAINABLE,
+        .half = half(o),
+        .config_text = text,
+        .classes = model->classes,
+        .class_names = (const char *const *)model->class_names,
+        .extra_count =
+            fcnn_model_identity(model->file->metadata_count, model->file->metadata, identity),
+        .extra = identity};
     fcnn_status status = fcnn_model_save(graph, &options);
     free(text);
     return status;

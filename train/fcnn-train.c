@@ -373,7 +373,7 @@ static fcnn_status open_start(const train_options *o, const fcnn_config *config,
     if (!o->resume) return FCNN_OK;
     FCNN_TRY(claim(o, config, &start->dir)); /* what it holds stays so from here on */
     FCNN_TRY(position_open(o->folder, config, &start->checkpoint));
-    const char *id = fcnn_safetensors_metadata(start->checkpoint->file, POSITION_MANIFEST);
+    const char *id = fcnn_safetensors_metadata(start->checkpoint->file, FCNN_IDENTITY_MANIFEST);
     return id ? manifest_read(o->folder, id, &start->images) : FCNN_OK;
 }
 

@@ -44,17 +44,6 @@ int fcnn_data_identity_metadata(const fcnn_data_identity *identity,
     return count;
 }
 
-int fcnn_data_identity_of_model(const fcnn_model *model,
-                                fcnn_metadata metadata[FCNN_IDENTITY_FIELDS]) {
-    static const char *const keys[] = {FCNN_IDENTITY_TRAINING, FCNN_IDENTITY_VALIDATION};
-    int count = 0;
-    for (int i = 0; i < 2; i++) {
-        const char *text = fcnn_safetensors_metadata(model->file, keys[i]);
-        if (text) metadata[count++] = (fcnn_metadata){(char *)keys[i], (char *)text};
-    }
-    return count;
-}
-
 fcnn_status fcnn_data_identity_read(const fcnn_model *model, const char *key, bool *found,
                                     fcnn_identity *images) {
     const char *text = fcnn_safetensors_metadata(model->file, key);

@@ -7,9 +7,6 @@
 #include "image_identity.h"
 #include "model.h"
 
-#define FCNN_IDENTITY_TRAINING   "training_data"
-#define FCNN_IDENTITY_VALIDATION "validation_data"
-
 enum { FCNN_IDENTITY_FIELDS = 2 };
 
 typedef struct {
@@ -21,10 +18,6 @@ fcnn_status fcnn_data_identity_take(const fcnn_training_data *data, fcnn_data_id
 void fcnn_data_identity_clear(fcnn_data_identity *identity);
 /* Writes it as metadata, which points into the identity; returns how many there are. */
 int fcnn_data_identity_metadata(const fcnn_data_identity *identity,
-                                fcnn_metadata metadata[FCNN_IDENTITY_FIELDS]);
-
-/* The same of a model, for one that is made of it; it points into the model. */
-int fcnn_data_identity_of_model(const fcnn_model *model,
                                 fcnn_metadata metadata[FCNN_IDENTITY_FIELDS]);
 
 /* Reads one of a model's identities, by the key of its metadata; *found is false where it has none.

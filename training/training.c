@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "network_internal.h"
 #include "training_internal.h"
 
 /* What a training of fcnn_training_open owns beside its own. */
@@ -165,4 +166,19 @@ fcnn_status fcnn_training_save_checkpoint(fcnn_training *t, const char *path) {
     FCNN_TRY(fcnn_graph_check(t->graph));
     fcnn_status status = fcnn_training_take_checkpoint(t, &file, &snapshot);
     return write_and_free(status, snapshot, path);
+}
+
+fcnn_status fcnn_training_network(fcnn_training *t, const fcnn_network_options *options,
+                                  fcnn_network **network) {
+    const fcnn_dataset *data = t->of.data->dataset;
+    fcnn_metadata identity[FCNN_IDENTITY_FIELDS];
+    const fcnn_network_source source = {.graph = t->graph,
+                                        .config = t->of.config,
+                                        .channels = data->channels,
+                                        .classes = data->classes,
+                                        .class_names = data->class_names,
+                                        .metadata_count =
+                                            fcnn_data_identity_metadata(&t->identity, identity),
+                                        .metadata = identity};
+    return fcnn_network_from_graph(&source, options, network);
 }

@@ -7,7 +7,7 @@
 #ifndef FCNN_TRAINING_H
 #define FCNN_TRAINING_H
 
-#include "network.h"
+#include "inference.h"
 
 FCNN_C_BEGIN
 

@@ -27,9 +27,10 @@ enum {
 /* The part of an image that is used, inside its frame. */
 typedef struct {
     const uint8_t *pixels;
-    const uint16_t *pixels16; /* in place of pixels, of 16 bits */
-    double one;               /* the sample that stands for 1 */
-    int64_t stride;           /* from one row to the next, in samples */
+    const uint16_t *pixels16; /* or, of 16 bits */
+    const float *pixels_float;
+    double one;     /* the sample that stands for 1 */
+    int64_t stride; /* from one row to the next, in samples */
     int channels;
     fcnn_padding padding;
     int top, left;                 /* of the frame */
@@ -51,11 +52,11 @@ static fcnn_status check_placement(const fcnn_placement *p) {
 static fcnn_status place(const fcnn_image *image, const fcnn_placement *placement,
                          placed_image *placed) {
     int height = image->height, width = image->width;
-    if (height < 1 || width < 1 || image->channels < 1 || (!image->pixels && !image->pixels16))
+    bool given = image->pixels || image->pixels16 || image->pixels_float;
+    if (height < 1 || width < 1 || image->channels < 1 || !given)
         return fcnn_status_set(FCNN_ERROR_USAGE,
                                "an image of %dx%d pixels and %d channels%s: expected at least one",
-                               height, width, image->channels,
-                               image->pixels || image->pixels16 ? "" : " without its pixels");
+                               height, width, image->channels, given ? "" : " without its pixels");
     int64_t first = 0;
     *placed = (placed_image){.one = fcnn_image_one(image),
                              .stride = (int64_t)width * image->channels,
@@ -68,7 +69,9 @@ static fcnn_status place(const fcnn_image *image, const fcnn_placement *placemen
             (height - side) / 2 * placed->stride + (int64_t)((width - side) / 2) * image->channels;
         height = width = side;
     }
-    if (image->pixels16)
+    if (image->pixels_float)
+        placed->pixels_float = image->pixels_float + first;
+    else if (image->pixels16)
         placed->pixels16 = image->pixels16 + first;
     else
         placed->pixels = image->pixels + first;
@@ -103,7 +106,10 @@ static void load_row(const placed_image *placed, int channel, int y, float *row)
     int64_t first = reflected(inner, placed->inner_height) * placed->stride + channel;
     int64_t step = placed->channels;
     float *inside = row + left;
-    if (placed->pixels16) {
+    if (placed->pixels_float) {
+        const float *pixel = placed->pixels_float + first;
+        for (int64_t x = 0; x < width; x++) inside[x] = pixel[x * step];
+    } else if (placed->pixels16) {
         const uint16_t *pixel = placed->pixels16 + first;
         for (int64_t x = 0; x < width; x++) inside[x] = pixel[x * step];
     } else {

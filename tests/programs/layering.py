@@ -22,11 +22,12 @@ BELOW = {
     "data": ["framework"],
     "cpu": ["framework"],
     "cuda": ["framework"],
-    "include": ["framework", "data"],
-    "train": ["framework", "layers", "data", "cpu", "cuda", "include"],
+    "inference": ["framework", "data"],
+    "include": ["framework", "data", "inference"],
+    "train": ["framework", "layers", "data", "cpu", "cuda", "inference", "include"],
 }
 # Where the compiler looks for a header that does not stand beside the file that includes it.
-PLACES = [".", "include", "framework", "data"]
+PLACES = [".", "include", "framework", "data", "inference"]
 # The public header as old programs find it, with -I framework; no file may include it.
 FORWARDING = pathlib.Path("framework/fcnn.h")
 # Kernels are compiled once for each instruction set, and one set stands for all.

@@ -3,26 +3,13 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "npy.h"
-
-static fcnn_status find_node(const fcnn_graph *graph, const char *layer, int *node) {
-    char names[768] = "";
-    for (*node = 0; *node < fcnn_graph_node_count(graph); ++*node) {
-        const char *name = fcnn_graph_node_name(graph, *node);
-        size_t used = strlen(names);
-        if (!strcmp(name, layer)) return FCNN_OK;
-        snprintf(names + used, sizeof names - used, "%s%s", *node ? ", " : "", name);
-    }
-    return fcnn_status_set(FCNN_ERROR_USAGE, "the network has no layer '%s'; its layers are %s",
-                           layer, names);
-}
 
 fcnn_status feature_collection_open(const fcnn_graph *graph, const char *layer, int64_t pictures,
                                     feature_collection *c) {
     *c = (feature_collection){.pictures = pictures};
-    FCNN_TRY(find_node(graph, layer, &c->node));
+    FCNN_TRY(fcnn_graph_find_node(graph, layer, &c->node));
     c->floats = fcnn_graph_output_floats(graph, c->node);
     c->values = malloc((size_t)(pictures * c->floats) * sizeof *c->values);
     if (!c->values)

@@ -14,6 +14,7 @@ static fcnn_status out_of_memory(void) {
 static double overlap(int i, double low, double high) { return fmin(i + 1, high) - fmax(i, low); }
 
 static double sample(const fcnn_image *image, size_t at) {
+    if (image->pixels_float) return (double)image->pixels_float[at];
     return image->pixels16 ? image->pixels16[at] : image->pixels[at];
 }
 
@@ -22,7 +23,7 @@ static double sample(const fcnn_image *image, size_t at) {
 static double brightness(const fcnn_image *image) {
     size_t count = (size_t)image->height * (size_t)image->width * (size_t)image->channels;
     uint16_t high = 1;
-    if (!image->pixels16) return 1;
+    if (!image->pixels16) return 255.0 / fcnn_image_one(image);
     for (size_t i = 0; i < count; i++)
         if (image->pixels16[i] > high) high = image->pixels16[i];
     return 255.0 / high;

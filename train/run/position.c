@@ -15,7 +15,7 @@
 /* ---- Saving ---- */
 
 static fcnn_metadata manifest_metadata(const trainer *t) {
-    return (fcnn_metadata){POSITION_MANIFEST, (char *)t->manifest};
+    return (fcnn_metadata){FCNN_IDENTITY_MANIFEST, (char *)t->manifest};
 }
 
 fcnn_status position_take_model(const trainer *t, fcnn_snapshot **snapshot) {

@@ -7,10 +7,9 @@
 
 /* Metadata of a checkpoint that say how its run was started, beside its cfg: what --limit, --cache
  * and --save said. */
-#define POSITION_LIMIT    "limit"
-#define POSITION_CACHE    "cache"
-#define POSITION_FORM     "save"
-#define POSITION_MANIFEST "images_manifest"
+#define POSITION_LIMIT "limit"
+#define POSITION_CACHE "cache"
+#define POSITION_FORM  "save"
 
 /* Copies the graph's weights, as a model of the form that the run saves. */
 fcnn_status position_take_model(const trainer *t, fcnn_snapshot **snapshot);

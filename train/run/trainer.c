@@ -202,7 +202,7 @@ void trainer_destroy(trainer *t) {
 
 /* The manifest of a resumed run is that of its start. */
 static fcnn_status keep_manifest(trainer *t, const fcnn_model *checkpoint) {
-    const char *id = fcnn_safetensors_metadata(checkpoint->file, POSITION_MANIFEST);
+    const char *id = fcnn_safetensors_metadata(checkpoint->file, FCNN_IDENTITY_MANIFEST);
     if (!t->options.listed || !id)
         return manifest_write(t->training.of.data->dataset, t->options.folder, t->manifest);
     snprintf(t->manifest, sizeof t->manifest, "%s", id);

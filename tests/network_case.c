@@ -1,5 +1,5 @@
 /* Networks for tests, see network.h. */
-#include "network.h"
+#include "network_case.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* Whole networks for tests: a graph from a line of cfg words, random images for
  * it, its parameters and gradients in host memory. The device is the one that
  * FCNN_TEST_DEVICE names, or cpu. Every function fails the Check test it runs in. */
-#ifndef FCNN_TESTS_NETWORK_H
-#define FCNN_TESTS_NETWORK_H
+#ifndef FCNN_TESTS_NETWORK_CASE_H
+#define FCNN_TESTS_NETWORK_CASE_H
 
 #include <check.h>
 

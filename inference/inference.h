@@ -4,8 +4,8 @@
  *
  * Any thread may use a network: its calls wait for each other. Different networks compute side by
  * side. Errors leave results as they were, but for what they have begun to write. */
-#ifndef FCNN_NETWORK_H
-#define FCNN_NETWORK_H
+#ifndef FCNN_INFERENCE_H
+#define FCNN_INFERENCE_H
 
 #include "arrays.h"
 #include "model.h"
@@ -17,7 +17,7 @@ typedef struct fcnn_network fcnn_network;
 typedef struct {
     const char *device; /* as fcnn_device_open takes; NULL: "auto" */
     int threads;        /* 0: as many as there are processors */
-    int batch; /* images that pass at once at the most; 0: 64, or fewer where memory asks */
+    int batch; /* images that pass at once at the most; 0: 32, or fewer where memory asks */
     double band_fraction; /* of every radius, (0, 1]; 0: as the model was saved. Norms keep their
                            * statistics, which are of the bands that the model was saved at. */
 } fcnn_network_options;
@@ -50,10 +50,10 @@ typedef struct {
     const char *name, *type;
     fcnn_layout layout; /* of its output */
     int channels;
-    int size;              /* side of the map, or of the map that a band stands for */
-    int radius;            /* of a band; else 0 */
-    int64_t bins;          /* of a band; else 0 */
-    int64_t parameters;    /* numbers that are trained, and buffers */
+    int size;           /* side of the map, or of the map that a band stands for; of a vector 1 */
+    int radius;         /* of a band; else 0 */
+    int64_t bins;       /* of a band; else 0 */
+    int64_t parameters; /* numbers that are trained, as fcnn-info counts them */
     int64_t multiply_adds; /* an image, forward */
 } fcnn_layer;
 
@@ -85,7 +85,8 @@ typedef enum {
 /* Floats that fcnn_network_output writes an image: complex [channels][bins], [channels][size][size]
  * or [channels]. 0 where there is no such output. */
 int64_t fcnn_network_output_floats(const fcnn_network *network, int layer, fcnn_output_kind kind);
-/* Writes what a layer makes of each image, [count] times that. */
+/* Writes what a layer makes of each image, [count] times that. Numbers that are not finite are
+ * written as they are. */
 fcnn_status fcnn_network_output(fcnn_network *network, const fcnn_image_array *images, int layer,
                                 fcnn_output_kind kind, float *results);
 
