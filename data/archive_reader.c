@@ -193,15 +193,19 @@ static fcnn_status look_for_xz(fcnn_archive *archive) {
 static fcnn_status start(fcnn_archive *archive) {
     struct archive *reader = archive->reader = archive_read_new();
     if (!reader) return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", archive->file.path);
-    archive_read_support_filter_bzip2(reader);
-    archive_read_support_filter_zstd(reader);
-    archive_read_support_format_tar(reader);
-    archive_read_support_format_zip(reader);
+    bool seeks = !archive->xz && gzdirect(archive->file.file);
+    /* A reader that was told half of this would end the program. */
+    int told = archive_read_support_filter_bzip2(reader);
+    told |= archive_read_support_filter_zstd(reader);
+    told |= archive_read_support_format_tar(reader);
+    told |= archive_read_support_format_zip(reader);
     /* A tar is then read to the end of the file, where its compression has a checksum. */
-    archive_read_set_option(reader, "tar", "read_concatenated_archives", "1");
-    archive_read_set_callback_data(reader, archive);
-    archive_read_set_read_callback(reader, read_block);
-    if (!archive->xz && gzdirect(archive->file.file)) archive_read_set_seek_callback(reader, seek);
+    told |= archive_read_set_option(reader, "tar", "read_concatenated_archives", "1");
+    told |= archive_read_set_callback_data(reader, archive);
+    told |= archive_read_set_read_callback(reader, read_block);
+    if (seeks) told |= archive_read_set_seek_callback(reader, seek);
+    if (told != ARCHIVE_OK)
+        return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", archive->file.path);
     return archive_read_open1(reader) ? failure(archive) : FCNN_OK;
 }
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "training/training.h"
+#include "training.h"
 
 /* Whether somebody looks at it, in 80 columns. */
 bool terminal_is(FILE *out);

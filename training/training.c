@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "network_internal.h"
+#include "inference/network_internal.h"
 #include "training_internal.h"
 
 /* What a training of fcnn_training_open owns beside its own. */

@@ -6,36 +6,37 @@
 #include "train/run/position.h"
 #include "train/run/rundir.h"
 
-/* The run that goes on: of the file's own cfg, so that it is not refused for another. */
+/* The training that goes on: of the file's own cfg, so that it is not refused for another. */
 typedef struct {
     fcnn_dataset dataset;
-    run_data data;
-    trainer t;
+    fcnn_training_data data;
+    fcnn_training t;
     char *text;
 } run;
 
-static void prepare(run *r, const fcnn_model *model, const char *folder) {
+static void prepare(run *r, const fcnn_model *model) {
     const char *images = fcnn_safetensors_metadata(model->file, "training_images");
     *r = (run){.dataset = {.channels = model->channels,
                            .classes = model->classes,
                            .class_names = (const char *const *)model->class_names},
                .text = fcnn_config_text(model->config)};
-    r->data = (run_data){
+    r->data = (fcnn_training_data){
         .dataset = &r->dataset,
         .train = {FCNN_SPLIT_TRAIN, images ? strtoll(images, NULL, 10) : 0, NULL, "training"}};
-    r->t.options.config = model->config;
-    r->t.options.config_text = r->text;
-    r->t.options.folder = folder;
-    r->t.run_data = &r->data;
-    r->t.epochs = fcnn_section_int(trainer_net(&r->t), "epochs");
+    r->t.of =
+        (fcnn_training_parts){.config = model->config, .config_text = r->text, .data = &r->data};
+    r->t.epochs = fcnn_section_int(fcnn_training_net(&r->t), "epochs");
     r->t.steps_per_epoch = 4;
-    r->t.options.batch = (int)fcnn_section_int(trainer_net(&r->t), "batch");
+    r->t.batch = (int)fcnn_section_int(fcnn_training_net(&r->t), "batch");
 }
 
-static void save_again(trainer *t) {
+static void save_again(fcnn_training *t) {
+    fcnn_training_file file = {.path = "model"};
     fcnn_snapshot *model = NULL, *checkpoint = NULL;
-    fcnn_status status = position_take_model(t, &model);
-    if (!status) status = position_take_checkpoint(t, model, &checkpoint);
+    fcnn_status status = fcnn_training_take_model(t, &file, &model);
+    file =
+        (fcnn_training_file){.path = "checkpoint", .weights = model, .weights_files = RUNDIR_MODEL};
+    if (!status) status = fcnn_training_take_checkpoint(t, &file, &checkpoint);
     if (!status) status = fcnn_snapshot_write(model, fuzz_path(RUNDIR_MODEL));
     if (!status) status = fcnn_snapshot_write(checkpoint, fuzz_path(RUNDIR_CHECKPOINT));
     fuzz_expect(!status, "what was resumed can be saved");
@@ -44,21 +45,16 @@ static void save_again(trainer *t) {
     unlink(fuzz_path(RUNDIR_MODEL));
 }
 
-/* What a resumed run does before its first step. */
+/* What a resumed training does before its first step. */
 static void go_on(run *r, const fcnn_model *model) {
     char text[256];
     fcnn_graph *graph;
-    trainer *t = &r->t;
-    const fcnn_section *net = trainer_net(t);
-    t->optimizer = fcnn_optimizer_from_config(net, t->steps_per_epoch, t->epochs);
-    fcnn_graph_options options = {.config = model->config,
-                                  .channels = model->channels,
-                                  .classes = model->classes,
-                                  .batch = 2,
-                                  .training = true,
-                                  .moments = fcnn_optimizer_moments(t->optimizer.rule)};
-    fcnn_schedule_factor(&t->optimizer.schedule, t->epoch * t->steps_per_epoch + t->epoch_step);
-    if (trainer_stopped(t)) trainer_describe_stop(t, text, sizeof text);
+    fcnn_training *t = &r->t;
+    t->optimizer = fcnn_optimizer_from_config(fcnn_training_net(t), t->steps_per_epoch, t->epochs);
+    fcnn_graph_options options =
+        fcnn_training_graph_options(model->config, model->channels, model->classes, 2);
+    fcnn_schedule_factor(&t->optimizer.schedule, fcnn_training_steps(t));
+    if (fcnn_training_stopped_early(t)) fcnn_training_describe_stop(t, text, sizeof text);
     if (!fuzz_is_small(model->config) || fcnn_graph_create(&options, fuzz_device(), &graph)) return;
     if (fuzz_fits(graph) && !fcnn_graph_allocate(graph) && !fcnn_model_restore(model, graph) &&
         !fcnn_model_restore_moments(model, graph)) {
@@ -76,9 +72,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_write(path, (fuzz_part){data, size});
     if (!fcnn_model_load(path, &own)) {
         run r;
-        prepare(&r, own, folder);
+        prepare(&r, own);
         if (!position_open(folder, own->config, &model)) {
-            if (!position_read(&r.t, model)) go_on(&r, model);
+            if (!fcnn_training_read_position(&r.t, model)) go_on(&r, model);
             fcnn_model_destroy(model);
         }
         free(r.text);

@@ -30,8 +30,10 @@ cc -O1 -g -Wall -Wextra -fno-omit-frame-pointer -fno-builtin -shared -fPIC \
 preload=$work/inject.so
 if sanitized; then
     export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1}:verify_asan_link_order=0:allocator_may_return_null=1
-    # The loader's own, which the leak check knows by who calls malloc, and the C library's environment.
-    printf 'leak:%s\n' _dl_ dl_open ld-linux libgomp libopenblas libfftw3f __add_to_environ >suppressions
+    # The loader's own, which the leak check knows by who calls malloc, and the C library's environment
+    # and locales.
+    printf 'leak:%s\n' _dl_ dl_open ld-linux libgomp libopenblas libfftw3f __add_to_environ \
+        _nl_normalize_codeset >suppressions
     export LSAN_OPTIONS=suppressions=$work/suppressions:print_suppressions=0
 fi
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1

@@ -22,12 +22,13 @@ BELOW = {
     "data": ["framework"],
     "cpu": ["framework"],
     "cuda": ["framework"],
-    "inference": ["framework", "data"],
-    "include": ["framework", "data", "inference"],
-    "train": ["framework", "layers", "data", "cpu", "cuda", "inference", "include"],
+    "include": ["framework", "data"],
+    "inference": ["framework", "data", "include"],
+    "training": ["framework", "data", "include", "inference"],
+    "train": ["framework", "layers", "data", "cpu", "cuda", "include", "inference", "training"],
 }
 # Where the compiler looks for a header that does not stand beside the file that includes it.
-PLACES = [".", "include", "framework", "data", "inference"]
+PLACES = [".", "include", "framework", "data"]
 # The public header as old programs find it, with -I framework; no file may include it.
 FORWARDING = pathlib.Path("framework/fcnn.h")
 # Kernels are compiled once for each instruction set, and one set stands for all.

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "differences.h"
 #include "files.h"
 #include "rundir.h"
 #include "text.h"
+#include "training/differences.h"
 
 static const char header[] = MANIFEST_COLUMNS "\n";
 static const char *const split_names[] = {"train", "held-out", "test"};

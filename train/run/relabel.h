@@ -3,7 +3,7 @@
 #ifndef FCNN_TRAIN_RUN_RELABEL_H
 #define FCNN_TRAIN_RUN_RELABEL_H
 
-#include "data.h"
+#include "training/data.h"
 
 /* Puts the data set, with the model's classes, in place of *dataset. Classes of the model that it
  * lacks are named on standard error; a class of images of the set that the model does not know is
