@@ -24,9 +24,10 @@ struct fcnn_archive {
     fcnn_stream file;   /* the archive itself */
     fcnn_xz *xz;        /* decodes it; NULL: not needed */
     struct archive *reader;
-    const char *name;   /* the current file's; NULL before the first and behind the last */
-    locale_t utf8;      /* 0 where the system has no such locale */
-    fcnn_status status; /* what became of reading `file`; this thread has its message */
+    struct archive_entry *entry; /* of the current member */
+    const char *name;            /* the current file's; NULL before the first and behind the last */
+    locale_t utf8;               /* 0 where the system has no such locale */
+    fcnn_status status;          /* what became of reading `file`; this thread has its message */
     unsigned char block[BLOCK_BYTES];
 };
 
@@ -122,14 +123,14 @@ static fcnn_status check_encryption(const fcnn_archive *archive, struct archive_
 }
 
 fcnn_status fcnn_archive_next_member(fcnn_archive *archive, fcnn_archive_member *member) {
-    struct archive_entry *entry;
+    struct archive_entry *entry = archive->entry;
     int result;
     bool link = false, file = false;
     *member = (fcnn_archive_member){0};
     do {
         FCNN_TRY(finish_member(archive));
         locale_t before = uselocale(archive->utf8);
-        result = archive_read_next_header(archive->reader, &entry);
+        result = archive_read_next_header2(archive->reader, entry);
         bool usable = is_usable(archive->reader, result);
         archive->name = usable ? archive_entry_pathname(entry) : NULL;
         member->link = usable ? archive_entry_hardlink(entry) : NULL;
@@ -192,7 +193,9 @@ static fcnn_status look_for_xz(fcnn_archive *archive) {
  * these are allowed. */
 static fcnn_status start(fcnn_archive *archive) {
     struct archive *reader = archive->reader = archive_read_new();
-    if (!reader) return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", archive->file.path);
+    archive->entry = archive_entry_new(); /* a reader may be there without one of its own */
+    if (!reader || !archive->entry)
+        return fcnn_status_set(FCNN_ERROR_MEMORY, "%s: out of memory", archive->file.path);
     bool seeks = !archive->xz && gzdirect(archive->file.file);
     /* A reader that was told half of this would end the program. */
     int told = archive_read_support_filter_bzip2(reader);
@@ -227,6 +230,7 @@ fcnn_status fcnn_archive_open(const char *path, fcnn_archive **out) {
 
 void fcnn_archive_close(fcnn_archive *archive) {
     archive_read_free(archive->reader);
+    archive_entry_free(archive->entry);
     fcnn_xz_close(archive->xz);
     if (archive->utf8) freelocale(archive->utf8);
     fcnn_stream_close(&archive->file);
