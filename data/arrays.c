@@ -172,7 +172,7 @@ static fcnn_status fill(array_set *set, const fcnn_dataset_arrays *arrays) {
                                .read = read_image,
                                .describe = describe_image,
                                .close = close_set};
-    FCNN_TRY(fcnn_class_names_copy(arrays->class_names, arrays->classes, &set->class_names));
+    FCNN_TRY(fcnn_class_names_copy(arrays->class_names, arrays->classes, true, &set->class_names));
     set->base.classes = arrays->classes;
     set->base.class_names = (const char *const *)set->class_names;
     for (int s = 0; s < FCNN_SPLIT_COUNT; s++) FCNN_TRY(add_split(set, s, &arrays->splits[s]));

@@ -191,7 +191,7 @@ static fcnn_status describe(fcnn_network *n, const fcnn_config *config, int chan
         FCNN_TRY(check_statistics(statistics, channels));
         n->statistics = *statistics;
     }
-    FCNN_TRY(fcnn_class_names_copy(class_names, classes, &n->class_names));
+    FCNN_TRY(fcnn_class_names_copy(class_names, classes, false, &n->class_names));
     n->classes = classes;
     FCNN_TRY(fcnn_config_copy(config, &n->config));
     n->config_text = fcnn_config_text(n->config);
