@@ -77,6 +77,10 @@ START_TEST(images_are_borrowed) {
         ck_assert_ptr_eq(image.pixels16, _i == FCNN_SAMPLE_UINT16 ? s.words + i * PIXELS : NULL);
         ck_assert_ptr_eq(image.pixels_float,
                          _i == FCNN_SAMPLE_FLOAT32 ? s.floats + i * PIXELS : NULL);
+        fcnn_image_array one = fcnn_image_array_of(&image);
+        fcnn_image again = fcnn_image_array_get(&one, 0);
+        ck_assert_mem_eq(&again, &image, sizeof image);
+        ck_assert(one.count == 1 && one.type == (fcnn_sample)_i);
         fcnn_image_clear(&image);
         ck_assert_int_eq(set->labels[split][index], s.labels[i]);
         ck_assert_str_eq(set->class_names[i % 3], i % 3 == 0 ? "0" : i % 3 == 1 ? "1" : "2");
