@@ -29,8 +29,7 @@ static fcnn_status fit_graph(fcnn_network *n, make_graph *make, const void *sour
     for (int i = 0; !options->batch && status == FCNN_ERROR_MEMORY && i < 3; i++)
         status = make(n, source, n->batch = sizes[i], options);
     FCNN_TRY(status);
-    n->images = calloc((size_t)n->batch, sizeof *n->images);
-    return n->images ? FCNN_OK : no_memory();
+    return fcnn_network_allocate_batch(n);
 }
 
 static fcnn_status check_options(const fcnn_network_options *o) {
@@ -84,6 +83,7 @@ void fcnn_network_destroy(fcnn_network *n) {
     fcnn_config_destroy(n->config);
     free(n->config_text);
     free(n->images);
+    free(n->bins);
     pthread_mutex_destroy(&n->lock);
     free(n);
 }
