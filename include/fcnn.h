@@ -2,7 +2,7 @@
  * interface; every name begins with fcnn_.
  *
  * A network and its data, in memory:
- *   fcnn_network_load     a saved model, ready to use (network.h)
+ *   fcnn_network_load     a saved model, ready to use (inference.h)
  *   fcnn_network_create   a network of a cfg, which fcnn_config_load reads
  *   fcnn_network_predict  classifies an array of images (arrays.h)
  *   fcnn_network_score    scores one whose classes are known

@@ -4,7 +4,7 @@
 #define FCNN_TESTS_LIBRARY_CASE_H
 
 #include "compare.h"
-#include "network.h"
+#include "inference.h"
 #include "network_case.h"
 #include "temporary.h"
 
