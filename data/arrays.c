@@ -98,6 +98,23 @@ fcnn_image fcnn_image_array_get(const fcnn_image_array *images, int64_t index) {
     return image;
 }
 
+fcnn_image_array fcnn_image_array_of(const fcnn_image *image) {
+    fcnn_image_array array = {.type = FCNN_SAMPLE_UINT8,
+                              .samples = image->pixels,
+                              .count = 1,
+                              .height = image->height,
+                              .width = image->width,
+                              .channels = image->channels};
+    if (image->pixels16) {
+        array.type = FCNN_SAMPLE_UINT16;
+        array.samples = image->pixels16;
+    } else if (image->pixels_float) {
+        array.type = FCNN_SAMPLE_FLOAT32;
+        array.samples = image->pixels_float;
+    }
+    return array;
+}
+
 fcnn_status fcnn_label_array_check(const int32_t *labels, int64_t count, int classes,
                                    const char *name) {
     if (count && !labels)
@@ -172,7 +189,7 @@ static fcnn_status fill(array_set *set, const fcnn_dataset_arrays *arrays) {
                                .read = read_image,
                                .describe = describe_image,
                                .close = close_set};
-    FCNN_TRY(fcnn_class_names_copy(arrays->class_names, arrays->classes, &set->class_names));
+    FCNN_TRY(fcnn_class_names_copy(arrays->class_names, arrays->classes, true, &set->class_names));
     set->base.classes = arrays->classes;
     set->base.class_names = (const char *const *)set->class_names;
     for (int s = 0; s < FCNN_SPLIT_COUNT; s++) FCNN_TRY(add_split(set, s, &arrays->splits[s]));

@@ -46,6 +46,9 @@ fcnn_status fcnn_label_array_check(const int32_t *labels, int64_t count, int cla
 /* Borrows image `index` of the array: it is valid as long as that is, and is not cleared. */
 fcnn_image fcnn_image_array_get(const fcnn_image_array *images, int64_t index);
 
+/* The array of one image that is given by its pixels. */
+fcnn_image_array fcnn_image_array_of(const fcnn_image *image);
+
 /* Makes a data set of arrays, which are borrowed until it is closed; names are copied. Errors as
  * fcnn_image_array_check, and for labels that are no class. */
 fcnn_status fcnn_dataset_from_arrays(const fcnn_dataset_arrays *arrays, fcnn_dataset **dataset);

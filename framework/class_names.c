@@ -22,7 +22,8 @@ static int by_name(const void *a, const void *b) {
 enum { NUMBER_BYTES = 12 };
 
 /* One name's copy; NULL: out of memory. */
-static char *copy_name(const char *name, int number) {
+static char *copy_name(const char *name, int number, bool visible) {
+    if (name && !visible) return strdup(name);
     size_t bytes = name ? 4 * strlen(name) + 8 : NUMBER_BYTES;
     char *copy = malloc(bytes);
     if (copy && name) fcnn_text_printable(name, copy, bytes);
@@ -36,7 +37,7 @@ static fcnn_status check_name(const char *name, int number) {
                            number, name ? "'" : "", name ? name : "NULL", name ? "'" : "");
 }
 
-fcnn_status fcnn_class_names_copy(const char *const *names, int count, char ***copy) {
+fcnn_status fcnn_class_names_copy(const char *const *names, int count, bool visible, char ***copy) {
     *copy = NULL;
     if (count < 1 || count > FCNN_CLASSES_MOST)
         return fcnn_status_set(FCNN_ERROR_USAGE, "%d classes: expected 1 to %d", count,
@@ -45,7 +46,7 @@ fcnn_status fcnn_class_names_copy(const char *const *names, int count, char ***c
     fcnn_status status = FCNN_OK;
     for (int i = 0; made && !status && i < count; i++) {
         if (names) status = check_name(names[i], i);
-        if (!status && !(made[i] = copy_name(names ? names[i] : NULL, i)))
+        if (!status && !(made[i] = copy_name(names ? names[i] : NULL, i, visible)))
             status = FCNN_ERROR_MEMORY;
     }
     if (made && !status) {

@@ -18,10 +18,10 @@ typedef struct {
 
 enum { FCNN_CLASSES_MOST = 1 << 20 };
 
-/* Copies names, as models, tables and terminals can hold them: what is not visible (text.h) is
- * written as \xe9. NULL: "0", "1", ... FCNN_ERROR_USAGE where there are less than one or too many,
- * or a name is missing or not UTF-8. The caller frees *copy by fcnn_class_names_free. */
-fcnn_status fcnn_class_names_copy(const char *const *names, int count, char ***copy);
+/* Copies names as they are or, for a data set, with what is not visible (text.h) as \xe9. NULL:
+ * "0", "1", ... FCNN_ERROR_USAGE where there are less than one or too many, or a name is missing or
+ * not UTF-8. The caller frees *copy by fcnn_class_names_free. */
+fcnn_status fcnn_class_names_copy(const char *const *names, int count, bool visible, char ***copy);
 void fcnn_class_names_free(char **names, int count);
 
 /* Whether the lists are the same names in the same order. */

@@ -29,8 +29,7 @@ static fcnn_status fit_graph(fcnn_network *n, make_graph *make, const void *sour
     for (int i = 0; !options->batch && status == FCNN_ERROR_MEMORY && i < 3; i++)
         status = make(n, source, n->batch = sizes[i], options);
     FCNN_TRY(status);
-    n->images = calloc((size_t)n->batch, sizeof *n->images);
-    return n->images ? FCNN_OK : no_memory();
+    return fcnn_network_allocate_batch(n);
 }
 
 static fcnn_status check_options(const fcnn_network_options *o) {
@@ -84,6 +83,7 @@ void fcnn_network_destroy(fcnn_network *n) {
     fcnn_config_destroy(n->config);
     free(n->config_text);
     free(n->images);
+    free(n->bins);
     pthread_mutex_destroy(&n->lock);
     free(n);
 }
@@ -191,7 +191,7 @@ static fcnn_status describe(fcnn_network *n, const fcnn_config *config, int chan
         FCNN_TRY(check_statistics(statistics, channels));
         n->statistics = *statistics;
     }
-    FCNN_TRY(fcnn_class_names_copy(class_names, classes, &n->class_names));
+    FCNN_TRY(fcnn_class_names_copy(class_names, classes, false, &n->class_names));
     n->classes = classes;
     FCNN_TRY(fcnn_config_copy(config, &n->config));
     n->config_text = fcnn_config_text(n->config);

@@ -19,8 +19,16 @@ struct fcnn_network {
     fcnn_metadata *metadata;
     fcnn_graph *graph;
     int batch;          /* of the graph */
-    fcnn_image *images; /* [batch] of a pass */
+    fcnn_image *images; /* [batch] of a pass, by their spectra */
+    float *bins;        /* theirs */
 };
+
+/* Makes room for the images of a pass. */
+fcnn_status fcnn_network_allocate_batch(fcnn_network *network);
+/* Transforms the array's images from `first` on, at most a batch; *count: how many, 0 behind the
+ * last. */
+fcnn_status fcnn_network_take_batch(fcnn_network *network, const fcnn_image_array *array,
+                                    int64_t first, int *count);
 
 /* A network that is made of a graph's weights as they are now: all is copied. */
 typedef struct {

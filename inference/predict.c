@@ -5,14 +5,6 @@
 
 #include "network_internal.h"
 
-/* The next images of an array; 0: none are left. */
-static int take_batch(fcnn_network *n, const fcnn_image_array *images, int64_t first) {
-    int64_t left = images->count - first;
-    int count = left < n->batch ? (int)left : n->batch;
-    for (int i = 0; i < count; i++) n->images[i] = fcnn_image_array_get(images, first + i);
-    return count;
-}
-
 static fcnn_status check_images(const fcnn_network *n, const fcnn_image_array *images) {
     FCNN_TRY(fcnn_image_array_check(images, "images"));
     if (!images->count || images->channels == n->channels) return FCNN_OK;
@@ -38,7 +30,8 @@ static bool are_finite(const float *values, int64_t count) {
 static fcnn_status predict(fcnn_network *n, const fcnn_image_array *images, fcnn_prediction kind,
                            float *results) {
     int count;
-    for (int64_t first = 0; (count = take_batch(n, images, first)); first += count) {
+    for (int64_t first = 0; first < images->count; first += count) {
+        FCNN_TRY(fcnn_network_take_batch(n, images, first, &count));
         float *part = results + first * n->classes;
         FCNN_TRY(fcnn_graph_forward(n->graph, n->images, count, NULL, NULL));
         FCNN_TRY(kind == FCNN_LOGITS ? fcnn_graph_logits(n->graph, part)
@@ -68,7 +61,8 @@ static void add_confusion(const float *logits, const int32_t *labels, int count,
 static fcnn_status score(fcnn_network *n, const fcnn_image_array *images, const int32_t *labels,
                          float *logits, fcnn_score *sum, int64_t *confusion) {
     int count;
-    for (int64_t first = 0; (count = take_batch(n, images, first)); first += count) {
+    for (int64_t first = 0; first < images->count; first += count) {
+        FCNN_TRY(fcnn_network_take_batch(n, images, first, &count));
         FCNN_TRY(fcnn_graph_forward(n->graph, n->images, count, labels + first, sum));
         if (!isfinite(sum->loss)) return not_finite(n, first, count);
         if (!confusion) continue;
@@ -124,7 +118,8 @@ static fcnn_status read_outputs(fcnn_network *n, const fcnn_image_array *images,
                                 float *own, int64_t floats, float *results) {
     const fcnn_tensor *t = fcnn_graph_node_output(n->graph, layer);
     int count;
-    for (int64_t first = 0; (count = take_batch(n, images, first)); first += count) {
+    for (int64_t first = 0; first < images->count; first += count) {
+        FCNN_TRY(fcnn_network_take_batch(n, images, first, &count));
         float *part = results + first * floats;
         FCNN_TRY(fcnn_graph_visit(n->graph, n->images, count, layer, NULL, NULL));
         FCNN_TRY(fcnn_graph_read_output(n->graph, layer, own ? own : part));

@@ -27,6 +27,23 @@ fcnn_image input_deep_image(int height, int width, int channels) {
     return (fcnn_image){.height = height, .width = width, .channels = channels, .pixels16 = pixels};
 }
 
+fcnn_image input_float_image(int height, int width, int channels) {
+    int64_t count = (int64_t)height * width * channels;
+    float *pixels = ref_allocate((size_t)count * sizeof *pixels);
+    int mark = ref_mark();
+    float *normal = case_random(count, 1.0);
+    for (int64_t i = 0; i < count; i++) pixels[i] = fminf(fabsf(normal[i]) / 3.0f, 1.0f);
+    ref_release(mark);
+    return (fcnn_image){
+        .height = height, .width = width, .channels = channels, .pixels_float = pixels};
+}
+
+/* A sample where 1 is white. */
+static double sample(const fcnn_image *image, int64_t at) {
+    if (image->pixels_float) return (double)image->pixels_float[at];
+    return image->pixels16 ? image->pixels16[at] / 65535.0 : image->pixels[at] / 255.0;
+}
+
 static input_plane new_plane(int height, int width) {
     return (input_plane){height, width, case_new((int64_t)height * width)};
 }
@@ -59,8 +76,7 @@ input_plane input_placed(const fcnn_image *image, int channel, const fcnn_placem
             int64_t at = (int64_t)(top + iy) * image->width + left + ix;
             at = at * image->channels + channel;
             plane.value[(int64_t)y * plane.width + x] =
-                ((image->pixels16 ? image->pixels16[at] / 65535.0 : image->pixels[at] / 255.0) -
-                 (double)input_statistics.mean[channel]) /
+                (sample(image, at) - (double)input_statistics.mean[channel]) /
                 (double)input_statistics.deviation[channel];
         }
     }
@@ -121,6 +137,7 @@ fcnn_image input_spectrum(const fcnn_image *image, const fcnn_placement *placeme
     fcnn_image made = *image;
     made.pixels = NULL;
     made.pixels16 = NULL;
+    made.pixels_float = NULL;
     CASE_CALL(image_to_spectrum, image, placement, radius, bins, &made.spectrum);
     if (type == FCNN_FLOAT16) {
         uint16_t *halves = ref_allocate((size_t)numbers * sizeof *halves);

@@ -14,6 +14,9 @@ fcnn_image input_random_image(int height, int width, int channels);
 /* The same of 16 bits a sample. */
 fcnn_image input_deep_image(int height, int width, int channels);
 
+/* Of floats from 0 to 1. */
+fcnn_image input_float_image(int height, int width, int channels);
+
 /* A plane of numbers, [height][width]. */
 typedef struct {
     int height, width;

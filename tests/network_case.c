@@ -1,4 +1,4 @@
-/* Networks for tests, see network.h. */
+/* Networks for tests, see network_case.h. */
 #include "network_case.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
-/* Images on their way into a band: placement and frames, of images of 8 and of
- * 16 bits, against pixels placed by hand, spectra in the place of pixels, bits that depend on the
- * image alone, huge images in little memory, and what is refused. Plain images: test_transform.c;
- * augmentation: test_augment.c. */
+/* Images on their way into a band: placement and frames, of images of 8 bits, of
+ * 16 and of floats, against pixels placed by hand, spectra in the place of pixels, bits that depend
+ * on the image alone, huge images in little memory, and what is refused. Plain images:
+ * test_transform.c; augmentation: test_augment.c. */
 #include "input_case.h"
 
 #include <math.h>
@@ -21,12 +21,13 @@ static void placement_case(int height, int width, int radius, fcnn_placement pla
                     placement.crop ? placement.crop_fraction : 0.0, pads[placement.padding],
                     placement.margin))
         return;
-    fcnn_image images[2];
+    fcnn_image images[3];
     images[0] = input_random_image(height, width, 3);
     images[1] = input_deep_image(height, width, 3);
-    ref_complex *want = input_reference(images, 2, &placement, radius);
+    images[2] = input_float_image(height, width, 3);
+    ref_complex *want = input_reference(images, 3, &placement, radius);
     while (case_device()) {
-        fcnn_tensor band = input_enter(images, 2, &placement, radius);
+        fcnn_tensor band = input_enter(images, 3, &placement, radius);
         case_compare("band", &band, want);
     }
     case_end();

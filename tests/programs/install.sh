@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A program of ten lines, built against an installed copy in the four ways that a
 # user may: find_package with the static and the shared library, pkg-config with
-# either; each counts the parameters of a cfg.
+# either; each counts the parameters of a cfg. And an installed example, as its first lines say.
 source "$(dirname "$0")/common.sh"
 compiler=$(cached CMAKE_C_COMPILER)
 
@@ -9,7 +9,7 @@ cmake --install "$build" --prefix "$work/prefix" >log 2>&1 || fail "cmake --inst
 libraries=$(dirname "$(find prefix -name libfcnn.a)")
 for file in "$libraries/libfcnn.a" "$libraries/libfcnn.so" prefix/include/fcnn/fcnn.h \
     prefix/bin/fcnn-{train,infer,info,compare,convert,bench} \
-    prefix/share/fcnn/models/lenet.cfg; do
+    prefix/share/fcnn/{models/lenet.cfg,examples/predict.c}; do
     [[ -e $file ]] || fail "not installed: $file"
 done
 run prefix/bin/fcnn-info prefix/share/fcnn/models/lenet.cfg --channels 1 --classes 10
@@ -56,3 +56,11 @@ for program in made/count_static made/count_shared ./pkg_static ./pkg_shared; do
     [[ $refuse_line == "nowhere.cfg: "* ]] || fail "$program: $refuse_line"
     ok "$(basename $program) runs"
 done
+
+succeed prefix/bin/fcnn-train prefix/share/fcnn/models/lenet.cfg --limit 64 --epochs 1 --quiet --out run
+# shellcheck disable=SC2046
+"$compiler" "${flags[@]}" prefix/share/fcnn/examples/predict.c $(pkg-config --cflags --libs fcnn) \
+    "-Wl,-rpath,$work/$libraries" -o predict >log 2>&1 || fail "the example predict.c: $(cat log)"
+succeed ./predict run/model.safetensors "$tests/images/shirt.png"
+[[ $(wc -l <out) == 12 ]] || fail "the example predict: $(<out)"
+ok "the installed example predict.c is built by pkg-config and classifies a picture"
