@@ -2,8 +2,8 @@
  * saved: as they were loaded, and in other forms as a training would save them. */
 #include <math.h>
 
+#include "inference/network_internal.h"
 #include "library_case.h"
-#include "network_internal.h"
 
 #define SPACE_NET                                                                                  \
     "[net] domain=space [fft] size=9 [conv] filters=4 size=3 norm=batch activation=relu "          \

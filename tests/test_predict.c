@@ -5,8 +5,8 @@
 #include <pthread.h>
 #include <sys/resource.h>
 
+#include "inference/network_internal.h"
 #include "library_case.h"
-#include "network_internal.h"
 
 static const char *const nets[] = {
     LIBRARY_NET, "[net] domain=space [fft] size=9 [conv] filters=4 size=3 norm=batch "
