@@ -9,6 +9,8 @@
  *   fcnn_network_output   what a layer makes of images, as bands or as maps
  *   fcnn_network_save     writes a model again
  *   fcnn_dataset_from_arrays, fcnn_dataset_open   arrays or files as a data set
+ *   fcnn_training_open    a training on them, whose fcnn_training_run may be
+ *                         watched, stopped, saved and gone on with (training.h)
  *
  * What they are made of, for a step of one's own:
  *   fcnn_device_open      a backend's device, "cpu" or "auto"

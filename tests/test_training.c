@@ -300,8 +300,8 @@ static fcnn_status read_grey(fcnn_dataset *data, fcnn_split split, int64_t index
     return FCNN_OK;
 }
 
-static fcnn_evaluation evaluate_greys(const float *weights, const float *bias, const int64_t *indices,
-                                 int64_t count) {
+static fcnn_evaluation evaluate_greys(const float *weights, const float *bias,
+                                      const int64_t *indices, int64_t count) {
     static const char *const names[] = {"plain", "a, b", "say \"c\""};
     static fcnn_dataset data = {.channels = 1,
                                 .classes = GREY_CLASSES,

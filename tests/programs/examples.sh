@@ -76,6 +76,17 @@ else
     skip "no NumPy to hold features and spectra against"
 fi
 
+# ---- train ----
+tiny=$tests/inject/tiny.cfg
+succeed "$examples/train" "$tiny" trained.safetensors
+has out "epoch 1 of 1: loss " "; validation loss " "finished: trained.safetensors"
+succeed "$train" "$tiny" --quiet --out same
+cmp trained.safetensors same/model.safetensors || fail "train: other bytes than fcnn-train's"
+succeed "$examples/train" "$source_root/models/lenet.cfg" stopped.safetensors 0.1
+has out "stopped: stopped.safetensors"
+succeed "$info" stopped.safetensors
+ok "train: the bytes of fcnn-train's model, and a model where it is stopped"
+
 # ---- Faults ----
 refuse 2 "usage: predict MODEL PICTURE" "" "$examples/predict"
 refuse 1 "missing.safetensors: " "No such file" "$examples/predict" missing.safetensors "$boot"
@@ -84,4 +95,6 @@ refuse 2 "the network has no layer 'conv9'" "conv1" "$examples/features" $model 
 refuse 2 "dense1 gives 128 numbers" "maps" "$examples/features" $model "$boot" dense1 x.pgm
 refuse 1 "missing/x.pgm: " "opened" "$examples/features" $model "$boot" conv1 missing/x.pgm
 refuse 1 "missing.png: " "No such file" "$examples/spectra" $model missing.png
+refuse 2 "usage: train CFG MODEL" "" "$examples/train"
+refuse 2 "missing.cfg: " "No such file" "$examples/train" missing.cfg x.safetensors
 ok "faults have a message and an exit code"
