@@ -4,14 +4,6 @@
 
 #include <stdlib.h>
 
-/* Returns the class with the largest logit, among equal ones the lower class. */
-static int32_t predicted_class(const float *logits, int classes) {
-    int32_t best = 0;
-    for (int32_t c = 1; c < classes; c++)
-        if (logits[c] > logits[best]) best = c;
-    return best;
-}
-
 /* Keeps the worst mistakes, in order; among equal ones the earlier image comes first. */
 static void add_mistake(fcnn_evaluation *e, const fcnn_mistake *m) {
     int at = e->mistake_count;
@@ -29,7 +21,7 @@ static void add_batch(fcnn_evaluation *e, const fcnn_batch *batch, const float *
                       const float *probabilities) {
     for (int n = 0; n < batch->count; n++) {
         int64_t row = (int64_t)n * e->classes;
-        int32_t label = batch->labels[n], found = predicted_class(logits + row, e->classes);
+        int32_t label = batch->labels[n], found = fcnn_predicted_class(logits + row, e->classes);
         e->confusion[(int64_t)label * e->classes + found]++;
         if (found == label) continue;
         add_mistake(e, &(fcnn_mistake){.index = batch->indices[n],
