@@ -250,8 +250,9 @@ fcnn_status fcnn_model_graph(const fcnn_model *model, fcnn_device *device, int b
     return fcnn_model_graph_cut(model, device, batch, model->band_fraction, graph);
 }
 
-fcnn_status fcnn_model_graph_cut(const fcnn_model *model, fcnn_device *device, int batch,
-                                 double band_fraction, fcnn_graph **out) {
+/* Checks the network of a model and plans it, without memory for it. */
+static fcnn_status plan_cut(const fcnn_model *model, fcnn_device *device, int batch,
+                            double band_fraction, fcnn_graph **out) {
     bool space = fcnn_config_in_space(model->config);
     if (!(band_fraction > 0.0 && band_fraction <= 1.0) || (space && band_fraction != 1.0))
         return fcnn_status_set(FCNN_ERROR_USAGE, "%s: a band fraction of %g; expected %s",
@@ -271,7 +272,24 @@ fcnn_status fcnn_model_graph_cut(const fcnn_model *model, fcnn_device *device, i
         return fcnn_status_set(FCNN_ERROR_FORMAT, "the cfg inside %s", fcnn_status_message());
     FCNN_TRY(status);
     status = check_shapes(model, graph);
-    if (!status) status = fcnn_graph_allocate(graph);
+    if (status) {
+        fcnn_graph_destroy(graph);
+        return status;
+    }
+    fcnn_graph_set_statistics(graph, &model->statistics);
+    *out = graph;
+    return FCNN_OK;
+}
+
+fcnn_status fcnn_model_plan(const fcnn_model *model, fcnn_device *device, fcnn_graph **graph) {
+    return plan_cut(model, device, 1, model->band_fraction, graph);
+}
+
+fcnn_status fcnn_model_graph_cut(const fcnn_model *model, fcnn_device *device, int batch,
+                                 double band_fraction, fcnn_graph **out) {
+    fcnn_graph *graph;
+    FCNN_TRY(plan_cut(model, device, batch, band_fraction, &graph));
+    fcnn_status status = fcnn_graph_allocate(graph);
     if (!status) status = fcnn_model_restore(model, graph);
     if (status)
         fcnn_graph_destroy(graph);

@@ -9,6 +9,14 @@
 fcnn_status fcnn_model_find_tensor(const fcnn_model *model, const fcnn_parameter *p,
                                    const char *prefix, const fcnn_stored_tensor **tensor);
 
+/* The graph of a model's network, checked against the file and planned, without memory or
+ * parameters: for its shapes. */
+fcnn_status fcnn_model_plan(const fcnn_model *model, fcnn_device *device, fcnn_graph **graph);
+
+/* A JSON array, which the caller frees; NULL: out of memory. */
+char *fcnn_model_numbers_text(int count, const float *numbers);
+char *fcnn_model_names_text(int count, const char *const *names);
+
 /* Prefixes of the names of moments. */
 extern const char *const fcnn_moment_prefixes[];
 

@@ -195,9 +195,7 @@ static fcnn_status list_weights(fcnn_snapshot *list, fcnn_graph *graph,
 
 /* ---- Metadata ---- */
 
-/* These give a JSON array, or NULL: out of memory. */
-
-static char *numbers_text(int count, const float *numbers) {
+char *fcnn_model_numbers_text(int count, const float *numbers) {
     fcnn_text text = {0};
     fcnn_text_add(&text, "[");
     for (int i = 0; i < count; i++) {
@@ -209,7 +207,7 @@ static char *numbers_text(int count, const float *numbers) {
     return fcnn_text_take(&text);
 }
 
-static char *names_text(int count, const char *const *names) {
+char *fcnn_model_names_text(int count, const char *const *names) {
     cJSON *array = cJSON_CreateStringArray(names, count);
     char *text = array ? cJSON_Print(array) : NULL;
     cJSON_Delete(array);
@@ -239,9 +237,9 @@ static fcnn_status list_metadata(fcnn_snapshot *snapshot, const fcnn_graph *grap
     char channels[16], fraction[32];
     snprintf(channels, sizeof channels, "%d", graph->options.channels);
     fcnn_number_format(fraction, sizeof fraction, "%.17g", graph->options.band_fraction);
-    char *names = names_text(options->classes, options->class_names);
-    char *mean = numbers_text(graph->options.channels, graph->statistics.mean);
-    char *deviation = numbers_text(graph->options.channels, graph->statistics.deviation);
+    char *names = fcnn_model_names_text(options->classes, options->class_names);
+    char *mean = fcnn_model_numbers_text(graph->options.channels, graph->statistics.mean);
+    char *deviation = fcnn_model_numbers_text(graph->options.channels, graph->statistics.deviation);
     snapshot->metadata = calloc(OWN + (size_t)options->extra_count, sizeof *snapshot->metadata);
     bool good = snapshot->metadata &&
                 add_metadata(snapshot, "format_version", FCNN_FORMAT_VERSION) &&

@@ -34,6 +34,7 @@
 #include "dataset.h"
 #include "graph.h"
 #include "model.h"
+#include "onnx.h"
 #include "optimizer.h"
 #include "status.h"
 #include "text.h"

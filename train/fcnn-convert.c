@@ -1,5 +1,6 @@
 /* fcnn-convert writes a saved model in the other domain or in the other form, and compares the
- * two. */
+ * two; or it writes the network as an ONNX file. */
+#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -11,8 +12,9 @@
 #include "signals.h"
 
 typedef struct {
-    const char *model, *to;
+    const char *model, *to, *onnx, *size;
     int domain, form, type; /* places of the words given, or -1 */
+    int height, width;      /* of the ONNX file's image; 0: the network's own */
     char out[PATH_MAX];
 } convert_options;
 
@@ -30,16 +32,23 @@ static const option_row rows[] = {
      "of it to read (default: float)"},
     {"out", "FILE", OPTION_TEXT, FIELD(to), 0, 0,
      "default: MODEL with -space, -frequency, -spectral or -half in its name"},
+    {"onnx", "FILE", OPTION_TEXT, FIELD(onnx), 0, 0,
+     "writes the network as an ONNX file instead, for other programs: standard operators (opset "
+     "13), input image of 0 to 1, outputs logits and probabilities; of a batch of any size"},
+    {"size", "HxW", OPTION_TEXT, FIELD(size), 0, 0,
+     "of --onnx: height and width of its images, which it resamples as fcnn does (default: the "
+     "network's own, [fft] size=)"},
     {0}};
 
 static const program_info program = {
     .name = "fcnn-convert",
     .synopsis = "MODEL [options]",
-    .summary = "Writes a model's weights for the other domain, or as spectra for inference.",
+    .summary = "Writes a model's weights for the other domain, as spectra for inference, or as an "
+               "ONNX file.",
     .operand = "model",
     .rows = rows,
-    .notes = "The two networks are then run on random images, and the largest difference of their "
-             "logits\nis printed.\n"};
+    .notes = "Two networks of fcnn are then run on random images, and the largest difference of "
+             "their logits\nis printed.\n"};
 
 static bool spectral(const convert_options *o) { return o->form == FCNN_FORM_SPECTRAL; }
 
@@ -60,18 +69,42 @@ static void default_name(convert_options *o) {
              ending);
 }
 
-/* o->model stays NULL where --help or its like was answered. */
-static fcnn_status parse(int argc, char **argv, convert_options *o) {
-    char **operands;
-    FCNN_TRY(options_scan(&program, argc, argv, &operands));
-    if (!operands) return FCNN_OK;
-    FCNN_TRY(options_read(&program, argc, argv, NULL, o));
+/* A whole number of 1 to 65536, ended by `end`. */
+static const char *read_side(const char *text, char end, int *side) {
+    char *after;
+    errno = 0;
+    long value = *text >= '0' && *text <= '9' ? strtol(text, &after, 10) : 0;
+    if (errno || value < 1 || value > 65536 || *after != end) return NULL;
+    *side = (int)value;
+    return after + 1;
+}
+
+static fcnn_status check_onnx(convert_options *o) {
+    if (o->domain >= 0 || o->form >= 0 || o->type >= 0 || o->to)
+        return fcnn_status_set(
+            FCNN_ERROR_USAGE, "--onnx FILE stands alone: --domain, --form, --type and --out are of "
+                              "fcnn's own files");
+    if (o->size) {
+        const char *width = read_side(o->size, 'x', &o->height);
+        if (!width || !read_side(width, '\0', &o->width))
+            return fcnn_status_set(FCNN_ERROR_USAGE,
+                                   "--size %s: expected height and width as 28x28, each of 1 to "
+                                   "65536",
+                                   o->size);
+    }
+    if (replace_same_file(o->onnx, o->model))
+        return fcnn_status_set(FCNN_ERROR_USAGE, "--onnx %s: would overwrite the model it reads",
+                               o->onnx);
+    return replace_check("onnx", o->onnx, 0, "\x08\x07\x12"); /* ir_version 7, then the producer */
+}
+
+static fcnn_status check_model(convert_options *o) {
+    if (o->size) return fcnn_status_set(FCNN_ERROR_USAGE, "--size %s: is of --onnx FILE", o->size);
     if (o->domain < 0 && o->form < 0)
         return fcnn_status_set(FCNN_ERROR_USAGE,
-                               "nothing to convert: --domain or --form says into what");
+                               "nothing to convert: --domain, --form or --onnx says into what");
     if (half(o) && !spectral(o))
         return fcnn_status_set(FCNN_ERROR_USAGE, "--type half is of spectra: add --form spectral");
-    o->model = operands[0];
     const char *named = o->to ? o->to : o->model;
     if (strlen(named) + 32 > sizeof o->out)
         return fcnn_status_set(FCNN_ERROR_USAGE, "%s: the path is too long", named);
@@ -83,6 +116,18 @@ static fcnn_status parse(int argc, char **argv, convert_options *o) {
         return replace_check("out", o->out, 8, "{\"__metadata__\":");
     return fcnn_status_set(FCNN_ERROR_USAGE, "--out %s: would overwrite the model it reads",
                            o->out);
+}
+
+/* o->model stays NULL where --help or its like was answered. */
+static fcnn_status parse(int argc, char **argv, convert_options *o) {
+    char **operands;
+    FCNN_TRY(options_scan(&program, argc, argv, &operands));
+    if (!operands) return FCNN_OK;
+    FCNN_TRY(options_read(&program, argc, argv, NULL, o));
+    o->model = operands[0];
+    fcnn_status status = o->onnx ? check_onnx(o) : check_model(o);
+    if (status) o->model = NULL;
+    return status;
 }
 
 /* ---- Comparison of the two networks ---- */
@@ -224,7 +269,28 @@ static fcnn_status convert(const convert_options *o, fcnn_device *device, fcnn_m
     return status;
 }
 
+static fcnn_status export_onnx(const convert_options *o) {
+    fcnn_model *model;
+    fcnn_onnx_summary s;
+    FCNN_TRY(fcnn_model_load(o->model, &model));
+    fcnn_onnx_options options = {.height = o->height, .width = o->width};
+    fcnn_status status = fcnn_check_interrupted(&signals_interrupted);
+    if (!status) status = fcnn_onnx_export(model, &options, o->onnx, &s);
+    if (!status) {
+        printf("%d nodes of opset %d, %.1f MB: image [batch][%d][%d][%d] to logits and "
+               "probabilities [batch][%d]\n",
+               s.nodes, s.opset, (double)s.bytes / 1e6, model->channels, s.height, s.width,
+               model->classes);
+        fputs("onnx: ", stdout);
+        fcnn_text_print(stdout, o->onnx);
+        putchar('\n');
+    }
+    fcnn_model_destroy(model);
+    return status;
+}
+
 static fcnn_status run(const convert_options *o) {
+    if (o->onnx) return export_onnx(o);
     fcnn_device *device;
     fcnn_model *model = NULL;
     FCNN_TRY(fcnn_device_open("cpu", 0, &device));

@@ -50,11 +50,11 @@ cp "$tests/images/pullover.png" pictures/val/b
 tar -czf pictures.tar.gz pictures
 
 # The folder that a program finds, start/NAME, and its command.
-scenarios=(train cache reuse pictures packed resume init infer folder page score info convert library)
+scenarios=(train cache reuse pictures packed resume init infer folder page score info convert onnx library)
 for name in "${scenarios[@]}"; do mkdir -p "start/$name"; done
 succeed "$train" "$cfg" --out "$work/start/resume/run" --threads 1 --quiet
 model=$work/start/resume/run/model.safetensors
-for name in init infer folder page score info convert library; do cp "$model" "start/$name"; done
+for name in init infer folder page score info convert onnx library; do cp "$model" "start/$name"; done
 succeed "$train" "$cfg" --out "$work/first" --threads 1 --quiet --cache "$work/start/reuse/kept"
 command_of() {
     case $1 in
@@ -72,6 +72,7 @@ command_of() {
             --confusion confusion.csv --threads 1) ;;
         info) command=("$info" model.safetensors) ;;
         convert) command=("$build/fcnn-convert" model.safetensors --form spectral --type half --out spectral.safetensors) ;;
+        onnx) command=("$build/fcnn-convert" model.safetensors --onnx network.onnx --size 12x9) ;;
         library) command=("$build/tests/inject_library" model.safetensors) ;;
     esac
 }

@@ -6,8 +6,8 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 mkdir fcnn
-(cd "$source_root" && cp -r CMakeLists.txt framework layers cpu cuda data include inference training train \
-    models tests DESIGN.md "$work/fcnn")
+(cd "$source_root" && cp -r CMakeLists.txt framework layers cpu cuda data include inference onnx training \
+    train models tests DESIGN.md "$work/fcnn")
 cd "$work/fcnn"
 
 /usr/bin/env python3 - <<'PYTHON'
@@ -29,7 +29,7 @@ PYTHON
 
 cmake -S . -B build -DFCNN_CUDA=OFF -DFCNN_WERROR=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
     -DCMAKE_C_FLAGS_RELWITHDEBINFO=-O1 >cmake.log 2>&1
-cmake --build build -j2 --target fcnn-train fcnn-info test_ops_rules test_ops_per_bin \
+cmake --build build -j2 --target fcnn-train fcnn-info fcnn-convert test_ops_rules test_ops_per_bin \
     >build.log 2>&1 || { tail -30 build.log; exit 1; }
 
 build/tests/test_ops_rules >rules.log
@@ -43,3 +43,5 @@ build/fcnn-train guide.cfg --data synthetic:classes=4,size=28,channels=1,train=5
 accuracy=$(tail -1 run/log.csv | cut -d, -f6)
 echo "guide: a network with the new activation reaches validation accuracy $accuracy"
 awk -v a="$accuracy" 'BEGIN { exit !(a > 0.5) }'
+# ONNX has no such operator, and nothing is made up for it.
+refuse 1 "" "conv1.activation ONNX cardioid" build/fcnn-convert run/model.safetensors --onnx x.onnx

@@ -24,8 +24,11 @@ BELOW = {
     "cuda": ["framework"],
     "include": ["framework", "data"],
     "inference": ["framework", "data", "include"],
+    "onnx": ["framework", "layers", "include"],
     "training": ["framework", "data", "include", "inference"],
-    "train": ["framework", "layers", "data", "cpu", "cuda", "include", "inference", "training"],
+    "train": [
+        "framework", "layers", "data", "cpu", "cuda", "include", "inference", "onnx", "training"
+    ],
 }
 # Where the compiler looks for a header that does not stand beside the file that includes it.
 PLACES = [".", "include", "framework", "data"]

@@ -73,7 +73,7 @@ done
 # Only one file knows how numbers are read and written, and nothing asks the locale for letters.
 cd "$source_root"
 ! grep -nE '\b(strto(d|f|ld)|atof|[a-z]*scanf|is(space|alpha|digit|alnum|upper|lower|punct|print|xdigit)|to(upper|lower)|strn?casecmp|strcoll|setlocale)(_l)? ?\(' \
-    -r framework layers data cpu cuda --include=*.[ch] --include=*.cu |
+    -r framework layers data cpu cuda onnx --include=*.[ch] --include=*.cu |
     grep -v '^framework/number\.c:' || fail "these depend on the locale: see framework/number.h, text.h"
 ! grep -nE '\b(strto(d|f|ld)|setlocale) ?\(' -r train --include=*.c || fail "see framework/number.h"
 ok "no call depends on the locale but those of framework/number.c"
