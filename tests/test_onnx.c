@@ -5,7 +5,7 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 
-#include "network.h"
+#include "network_case.h"
 #include "onnx.pb-c.h"
 #include "temporary.h"
 
@@ -129,6 +129,62 @@ START_TEST(has_the_parameters) {
     ck_assert_str_eq(property(model, "class_names"), "[\"0\", \"1\", \"2\", \"3\", \"4\"]");
     onnx__model_proto__free_unpacked(model, NULL);
     network_close(&n);
+}
+END_TEST
+
+/* ---- Every layer ---- */
+
+#define TAIL " [ifft] [dense] units=6 activation=gelu [dropout] [dense] units=classes [softmax]"
+
+static const struct {
+    const char *words, *op; /* of which the graph has one at least */
+} layers[] = {
+    {"[net] [fft] size=11 [conv] filters=4 size=5 stride=4 norm=batch activation=srelu "
+     "window=1" TAIL,
+     "GlobalAveragePool"},
+    {"[net] [fft] size=9 pad=reflect [conv] filters=4 size=full activation=modrelu [fourier_pool] "
+     "size=5 [conv] filters=4 size=2 activation=crelu [activation] function=ctanh" TAIL,
+     "Split"},
+    {"[net] [fft] size=11 placement=crop pad=zero [conv] filters=4 size=3 [fourier_pool] size=5 "
+     "[norm] [activation] function=leaky_relu grid=9" TAIL,
+     "LeakyRelu"},
+    {"[net] [fft] size=9 [conv] filters=4 size=3 activation=square [max_pool] size=3 stride=2 "
+     "pad=1 "
+     "[conv] filters=4 size=3 [avg_pool] size=3 [shortcut] from=max_pool1" TAIL,
+     "MaxPool"},
+    {"[net] domain=space border=zero [fft] size=11 [conv] filters=4 size=5 stride=4 norm=batch "
+     "activation=srelu window=1" TAIL,
+     "Conv"},
+    {"[net] domain=space [fft] size=9 [conv] filters=4 size=3 [max_pool] size=2 [activation] "
+     "function=srelu [fourier_pool] size=5 [shortcut] from=conv1" TAIL,
+     "Gather"}};
+
+/* In both forms, that of spectra where there is one, and with bands cut. */
+START_TEST(exports_every_layer) {
+    network_options of_bands[] = {options, options};
+    bool space = strstr(layers[_i].words, "domain=space") != NULL;
+    of_bands[1].band_fraction = 0.6;
+    for (int i = 0; i < (space ? 1 : 2); i++) {
+        network n = network_trained(layers[_i].words, of_bands[i]);
+        const char *file = below("model.safetensors"), *path = below("a.onnx");
+        for (int spectral = 0; spectral < (space ? 1 : 2); spectral++) {
+            fcnn_model *model;
+            network_ok(
+                network_save(&n, file, spectral ? FCNN_FORM_SPECTRAL : FCNN_FORM_TRAINABLE, false));
+            network_ok(fcnn_model_load(file, &model));
+            network_ok(fcnn_onnx_export(model, NULL, path, NULL));
+            fcnn_model_destroy(model);
+            Onnx__ModelProto *made = unpack(path);
+            size_t at = 0;
+            while (at < made->graph->n_node &&
+                   strcmp(made->graph->node[at]->op_type, layers[_i].op) != 0)
+                at++;
+            ck_assert_msg(at < made->graph->n_node, "no %s in '%s'", layers[_i].op,
+                          layers[_i].words);
+            onnx__model_proto__free_unpacked(made, NULL);
+        }
+        network_close(&n);
+    }
 }
 END_TEST
 
@@ -263,6 +319,7 @@ int main(void) {
     tcase_add_test(file, says_what_it_is);
     tcase_add_test(file, has_the_parameters);
     tcase_add_test(file, model_and_graph_are_the_same);
+    tcase_add_loop_test(file, exports_every_layer, 0, LENGTH(layers));
     TCase *size = add_case(suite, "size");
     tcase_add_loop_test(size, suits_the_network, 0, LENGTH(sizes));
     tcase_add_loop_test(size, refuses_sizes, 0, LENGTH(refused));

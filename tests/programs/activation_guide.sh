@@ -6,8 +6,8 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 mkdir fcnn
-(cd "$source_root" && cp -r CMakeLists.txt framework layers cpu cuda data include inference onnx training \
-    train models tests DESIGN.md "$work/fcnn")
+(cd "$source_root" && cp -r CMakeLists.txt framework layers cpu cuda data examples include inference \
+    onnx training train models tests DESIGN.md "$work/fcnn")
 cd "$work/fcnn"
 
 /usr/bin/env python3 - <<'PYTHON'
