@@ -2,8 +2,8 @@
 
 usage: check.py FILE...
 
-Each file has to pass the full check, with float shapes of (batch, classes) inferred for both outputs
-and no value left without a shape, and to have the metadata that include/onnx.h promises.
+Each file has to pass the full check, with float shapes of (batch, classes) inferred for both
+outputs and no value left without a shape, and to have the metadata that include/onnx.h promises.
 """
 
 import json

@@ -1,6 +1,7 @@
+# shellcheck shell=bash disable=SC2034,SC2154
 # Sourced, with $build: ONNX Runtime in $runtime, or in $reason why it is not there. It is npm's
-# package onnxruntime-node, which has its library inside: no script of the package is run. Once it is
-# installed it stays in the build folder.
+# package onnxruntime-node, which has its library inside: no script of the package is run. Once it
+# is installed it stays in the build folder.
 runtime=$build/onnxruntime
 reason=
 if [[ ! -e $runtime/installed ]]; then

@@ -18,7 +18,8 @@ loss, accuracy = (float(x) for x in sys.argv[1].split(",")[4:6])
 result = json.load(open("out"))
 print(f"log           accuracy {accuracy:.6f}, loss {loss:.6f}")
 for side in ("fcnn", "onnx"):
-    print(f"{side}, logits  accuracy {result[side]['accuracy']:.6f}, loss {result[side]['loss']:.6f}")
+    scores = result[side]
+    print(f"{side}, logits  accuracy {scores['accuracy']:.6f}, loss {scores['loss']:.6f}")
 print(f"largest difference of logits {result['difference']:.1e} of the largest logit; "
       f"{result['ms_per_image']:.3f} ms an image in ONNX Runtime")
 sys.exit(not (result["images"] == 10000 and abs(result["onnx"]["accuracy"] - accuracy) < 1e-9 and

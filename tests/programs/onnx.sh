@@ -168,7 +168,8 @@ ok "images larger and smaller than the input, framed and cropped"
 # ---- The command line ----
 
 succeed "$convert" lenet.safetensors --onnx own.onnx
-has out "63 nodes of opset 13" "image [batch][1][27][27]" "probabilities [batch][10]" "onnx: own.onnx"
+has out "63 nodes of opset 13" "image [batch][1][27][27]" "probabilities [batch][10]" \
+    "onnx: own.onnx"
 checked+=(own.onnx)
 cp own.onnx kept.onnx
 succeed "$convert" lenet.safetensors --onnx own.onnx
