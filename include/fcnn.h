@@ -39,6 +39,7 @@
 #include "optimizer.h"
 #include "status.h"
 #include "text.h"
+#include "version.h"
 #ifndef FCNN_DATA_INCLUDED /* by framework/fcnn.h, which finds them elsewhere */
 #include "arrays.h"
 #include "image_file.h"

@@ -41,6 +41,8 @@ int fcnn_network_channels(const fcnn_network *network);
 int fcnn_network_classes(const fcnn_network *network);
 const char *fcnn_network_class_name(const fcnn_network *network, int index);
 const fcnn_input_statistics *fcnn_network_statistics(const fcnn_network *network);
+/* The part of every radius that it computes. */
+double fcnn_network_band_fraction(const fcnn_network *network);
 /* A model's metadata of this name, such as training_data; NULL where it has none. */
 const char *fcnn_network_metadata(const fcnn_network *network, const char *key);
 
@@ -59,7 +61,8 @@ typedef struct {
 
 int fcnn_network_layer_count(const fcnn_network *network);
 fcnn_layer fcnn_network_layer(const fcnn_network *network, int index);
-/* The index of a layer by its name, or -1; fcnn_status_message() then lists the names. */
+/* The index of a layer by its name, or that of the last one in it, such as conv1.activation; or -1:
+ * fcnn_status_message() then lists the names. */
 int fcnn_network_find_layer(const fcnn_network *network, const char *name);
 
 /* ---- What it computes ---- */
