@@ -192,7 +192,7 @@ class _Run:
         if kind:
             if self.bar:
                 self.bar.clear()
-            warnings.warn(text, UserWarning, stacklevel=2)
+            warnings.warn(text, UserWarning, stacklevel=6)  # at the call of train()
         elif self.bar:
             self.bar.note(text)
 
@@ -211,16 +211,17 @@ class _CtrlC:
     """
 
     def __init__(self) -> None:
-        self.flag = ctypes.c_int()
+        self.flag = ctypes.c_int()  # the library clears it once it has stopped
+        self.pressed = False
         self._ours = False
 
-    def _handler(self, _number, _frame) -> None:
-        self.flag.value = 1
+    def _press(self) -> None:
+        self.pressed, self.flag.value = True, 1
 
     def _watch(self) -> None:
         while byte := os.read(self._pipe[0], 1):
             if byte[0] == signal.SIGINT:
-                self.flag.value = 1
+                self._press()
             elif self._before >= 0:  # whoever waited for signals before
                 os.write(self._before, byte)
 
@@ -233,7 +234,7 @@ class _CtrlC:
             self._before = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
             self._thread = threading.Thread(target=self._watch, daemon=True)
             self._thread.start()
-            signal.signal(signal.SIGINT, self._handler)
+            signal.signal(signal.SIGINT, lambda *_: self._press())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -336,7 +337,7 @@ def train(cfg: str | os.PathLike | Config, x=None, y=None, validation: tuple | N
                                        ctypes.pointer(ctrl_c.flag), run.events)
         training, finished = ctypes.c_void_p(), ctypes.c_bool()
         status = _api.lib.fcnn_training_open(ctypes.byref(options), ctypes.byref(training))
-        if ctrl_c.flag.value and status == INTERRUPTED and run.error is None:
+        if ctrl_c.pressed and status == INTERRUPTED and run.error is None:
             raise Interrupted("interrupted before the first step")
         run.check(status)
         stack.callback(_api.lib.fcnn_training_close, training)
@@ -349,7 +350,7 @@ def train(cfg: str | os.PathLike | Config, x=None, y=None, validation: tuple | N
             _api.check(_api.lib.fcnn_training_save_checkpoint(training, os.fsencode(checkpoint)))
         network = _api.NetworkOptions(_api.device_name(device), threads, 0, 0)
         model = _network(training, network, run.history)
-        if ctrl_c.flag.value and not finished.value:
+        if ctrl_c.pressed:
             raise Interrupted(_stopped_text(training, checkpoint), model,
                               None if checkpoint is None else os.fspath(checkpoint))
         return model
@@ -372,6 +373,8 @@ def _start(run: _Run, training: ctypes.c_void_p, init, resume) -> None:
 
 def _stopped_text(training: ctypes.c_void_p, checkpoint) -> str:
     at = _api.lib.fcnn_training_get_progress(training)
+    if at.epoch >= at.epochs:
+        return "interrupted behind the last step; the exception's model is trained"
     text = f"interrupted in epoch {at.epoch + 1} after step {at.step} of {at.steps_per_epoch}"
     if checkpoint is None:
         return text + "; the exception's model has the weights"

@@ -1,11 +1,11 @@
 """to_torch() and from_torch(): the same function in space, which PyTorch computes and trains."""
 
-import subprocess
 import sys
 import unittest
+import warnings
 
 import numpy as np
-from common import BUILD, MODELS, SMALL, Case, classes_by_waves, disturb, fcnn, generator, pictures
+from common import MODELS, SMALL, Case, classes_by_waves, disturb, fcnn, generator, pictures
 
 try:
     import torch
@@ -191,6 +191,83 @@ class Back(Case):
         self.assert_near(model.predict(x, logits=True), logits(module, x[..., None]), TOLERANCE)
         self.assertGreater(model.score(x, y).accuracy, 0.9)
         self.assertLess(loss.item(), 0.3)
+
+
+def one_step(cfg, x, y, **settings):
+    """fcnn's gradients of the loss on one batch: by a step of SGD, of a rate that rounding of the
+    weights does not matter beside. Returns the model before it, and the gradients by name."""
+    rate, options = 1000.0, dict(settings, progress=False, classes=10, epochs=1)
+    fixed = {"net.optimizer": "sgd", "net.momentum": 0, "net.weight_decay": 0, "net.batch": len(x),
+             "net.schedule": "constant", "net.subdivisions": 1, "net.augment_mirror": 0,
+             "net.augment_shift": 0, "net.augment_jitter": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of few images
+        before = fcnn.train(cfg, x, y, **options, **{**fixed, "net.learning_rate": 1e-30})
+        after = fcnn.train(cfg, x, y, **options, **{**fixed, "net.learning_rate": rate})
+    gradients = {}
+    for name, value in before.weights.items():
+        if before.weights.is_trained(name):
+            value = value.astype(complex if np.iscomplexobj(value) else float)
+            gradients[name] = (value - after.weights[name]) / rate
+    return before, gradients
+
+
+class Gradients(Case):
+    """Of the loss in training: norms of the batch's statistics, without dropout."""
+
+    def compare(self, cfg, x, y, tolerance=1e-4, **settings):
+        before, wanted = one_step(cfg, x, y, **settings)
+        module = before.to_torch().train()
+        loss = torch.nn.functional.cross_entropy(module(tensor(x)), torch.tensor(y))
+        loss.backward()
+        self.assertAlmostEqual(loss.item(), before.history[0].loss, places=4)
+        errors = squares = 0
+        for name, parameter in module.named_parameters():
+            found = parameter.grad.numpy()
+            value = wanted[name]
+            if np.iscomplexobj(value):
+                found = found[..., 0] + 1j * found[..., 1]
+            errors += (np.abs(found - value) ** 2).sum()
+            squares += (np.abs(value) ** 2).sum()
+        self.assertGreater(squares, 0)
+        error = (errors / squares) ** 0.5
+        self.assertLessEqual(error, tolerance)
+        return error
+
+    def test_layers(self):
+        x = pictures(24, 20, 26, 2)
+        y = np.random.default_rng(1).integers(0, 10, len(x))
+        for name, cfg in CASES.items():
+            with self.subTest(name):
+                options = {"dropout.rate": 0} if "[dropout]" in cfg else {}
+                self.compare(cfg, x, y, **options)
+
+    def test_models(self):
+        """cifar10-resnet with gelu: of the millions of numbers that its relu gets some lie so near
+        to 0 that float32 decides which side they are on, for PyTorch too."""
+        smooth = {f"conv[{at}].activation": "gelu" for at in range(1, 9)}
+        for name, channels, side, count, changed in (
+                ("lenet", 1, 28, 32, {}), ("lenet-fused", 1, 28, 16, {}), ("cifar10", 3, 32, 16, {}),
+                ("cifar10-resnet", 3, 32, 16, smooth)):
+            x = pictures(count, side, side, channels)
+            y = np.random.default_rng(2).integers(0, 10, count)
+            config = fcnn.load_config(MODELS / f"{name}.cfg", changed)
+            rates = {f"dropout[{one.name[7:]}].rate": 0 for one in config if one.kind == "dropout"}
+            with self.subTest(name):
+                self.compare(config, x, y, **rates)
+
+    def test_statistics(self):
+        """Running statistics after a step are the batch's, in the same measure."""
+        x, y = classes_by_waves()
+        before, _ = one_step(SMALL, x, y)
+        module = before.to_torch().train()
+        module.conv1.norm.MOMENTUM = 1.0  # of a run's first batch
+        module(tensor(x[..., None]))
+        deviation = before.weights["conv1.norm.running_variance"] ** 0.5
+        found = module.conv1.norm
+        self.assert_near(found.running_variance.numpy() ** 0.5, deviation, 1e-5)
+        self.assert_near(found.running_mean.numpy() + deviation,
+                         before.weights["conv1.norm.running_mean"] + deviation, 1e-5)
 
 
 if __name__ == "__main__":
