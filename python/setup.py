@@ -9,6 +9,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 
 from setuptools import Distribution, setup
 from setuptools.command.build_py import build_py
@@ -77,5 +78,7 @@ class WheelOfAnyPython(bdist_wheel):
         return "py3", "none", super().get_tag()[2]
 
 
-setup(cmdclass={"build_py": BuildWithLibrary, "bdist_wheel": WheelOfAnyPython},
+scratch = tempfile.TemporaryDirectory(prefix="fcnn-pip-")  # nothing is left in the checkout
+setup(options={"egg_info": {"egg_base": scratch.name}, "build": {"build_base": scratch.name}},
+      cmdclass={"build_py": BuildWithLibrary, "bdist_wheel": WheelOfAnyPython},
       distclass=BinaryDistribution)

@@ -7,7 +7,7 @@ A tour::
     model.save("lenet.safetensors")                          # fcnn.load() opens it again
     model.predict(pictures)                                  # probabilities [n][classes]
     model.score(x_test, y_test).accuracy
-    print(model.layers)                                      # a table; model.weights["conv1.weight"]
+    print(model.layers); model.weights["conv1.weight"]       # a table; an array
     model.output(pictures, "conv2").shape                    # maps [n][32][13][13]
     band = model.output(pictures, "conv2", domain="frequency")   # a fcnn.Band, [n][32][85]
     band.energy, band.crop(3).maps()                         # by shell; its low frequencies

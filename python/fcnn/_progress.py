@@ -36,7 +36,8 @@ class Bar:
         if not self._terminal or (now - self._drawn < 0.1 and at.step < at.steps_per_epoch):
             return
         self._drawn = now
-        left = (now - self._started) * (at.steps_per_epoch - at.step) / max(at.step - self._first, 1)
+        steps = max(at.step - self._first, 1)
+        left = (now - self._started) * (at.steps_per_epoch - at.step) / steps
         text = f"loss {at.loss:.4f} accuracy {at.accuracy:.4f}"
         shown = line(f"epoch {at.epoch + 1}/{at.epochs}", at.step, at.steps_per_epoch, text, left,
                      self._columns())

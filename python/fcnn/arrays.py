@@ -35,8 +35,8 @@ def _samples(x) -> np.ndarray:
     if array.dtype == np.float64 or array.dtype == np.float16:
         array = array.astype(np.float32)
     if array.dtype.name not in _api.SAMPLES:
-        raise UsageError(f"images of {array.dtype}: expected uint8 (0 to 255), uint16 (0 to 65535), "
-                         "or float32 or float64 (0 to 1)")
+        raise UsageError(f"images of {array.dtype}: expected uint8 (0 to 255), uint16 (0 to "
+                         "65535), or float32 or float64 (0 to 1)")
     return array
 
 
@@ -51,16 +51,21 @@ def _four_dimensions(array: np.ndarray, channels: int | None) -> np.ndarray:
         return array[np.newaxis]
     if array.ndim == 4 and channels in (shape[3], None):
         return array
-    text = "x".join(map(str, shape)) or "()"
-    one = "[n][h][w], [h][w]" if channels == 1 else f"[h][w][{channels}]"
-    hint = ""
-    if array.ndim in (3, 4) and shape[-3] == channels:
-        axes = "0, 2, 3, 1" if array.ndim == 4 else "1, 2, 0"
-        hint = f"; for channels first, give x.transpose({axes})"
-    wanted = "1 channel" if channels == 1 else f"{channels} channels"
-    raise UsageError(f"images of shape {text}: the network takes {wanted}, as [n][h][w][{channels}] "
-                     f"or {one}{hint}" if channels else
-                     f"images of shape {text}: expected [n][h][w][c] or [n][h][w]")
+    raise UsageError(f"images of shape {'x'.join(map(str, shape)) or '()'}: expected "
+                     f"{_expected(shape, channels)}")
+
+
+def _expected(shape: tuple[int, ...], channels: int | None) -> str:
+    """What images of another shape should have been."""
+    if channels is None:
+        return "[n][h][w][c] or [n][h][w]"
+    single = "[n][h][w] or [h][w]" if channels == 1 else f"[h][w][{channels}]"
+    text = (f"[n][h][w][{channels}], {single}, as the network takes {channels} "
+            f"channel{'s' if channels > 1 else ''}")
+    if len(shape) in (3, 4) and shape[-3] == channels:
+        axes = "0, 2, 3, 1" if len(shape) == 4 else "1, 2, 0"
+        text += f"; for channels first, give x.transpose({axes})"
+    return text
 
 
 def images(x, channels: int | None) -> tuple[_api.ImageArray, np.ndarray]:

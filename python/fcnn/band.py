@@ -63,8 +63,8 @@ class Band:
         """The band of real maps, [..., n, n]; radius at most, and by default, (n - 1) // 2."""
         maps = np.ascontiguousarray(maps, np.float32)
         if maps.ndim < 2 or maps.shape[-1] != maps.shape[-2] or maps.shape[-1] < 1:
-            raise UsageError(f"maps of shape {'x'.join(map(str, maps.shape))}: expected square ones, "
-                             "[..., n, n]")
+            raise UsageError(f"maps of shape {'x'.join(map(str, maps.shape))}: expected square "
+                             "ones, [..., n, n]")
         size = maps.shape[-1]
         radius = (size - 1) // 2 if radius is None else radius
         if not 0 <= radius <= (size - 1) // 2:

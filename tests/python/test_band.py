@@ -3,8 +3,7 @@
 import math
 import unittest
 
-import numpy as np
-from common import Case, fcnn, generator
+from common import Case, fcnn, generator, np
 
 
 def coordinates(maps, radius):

@@ -5,8 +5,7 @@ import threading
 import time
 import unittest
 
-import numpy as np
-from common import MODELS, SMALL, Case, disturb, fcnn, generator, pictures
+from common import MODELS, SMALL, Case, disturb, fcnn, generator, np, pictures
 
 
 def small(channels=1, classes=3, **settings):
@@ -46,7 +45,7 @@ class Images(Case):
         self.refused(fcnn.UsageError, "2x20x20x3 1 channel", grey.predict, x)
         self.refused(fcnn.UsageError, "2x3x20x20 3 channels x.transpose(0, 2, 3, 1)",
                      colour.predict, x.transpose(0, 3, 1, 2))
-        self.refused(fcnn.UsageError, "[n][h][w][3] [h][w][3]", colour.predict, x[0, :, :, 0])
+        self.refused(fcnn.UsageError, "20x20 [n][h][w][3] [h][w][3]", colour.predict, x[0, :, :, 0])
         self.refused(fcnn.UsageError, "int64 uint8 float32", grey.predict, x[..., 0].astype(int))
         self.refused(ValueError, "", grey.predict, np.full((20, 20), 1.5))
         self.refused(ValueError, "", grey.predict, np.full((20, 20), np.nan))

@@ -4,8 +4,7 @@ import sys
 import unittest
 import warnings
 
-import numpy as np
-from common import MODELS, SMALL, Case, classes_by_waves, disturb, fcnn, generator, pictures
+from common import MODELS, SMALL, Case, classes_by_waves, disturb, fcnn, generator, np, pictures
 
 try:
     import torch
@@ -13,7 +12,17 @@ except ImportError:
     print("skipped: this Python has no torch (Debian's python3-torch)")
     sys.exit(77)
 
-NETWORK = "[net]\n{net}\n[fft]\nsize={size}\n{fft}\n{body}\n[ifft]\n{tail}[dense]\nunits=classes\n[softmax]\n"
+NETWORK = """[net]
+{net}
+[fft]
+size={size}
+{fft}
+{body}
+[ifft]
+{tail}[dense]
+units=classes
+[softmax]
+"""
 
 
 def sections(text):
@@ -247,7 +256,8 @@ class Gradients(Case):
         to 0 that float32 decides which side they are on, for PyTorch too."""
         smooth = {f"conv[{at}].activation": "gelu" for at in range(1, 9)}
         for name, channels, side, count, changed in (
-                ("lenet", 1, 28, 32, {}), ("lenet-fused", 1, 28, 16, {}), ("cifar10", 3, 32, 16, {}),
+                ("lenet", 1, 28, 32, {}), ("lenet-fused", 1, 28, 16, {}),
+                ("cifar10", 3, 32, 16, {}),
                 ("cifar10-resnet", 3, 32, 16, smooth)):
             x = pictures(count, side, side, channels)
             y = np.random.default_rng(2).integers(0, 10, count)

@@ -11,8 +11,7 @@ import unittest
 import warnings
 from contextlib import redirect_stderr
 
-import numpy as np
-from common import BUILD, MODELS, ROOT, SMALL, Case, classes_by_waves, fcnn, pictures
+from common import BUILD, MODELS, ROOT, SMALL, Case, classes_by_waves, fcnn, np, pictures
 
 from fcnn import _progress
 
