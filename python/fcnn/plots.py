@@ -106,56 +106,89 @@ def _picture(image: np.ndarray) -> np.ndarray:
     return np.clip(image, 0, 1)
 
 
-def _draw_head(model: Model, image: np.ndarray, x, figure: Figure, grid) -> None:
+class _Sheet:
+    """A figure that is filled from above, in inches."""
+
+    LEFT, CELL, GAP, LARGE = 1.75, 1.0, 0.08, 1.9
+
+    def __init__(self, pyplot, columns: int, height: float) -> None:
+        self.width = self.LEFT + columns * (self.CELL + self.GAP) + 0.2
+        self.height, self.top = height, 0.6
+        self.figure = pyplot.figure(figsize=(self.width, height))
+
+    def axes(self, x: float, y: float, width: float, height: float) -> Axes:
+        """Axes whose upper left corner lies at x, y from the sheet's."""
+        return self.figure.add_axes((x / self.width, 1 - (y + height) / self.height,
+                                     width / self.width, height / self.height))
+
+    def text(self, x: float, y: float, text: str, **style) -> None:
+        """Writes below y."""
+        self.figure.text(x / self.width, 1 - y / self.height, text, va="top", **style)
+
+    def cell(self, column: int, row: int) -> Axes:
+        """A small picture, in a row below the top."""
+        step = self.CELL + self.GAP
+        return self.axes(self.LEFT + column * step, self.top + row * step, self.CELL, self.CELL)
+
+
+def _draw_head(model: Model, image: np.ndarray, x, sheet: _Sheet) -> None:
     """The picture, as the network sees it, its spectrum, and the classes."""
     first = model.layers[0]
-    axes = [_bare(figure.add_subplot(grid[0, 2 * at:2 * at + 2])) for at in range(3)]
+    axes = [_bare(sheet.axes(0.15 + at * (sheet.LARGE + 0.15), sheet.top, sheet.LARGE, sheet.LARGE))
+            for at in range(3)]
+    style = {"fontsize": 9, "loc": "left"}
     axes[0].imshow(_picture(image), cmap="gray", vmin=0, vmax=1)
-    axes[0].set_title(f"picture\n{image.shape[0]} x {image.shape[1]} pixels")
+    axes[0].set_title(f"picture\n{image.shape[0]} x {image.shape[1]} pixels", **style)
     seen = model.output(x, 0)[0].transpose(1, 2, 0)
     seen = seen * model.statistics.deviation + model.statistics.mean
     axes[1].imshow(_picture(seen), cmap="gray", vmin=0, vmax=1)
-    axes[1].set_title(f"as the network sees it\n{first.size} x {first.size}")
+    axes[1].set_title(f"as the network sees it\n{first.size} x {first.size}", **style)
     band = model.output(x, 0, domain="frequency")[0]
-    mean = Band(np.sqrt((np.abs(band.bins) ** 2).sum(0)))  # of all channels
-    plot_spectrum(mean, axes[2])
-    axes[2].set_title(f"its spectrum, by FFT\n{band.bins.shape[-1]} bins, radius {band.radius}")
+    plot_spectrum(Band(np.sqrt((np.abs(band.bins) ** 2).sum(0))), axes[2])  # of all channels
+    axes[2].set_title(f"its spectrum, by FFT\n{band.bins.shape[-1]} bins, radius {band.radius}",
+                      **style)
     p = model.predict(x)[0]
     best = np.argsort(-p, kind="stable")[:_CLASSES]
-    bars = figure.add_subplot(grid[0, 7:])
-    bars.barh(range(len(best)), p[best], color=["#35528b"] + ["#9aa4ae"] * (len(best) - 1))
-    bars.set_yticks(range(len(best)), [model.classes[at] for at in best])
-    bars.set_xlim(0, 1)
-    bars.set_title("probability")
+    left = 3 * (sheet.LARGE + 0.15) + 1.5
+    bars = sheet.axes(left, sheet.top, sheet.width - left - 0.75, sheet.LARGE)
+    drawn = bars.barh(range(len(best)), p[best], color=["#35528b"] + ["#9aa4ae"] * (len(best) - 1))
+    bars.bar_label(drawn, [f"{p[at]:.1%}" for at in best], padding=2, fontsize=8)
+    bars.set_yticks(range(len(best)), [model.classes[at] for at in best], fontsize=9)
+    bars.set(xlim=(0, 1), xticks=[])
+    bars.spines[["top", "right", "bottom"]].set_visible(False)
+    bars.set_title("probability", **style)
     bars.invert_yaxis()
+    sheet.top += sheet.LARGE + 0.4
 
 
-def _draw_layer(model: Model, layer: Layer, x, figure: Figure, grid, row: int, count: int) -> None:
+def _draw_layer(model: Model, layer: Layer, x, sheet: _Sheet, count: int) -> None:
     """A layer's strongest channels, their spectra above their maps where it has bands."""
     maps = model.output(x, layer.index)[0]
     chosen = _strongest(maps, count)
-    lines = 2 if layer.layout == "band" else 1
-    text = f"{layer.name}\n{layer.channels} channels\n{layer.size} x {layer.size}"
-    if lines == 2:
+    text = f"{layer.channels} channels\n{layer.size} x {layer.size}"
+    if layer.layout == "band":
         band = model.output(x, layer.index, domain="frequency")[0]
         full = layer.size // 2
-        cut = f" of {full}" if band.radius < full else ""
-        text += f"\nradius {band.radius}{cut}"
+        text += f"\nradius {band.radius}" + (f" of {full}" if band.radius < full else "")
         largest = float(np.abs(band.bins).max())
-    figure.add_subplot(grid[row, 0]).axis("off")
-    figure.axes[-1].text(0, 1, text, va="top", transform=figure.axes[-1].transAxes)
+        for at, channel in enumerate(chosen):
+            plot_spectrum(band[int(channel)], sheet.cell(at, 0), 2 * full + 1, largest)
+    sheet.text(0.15, sheet.top, layer.name.split(".")[0], fontsize=11, fontweight="bold")
+    sheet.text(0.15, sheet.top + 0.25, text, fontsize=8, color="#5c6670")
+    row, largest = int(layer.layout == "band"), float(np.abs(maps[chosen]).max())
     for at, channel in enumerate(chosen):
-        if lines == 2:
-            axes = figure.add_subplot(grid[row, 1 + at])
-            plot_spectrum(band[int(channel)], axes, layer.size // 2 * 2 + 1, largest)
-        axes = figure.add_subplot(grid[row + lines - 1, 1 + at])
-        plot_map(maps[channel], axes, float(np.abs(maps[chosen]).max()))
-        axes.set_xlabel(f"channel {channel}")
+        axes = sheet.cell(at, row)
+        plot_map(maps[channel], axes, largest)
+        axes.set_xlabel(f"{channel}" if at else f"channel {channel}", fontsize=8, labelpad=2)
+    sheet.top += _height(layer)
+
+
+def _height(layer: Layer) -> float:
+    return (2 if layer.layout == "band" else 1) * (_Sheet.CELL + _Sheet.GAP) + 0.35
 
 
 def plot(model: Model, x, layers=None, channels: int = 8) -> Figure:
-    """Draws an image on its way through a network: spectra and maps of each layer's strongest
-    channels.
+    """Draws an image on its way through a network: spectra and maps of the strongest channels.
 
     Parameters
     ----------
@@ -178,17 +211,11 @@ def plot(model: Model, x, layers=None, channels: int = 8) -> Figure:
     shown = _shown_layers(model, layers)
     if any(layer.layout == "vector" for layer in shown):
         raise UsageError("a layer of the classifier has no maps to draw; layers before it have")
-    rows = [2 if layer.layout == "band" else 1 for layer in shown]
-    columns = 1 + max(channels, 8)
-    ratios = [2.2] + [1] * sum(rows)
-    figure = pyplot.figure(figsize=(1.25 * columns, 1.35 * sum(ratios)), constrained_layout=True)
-    grid = figure.add_gridspec(1 + sum(rows), columns, height_ratios=ratios)
-    _draw_head(model, images[0], x, figure, grid)
-    row = 1
-    for layer, lines in zip(shown, rows):
-        _draw_layer(model, layer, x, figure, grid, row, channels)
-        row += lines
-    return figure
+    sheet = _Sheet(pyplot, max(channels, 8), _Sheet.LARGE + 1.1 + sum(map(_height, shown)))
+    _draw_head(model, images[0], x, sheet)
+    for layer in shown:
+        _draw_layer(model, layer, x, sheet, channels)
+    return sheet.figure
 
 
 def plot_kernels(model: Model, layer: str = "conv1", count: int = 16) -> Figure:

@@ -55,7 +55,7 @@ CASES = {
                      "activation function=linear"),
     "pools": network(f"{CONV}, max_pool size=3 stride=2 pad=2, avg_pool size=3 stride=2 pad=2", 19),
     "shortcuts": network(f"{CONV} norm=batch activation=relu, {CONV}, fourier_pool size=9, "
-                         "shortcut from=conv1, norm, fourier_pool size=7, shortcut from=-4, "
+                         "shortcut from=conv1, norm, fourier_pool size=7, shortcut from=-3, "
                          "dropout rate=0.3"),
     "behind ifft": network(CONV, tail="activation function=gelu, dropout rate=0.2, "
                            "dense units=8 activation=leaky_relu slope=0.3, "

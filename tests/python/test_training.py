@@ -203,6 +203,7 @@ class CtrlC(Case):
                  for name in ("path", "model", "resumed")}
         script = textwrap.dedent(SCRIPT.format(tests=str(ROOT / "tests" / "python"), **names))
         result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
+                                timeout=300,
                                 env={**os.environ, "FCNN_BUILD": str(BUILD)})
         self.assertEqual(result.returncode, 1, result.stderr)
         self.assertIn("fcnn.Interrupted: interrupted in epoch 2 after step 3", result.stderr)
@@ -230,6 +231,7 @@ class CtrlC(Case):
                 print(stop, stop.model, time.monotonic() - started < 20)
         """)
         result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
+                                timeout=300,
                                 env={**os.environ, "FCNN_BUILD": str(BUILD)})
         self.assertEqual(result.stdout, "interrupted before the first step None True\n",
                          result.stderr)
