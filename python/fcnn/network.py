@@ -271,7 +271,7 @@ def load(path: str | os.PathLike, device: str | None = "auto", threads: int = 0,
     threads : int
         0: as many as there are processors.
     batch : int
-        Images that pass at once at the most, which decides the memory; 0: 64, or fewer.
+        Images that pass at once at the most, which decides the memory; 0: 32, or fewer.
     band_fraction : float
         The part of every radius that is computed, (0, 1]; 0: as the model was saved. Less is
         faster, and blurs what every layer sees.

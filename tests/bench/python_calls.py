@@ -67,8 +67,7 @@ def c_loop(build, folder, model, calls, threads):
     cache = (build / "CMakeCache.txt").read_text()
     compiler = re.search(r"^CMAKE_C_COMPILER:\w+=(.*)$", cache, re.M)[1]
     (folder / "loop.c").write_text(LOOP)
-    includes = [f"-I{ROOT / name}" for name in ("include", "framework", "data", "inference",
-                                                "training", "onnx")]
+    includes = [f"-I{ROOT / name}" for name in ("include", "framework", "data")]
     subprocess.run([compiler, "-O2", *includes, folder / "loop.c", "-o", folder / "loop",
                     f"-L{build}", "-lfcnn", f"-Wl,-rpath,{build}"], check=True)
     return float(subprocess.check_output([folder / "loop", model, str(calls), str(threads)]))

@@ -30,7 +30,7 @@ class Plots(Case):
         self.assert_near(shown[0], x[0, :, :, 0] / 255, 1e-6)
         maps = model.output(x[0], "conv1.activation")[0]
         strongest = np.argsort(-(maps ** 2).mean((1, 2)))[0]
-        self.assert_near(shown[4], maps[strongest], 1e-6)
+        self.assert_near(shown[3 + 5], maps[strongest], 1e-6)
         amplitudes = np.ma.filled(np.ma.masked_invalid(shown[3]), np.nan)
         self.assertEqual(np.isfinite(amplitudes).sum(), 13 * 13)  # of 27 x 27
         path = self.folder / "picture.png"
