@@ -19,7 +19,7 @@ y = rng.choice(list(kinds), 600)
 rows, columns = np.mgrid[:28, :28]
 turns = np.array([kinds[name] for name in y])[:, :, None, None]
 waves = np.sin(turns[:, 0] * rows + turns[:, 1] * columns + rng.uniform(0, 6, (600, 1, 1)))
-x = np.clip(128 + 70 * waves + rng.normal(0, 40, waves.shape), 0, 255).astype(np.uint8)
+x = np.clip(128 + 30 * waves + rng.normal(0, 70, waves.shape), 0, 255).astype(np.uint8)
 
 # %% Train on 500, score on 100. Keys of the cfg are set by name.
 models = pathlib.Path(__file__).resolve().parents[2] / "models"

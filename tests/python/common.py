@@ -1,4 +1,7 @@
-"""What the tests of the Python package share. They run from any folder; FCNN_BUILD is the build."""
+"""What the tests of the Python package share. They run from any folder.
+
+FCNN_BUILD is the build whose library is tested; by default the checkout's newest.
+"""
 
 import os
 import pathlib
@@ -13,13 +16,15 @@ except ImportError:
     sys.exit(77)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("FCNN_BUILD", ROOT / "build"))
 MODELS = ROOT / "models"
-os.environ.setdefault("FCNN_LIBRARY", str(BUILD / "libfcnn.so"))
+if "FCNN_BUILD" in os.environ:
+    os.environ["FCNN_LIBRARY"] = os.path.join(os.environ["FCNN_BUILD"], "libfcnn.so")
 sys.path.insert(0, str(ROOT / "python"))
 sys.dont_write_bytecode = True
 
 import fcnn  # noqa: E402
+
+BUILD = pathlib.Path(fcnn._library.find()).resolve().parent
 
 # A resident network of two layers, small enough to train in a test.
 SMALL = """[net]
