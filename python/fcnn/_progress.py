@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -21,10 +22,10 @@ def line(title: str, done: int, total: int, text: str, left: float, columns: int
 
 
 class Bar:
-    """Draws at most ten times a second."""
+    """Draws at most ten times a second, of steps of so many images."""
 
-    def __init__(self) -> None:
-        self._out = sys.stderr
+    def __init__(self, batch: int) -> None:
+        self._out, self._batch = sys.stderr, batch
         self._terminal = self._out is not None and self._out.isatty()
         self._epoch, self._first, self._started, self._drawn = -1, 0, 0.0, 0.0
 
@@ -38,7 +39,9 @@ class Bar:
         self._drawn = now
         steps = max(at.step - self._first, 1)
         left = (now - self._started) * (at.steps_per_epoch - at.step) / steps
-        text = f"loss {at.loss:.4f} accuracy {at.accuracy:.4f}"
+        text = f"{self._rate(at.step, at.seconds)} images/s"
+        if not math.isnan(at.loss):
+            text = f"loss {at.loss:.3f}  accuracy {at.accuracy:.3f}  {text}"
         shown = line(f"epoch {at.epoch + 1}/{at.epochs}", at.step, at.steps_per_epoch, text, left,
                      self._columns())
         self._out.write(f"\r{shown}\033[K")
@@ -50,7 +53,11 @@ class Bar:
         if at.validation_loss is not None:
             text += (f"  validation loss {at.validation_loss:.4f} accuracy "
                      f"{at.validation_accuracy:.4f}")
-        self.note(f"{text}  {at.seconds:.1f} s")
+        rate = self._rate(at.steps_per_epoch, at.seconds)
+        self.note(f"{text}  {at.seconds:.1f} s  {rate} images/s")
+
+    def _rate(self, steps: int, seconds: float) -> str:
+        return f"{steps * self._batch / seconds:.0f}" if seconds > 0 else "?"
 
     def note(self, text: str) -> None:
         """Writes a line of its own."""

@@ -59,6 +59,7 @@ class Epoch:
     ----------
     epoch, epochs : int
         Its number, from 1, and how many there are.
+    steps_per_epoch : int
     loss, accuracy : float
         Means over the epoch's training images.
     validation_loss, validation_accuracy, validation_top5 : float or None
@@ -71,6 +72,7 @@ class Epoch:
 
     epoch: int
     epochs: int
+    steps_per_epoch: int
     loss: float
     accuracy: float
     validation_loss: float | None
@@ -90,7 +92,7 @@ def _progress_of(r) -> Progress:
 def _epoch_of(r) -> Epoch:
     validation = [None if math.isnan(value) else value for value in (
         r.validation_loss, r.validation_accuracy, r.validation_top5)]
-    return Epoch(r.epoch, r.epochs, r.loss, r.accuracy, *validation, bool(r.is_best),
+    return Epoch(r.epoch, r.epochs, r.steps_per_epoch, r.loss, r.accuracy, *validation, bool(r.is_best),
                  r.learning_rate, r.seconds, r.band_fraction)
 
 
@@ -149,11 +151,11 @@ def _class_names(labels: Sequence, classes: int | Sequence[str] | None) -> list[
 class _Run:
     """What the library calls on the way; an exception of a callback ends the run with it."""
 
-    def __init__(self, on_step, on_epoch, progress: bool) -> None:
+    def __init__(self, on_step, on_epoch, bar: _progress.Bar | None) -> None:
         self.on_step, self.on_epoch = on_step, on_epoch
         self.history: list[Epoch] = []
         self.error: BaseException | None = None
-        self.bar = _progress.Bar() if progress else None
+        self.bar = bar
         self.events = _api.TrainingEvents(None, _api.Event(self._step), _api.Event(self._epoch),
                                           _api.MessageEvent(self._message))
 
@@ -316,15 +318,16 @@ def train(cfg: str | os.PathLike | Config, x=None, y=None, validation: tuple | N
     Examples
     --------
     >>> model = fcnn.train("models/lenet.cfg", x, y, validation=(xv, yv), epochs=2)
-    epoch 1/2  train loss 0.6182 accuracy 0.7823  validation loss 0.4302 accuracy 0.8461  ...
+    epoch 1/2  train loss 0.4975 accuracy 0.8235  validation loss 0.3491 accuracy 0.8682  ...
     >>> model.history[-1].validation_accuracy
-    0.8817
+    0.8955
     """
     if epochs is not None:
         settings["net.epochs"] = epochs
-    run = _Run(on_step, on_epoch, progress)
     with ExitStack() as stack:
         config = stack.enter_context(config_handle(cfg, settings))
+        bar = _progress.Bar(Config.of(config)["net"]["batch"]) if progress else None
+        run = _Run(on_step, on_epoch, bar)
         dataset = None
         if x is not None:
             data = _Data(x, y, validation, validation_is_test, classes)

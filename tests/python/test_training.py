@@ -1,15 +1,19 @@
 """fcnn.train: the bits of fcnn-train, callbacks, Ctrl-C, checkpoints."""
 
+import contextlib
+import fcntl
 import gzip
 import io
 import os
+import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import textwrap
 import unittest
 import warnings
-from contextlib import redirect_stderr
 
 from common import BUILD, MODELS, ROOT, SMALL, Case, classes_by_waves, fcnn, np, pictures
 
@@ -166,12 +170,36 @@ class Shown(Case):
     def test_epochs(self):
         x, y = classes_by_waves()
         err = io.StringIO()
-        with redirect_stderr(err):
+        with contextlib.redirect_stderr(err):
             fcnn.train(SMALL, x, y, (x[:30], y[:30]))
         lines = err.getvalue().splitlines()
         self.assertTrue(lines[-1].startswith("epoch 2/2  train loss 0."), lines)
         self.assertIn("validation loss", lines[-1])
         self.assertNotIn("\r", err.getvalue())
+
+
+    def test_terminal(self):
+        """On a terminal there is a bar, which the epoch's line replaces."""
+        script = (f"import sys; sys.path.insert(0, {str(ROOT / 'tests' / 'python')!r}); "
+                  "from common import *; import time; x, y = classes_by_waves(); "
+                  "fcnn.train(SMALL, x, y, (x, y), on_step=lambda at: time.sleep(0.05))")
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 70, 0, 0))
+        result = subprocess.run([sys.executable, "-c", script], stderr=theirs, timeout=300,
+                                env={**os.environ, "FCNN_BUILD": str(BUILD)})
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # the other end is closed
+            while piece := os.read(ours, 65536):
+                shown += piece
+        os.close(ours)
+        self.assertEqual(result.returncode, 0, shown)
+        bars = [line for line in shown.decode().replace("\n", "\r").split("\r") if "left" in line]
+        self.assertGreater(len(bars), 2, shown)
+        for bar in bars:
+            self.assertLess(len(bar.replace("\033[K", "")), 70)
+        self.assertRegex(bars[0], r"^epoch 1/2 .*\d/6  loss \d")
+        self.assertRegex(shown.decode(), r"\033\[Kepoch 2/2  train loss")
 
 
 SCRIPT = """
