@@ -1,4 +1,4 @@
-"""Puts libfcnn.so into the package: pip install ./python, from fcnn's checkout.
+"""pip install ./python, from fcnn's checkout: puts libfcnn.so and models/*.cfg into the package.
 
 The library is the one that FCNN_LIBRARY names; else that of the newest build of the checkout,
 brought up to date; else it is built in build/python, which takes a minute or two.
@@ -63,7 +63,10 @@ class BuildWithLibrary(build_py):
     def run(self):
         super().run()
         if not self.editable_mode:  # an editable package finds the checkout's builds itself
-            shutil.copy(library().resolve(), pathlib.Path(self.build_lib, "fcnn", "libfcnn.so"))
+            package = pathlib.Path(self.build_lib, "fcnn")
+            shutil.copy(library().resolve(), package / "libfcnn.so")
+            shutil.copytree(ROOT / "models", package / "models", dirs_exist_ok=True,
+                            ignore=shutil.ignore_patterns("*.png"))
 
 
 class BinaryDistribution(Distribution):

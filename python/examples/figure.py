@@ -15,7 +15,7 @@ import fcnn
 
 root = pathlib.Path(__file__).resolve().parents[2]
 started = time.monotonic()
-model = fcnn.train(root / "models" / "lenet.cfg")
+model = fcnn.train(fcnn.MODELS / "lenet.cfg")
 print(f"{model.history[-1].validation_accuracy:.2%} of the test images after "
       f"{time.monotonic() - started:.0f} s")
 

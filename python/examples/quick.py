@@ -22,8 +22,7 @@ waves = np.sin(turns[:, 0] * rows + turns[:, 1] * columns + rng.uniform(0, 6, (6
 x = np.clip(128 + 30 * waves + rng.normal(0, 70, waves.shape), 0, 255).astype(np.uint8)
 
 # %% Train on 500, score on 100. Keys of the cfg are set by name.
-models = pathlib.Path(__file__).resolve().parents[2] / "models"
-model = fcnn.train(models / "lenet.cfg", x[:500], y[:500], validation=(x[500:], y[500:]),
+model = fcnn.train(fcnn.MODELS / "lenet.cfg", x[:500], y[:500], validation=(x[500:], y[500:]),
                    epochs=2, **{"net.batch": 25, "net.learning_rate": 0.002})
 print(model)
 print(model.layers)

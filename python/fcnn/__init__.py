@@ -3,7 +3,7 @@
 A tour::
 
     import fcnn
-    model = fcnn.train("models/lenet.cfg", x, y, epochs=5)   # x: [n][h][w] uint8, y: [n] integers
+    model = fcnn.train(fcnn.MODELS / "lenet.cfg", x, y, epochs=5)  # uint8 [n][h][w], int [n]
     model.save("lenet.safetensors")                          # fcnn.load() opens it again
     model.predict(pictures)                                  # probabilities [n][classes]
     model.score(x_test, y_test).accuracy
@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ._library import models as _models
 from ._status import (ConfigError, DeviceError, Error, FileError, FormatError, Interrupted,
                       NumericError, OutOfMemoryError, StoppedError, UnsupportedError, UsageError)
 from ._version import __version__
@@ -38,9 +39,13 @@ from .training import Epoch, Progress, train
 if TYPE_CHECKING:
     from .torch import from_torch, to_torch
 
+#: Folder of fcnn's own cfgs: lenet.cfg, cifar10.cfg, photos.cfg, alexnet.cfg, vgg11.cfg, ...
+MODELS = _models()
+
 __all__ = [
     "Band", "Config", "ConfigError", "DeviceError", "Epoch", "Error", "FileError", "FormatError",
-    "Interrupted", "Layer", "Layers", "Model", "NumericError", "OutOfMemoryError", "Progress",
+    "Interrupted", "Layer", "Layers", "MODELS", "Model", "NumericError", "OutOfMemoryError",
+    "Progress",
     "Score", "Section", "Statistics", "StoppedError", "UnsupportedError", "UsageError", "Weights",
     "create", "frequencies", "from_torch", "load", "load_config", "to_torch", "train",
     "__version__",

@@ -50,6 +50,14 @@ def _in_prefix(package: pathlib.Path) -> list[pathlib.Path]:
     return [folder / name for folder in folders for name in _NAMES if (folder / name).is_file()]
 
 
+def models() -> pathlib.Path:
+    """The folder of the cfgs: in the package, the checkout or the prefix."""
+    package = pathlib.Path(__file__).resolve().parent
+    folders = [package / "models", package.parent.parent / "models",
+               *(parent / "share" / "fcnn" / "models" for parent in list(package.parents)[:4])]
+    return next((folder for folder in folders if (folder / "lenet.cfg").is_file()), folders[0])
+
+
 def find() -> str:
     """The path or name to load, by the order above."""
     named = os.environ.get("FCNN_LIBRARY")

@@ -97,7 +97,7 @@ class Sources(Case):
 
     def test_documented(self):
         for name in fcnn.__all__:
-            if name in ("from_torch", "to_torch", "__version__"):
+            if name in ("from_torch", "to_torch", "__version__", "MODELS"):
                 continue
             one = getattr(fcnn, name)
             self.assertTrue(inspect.getdoc(one), name)
@@ -114,12 +114,11 @@ class Sources(Case):
 
 
 class Installed(Case):
-    SCRIPT = ("import fcnn, numpy; model = fcnn.create({cfg!r}, 1, 10); "
+    SCRIPT = ("import fcnn, numpy; model = fcnn.create(fcnn.MODELS / 'lenet.cfg', 1, 10); "
               "print(fcnn._library.find()); print(model.predict(numpy.zeros((9, 9))).shape)")
 
     def works(self, path):
-        script = self.SCRIPT.format(cfg=str(ROOT / "models" / "lenet.cfg"))
-        result = python("-c", script, PYTHONPATH=str(path))
+        result = python("-c", self.SCRIPT, PYTHONPATH=str(path))
         self.assertEqual(result.returncode, 0, result.stderr)
         library, shape = result.stdout.splitlines()
         self.assertEqual(shape, "(1, 10)")
