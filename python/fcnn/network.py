@@ -59,6 +59,14 @@ def _options(device, threads, batch, band_fraction) -> _api.NetworkOptions:
     return _api.NetworkOptions(_api.device_name(device), threads, batch, band_fraction)
 
 
+class _Handle:
+    """An ``fcnn_network`` pointer; freed once nothing has it, a call that is under way included."""
+
+    def __init__(self, pointer: ctypes.c_void_p) -> None:
+        self._as_parameter_ = pointer  # what ctypes passes
+        weakref.finalize(self, _api.lib.fcnn_network_destroy, pointer)
+
+
 class Model:
     """A network with its weights on a device; any thread may use it, and calls wait for each other.
 
@@ -82,10 +90,10 @@ class Model:
         Of a training, one an epoch; else empty.
     """
 
-    def __init__(self, handle: ctypes.c_void_p) -> None:
+    def __init__(self, pointer: ctypes.c_void_p) -> None:
         lib = _api.lib
-        self._handle = handle
-        self._finalizer = weakref.finalize(self, lib.fcnn_network_destroy, handle)
+        self._handle: _Handle | None = _Handle(pointer)
+        handle = self._handle
         self.channels: int = lib.fcnn_network_channels(handle)
         self.classes: list[str] = [
             lib.fcnn_network_class_name(handle, index).decode(errors="replace")
@@ -99,14 +107,15 @@ class Model:
         self.weights = Weights(self)
         self.history: list = []
 
-    def _open(self) -> ctypes.c_void_p:
-        if not self._finalizer.alive:
+    def _open(self) -> _Handle:
+        handle = self._handle
+        if handle is None:
             raise UsageError("the model is closed")
-        return self._handle
+        return handle
 
     def close(self) -> None:
-        """Frees the network's memory; it cannot be used after that."""
-        self._finalizer()
+        """Frees the network's memory, once calls of other threads have ended."""
+        self._handle = None
 
     def __enter__(self) -> Model:
         return self

@@ -229,6 +229,29 @@ class Threads(Case):
             thread.join()
         self.assertFalse(wrong)
 
+    def test_closed_under_way(self):
+        """Calls of other threads end as they began, or are refused."""
+        wanted = small().predict(pictures(64))
+        for _ in range(10):
+            model, results = small(), []
+
+            def work():
+                try:
+                    for _ in range(50):
+                        results.append((model.predict(pictures(64)) == wanted).all())
+                except fcnn.UsageError as error:
+                    results.append("closed" in str(error))
+
+            threads = [threading.Thread(target=work) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            while not results:
+                time.sleep(0.001)
+            model.close()
+            for thread in threads:
+                thread.join()
+            self.assertTrue(all(results))
+
     def test_others_run(self):
         """Python goes on while the library computes."""
         model = fcnn.create(MODELS / "cifar10.cfg", 3, 10, threads=1)
