@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import _api
 from ._status import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 SHAPES = """\
 Images are an array of uint8 (255 is white), uint16 (65535 is white) or float32 or float64 (0 black,
@@ -68,7 +72,7 @@ def _expected(shape: tuple[int, ...], channels: int | None) -> str:
     return text
 
 
-def images(x, channels: int | None) -> tuple[_api.ImageArray, np.ndarray]:
+def images(x: ArrayLike, channels: int | None) -> tuple[_api.ImageArray, np.ndarray]:
     """The C struct of an array of images, and the array that it points into."""
     array = np.ascontiguousarray(_four_dimensions(_samples(x), channels))
     if not array.dtype.isnative:
@@ -79,7 +83,7 @@ def images(x, channels: int | None) -> tuple[_api.ImageArray, np.ndarray]:
     return record, array
 
 
-def pieces(x, channels: int) -> Iterator[tuple[_api.ImageArray, np.ndarray]]:
+def pieces(x: ArrayLike, channels: int) -> Iterator[tuple[_api.ImageArray, np.ndarray]]:
     """Arrays of images of one size each: one, or of a list of images one each."""
     if not _is_list_of_images(x) or len({one.shape for one in x}) == 1:
         yield images(np.stack(x) if _is_list_of_images(x) else x, channels)
@@ -92,7 +96,7 @@ def pieces(x, channels: int) -> Iterator[tuple[_api.ImageArray, np.ndarray]]:
         yield record, array
 
 
-def labels(y, class_names: Sequence[str], count: int) -> np.ndarray:
+def labels(y: ArrayLike, class_names: Sequence[str], count: int) -> np.ndarray:
     """Labels as int32 [count], of integers or of class names."""
     array = np.asarray(y)
     if array.ndim == 2 and array.shape[1] == 1:

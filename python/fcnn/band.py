@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import _api
 from ._status import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 def bin_count(radius: int) -> int:
@@ -51,7 +55,7 @@ class Band:
     >>> fcnn.Band.from_maps(maps).energy    # what each shell has, [..., 4]
     """
 
-    def __init__(self, bins) -> None:
+    def __init__(self, bins: ArrayLike) -> None:
         self.bins = np.ascontiguousarray(bins, np.complex64)
         count = self.bins.shape[-1] if self.bins.ndim else 0
         self.radius = (math.isqrt(2 * count - 1) - 1) // 2 if count else -1
@@ -59,7 +63,7 @@ class Band:
             raise UsageError(f"a band of {count} bins: expected 1 + 2 r (r + 1): 1, 5, 13, 25, ...")
 
     @classmethod
-    def from_maps(cls, maps, radius: int | None = None) -> Band:
+    def from_maps(cls, maps: ArrayLike, radius: int | None = None) -> Band:
         """The band of real maps, [..., n, n]; radius at most, and by default, (n - 1) // 2."""
         maps = np.ascontiguousarray(maps, np.float32)
         if maps.ndim < 2 or maps.shape[-1] != maps.shape[-2] or maps.shape[-1] < 1:
@@ -132,7 +136,7 @@ class Band:
         return np.fft.fftshift(plane, axes=(-2, -1)) if shifted else plane
 
     @classmethod
-    def from_full(cls, plane) -> Band:
+    def from_full(cls, plane: ArrayLike) -> Band:
         """The band of such a plane, [..., n, n] with n odd and DC first: the inverse of full()."""
         plane = np.asarray(plane)
         if plane.ndim < 2 or plane.shape[-1] != plane.shape[-2] or plane.shape[-1] % 2 == 0:
@@ -143,7 +147,7 @@ class Band:
         bins[..., 0] = plane[..., 0, 0].real
         return cls(bins)
 
-    def __getitem__(self, which) -> Band:
+    def __getitem__(self, which: object) -> Band:
         """Some of the images or channels: ``band[0, 3]``."""
         which = which if isinstance(which, tuple) else (which,)
         return Band(self.bins[(*which, Ellipsis, slice(None))])
@@ -170,13 +174,13 @@ class Band:
     def __sub__(self, other: Band) -> Band:
         return self._with(other, np.subtract) if isinstance(other, Band) else NotImplemented
 
-    def __mul__(self, factor) -> Band:
+    def __mul__(self, factor: ArrayLike) -> Band:
         """Each bin times a number, or a transfer function of the bins, [bins]."""
         return NotImplemented if isinstance(factor, Band) else self._with(factor, np.multiply)
 
     __rmul__ = __mul__
 
-    def __array__(self, dtype=None) -> np.ndarray:
+    def __array__(self, dtype: object = None) -> np.ndarray:
         return self.bins if dtype is None else self.bins.astype(dtype)
 
     def __repr__(self) -> str:

@@ -64,7 +64,7 @@ class Config(Sequence):
     def __init__(self, sections: Sequence[Section], text: str) -> None:
         self._sections, self.text = list(sections), text
 
-    def __getitem__(self, which):
+    def __getitem__(self, which: int | slice | str) -> Section | list[Section]:
         if not isinstance(which, str):
             return self._sections[which]
         for section in self._sections:
@@ -115,7 +115,8 @@ def load_config(cfg: str | os.PathLike | Config, settings: Mapping[str, Value] |
 
 
 @contextmanager
-def config_handle(cfg: str | os.PathLike | Config, settings: Mapping[str, Value] | None = None):
+def config_handle(cfg: str | os.PathLike | Config, settings: Mapping[str, Value] | None = None
+                  ) -> Iterator[ctypes.c_void_p]:
     """An ``fcnn_config`` pointer, which is freed at the end."""
     handle = ctypes.c_void_p()
     if isinstance(cfg, Config):

@@ -5,11 +5,17 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import _api
 from ._status import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .network import Model
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Layers(Sequence):
     A layer that is two, ``"conv1.norm+activation"``, is also found as ``"conv1.activation"``.
     """
 
-    def __init__(self, model) -> None:
+    def __init__(self, model: Model) -> None:
         lib, handle = _api.lib, model._open()
         self._model = weakref.ref(model)
         records = [lib.fcnn_network_layer(handle, index)
@@ -65,7 +71,7 @@ class Layers(Sequence):
     def __len__(self) -> int:
         return len(self._layers)
 
-    def __getitem__(self, which):
+    def __getitem__(self, which: int | slice | str) -> Layer | tuple[Layer, ...]:
         if not isinstance(which, str):
             return self._layers[which]
         model = self._model()
@@ -112,7 +118,7 @@ class Weights(MutableMapping):
     activations [channels]. Nothing can be added or deleted.
     """
 
-    def __init__(self, model) -> None:
+    def __init__(self, model: Model) -> None:
         self._model = weakref.ref(model)
         self._records = {}
         for index in range(_api.lib.fcnn_network_weight_count(model._open())):
@@ -138,7 +144,7 @@ class Weights(MutableMapping):
         _api.check(_api.lib.fcnn_network_read_weight(self._handle(), index, _api.address(array)))
         return array.view(np.complex64)[..., 0] if name.endswith(".spectrum") else array
 
-    def __setitem__(self, name: str, values) -> None:
+    def __setitem__(self, name: str, values: ArrayLike) -> None:
         index, shape, _ = self._find(name)
         array = np.asarray(values)
         if name.endswith(".spectrum") and array.shape == shape[:-1]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from .layers import Layers, Weights
 
 if TYPE_CHECKING:
     import torch
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ class Model:
 
     # ---- What it computes ----
 
-    def predict(self, x, logits: bool = False) -> np.ndarray:
+    def predict(self, x: ArrayLike, logits: bool = False) -> np.ndarray:
         """Classifies images.
 
         Parameters
@@ -170,7 +173,7 @@ class Model:
             parts.append(result)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def score(self, x, y) -> Score:
+    def score(self, x: ArrayLike, y: ArrayLike) -> Score:
         """Scores images whose classes are known.
 
         Parameters
@@ -191,7 +194,8 @@ class Model:
         return Score(score.correct / n, score.loss / n, score.correct_top5 / n, score.images,
                      confusion)
 
-    def output(self, x, layer: str | int, domain: str = "space") -> np.ndarray | Band:
+    def output(self, x: ArrayLike, layer: str | int, domain: str = "space"
+               ) -> np.ndarray | Band:
         """What a layer makes of images.
 
         Parameters
@@ -256,12 +260,13 @@ class Model:
         from .torch import to_torch
         return to_torch(self)
 
-    def plot(self, x, layers=None, channels: int = 8):
+    def plot(self, x: ArrayLike, layers: Sequence[str | int] | str | int | None = None,
+             channels: int = 8) -> Figure:
         """Draws what the layers make of a picture; see :func:`fcnn.plots.plot`."""
         from .plots import plot
         return plot(self, x, layers, channels)
 
-    def plot_kernels(self, layer: str = "conv1", count: int = 16):
+    def plot_kernels(self, layer: str = "conv1", count: int = 16) -> Figure:
         """Draws a layer's kernels and their spectra; see :func:`fcnn.plots.plot_kernels`."""
         from .plots import plot_kernels
         return plot_kernels(self, layer, count)
@@ -302,9 +307,10 @@ def load(path: str | os.PathLike, device: str | None = "auto", threads: int = 0,
     return Model(handle)
 
 
-def create(cfg: str | os.PathLike | Config, channels: int, classes: int | list[str],
-           mean=None, deviation=None, device: str | None = "auto", threads: int = 0,
-           batch: int = 0, band_fraction: float = 0, **settings: Value) -> Model:
+def create(cfg: str | os.PathLike | Config, channels: int, classes: int | Sequence[str],
+           mean: ArrayLike | None = None, deviation: ArrayLike | None = None,
+           device: str | None = "auto", threads: int = 0, batch: int = 0, band_fraction: float = 0,
+           **settings: Value) -> Model:
     """Makes the network of a cfg, with initial weights from its seed.
 
     Parameters

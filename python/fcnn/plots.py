@@ -6,6 +6,8 @@ of the largest; bins that are not computed are grey. Maps are orange below 0 and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,13 +20,15 @@ from .layers import Layer
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+    from numpy.typing import ArrayLike
 
     from .network import Model
 
 _CLASSES = 10  # bars of the likeliest ones
 
 
-def _pyplot():
+def _pyplot() -> ModuleType:
     try:
         from matplotlib import pyplot
     except ImportError:
@@ -39,7 +43,8 @@ def _bare(axes: Axes) -> Axes:
     return axes
 
 
-def plot_spectrum(band: Band, axes: Axes, size: int | None = None, largest: float | None = None):
+def plot_spectrum(band: Band, axes: Axes, size: int | None = None, largest: float | None = None
+                  ) -> AxesImage:
     """Draws the amplitudes of a single band.
 
     Parameters
@@ -73,7 +78,7 @@ def _frame(edge: int, n: int):
     return Rectangle((edge - 0.5, edge - 0.5), n, n, fill=False, edgecolor="black", linewidth=0.8)
 
 
-def plot_map(values, axes: Axes, largest: float | None = None):
+def plot_map(values: ArrayLike, axes: Axes, largest: float | None = None) -> AxesImage:
     """Draws a map, [h][w], with 0 in white."""
     values = np.asarray(values)
     largest = float(np.abs(values).max()) if largest is None else largest
@@ -111,7 +116,7 @@ class _Sheet:
 
     LEFT, CELL, GAP, LARGE = 1.75, 1.0, 0.08, 1.9
 
-    def __init__(self, pyplot, columns: int, height: float) -> None:
+    def __init__(self, pyplot: ModuleType, columns: int, height: float) -> None:
         self.width = self.LEFT + columns * (self.CELL + self.GAP) + 0.2
         self.height, self.top = height, 0.6
         self.figure = pyplot.figure(figsize=(self.width, height))
@@ -121,7 +126,7 @@ class _Sheet:
         return self.figure.add_axes((x / self.width, 1 - (y + height) / self.height,
                                      width / self.width, height / self.height))
 
-    def text(self, x: float, y: float, text: str, **style) -> None:
+    def text(self, x: float, y: float, text: str, **style: object) -> None:
         """Writes below y."""
         self.figure.text(x / self.width, 1 - y / self.height, text, va="top", **style)
 
@@ -187,7 +192,8 @@ def _height(layer: Layer) -> float:
     return (2 if layer.layout == "band" else 1) * (_Sheet.CELL + _Sheet.GAP) + 0.35
 
 
-def plot(model: Model, x, layers=None, channels: int = 8) -> Figure:
+def plot(model: Model, x: ArrayLike, layers: Sequence[str | int] | str | int | None = None,
+         channels: int = 8) -> Figure:
     """Draws an image on its way through a network: spectra and maps of the strongest channels.
 
     Parameters

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from .band import frequencies
+from .config import Section
 
 # ---- Changes of grid ----
 
@@ -97,7 +98,7 @@ def _reflected(count: int, frame: int) -> np.ndarray:
 class Input(nn.Module):
     """[fft]: an image of any size is placed, normalised and resampled to the input map."""
 
-    def __init__(self, section, mean, deviation) -> None:
+    def __init__(self, section: Section, mean: np.ndarray, deviation: np.ndarray) -> None:
         super().__init__()
         self.size, self.placement, self.pad = section["size"], section["placement"], section["pad"]
         self.crop, self.margin = float(section["crop"]), float(section["margin"])
@@ -134,7 +135,8 @@ class Input(nn.Module):
 class Convolution(nn.Module):
     """[conv] of compact taps, [taps][taps][filters][channels], p counted from the centre."""
 
-    def __init__(self, section, weight, bias, border: str) -> None:
+    def __init__(self, section: Section, weight: np.ndarray, bias: np.ndarray | None,
+                 border: str) -> None:
         super().__init__()
         self.stride, self.border = section["stride"], border
         self.weight = nn.Parameter(torch.tensor(weight))
@@ -153,7 +155,7 @@ class Convolution(nn.Module):
 class FreeConvolution(nn.Module):
     """[conv] whose spectrum is the parameter, [bins][filters][channels][2] in shell order."""
 
-    def __init__(self, section, spectrum, bias) -> None:
+    def __init__(self, section: Section, spectrum: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__()
         self.stride = section["stride"]
         numbers = np.ascontiguousarray(spectrum)[..., np.newaxis].view(np.float32)
@@ -180,7 +182,8 @@ class Norm(nn.Module):
 
     EPSILON, MOMENTUM = 1e-5, 0.1
 
-    def __init__(self, gamma, beta, running_mean, running_variance) -> None:
+    def __init__(self, gamma: np.ndarray, beta: np.ndarray, running_mean: np.ndarray,
+                 running_variance: np.ndarray) -> None:
         super().__init__()
         self.gamma, self.beta = (nn.Parameter(torch.tensor(value)) for value in (gamma, beta))
         self.register_buffer("running_mean", torch.tensor(running_mean))
@@ -203,7 +206,7 @@ class Norm(nn.Module):
 class Dense(nn.Module):
     """[dense]: weight [units][features], the maps flat as [channels][height][width]."""
 
-    def __init__(self, weight, bias) -> None:
+    def __init__(self, weight: np.ndarray, bias: np.ndarray) -> None:
         super().__init__()
         self.weight, self.bias = (nn.Parameter(torch.tensor(value)) for value in (weight, bias))
 
@@ -253,7 +256,7 @@ class Pointwise(nn.Module):
 class Srelu(nn.Module):
     """a x + b [x^2] / s: the square keeps bins up to window, s is the map's root mean square."""
 
-    def __init__(self, a, b, window: int) -> None:
+    def __init__(self, a: np.ndarray, b: np.ndarray, window: int) -> None:
         super().__init__()
         self.a, self.b = (nn.Parameter(torch.tensor(value)) for value in (a, b))
         self.window = window
@@ -272,7 +275,7 @@ class Srelu(nn.Module):
 class PerBin(nn.Module):
     """modrelu, crelu and ctanh: a rule of the bins of the stored half plane."""
 
-    def __init__(self, rule: str, b=None) -> None:
+    def __init__(self, rule: str, b: np.ndarray | None = None) -> None:
         super().__init__()
         self.rule = rule
         self.register_parameter("b", None if b is None else nn.Parameter(torch.tensor(b)))
@@ -313,7 +316,7 @@ class FourierPool(nn.Module):
 class WindowPool(nn.Module):
     """[max_pool] and [avg_pool]; pixels beyond the edge count for nothing."""
 
-    def __init__(self, section) -> None:
+    def __init__(self, section: Section) -> None:
         super().__init__()
         self.kind = section.kind
         self.size, self.stride, self.pad = section["size"], section["stride"], section["pad"]

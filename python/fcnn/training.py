@@ -5,19 +5,23 @@ from __future__ import annotations
 import ctypes
 import math
 import os
-import signal
-import threading
+import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import _api, _progress, arrays
+from ._interrupt import CtrlC
 from ._status import INTERRUPTED, OK, Interrupted, UsageError
 from .config import Config, Value, config_handle
 from .network import Model
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -92,8 +96,8 @@ def _progress_of(r) -> Progress:
 def _epoch_of(r) -> Epoch:
     validation = [None if math.isnan(value) else value for value in (
         r.validation_loss, r.validation_accuracy, r.validation_top5)]
-    return Epoch(r.epoch, r.epochs, r.steps_per_epoch, r.loss, r.accuracy, *validation, bool(r.is_best),
-                 r.learning_rate, r.seconds, r.band_fraction)
+    return Epoch(r.epoch, r.epochs, r.steps_per_epoch, r.loss, r.accuracy, *validation,
+                 bool(r.is_best), r.learning_rate, r.seconds, r.band_fraction)
 
 
 # ---- Data ----
@@ -102,7 +106,8 @@ def _epoch_of(r) -> Epoch:
 class _Data:
     """A data set of arrays, which it keeps as long as the library borrows them."""
 
-    def __init__(self, x, y, validation, validation_is_test: bool, classes) -> None:
+    def __init__(self, x: ArrayLike, y: ArrayLike | None, validation: tuple | None,
+                 validation_is_test: bool, classes: int | Sequence[str] | None) -> None:
         if y is None:
             raise UsageError("x without y: a training needs each image's class")
         record, self._x = arrays.images(x, None)
@@ -121,7 +126,7 @@ class _Data:
                                                             self._labels[-1].ctypes.data)
 
     @contextmanager
-    def opened(self):
+    def opened(self) -> Iterator[ctypes.c_void_p]:
         """An ``fcnn_dataset`` pointer."""
         handle = ctypes.c_void_p()
         _api.check(_api.lib.fcnn_dataset_from_arrays(ctypes.byref(self._record),
@@ -147,12 +152,16 @@ def _class_names(labels: Sequence, classes: int | Sequence[str] | None) -> list[
 
 # ---- A run ----
 
+_SAVES_SHARE = 40  # checkpoints behind epochs take at most a 40th of the time
+
 
 class _Run:
     """What the library calls on the way; an exception of a callback ends the run with it."""
 
-    def __init__(self, on_step, on_epoch, bar: _progress.Bar | None) -> None:
+    def __init__(self, on_step: Callable | None, on_epoch: Callable | None,
+                 bar: _progress.Bar | None, checkpoint: str | os.PathLike | None) -> None:
         self.on_step, self.on_epoch = on_step, on_epoch
+        self.checkpoint, self._saved, self._cost = checkpoint, 0.0, 0.0
         self.history: list[Epoch] = []
         self.error: BaseException | None = None
         self.bar = bar
@@ -177,15 +186,26 @@ class _Run:
         if self.on_step:
             self.on_step(progress)
 
-    def _epoch(self, _user, _training, record) -> int:
-        return self._guarded(lambda: self._tell_epoch(_epoch_of(record.contents)))
+    def _epoch(self, _user, training, record) -> int:
+        return self._guarded(lambda: self._tell_epoch(training, _epoch_of(record.contents)))
 
-    def _tell_epoch(self, epoch: Epoch) -> None:
+    def _tell_epoch(self, training: int, epoch: Epoch) -> None:
         self.history.append(epoch)
+        if time.monotonic() - self._saved >= _SAVES_SHARE * self._cost:
+            self.save(training)
         if self.bar:
             self.bar.epoch(epoch)
         if self.on_epoch:
             self.on_epoch(epoch)
+
+    def save(self, training: int | ctypes.c_void_p) -> None:
+        """Writes the checkpoint, where one is asked for."""
+        if self.checkpoint is not None:
+            started = time.monotonic()
+            _api.check(_api.lib.fcnn_training_save_checkpoint(training,
+                                                              os.fsencode(self.checkpoint)))
+            self._saved = time.monotonic()
+            self._cost = self._saved - started
 
     def _message(self, _user, kind: int, text: bytes) -> None:
         self._guarded(lambda: self._tell(kind, text.decode(errors="replace")))
@@ -205,49 +225,6 @@ class _Run:
         _api.check(status)
 
 
-class _CtrlC:
-    """While it is entered, Ctrl-C sets a flag that the library looks at, and raises nothing.
-
-    Python's own handler runs between two instructions of Python, of which there are none while the
-    library validates or opens data. So a thread waits for the signal's byte in a pipe.
-    """
-
-    def __init__(self) -> None:
-        self.flag = ctypes.c_int()  # the library clears it once it has stopped
-        self.pressed = False
-        self._ours = False
-
-    def _press(self) -> None:
-        self.pressed, self.flag.value = True, 1
-
-    def _watch(self) -> None:
-        while byte := os.read(self._pipe[0], 1):
-            if byte[0] == signal.SIGINT:
-                self._press()
-            elif self._before >= 0:  # whoever waited for signals before
-                os.write(self._before, byte)
-
-    def __enter__(self) -> _CtrlC:
-        self._ours = (threading.current_thread() is threading.main_thread()
-                      and signal.getsignal(signal.SIGINT) is signal.default_int_handler)
-        if self._ours:
-            self._pipe = os.pipe()
-            os.set_blocking(self._pipe[1], False)
-            self._before = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
-            self._thread = threading.Thread(target=self._watch, daemon=True)
-            self._thread.start()
-            signal.signal(signal.SIGINT, lambda *_: self._press())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            signal.set_wakeup_fd(self._before)
-            os.close(self._pipe[1])
-            self._thread.join()
-            os.close(self._pipe[0])
-
-
 def _network(training: ctypes.c_void_p, options: _api.NetworkOptions, history: list) -> Model:
     handle = ctypes.c_void_p()
     _api.check(_api.lib.fcnn_training_network(training, ctypes.byref(options),
@@ -257,7 +234,8 @@ def _network(training: ctypes.c_void_p, options: _api.NetworkOptions, history: l
     return model
 
 
-def train(cfg: str | os.PathLike | Config, x=None, y=None, validation: tuple | None = None, *,
+def train(cfg: str | os.PathLike | Config, x: ArrayLike | None = None, y: ArrayLike | None = None,
+          validation: tuple[ArrayLike, ArrayLike] | None = None, *,
           validation_is_test: bool = False, classes: int | Sequence[str] | None = None,
           epochs: int | None = None, on_step: Callable[[Progress], object] | None = None,
           on_epoch: Callable[[Epoch], object] | None = None, progress: bool = True,
@@ -269,7 +247,7 @@ def train(cfg: str | os.PathLike | Config, x=None, y=None, validation: tuple | N
     Parameters
     ----------
     cfg : path, text with line ends, or Config
-        Such as ``"models/lenet.cfg"``.
+        Such as ``fcnn.MODELS / "lenet.cfg"``.
     x : array, optional
         Training images, [n][h][w] or [n][h][w][c], of uint8 (0 to 255), uint16 (0 to 65535) or
         floats (0 to 1). None: the data that the cfg names, or the key ``net.data``.
@@ -294,7 +272,8 @@ def train(cfg: str | os.PathLike | Config, x=None, y=None, validation: tuple | N
     resume : path, optional
         A checkpoint of the same cfg and data to go on from.
     checkpoint : path, optional
-        A file that holds all to go on with, written at the end and on Ctrl-C.
+        A file that holds all to go on with, written behind epochs, as often as takes a 40th of the
+        time, at the end and on Ctrl-C.
     limit : int
         At most so many images of each split; 0: all.
     device, threads
@@ -317,7 +296,7 @@ def train(cfg: str | os.PathLike | Config, x=None, y=None, validation: tuple | N
 
     Examples
     --------
-    >>> model = fcnn.train("models/lenet.cfg", x, y, validation=(xv, yv), epochs=2)
+    >>> model = fcnn.train(fcnn.MODELS / "lenet.cfg", x, y, validation=(xv, yv), epochs=2)
     epoch 1/2  train loss 0.4975 accuracy 0.8235  validation loss 0.3491 accuracy 0.8682  ...
     >>> model.history[-1].validation_accuracy
     0.8955
@@ -327,7 +306,7 @@ def train(cfg: str | os.PathLike | Config, x=None, y=None, validation: tuple | N
     with ExitStack() as stack:
         config = stack.enter_context(config_handle(cfg, settings))
         bar = _progress.Bar(Config.of(config)["net"]["batch"]) if progress else None
-        run = _Run(on_step, on_epoch, bar)
+        run = _Run(on_step, on_epoch, bar, checkpoint)
         dataset = None
         if x is not None:
             data = _Data(x, y, validation, validation_is_test, classes)
@@ -335,7 +314,7 @@ def train(cfg: str | os.PathLike | Config, x=None, y=None, validation: tuple | N
         elif y is not None or validation is not None or classes is not None:
             raise UsageError("y, validation and classes go with x; without it the cfg names the "
                              "data")
-        ctrl_c = stack.enter_context(_CtrlC())
+        ctrl_c = stack.enter_context(CtrlC())
         options = _api.TrainingOptions(config, dataset, _api.device_name(device), threads, limit,
                                        ctypes.pointer(ctrl_c.flag), run.events)
         training, finished = ctypes.c_void_p(), ctypes.c_bool()
@@ -349,8 +328,7 @@ def train(cfg: str | os.PathLike | Config, x=None, y=None, validation: tuple | N
         if run.bar:
             run.bar.clear()
         run.check(status)
-        if checkpoint is not None:
-            _api.check(_api.lib.fcnn_training_save_checkpoint(training, os.fsencode(checkpoint)))
+        run.save(training)
         network = _api.NetworkOptions(_api.device_name(device), threads, 0, 0)
         model = _network(training, network, run.history)
         if ctrl_c.pressed:

@@ -128,6 +128,26 @@ class Course(Case):
             self.assertTrue((model.weights[name] == wanted.weights[name]).all(), name)
         self.refused(fcnn.Error, "", quietly, SMALL, x[::-1], y, epochs=4, resume=path)
 
+    def test_checkpoint_behind_an_epoch(self):
+        """What ends a run without a word finds the last one."""
+        x, y = classes_by_waves()
+        path = self.folder / "checkpoint.safetensors"
+        seen = []
+
+        def step(at):
+            seen.append(path.stat().st_mtime_ns if path.exists() else None)
+            if at.epoch == 1 and at.step == 4:
+                raise MemoryError("the end")
+
+        with self.assertRaises(MemoryError):
+            quietly(SMALL, x, y, epochs=4, on_step=step, checkpoint=path)
+        self.assertEqual(seen[:6], [None] * 6)
+        self.assertEqual(len(set(seen[6:])), 1)
+        model, wanted = quietly(SMALL, x, y, epochs=4, resume=path), quietly(SMALL, x, y, epochs=4)
+        self.assertEqual([at.epoch for at in model.history], [2, 3, 4])
+        for name in wanted.weights:
+            self.assertTrue((model.weights[name] == wanted.weights[name]).all(), name)
+
     def test_init(self):
         x, y = classes_by_waves()
         path = self.folder / "model.safetensors"
