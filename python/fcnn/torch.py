@@ -186,7 +186,7 @@ class Network(nn.Module):
             values = [kept[one] for one in node.inputs] if node.inputs else [x]
             y = self.get_submodule(node.name)(*values)
             if self.band_fraction < 1 and at < self._ifft:
-                size = y.shape[-1]
+                size = int(y.shape[-1])
                 y = layers.resample(y, size, math.floor(self.band_fraction * ((size - 1) // 2)
                                                         + 0.5))
             kept[at] = y

@@ -17,6 +17,11 @@ from torch.nn import functional
 from .band import frequencies
 from .config import Section
 
+def _sides(x: torch.Tensor) -> tuple[int, int]:
+    """Height and width of maps, as numbers also while the module is traced."""
+    return int(x.shape[-2]), int(x.shape[-1])
+
+
 # ---- Changes of grid ----
 
 
@@ -45,7 +50,7 @@ def _matrices(size: int, source: int, radius: int, dtype, device) -> tuple:
 
 def resample(x: torch.Tensor, size: int, radius: int) -> torch.Tensor:
     """Maps [n][c][h][w] on a grid of size x size, of their frequencies up to radius alone."""
-    height, width = x.shape[-2:]
+    height, width = _sides(x)
     if height == width == size and 2 * radius + 1 >= size and size % 2:
         return x
     rows = _matrices(size, height, radius, x.dtype, x.device)
@@ -69,7 +74,7 @@ def to_bins(x: torch.Tensor, radius: int) -> torch.Tensor:
     """Complex coordinates [n][c][bins] of maps: X_0 = mean(x), X_k = sqrt(2) mean(x exp(-i t))."""
     ky, kx = _places(radius, x.device)
     plane = torch.fft.rfft2(x, norm="forward")
-    bins = plane[..., ky % x.shape[-2], kx]
+    bins = plane[..., ky % _sides(x)[0], kx]
     return torch.cat([bins[..., :1], bins[..., 1:] * math.sqrt(2)], dim=-1)
 
 
@@ -106,11 +111,11 @@ class Input(nn.Module):
         self.register_buffer("deviation", torch.tensor(deviation))
 
     def _framed(self, x: torch.Tensor) -> torch.Tensor:
-        top, left = (math.floor(self.margin * side + 0.5) for side in x.shape[-2:])
+        top, left = (math.floor(self.margin * side + 0.5) for side in _sides(x))
         if self.pad == "zero":
             return functional.pad(x, (left, left, top, top))
         for axis, frame in (-2, top), (-1, left):
-            index = torch.tensor(_reflected(x.shape[axis], frame), device=x.device)
+            index = torch.tensor(_reflected(_sides(x)[axis], frame), device=x.device)
             x = x.index_select(axis, index)
         return x
 
@@ -119,7 +124,7 @@ class Input(nn.Module):
             raise ValueError(f"images of shape {tuple(x.shape)} and {x.dtype}: expected "
                              f"[n][{len(self.mean)}][h][w] of floats from 0 to 1")
         if self.placement == "crop":
-            height, width = x.shape[-2:]
+            height, width = _sides(x)
             side = max(math.floor(self.crop * min(height, width) + 0.5), 1)
             top, left = (height - side) // 2, (width - side) // 2
             x = x[..., top:top + side, left:left + side]
@@ -144,7 +149,8 @@ class Convolution(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.stride > 1:  # taps and samples are on the even grid of one point more
-            x = resample(x, x.shape[-1] + 1, (x.shape[-1] - 1) // 2)
+            size = _sides(x)[1]
+            x = resample(x, size + 1, (size - 1) // 2)
         before = (len(self.weight) - 1) // 2
         after = len(self.weight) - 1 - before
         mode = "circular" if self.border == "wrap" else "constant"
@@ -164,7 +170,7 @@ class FreeConvolution(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         radius = (math.isqrt(2 * len(self.spectrum) - 1) - 1) // 2
-        size = x.shape[-1]
+        size = _sides(x)[1]
         x = to_bins(x, radius)
         y = torch.einsum("kfc,nck->nfk", torch.view_as_complex(self.spectrum), x)
         if self.stride > 1:
@@ -247,7 +253,7 @@ class Pointwise(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.grid == "same":
             return POINTWISE[self.rule](x, self.slope)
-        size = x.shape[-1]
+        size = _sides(x)[1]
         radius = (size - 1) // 2
         fine = resample(x, _smooth(size) if self.grid == "auto" else self.grid, radius)
         return resample(POINTWISE[self.rule](fine, self.slope), size, radius)
@@ -262,7 +268,7 @@ class Srelu(nn.Module):
         self.window = window
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        size = x.shape[-1]
+        size = _sides(x)[1]
         radius = (size - 1) // 2
         window = min(self.window, radius)
         x = resample(x, size, radius)
@@ -288,7 +294,7 @@ class PerBin(nn.Module):
         return bins * torch.where(some, scale, torch.zeros_like(scale))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        size = x.shape[-1]
+        size = _sides(x)[1]
         radius = (size - 1) // 2
         bins = to_bins(x, radius)
         if self.rule == "modrelu":
@@ -347,4 +353,5 @@ class Shortcut(nn.Module):
     """Adds an earlier output, cropped or extended by zeros in frequency."""
 
     def forward(self, x: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-        return x + resample(other, x.shape[-1], (min(x.shape[-1], other.shape[-1]) - 1) // 2)
+        size = _sides(x)[1]
+        return x + resample(other, size, (min(size, _sides(other)[1]) - 1) // 2)

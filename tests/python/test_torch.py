@@ -1,5 +1,7 @@
 """to_torch() and from_torch(): the same function in space, which PyTorch computes and trains."""
 
+import copy
+import io
 import sys
 import unittest
 import warnings
@@ -149,6 +151,23 @@ class SameFunction(Case):
             found = model.to_torch().double()(tensor(x).double())
         self.assertEqual(found.dtype, torch.float64)
         self.assert_near(found.numpy(), model.predict(x, logits=True), TOLERANCE)
+
+    def test_of_torch(self):
+        """A module as others are: copied, stored, traced."""
+        x = tensor(pictures(3, 20, 26, 2))
+        for name, cfg in CASES.items():
+            module = disturb(fcnn.create(cfg, 2, 6), generator()).to_torch()
+            file = io.BytesIO()
+            torch.save(module, file)
+            file.seek(0)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # sizes are constants of what is traced
+                traced = torch.jit.trace(module, x)
+            with torch.no_grad(), self.subTest(name):
+                wanted = module(x)
+                self.assertTrue((copy.deepcopy(module)(x) == wanted).all())
+                self.assertTrue((torch.load(file)(x) == wanted).all())
+                self.assert_near(traced(x).numpy(), wanted.numpy(), 1e-6)
 
     def test_input(self):
         module = fcnn.create(SMALL, 1, 3).to_torch()
