@@ -12,10 +12,12 @@ In this order, and the first that is there is taken:
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import pathlib
 import sysconfig
+from collections.abc import Iterator
 
 from ._version import __version__
 
@@ -74,6 +76,23 @@ def find() -> str:
     return _NAMES[1]
 
 
+@contextlib.contextmanager
+def _short_waits() -> Iterator[None]:
+    """OpenMP's threads, which read the environment once, turn for less than a millisecond.
+
+    As in fcnn's programs: longer ones take the processor from who works on it, and how long is for
+    the user to say by OMP_WAIT_POLICY or GOMP_SPINCOUNT.
+    """
+    ours = "OMP_WAIT_POLICY" not in os.environ and "GOMP_SPINCOUNT" not in os.environ
+    if ours:
+        os.environ["GOMP_SPINCOUNT"] = "1000"
+    try:
+        yield
+    finally:
+        if ours:
+            del os.environ["GOMP_SPINCOUNT"]
+
+
 def load() -> ctypes.CDLL:
     """Loads the library and checks that it is this package's.
 
@@ -84,7 +103,8 @@ def load() -> ctypes.CDLL:
     """
     path = find()
     try:
-        library = ctypes.CDLL(path)
+        with _short_waits():
+            library = ctypes.CDLL(path)
     except OSError as error:
         raise ImportError(f"fcnn's library could not be loaded: {error}. {_ADVICE}") from None
     try:

@@ -174,8 +174,10 @@ class Installed(Case):
         self.refuses(["could not be loaded", "FCNN_LIBRARY"], source)
 
     def test_import(self):
-        """numpy is all that is imported."""
-        result = python("-c", "import sys, fcnn; print({'torch', 'matplotlib', 'onnx', 'PIL'} & "
+        """numpy is all that is imported, and the environment is as it was."""
+        result = python("-c", "import os, sys; before = dict(os.environ); import fcnn; "
+                        "assert dict(os.environ) == before; "
+                        "print({'torch', 'matplotlib', 'onnx', 'PIL'} & "
                         "{name.split('.')[0] for name in sys.modules})",
                         PYTHONPATH=str(ROOT / "python"), FCNN_LIBRARY=str(BUILD / "libfcnn.so"))
         self.assertEqual(result.stdout.strip(), "set()", result.stderr)
