@@ -9,6 +9,7 @@
 
 #include "arrays.h"
 #include "model.h"
+#include "onnx.h"
 
 FCNN_C_BEGIN
 
@@ -121,6 +122,9 @@ fcnn_status fcnn_network_write_weight(fcnn_network *network, int index, const fl
 
 /* Saves it as a model file, atomically; half: spectra in half precision, of FCNN_FORM_SPECTRAL. */
 fcnn_status fcnn_network_save(fcnn_network *network, const char *path, fcnn_form form, bool half);
+/* Writes it as an ONNX file, atomically: see fcnn_onnx_export. */
+fcnn_status fcnn_network_export_onnx(fcnn_network *network, const fcnn_onnx_options *options,
+                                     const char *path, fcnn_onnx_summary *summary);
 
 FCNN_C_END
 #endif

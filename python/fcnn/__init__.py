@@ -33,7 +33,7 @@ from ._version import __version__
 from .band import Band, frequencies
 from .config import Config, Section, load_config
 from .layers import Layer, Layers, Weights
-from .network import Model, Score, Statistics, create, load
+from .network import Model, OnnxFile, Score, Statistics, create, load
 from .training import Epoch, Progress, train
 
 if TYPE_CHECKING:
@@ -44,11 +44,10 @@ MODELS = _models()
 
 __all__ = [
     "Band", "Config", "ConfigError", "DeviceError", "Epoch", "Error", "FileError", "FormatError",
-    "Interrupted", "Layer", "Layers", "MODELS", "Model", "NumericError", "OutOfMemoryError",
-    "Progress",
-    "Score", "Section", "Statistics", "StoppedError", "UnsupportedError", "UsageError", "Weights",
-    "create", "frequencies", "from_torch", "load", "load_config", "to_torch", "train",
-    "__version__",
+    "Interrupted", "Layer", "Layers", "MODELS", "Model", "NumericError", "OnnxFile",
+    "OutOfMemoryError", "Progress", "Score", "Section", "Statistics", "StoppedError",
+    "UnsupportedError", "UsageError", "Weights", "create", "frequencies", "from_torch", "load",
+    "load_config", "to_torch", "train", "__version__",
 ]
 
 

@@ -60,6 +60,15 @@ class WeightRecord(Structure):
                 ("trained", c_bool)]
 
 
+class OnnxOptions(Structure):
+    _fields_ = [("height", c_int), ("width", c_int), ("producer", c_char_p)]
+
+
+class OnnxSummary(Structure):
+    _fields_ = [("height", c_int), ("width", c_int), ("opset", c_int), ("nodes", c_int),
+                ("bytes", c_int64)]
+
+
 class ProgressRecord(Structure):
     _fields_ = [("epoch", c_int64), ("epochs", c_int64), ("step", c_int64),
                 ("steps_per_epoch", c_int64), ("loss", c_double), ("accuracy", c_double),
@@ -121,6 +130,8 @@ _FUNCTIONS = {
     "fcnn_network_read_weight": (c_int, [c_void_p, c_int, _floats]),
     "fcnn_network_write_weight": (c_int, [c_void_p, c_int, _floats]),
     "fcnn_network_save": (c_int, [c_void_p, c_char_p, c_int, c_bool]),
+    "fcnn_network_export_onnx": (c_int, [c_void_p, POINTER(OnnxOptions), c_char_p,
+                                         POINTER(OnnxSummary)]),
     "fcnn_training_open": (c_int, [POINTER(TrainingOptions), _out]),
     "fcnn_training_close": (None, [c_void_p]),
     "fcnn_training_start_from": (c_int, [c_void_p, c_char_p, _out]),

@@ -58,6 +58,25 @@ class Statistics:
     deviation: np.ndarray
 
 
+@dataclass(frozen=True)
+class OnnxFile:
+    """What :meth:`Model.to_onnx` wrote.
+
+    Attributes
+    ----------
+    height, width : int
+        Of the images that it takes.
+    opset, nodes, bytes : int
+        The version of ONNX's operators, how many there are, and the file's size.
+    """
+
+    height: int
+    width: int
+    opset: int
+    nodes: int
+    bytes: int
+
+
 def _options(device, threads, batch, band_fraction) -> _api.NetworkOptions:
     return _api.NetworkOptions(_api.device_name(device), threads, batch, band_fraction)
 
@@ -254,6 +273,36 @@ class Model:
             raise UsageError(f"form={form!r}: expected 'compact' or 'spectral'")
         _api.check(_api.lib.fcnn_network_save(self._open(), os.fsencode(path), _api.FORMS[form],
                                               half))
+
+    def to_onnx(self, path: str | os.PathLike, size: int | tuple[int, int] | None = None
+                ) -> OnnxFile:
+        """Writes the network as an ONNX file of standard operators, for any runtime.
+
+        Its input ``image`` is float32 [batch][c][h][w], 0 to 1, its outputs ``logits`` and
+        ``probabilities`` are [batch][classes]. Class names and what the graph does to an image
+        stand in its metadata.
+
+        Parameters
+        ----------
+        path : path
+        size : int or (height, width), optional
+            Of the images; by default the square of which the network takes every pixel.
+
+        Raises
+        ------
+        fcnn.UnsupportedError
+            It would be larger than the 2 GiB that such a file may have.
+
+        Examples
+        --------
+        >>> model.to_onnx("lenet.onnx", size=28)
+        OnnxFile(height=28, width=28, opset=13, nodes=65, bytes=1772268)
+        """
+        height, width = size if isinstance(size, tuple) else (size or 0, size or 0)
+        options, summary = _api.OnnxOptions(height, width, None), _api.OnnxSummary()
+        _api.check(_api.lib.fcnn_network_export_onnx(self._open(), ctypes.byref(options),
+                                                     os.fsencode(path), ctypes.byref(summary)))
+        return OnnxFile(summary.height, summary.width, summary.opset, summary.nodes, summary.bytes)
 
     def to_torch(self) -> torch.nn.Module:
         """The same function as a ``torch.nn.Module`` in space; see :func:`fcnn.to_torch`."""

@@ -1,11 +1,12 @@
 """fcnn.Model: images in, predictions, scores, outputs and weights out."""
 
 import json
+import subprocess
 import threading
 import time
 import unittest
 
-from common import MODELS, SMALL, Case, disturb, fcnn, generator, np, pictures
+from common import BUILD, MODELS, SMALL, Case, disturb, fcnn, generator, np, pictures
 
 
 def small(channels=1, classes=3, **settings):
@@ -207,6 +208,28 @@ class Files(Case):
         with fcnn.load(path, band_fraction=0.5) as cut:
             self.assertEqual(cut.band_fraction, 0.5)
             self.assertEqual(cut.output(pictures(1), 0, domain="frequency").radius, 4)
+
+
+class Onnx(Case):
+    """The file is fcnn-convert's; what it computes is tested there."""
+
+    def test_same_file(self):
+        model = small(3, ["cat", "dog", "emu"])
+        model.save(self.folder / "model.safetensors")
+        for size, option in ((None, []), ((30, 20), ["--size", "30x20"]), (24, ["--size", "24x24"])):
+            summary = model.to_onnx(self.folder / "own.onnx", size=size)
+            subprocess.run([BUILD / "fcnn-convert", self.folder / "model.safetensors", "--onnx",
+                            self.folder / "other.onnx", *option], check=True, capture_output=True)
+            own, other = (self.folder / name for name in ("own.onnx", "other.onnx"))
+            self.assertEqual(summary.bytes, own.stat().st_size)
+            self.assertEqual(own.read_bytes(), other.read_bytes())
+            if size:
+                self.assertEqual((summary.height, summary.width),
+                                 size if isinstance(size, tuple) else (size, size))
+
+    def test_refused(self):
+        self.refused(fcnn.UsageError, "-3", small().to_onnx, self.folder / "x.onnx", size=-3)
+        self.refused(OSError, "nowhere", small().to_onnx, self.folder / "nowhere" / "x.onnx")
 
 
 class Threads(Case):

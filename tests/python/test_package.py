@@ -16,6 +16,7 @@ STRUCTS = {"ImageArray": "fcnn_image_array", "LabelledArray": "fcnn_labelled_arr
            "DatasetArrays": "fcnn_dataset_arrays", "Statistics": "fcnn_input_statistics",
            "NetworkOptions": "fcnn_network_options", "LayerRecord": "fcnn_layer",
            "ScoreRecord": "fcnn_score", "WeightRecord": "fcnn_weight",
+           "OnnxOptions": "fcnn_onnx_options", "OnnxSummary": "fcnn_onnx_summary",
            "ProgressRecord": "fcnn_training_progress", "TrainingEvents": "fcnn_training_events",
            "TrainingOptions": "fcnn_training_options"}
 CONSTANTS = {"FCNN_SAMPLE_UINT8": _api.SAMPLES["uint8"],
