@@ -216,7 +216,8 @@ class Onnx(Case):
     def test_same_file(self):
         model = small(3, ["cat", "dog", "emu"])
         model.save(self.folder / "model.safetensors")
-        for size, option in ((None, []), ((30, 20), ["--size", "30x20"]), (24, ["--size", "24x24"])):
+        for size, option in ((None, []), ((30, 20), ["--size", "30x20"]),
+                             (24, ["--size", "24x24"])):
             summary = model.to_onnx(self.folder / "own.onnx", size=size)
             subprocess.run([BUILD / "fcnn-convert", self.folder / "model.safetensors", "--onnx",
                             self.folder / "other.onnx", *option], check=True, capture_output=True)
