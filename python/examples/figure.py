@@ -1,9 +1,9 @@
 """The README's main figure, models/picture.png, from nothing: a network is trained and drawn.
 
 Run it in fcnn's checkout, or cell by cell (# %%); it takes Fashion-MNIST from Debian's package
-dataset-fashion-mnist, and a minute or two.
+dataset-fashion-mnist, and a minute or two, less with a LIMIT of pictures.
 
-    PYTHONPATH=python python3 python/examples/figure.py [PICTURE.png]
+    PYTHONPATH=python python3 python/examples/figure.py [PICTURE.png [LIMIT]]
 """
 
 # %% The network of models/lenet.cfg, five epochs on the 60,000 pictures that the cfg names.
@@ -15,7 +15,7 @@ import fcnn
 
 root = pathlib.Path(__file__).resolve().parents[2]
 started = time.monotonic()
-model = fcnn.train(fcnn.MODELS / "lenet.cfg")
+model = fcnn.train(fcnn.MODELS / "lenet.cfg", limit=int(sys.argv[2]) if len(sys.argv) > 2 else 0)
 print(f"{model.history[-1].validation_accuracy:.2%} of the test images after "
       f"{time.monotonic() - started:.0f} s")
 
