@@ -16,13 +16,12 @@ class CtrlC:
     library validates or opens data. So a thread waits for the signal's byte in a pipe.
     """
 
-    def __init__(self) -> None:
-        self.flag = ctypes.c_int()  # the library clears it once it has stopped
+    def __init__(self, flag: ctypes.c_int) -> None:
         self.pressed = False
-        self._ours = False
+        self._flag, self._ours = flag, False  # the library clears the flag once it has stopped
 
     def _press(self) -> None:
-        self.pressed, self.flag.value = True, 1
+        self.pressed, self._flag.value = True, 1
 
     def _watch(self) -> None:
         while byte := os.read(self._pipe[0], 1):

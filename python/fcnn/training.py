@@ -162,6 +162,7 @@ class _Run:
                  bar: _progress.Bar | None, checkpoint: str | os.PathLike | None) -> None:
         self.on_step, self.on_epoch = on_step, on_epoch
         self.checkpoint, self._saved, self._cost = checkpoint, 0.0, 0.0
+        self.stop = ctypes.c_int()  # the library's flag: it ends behind the step
         self.history: list[Epoch] = []
         self.error: BaseException | None = None
         self.bar = bar
@@ -183,8 +184,8 @@ class _Run:
     def _tell_step(self, progress: Progress) -> None:
         if self.bar:
             self.bar.step(progress)
-        if self.on_step:
-            self.on_step(progress)
+        if self.on_step and self.on_step(progress) is True:
+            self.stop.value = 1
 
     def _epoch(self, _user, training, record) -> int:
         return self._guarded(lambda: self._tell_epoch(training, _epoch_of(record.contents)))
@@ -195,8 +196,8 @@ class _Run:
             self.save(training)
         if self.bar:
             self.bar.epoch(epoch)
-        if self.on_epoch:
-            self.on_epoch(epoch)
+        if self.on_epoch and self.on_epoch(epoch) is True:
+            self.stop.value = 1
 
     def save(self, training: int | ctypes.c_void_p) -> None:
         """Writes the checkpoint, where one is asked for."""
@@ -264,7 +265,8 @@ def train(cfg: str | os.PathLike | Config, x: ArrayLike | None = None, y: ArrayL
         In place of the cfg's.
     on_step, on_epoch : callable, optional
         Called with a :class:`Progress` after each step, and an :class:`Epoch` after each epoch.
-        What they raise ends the training and is raised here.
+        One that returns True ends the training, whose model is returned. What they raise ends it
+        too, and is raised here.
     progress : bool
         A bar on standard error where that is a terminal, and a line an epoch.
     init : path, optional
@@ -314,9 +316,9 @@ def train(cfg: str | os.PathLike | Config, x: ArrayLike | None = None, y: ArrayL
         elif y is not None or validation is not None or classes is not None:
             raise UsageError("y, validation and classes go with x; without it the cfg names the "
                              "data")
-        ctrl_c = stack.enter_context(CtrlC())
+        ctrl_c = stack.enter_context(CtrlC(run.stop))
         options = _api.TrainingOptions(config, dataset, _api.device_name(device), threads, limit,
-                                       ctypes.pointer(ctrl_c.flag), run.events)
+                                       ctypes.pointer(run.stop), run.events)
         training, finished = ctypes.c_void_p(), ctypes.c_bool()
         status = _api.lib.fcnn_training_open(ctypes.byref(options), ctypes.byref(training))
         if ctrl_c.pressed and status == INTERRUPTED and run.error is None:

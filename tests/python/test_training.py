@@ -117,6 +117,20 @@ class Course(Case):
         with self.assertRaises(StopIteration):
             quietly(SMALL, x, y, on_epoch=lambda at: next(iter(())))
 
+    def test_stopped_by_a_callback(self):
+        x, y = classes_by_waves()
+        path = self.folder / "checkpoint.safetensors"
+        model = quietly(SMALL, x, y, epochs=4, on_epoch=lambda at: at.epoch == 2)
+        wanted = quietly(SMALL, x, y, epochs=4)
+        self.assertEqual(len(model.history), 2)
+        seen = []
+        model = quietly(SMALL, x, y, epochs=4, checkpoint=path,
+                        on_step=lambda at: seen.append(at) or len(seen) == 8)
+        self.assertEqual((len(seen), len(model.history)), (8, 1))
+        model = quietly(SMALL, x, y, epochs=4, resume=path, on_step=lambda at: 1)  # not True
+        for name in wanted.weights:
+            self.assertTrue((model.weights[name] == wanted.weights[name]).all(), name)
+
     def test_checkpoint(self):
         x, y = classes_by_waves()
         wanted = quietly(SMALL, x, y, epochs=4)
