@@ -107,6 +107,12 @@ bool fcnn_section_is(const fcnn_section *section, const char *key, const char *w
 bool fcnn_config_in_space(const fcnn_config *config);
 int fcnn_section_word(const fcnn_section *section, const char *key);
 
+/* The name of section `section`, counted from 0, or NULL behind the last one. */
+const char *fcnn_config_section_name(const fcnn_config *config, int section);
+/* The value of a section's key number `index`, in the order of the table, as text: what the cfg
+ * says, or the fallback; *key is the key's name. NULL behind the last one. */
+const char *fcnn_config_value(const fcnn_config *config, int section, int index, const char **key);
+
 /* Returns the key that a name stands for, whatever its case, dashes or framework, and the first
  * section that has it; NULL where none is meant. */
 const char *fcnn_config_find_key(const char *name, const char **section);

@@ -220,8 +220,8 @@ fcnn_status fcnn_graph_find_node(const fcnn_graph *graph, const char *name, int 
     char names[768] = "";
     size_t used = 0;
     for (*node = 0; *node < graph->node_count; ++*node) {
-        const char *found = graph->nodes[*node]->name;
-        if (!strcmp(found, name)) return FCNN_OK;
+        const char *found = graph->nodes[*node]->name, *second = graph->nodes[*node]->parts[1];
+        if (!strcmp(found, name) || !strcmp(second, name)) return FCNN_OK;
         int added = snprintf(names + used, sizeof names - used, "%s%s", *node ? ", " : "", found);
         used = used + (size_t)added < sizeof names ? used + (size_t)added : sizeof names - 1;
     }

@@ -108,7 +108,8 @@ const char *fcnn_graph_notes(const fcnn_graph *graph);
 int fcnn_graph_node_count(const fcnn_graph *graph);
 const char *fcnn_graph_node_name(const fcnn_graph *graph, int node);
 const char *fcnn_graph_node_type(const fcnn_graph *graph, int node);
-/* The node of a name; FCNN_ERROR_USAGE lists the names where there is none. */
+/* The node of a name, or of the name of a pair's second layer ("conv1.activation"), whose output a
+ * pair has; FCNN_ERROR_USAGE lists the names where there is none. */
 fcnn_status fcnn_graph_find_node(const fcnn_graph *graph, const char *name, int *node);
 /* The section that it came from; of a pair, the second's. */
 const fcnn_section *fcnn_graph_node_section(const fcnn_graph *graph, int node);

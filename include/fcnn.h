@@ -8,7 +8,7 @@
  *   fcnn_network_score    scores one whose classes are known
  *   fcnn_network_output   what a layer makes of images, as bands or as maps
  *   fcnn_network_save     writes a model again
- *   fcnn_onnx_export      writes one as an ONNX file, for other programs (onnx.h)
+ *   fcnn_network_export_onnx   writes it for other programs (onnx.h)
  *   fcnn_dataset_from_arrays, fcnn_dataset_open   arrays or files as a data set
  *   fcnn_training_open    a training on them, whose fcnn_training_run may be
  *                         watched, stopped, saved and gone on with (training.h)
@@ -39,6 +39,7 @@
 #include "optimizer.h"
 #include "status.h"
 #include "text.h"
+#include "version.h"
 #ifndef FCNN_DATA_INCLUDED /* by framework/fcnn.h, which finds them elsewhere */
 #include "arrays.h"
 #include "image_file.h"

@@ -9,6 +9,7 @@
 
 #include "arrays.h"
 #include "model.h"
+#include "onnx.h"
 
 FCNN_C_BEGIN
 
@@ -41,6 +42,8 @@ int fcnn_network_channels(const fcnn_network *network);
 int fcnn_network_classes(const fcnn_network *network);
 const char *fcnn_network_class_name(const fcnn_network *network, int index);
 const fcnn_input_statistics *fcnn_network_statistics(const fcnn_network *network);
+/* The part of every radius that it computes. */
+double fcnn_network_band_fraction(const fcnn_network *network);
 /* A model's metadata of this name, such as training_data; NULL where it has none. */
 const char *fcnn_network_metadata(const fcnn_network *network, const char *key);
 
@@ -59,7 +62,8 @@ typedef struct {
 
 int fcnn_network_layer_count(const fcnn_network *network);
 fcnn_layer fcnn_network_layer(const fcnn_network *network, int index);
-/* The index of a layer by its name, or -1; fcnn_status_message() then lists the names. */
+/* The index of a layer by its name, or that of the last one in it, such as conv1.activation; or -1:
+ * fcnn_status_message() then lists the names. */
 int fcnn_network_find_layer(const fcnn_network *network, const char *name);
 
 /* ---- What it computes ---- */
@@ -118,6 +122,9 @@ fcnn_status fcnn_network_write_weight(fcnn_network *network, int index, const fl
 
 /* Saves it as a model file, atomically; half: spectra in half precision, of FCNN_FORM_SPECTRAL. */
 fcnn_status fcnn_network_save(fcnn_network *network, const char *path, fcnn_form form, bool half);
+/* Writes it as an ONNX file, atomically: see fcnn_onnx_export. */
+fcnn_status fcnn_network_export_onnx(fcnn_network *network, const fcnn_onnx_options *options,
+                                     const char *path, fcnn_onnx_summary *summary);
 
 FCNN_C_END
 #endif

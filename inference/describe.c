@@ -16,6 +16,10 @@ const fcnn_input_statistics *fcnn_network_statistics(const fcnn_network *n) {
     return &n->statistics;
 }
 
+double fcnn_network_band_fraction(const fcnn_network *n) {
+    return fcnn_graph_band_fraction(n->graph);
+}
+
 const char *fcnn_network_metadata(const fcnn_network *n, const char *key) {
     for (int i = 0; i < n->metadata_count; i++)
         if (!strcmp(n->metadata[i].key, key)) return n->metadata[i].value;

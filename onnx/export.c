@@ -11,6 +11,7 @@
 #include "number.h"
 #include "onnx.h"
 #include "text.h"
+#include "version.h"
 
 enum {
     OPSET = 13,
@@ -85,7 +86,7 @@ static void add_metadata(onnx_exporter *e, const char *const *names, properties 
     add_property(b, p, "class_names", fcnn_model_names_text(options->classes, names));
     add_property(b, p, "preprocessing", preprocessing_text(e));
     add_property(b, p, "config", fcnn_config_text(options->config));
-    add_property(b, p, "fcnn_version", strdup(FCNN_VERSION));
+    add_property(b, p, "fcnn_version", strdup(fcnn_version()));
 }
 
 /* ---- The file ---- */
@@ -149,7 +150,7 @@ static fcnn_status finish(onnx_exporter *e, const char *const *names, const char
     describe_ends(e, input, output);
     add_metadata(e, names, &metadata);
     char *program = fcnn_onnx_copy(&e->b, producer ? producer : "fcnn");
-    char *version = fcnn_onnx_copy(&e->b, FCNN_VERSION);
+    char *version = fcnn_onnx_copy(&e->b, fcnn_version());
     FCNN_TRY(e->b.status);
     e->b.graph.name = name;
     opset.domain = empty;

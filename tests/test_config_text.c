@@ -192,6 +192,34 @@ START_TEST(marks_of_editors) {
 }
 END_TEST
 
+/* Every key of every section by number, given or not, as whoever does not know the table reads. */
+START_TEST(values_by_number) {
+    fcnn_config *config;
+    ck_assert_int_eq(parse_data("batch=7\ndata=\"a b \"", &config), FCNN_OK);
+    ck_assert_str_eq(fcnn_config_section_name(config, 0), "net");
+    ck_assert_str_eq(fcnn_config_section_name(config, 4), "softmax");
+    ck_assert_ptr_null(fcnn_config_section_name(config, 5));
+    ck_assert_ptr_null(fcnn_config_section_name(config, -1));
+    for (int i = 0; i < config->section_count; i++) {
+        int index = 0;
+        const char *key = NULL, *value;
+        for (const fcnn_config_key *row = fcnn_config_keys; row->section; row++) {
+            if (!row->key || strcmp(row->section, config->sections[i].name)) continue;
+            value = fcnn_config_value(config, i, index++, &key);
+            ck_assert_str_eq(key, row->key);
+            ck_assert_str_eq(value, fcnn_section_text(&config->sections[i], row->key));
+        }
+        ck_assert_ptr_null(fcnn_config_value(config, i, index, &key));
+        ck_assert_ptr_null(fcnn_config_value(config, i, -1, &key));
+    }
+    const char *key;
+    ck_assert_str_eq(fcnn_config_value(config, 0, 0, &key), "a b ");
+    ck_assert_str_eq(fcnn_config_value(config, 0, 1, &key), "frequency"); /* the fallback */
+    ck_assert_ptr_null(fcnn_config_value(config, 5, 0, &key));
+    fcnn_config_destroy(config);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("config_text");
     TCase *cases = tcase_create("text");
@@ -201,6 +229,7 @@ int main(void) {
     tcase_add_test(cases, wrong_quotes_are_refused);
     tcase_add_test(cases, settings_are_no_cfg_text);
     tcase_add_test(cases, marks_of_editors);
+    tcase_add_test(cases, values_by_number);
     suite_add_tcase(suite, cases);
     return run_suite(suite);
 }

@@ -235,6 +235,12 @@ START_TEST(layers_are_described) {
     fcnn_layer dense = fcnn_network_layer(loaded, fcnn_network_find_layer(loaded, "dense2"));
     ck_assert(dense.layout == FCNN_VECTOR && dense.channels == CLASSES && dense.size == 1 &&
               dense.bins == 0 && dense.parameters == 7 * CLASSES && dense.multiply_adds == 30);
+    /* What is computed in one is found by its name and by that of the last layer in it. */
+    int pair = fcnn_network_find_layer(loaded, "conv1.norm+activation");
+    ck_assert_int_gt(pair, 0);
+    ck_assert_int_eq(fcnn_network_find_layer(loaded, "conv1.activation"), pair);
+    ck_assert_int_eq(fcnn_network_find_layer(loaded, "conv1.norm"), -1);
+    ck_assert(fcnn_network_band_fraction(loaded) == 1.0);
     ck_assert_int_eq(fcnn_network_find_layer(loaded, "conv9"), -1);
     network_expect(FCNN_OK, FCNN_OK, "no layer 'conv9'|fft1, conv1, |softmax1");
     ck_assert_ptr_null(fcnn_network_layer(loaded, -1).name);

@@ -5,6 +5,7 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 
+#include "inference.h"
 #include "network_case.h"
 #include "onnx.pb-c.h"
 #include "temporary.h"
@@ -195,7 +196,7 @@ static void same_files(const char *a, const char *b) {
     ck_assert_mem_eq(bytes[0], bytes[1], count);
 }
 
-/* A model's file and its graph, compact and spectral, in training and in inference. */
+/* A model's file, its network and its graph, compact and spectral, in training and in inference. */
 START_TEST(model_and_graph_are_the_same) {
     network n = network_trained(WORDS, options);
     const char *file = below("model.safetensors"), *a = below("a.onnx"), *b = below("b.onnx");
@@ -215,6 +216,11 @@ START_TEST(model_and_graph_are_the_same) {
         }
         fcnn_graph_destroy(graph);
         fcnn_model_destroy(model);
+        fcnn_network *loaded;
+        network_ok(fcnn_network_load(file, NULL, &loaded));
+        network_ok(fcnn_network_export_onnx(loaded, NULL, b, NULL));
+        same_files(a, b);
+        fcnn_network_destroy(loaded);
     }
     network_close(&n);
 }

@@ -112,7 +112,7 @@ static void print_help(const program_info *program) {
 }
 
 void program_print_version(const program_info *program) {
-    printf("%s %s\n", program->name, FCNN_VERSION);
+    printf("%s %s\n", program->name, fcnn_version());
     for (int i = 0; fcnn_backends[i]; i++) {
         char text[256];
         bool found = fcnn_backends[i]->probe(text, sizeof text) == FCNN_OK;

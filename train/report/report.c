@@ -81,7 +81,7 @@ static void write_version(FILE *out) {
 #else
     const char *compiler = "GCC ";
 #endif
-    fprintf(out, "%s, compiled by %s%s", FCNN_VERSION, compiler, __VERSION__);
+    fprintf(out, "%s, compiled by %s%s", fcnn_version(), compiler, __VERSION__);
 }
 
 /* Writes "alexnet on photos". */

@@ -1,0 +1,3 @@
+#include "version.h"
+
+const char *fcnn_version(void) { return FCNN_VERSION; }
