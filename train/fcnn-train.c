@@ -352,9 +352,8 @@ static fcnn_status build(train_options *o, const fcnn_config *config, run_start 
                                      .listed = start->listed,
                                      .quiet = o->quiet,
                                      .report = run_report};
-    char *text = fcnn_config_text(config);
-    if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg's text");
-    fcnn_config_text_remove(text, "cache"); /* it is of this machine, not of the model */
+    char *text;
+    FCNN_TRY(fcnn_training_config_text(config, &text));
     const fcnn_training_parts parts = {.config = config,
                                        .config_text = text,
                                        .device = device,

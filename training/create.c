@@ -3,6 +3,13 @@
 
 #include "training_internal.h"
 
+fcnn_status fcnn_training_config_text(const fcnn_config *config, char **text) {
+    *text = fcnn_config_text(config);
+    if (!*text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg's text");
+    fcnn_config_text_remove(*text, "cache"); /* it is of this machine, not of the model */
+    return FCNN_OK;
+}
+
 fcnn_graph_options fcnn_training_graph_options(const fcnn_config *config, int channels, int classes,
                                                int batch) {
     fcnn_optimizer optimizer = fcnn_optimizer_from_config(&config->sections[0], 1, 1);

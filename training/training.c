@@ -41,18 +41,10 @@ static fcnn_status open_data(const fcnn_training_options *o, struct fcnn_trainin
     return fcnn_training_data_advise(&own->data, o->limit > 0, &o->events);
 }
 
-/* The cache's folder is of this machine, not of the model. */
-static fcnn_status take_text(const fcnn_config *config, char **text) {
-    *text = fcnn_config_text(config);
-    if (!*text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg's text");
-    fcnn_config_text_remove(*text, "cache");
-    return FCNN_OK;
-}
-
 static fcnn_status open_training(const fcnn_training_options *o, fcnn_training *t) {
     struct fcnn_training_own *own = t->own;
     own->stop = o->stop ? o->stop : &own->stop_here;
-    FCNN_TRY(take_text(o->config, &own->config_text));
+    FCNN_TRY(fcnn_training_config_text(o->config, &own->config_text));
     FCNN_TRY(fcnn_device_open(o->device ? o->device : "auto", o->threads, &own->device));
     FCNN_TRY(open_data(o, own));
     const fcnn_training_parts parts = {.config = o->config,

@@ -58,6 +58,8 @@ struct fcnn_training {
 
 /* ---- Making one ---- */
 
+/* The text of a cfg that is saved with its models; the caller frees it. */
+fcnn_status fcnn_training_config_text(const fcnn_config *config, char **text);
 /* The options of a graph for training, with this many images at a time and the moments of the cfg's
  * optimizer. */
 fcnn_graph_options fcnn_training_graph_options(const fcnn_config *config, int channels, int classes,
