@@ -127,7 +127,8 @@ class Course(Case):
         model = quietly(SMALL, x, y, epochs=4, checkpoint=path,
                         on_step=lambda at: seen.append(at) or len(seen) == 8)
         self.assertEqual((len(seen), len(model.history)), (8, 1))
-        model = quietly(SMALL, x, y, epochs=4, resume=path, on_step=lambda at: 1)  # not True
+        model = quietly(SMALL, x, y, epochs=4, resume=path, on_step=lambda at: 1,
+                        on_epoch=lambda at: 1)  # not True
         for name in wanted.weights:
             self.assertTrue((model.weights[name] == wanted.weights[name]).all(), name)
 
