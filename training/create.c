@@ -50,7 +50,7 @@ static fcnn_status check_patience(const fcnn_training *t) {
     if (!fcnn_section_int(net, "patience") || t->of.data->may_choose) return FCNN_OK;
     return fcnn_config_error(t->of.config, net, "patience",
                              "patience needs validation images that are no test set: "
-                             "--val-fraction");
+                             "val_fraction (--val-fraction)");
 }
 
 /* Refuses shifts of more than a whole map: what leaves on one side enters on the other. */

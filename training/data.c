@@ -198,7 +198,8 @@ fcnn_status fcnn_training_data_advise(const fcnn_training_data *s, bool limited,
     if (!s->validation.count)
         fcnn_training_tell(
             events, FCNN_WARNING,
-            "nothing is held out to score on: --val-fraction 0.2 would hold out a fifth");
+            "nothing is held out to score on: val_fraction=0.2 (--val-fraction 0.2) would hold "
+            "out a fifth");
     if (s->dataset->classes == 1)
         return fcnn_status_set(FCNN_ERROR_FORMAT,
                                "'%s' is the only class: expected two at least; a folder of folders "
