@@ -152,7 +152,11 @@ def _class_names(labels: Sequence, classes: int | Sequence[str] | None) -> list[
                              f"{_checks.CLASSES_MOST - 1}")
     elif named and not isinstance(classes, Iterable):
         raise UsageError(f"classes={classes} with labels that are names: give the names")
-    return _checks.class_names(classes)
+    names = _checks.class_names(classes)
+    if named and len(set(names)) < len(names):
+        twice = next(name for number, name in enumerate(names) if name in names[:number])
+        raise UsageError(f"classes has {twice!r} twice: which of them is a label of that name?")
+    return names
 
 
 # ---- A run ----

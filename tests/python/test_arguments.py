@@ -100,6 +100,7 @@ class Labels(Case):
                          (np.array(["a"] + [1] * 59, object), "some names numbers"),
                          (np.array([[1], *[2] * 59], object), "[1]"), (KINDS - 9, "label 0")):
             self.refused(usage, words, train, y)
+        self.refused(usage, "'0' twice", train, KINDS.astype("U"), classes=["0", "1", "2", "0"])
         for validation in ((WAVES,), WAVES, (WAVES, KINDS, KINDS)):
             self.refused(usage, "validation pair", train, validation=validation)
 
