@@ -80,6 +80,7 @@ fcnn_status fcnn_cpu_open(int threads, fcnn_device **out) {
     int limit = omp_get_thread_limit(), wanted = threads;
     threads = wanted > 0 ? smaller(wanted, limit) : fcnn_threads_default();
     FCNN_TRY(fcnn_threads_check(threads));
+    fcnn_threads_may_fork();
     FCNN_TRY(fcnn_cpu_reserve_blas(threads));
     cpu_device *device = calloc(1, sizeof *device);
     if (!device) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the device");

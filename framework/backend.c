@@ -37,6 +37,11 @@ static fcnn_status open_best(int threads, fcnn_device **device) {
 
 fcnn_status fcnn_device_open(const char *name, int threads, fcnn_device **device) {
     char text[256], known[128] = "auto";
+    if (threads < 0)
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "%d threads: expected 0 or more, of which 0 is as many as there "
+                               "are processors",
+                               threads);
     if (!strcmp(name, "auto")) return open_best(threads, device);
     for (int i = 0; fcnn_backends[i]; i++) {
         const fcnn_backend *backend = fcnn_backends[i];

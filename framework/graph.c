@@ -108,6 +108,11 @@ static fcnn_status plan_nodes(fcnn_graph *graph) {
 
 fcnn_status fcnn_form_check(const fcnn_config *config, fcnn_form form) {
     const fcnn_section *net = &config->sections[0];
+    if (form != FCNN_FORM_TRAINABLE && form != FCNN_FORM_SPECTRAL)
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "a model of form %d: expected FCNN_FORM_TRAINABLE or "
+                               "FCNN_FORM_SPECTRAL",
+                               (int)form);
     if (form != FCNN_FORM_SPECTRAL || !fcnn_config_in_space(config)) return FCNN_OK;
     return fcnn_config_error(config, net, "domain",
                              "domain=space: the spectral form is of the frequency domain");

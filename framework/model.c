@@ -298,13 +298,28 @@ fcnn_status fcnn_model_graph_cut(const fcnn_model *model, fcnn_device *device, i
     return status;
 }
 
+static fcnn_status find_moment(const fcnn_model *model, const fcnn_parameter *p, int moment,
+                               const fcnn_stored_tensor **tensor) {
+    return fcnn_model_find_tensor(model, p, fcnn_moment_prefixes[moment], tensor);
+}
+
+fcnn_status fcnn_model_check_checkpoint(const fcnn_model *model, const fcnn_graph *graph) {
+    const fcnn_stored_tensor *tensor;
+    FCNN_TRY(check_shapes(model, graph));
+    for (int m = 0; m < graph->options.moments; m++)
+        for (int i = 0; i < graph->parameter_count; i++)
+            if (graph->parameters[i].trained)
+                FCNN_TRY(find_moment(model, &graph->parameters[i], m, &tensor));
+    return FCNN_OK;
+}
+
 fcnn_status fcnn_model_restore_moments(const fcnn_model *model, fcnn_graph *graph) {
     for (int m = 0; m < graph->options.moments; m++) {
         for (int i = 0; i < graph->parameter_count; i++) {
             const fcnn_parameter *p = &graph->parameters[i];
             if (!p->trained) continue;
             const fcnn_stored_tensor *tensor;
-            FCNN_TRY(fcnn_model_find_tensor(model, p, fcnn_moment_prefixes[m], &tensor));
+            FCNN_TRY(find_moment(model, p, m, &tensor));
             FCNN_CALL(graph, upload, graph->flat.moments[m] + p->offset, tensor->data,
                       (size_t)p->count * sizeof(float));
         }

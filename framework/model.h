@@ -55,6 +55,9 @@ fcnn_status fcnn_model_fine_tune(const fcnn_model *model, fcnn_graph *graph,
 /* The optimizer's moments, if the file is a checkpoint. */
 fcnn_status fcnn_model_restore_moments(const fcnn_model *model, fcnn_graph *graph);
 
+/* Whether it has all that fcnn_model_restore and the above take, in the graph's shapes. */
+fcnn_status fcnn_model_check_checkpoint(const fcnn_model *model, const fcnn_graph *graph);
+
 typedef struct {
     const char *path;
     fcnn_form form;

@@ -43,6 +43,16 @@ int fcnn_threads_default(void) {
     return threads < limit ? threads : limit;
 }
 
+/* ---- Forks ---- */
+
+static void end_pool(void) { omp_pause_resource_all(omp_pause_soft); }
+static void register_fork(void) { pthread_atfork(end_pool, NULL, NULL); }
+
+void fcnn_threads_may_fork(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, register_fork);
+}
+
 /* ---- A trial ---- */
 
 typedef struct {

@@ -16,6 +16,10 @@ enum { FCNN_STACK_BYTES = 256 << 10 };
  * OMP_THREAD_LIMIT and FCNN_THREADS_MOST. */
 int fcnn_threads_default(void);
 
+/* Lets a forked child compute: OpenMP's threads, which a fork does not copy and GNU's library would
+ * wait for, end before it and are started again when they are needed. */
+void fcnn_threads_may_fork(void);
+
 /* The processors' time that the control groups of this process allow, in processors: the least of
  * the quotas of its own group and of those above, of version 1 or 2; 0: no limit. `root` is put
  * before /proc and /sys, "" here. */

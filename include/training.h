@@ -34,7 +34,9 @@ typedef enum {
 /* What is called on the way; each may be NULL. A status other than FCNN_OK ends the run with it. */
 typedef struct {
     void *user;
-    /* After every step and every epoch; weights may be read then, and the training saved. */
+    /* After every step and every epoch; weights may be read then, and the training saved and
+     * stopped. To run it, resume it or start it from a model then is FCNN_ERROR_USAGE, and it must
+     * not be closed. */
     fcnn_status (*step)(void *user, fcnn_training *training,
                         const fcnn_training_progress *progress);
     fcnn_status (*epoch)(void *user, fcnn_training *training,
@@ -64,7 +66,7 @@ void fcnn_training_close(fcnn_training *training);
 /* Starts from a model's weights in place of initial ones (fine-tuning); see fcnn_model_fine_tune.
  * *notes says what was taken (the caller frees it). */
 fcnn_status fcnn_training_start_from(fcnn_training *training, const char *model, char **notes);
-/* Goes on from a checkpoint of the same cfg and data. */
+/* Goes on from a checkpoint of the same cfg and data. One that is refused changes nothing. */
 fcnn_status fcnn_training_resume(fcnn_training *training, const char *checkpoint);
 
 /* Trains until the last epoch is complete or patience ended it: *finished; or until it is stopped,

@@ -34,10 +34,9 @@ static fcnn_status fit_graph(fcnn_network *n, make_graph *make, const void *sour
 
 static fcnn_status check_options(const fcnn_network_options *o) {
     double fraction = o->band_fraction;
-    if (o->threads < 0 || o->batch < 0)
-        return fcnn_status_set(FCNN_ERROR_USAGE,
-                               "a network by %d threads, of batches of %d: expected 0 or more",
-                               o->threads, o->batch);
+    if (o->batch < 0)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "batches of %d images: expected 0 or more",
+                               o->batch);
     if (fraction == 0.0 || (fraction > 0.0 && fraction <= 1.0)) return FCNN_OK;
     return fcnn_status_set(FCNN_ERROR_USAGE,
                            "a band fraction of %g; expected one above 0 and up to 1, or 0 for the "

@@ -44,6 +44,11 @@ static fcnn_status predict(fcnn_network *n, const fcnn_image_array *images, fcnn
 fcnn_status fcnn_network_predict(fcnn_network *n, const fcnn_image_array *images,
                                  fcnn_prediction kind, float *results) {
     FCNN_TRY(check_images(n, images));
+    if (kind != FCNN_PROBABILITIES && kind != FCNN_LOGITS)
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "a prediction of kind %d: expected FCNN_PROBABILITIES or "
+                               "FCNN_LOGITS",
+                               (int)kind);
     pthread_mutex_lock(&n->lock);
     fcnn_status status = predict(n, images, kind, results);
     pthread_mutex_unlock(&n->lock);
@@ -96,8 +101,12 @@ static fcnn_status no_layer(const fcnn_network *n, int layer) {
                            fcnn_graph_node_count(n->graph) - 1);
 }
 
+static bool is_known(fcnn_output_kind kind) {
+    return kind == FCNN_OUTPUT_OWN || kind == FCNN_OUTPUT_MAPS || kind == FCNN_OUTPUT_BANDS;
+}
+
 int64_t fcnn_network_output_floats(const fcnn_network *n, int layer, fcnn_output_kind kind) {
-    if (layer < 0 || layer >= fcnn_graph_node_count(n->graph)) return 0;
+    if (layer < 0 || layer >= fcnn_graph_node_count(n->graph) || !is_known(kind)) return 0;
     const fcnn_tensor *t = fcnn_graph_node_output(n->graph, layer);
     int64_t pixels = (int64_t)t->size * t->size;
     if (kind == FCNN_OUTPUT_MAPS && t->layout == FCNN_BAND) return t->channels * pixels;
@@ -132,6 +141,10 @@ fcnn_status fcnn_network_output(fcnn_network *n, const fcnn_image_array *images,
                                 fcnn_output_kind kind, float *results) {
     FCNN_TRY(check_images(n, images));
     if (layer < 0 || layer >= fcnn_graph_node_count(n->graph)) return no_layer(n, layer);
+    if (!is_known(kind))
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "an output of kind %d: expected FCNN_OUTPUT_OWN, _MAPS or _BANDS",
+                               (int)kind);
     int64_t floats = fcnn_network_output_floats(n, layer, kind);
     if (!floats)
         return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,

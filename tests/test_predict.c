@@ -192,6 +192,24 @@ START_TEST(bad_options_are_explained) {
 }
 END_TEST
 
+START_TEST(kinds_that_are_none_are_explained) {
+    network n = library_train(nets[0], FCNN_FORM_TRAINABLE, false);
+    fcnn_network *loaded;
+    static const uint8_t pixels[16];
+    const fcnn_image_array image = {pixels, FCNN_SAMPLE_UINT8, 1, 4, 4, 1};
+    network_expect(fcnn_network_load(below("model.safetensors"), NULL, &loaded), FCNN_OK, "");
+    network_expect(fcnn_network_predict(loaded, &image, (fcnn_prediction)2, NULL), FCNN_ERROR_USAGE,
+                   "a prediction of kind 2");
+    network_expect(fcnn_network_output(loaded, &image, 0, (fcnn_output_kind)3, NULL),
+                   FCNN_ERROR_USAGE, "an output of kind 3");
+    ck_assert_int_eq(fcnn_network_output_floats(loaded, 0, (fcnn_output_kind)3), 0);
+    network_expect(fcnn_network_save(loaded, below("none"), (fcnn_form)2, false), FCNN_ERROR_USAGE,
+                   "a model of form 2");
+    fcnn_network_destroy(loaded);
+    network_close(&n);
+}
+END_TEST
+
 START_TEST(weights_that_are_not_finite_are_named) {
     network n = library_train(nets[0], FCNN_FORM_TRAINABLE, false);
     fcnn_network *loaded = library_load(1, 2);
@@ -368,6 +386,7 @@ int main(void) {
     tcase_add_loop_test(cases, scores_are_those_of_the_graph, 0, LENGTH(nets));
     tcase_add_test(cases, bad_images_and_labels_are_explained);
     tcase_add_loop_test(cases, bad_options_are_explained, 0, 7);
+    tcase_add_test(cases, kinds_that_are_none_are_explained);
     tcase_add_test(cases, weights_that_are_not_finite_are_named);
     tcase_add_loop_test(cases, threads_do_not_meet, 0, 2);
     tcase_add_test(cases, messages_belong_to_threads);

@@ -204,9 +204,16 @@ fcnn_status fcnn_training_read_position(fcnn_training *t, const fcnn_model *chec
     return read_schedule(t, checkpoint);
 }
 
+/* Checks all of the file before the first weight is written. */
 fcnn_status fcnn_training_restore(fcnn_training *t, const fcnn_model *checkpoint) {
-    FCNN_TRY(fcnn_training_read_position(t, checkpoint));
-    FCNN_TRY(fcnn_training_enter_bands(t));
+    fcnn_training before = *t;
+    fcnn_status status = fcnn_training_read_position(t, checkpoint);
+    if (!status) status = fcnn_model_check_checkpoint(checkpoint, t->largest);
+    if (!status) status = fcnn_training_enter_bands(t);
+    if (status) {
+        *t = before;
+        return status;
+    }
     FCNN_TRY(fcnn_model_restore(checkpoint, t->graph));
     return fcnn_model_restore_moments(checkpoint, t->graph);
 }

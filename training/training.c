@@ -13,6 +13,7 @@ struct fcnn_training_own {
     fcnn_dataset *dataset; /* NULL: the caller's */
     fcnn_training_data data;
     volatile int stop_here, *stop; /* the latter is the former or the caller's */
+    bool running;
     int64_t told, told_of_spectra; /* problems */
 };
 
@@ -41,8 +42,17 @@ static fcnn_status open_data(const fcnn_training_options *o, struct fcnn_trainin
     return fcnn_training_data_advise(&own->data, o->limit > 0, &o->events);
 }
 
+static fcnn_status check_options(const fcnn_training_options *o) {
+    if (!o->config) return fcnn_status_set(FCNN_ERROR_USAGE, "a training without a cfg");
+    if (o->limit >= 0) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_USAGE,
+                           "a limit of %lld images: expected 1 or more, or 0 for all",
+                           (long long)o->limit);
+}
+
 static fcnn_status open_training(const fcnn_training_options *o, fcnn_training *t) {
     struct fcnn_training_own *own = t->own;
+    FCNN_TRY(check_options(o));
     own->stop = o->stop ? o->stop : &own->stop_here;
     FCNN_TRY(fcnn_training_config_text(o->config, &own->config_text));
     FCNN_TRY(fcnn_device_open(o->device ? o->device : "auto", o->threads, &own->device));
@@ -92,9 +102,18 @@ void fcnn_training_close(fcnn_training *t) {
     free(t);
 }
 
+/* What an event may not do to the training that calls it. */
+static fcnn_status check_not_running(const fcnn_training *t) {
+    if (!t->own->running) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_USAGE,
+                           "a training that runs: an event may read it, save it and stop it alone");
+}
+
 /* ---- Other weights ---- */
 
 fcnn_status fcnn_training_start_from(fcnn_training *t, const char *model, char **notes) {
+    *notes = NULL;
+    FCNN_TRY(check_not_running(t));
     if (fcnn_training_steps(t))
         return fcnn_status_set(FCNN_ERROR_USAGE,
                                "%s: a training starts from a model before its first step", model);
@@ -103,6 +122,7 @@ fcnn_status fcnn_training_start_from(fcnn_training *t, const char *model, char *
 
 fcnn_status fcnn_training_resume(fcnn_training *t, const char *path) {
     fcnn_model *checkpoint;
+    FCNN_TRY(check_not_running(t));
     FCNN_TRY(fcnn_model_load(path, &checkpoint));
     fcnn_status status = fcnn_training_check_config(t->of.config, checkpoint);
     if (!status) status = fcnn_data_identity_check(checkpoint, t->of.data, &t->of.events);
@@ -116,7 +136,11 @@ fcnn_status fcnn_training_resume(fcnn_training *t, const char *path) {
 void fcnn_training_stop(fcnn_training *t) { *t->own->stop = 1; }
 
 fcnn_status fcnn_training_run(fcnn_training *t, bool *finished) {
+    *finished = false;
+    FCNN_TRY(check_not_running(t));
+    t->own->running = true;
     fcnn_status status = fcnn_training_loop(t, finished);
+    t->own->running = false;
     *t->own->stop = 0; /* it has stopped */
     tell_problems(t);
     return status;

@@ -33,7 +33,8 @@ from ._version import __version__
 from .band import Band, frequencies
 from .config import Config, Section, load_config
 from .layers import Layer, Layers, Weights
-from .network import Model, OnnxFile, Score, Statistics, create, load
+from .network import Model, create, load
+from .results import OnnxFile, Score, Statistics
 from .training import Epoch, Progress, train
 
 if TYPE_CHECKING:

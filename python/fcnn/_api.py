@@ -8,7 +8,7 @@ from ctypes import (CFUNCTYPE, POINTER, Structure, c_bool, c_char_p, c_double, c
 
 import numpy as np
 
-from . import _library
+from . import _checks, _library
 from ._status import OK, error_of
 
 IMAGE_CHANNELS_MAX = 4
@@ -173,11 +173,18 @@ def address(array: np.ndarray) -> c_void_p:
 
 def texts(values) -> ctypes.Array:
     """A C array of texts."""
-    return (c_char_p * len(values))(*[value.encode() for value in values])
+    return (c_char_p * len(values))(*[_checks.text(value, "a name") for value in values])
+
+
+def network_options(device: str | None, threads: int, batch: int = 0, band_fraction: float = 0
+                    ) -> NetworkOptions:
+    """What a network is opened with."""
+    return NetworkOptions(device_name(device), _checks.integer(threads, "threads"),
+                          _checks.integer(batch, "batch"), band_fraction)
 
 
 def device_name(device: str | None) -> bytes | None:
-    return None if device is None else device.encode()
+    return None if device is None else _checks.text(device, "device")
 
 
 lib = _lib

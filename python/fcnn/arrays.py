@@ -37,7 +37,8 @@ def _samples(x) -> np.ndarray:
     except ValueError as error:
         raise UsageError(f"images that are no array: {error}") from None
     if array.dtype == np.float64 or array.dtype == np.float16:
-        array = array.astype(np.float32)
+        with np.errstate(over="ignore"):  # infinity is refused with its place
+            array = array.astype(np.float32)
     if array.dtype.name not in _api.SAMPLES:
         raise UsageError(f"images of {array.dtype}: expected uint8 (0 to 255), uint16 (0 to "
                          "65535), or float32 or float64 (0 to 1)")
@@ -96,25 +97,48 @@ def pieces(x: ArrayLike, channels: int) -> Iterator[tuple[_api.ImageArray, np.nd
         yield record, array
 
 
-def labels(y: ArrayLike, class_names: Sequence[str], count: int) -> np.ndarray:
-    """Labels as int32 [count], of integers or of class names."""
-    array = np.asarray(y)
+def label_values(y: ArrayLike) -> np.ndarray:
+    """Labels as an array of integers or of texts, whatever holds them."""
+    try:
+        array = np.asarray(y)
+    except ValueError as error:
+        raise UsageError(f"labels that are no array: {error}") from None
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
+    if not array.size:
+        return array.astype(np.int64)
+    if array.dtype.kind in "SO":
+        values = [_label_value(value) for value in array.ravel().tolist()]
+        if len({type(value) for value in values}) > 1:
+            raise UsageError("labels of which some are names and some numbers: expected one kind")
+        array = np.array(values).reshape(array.shape)
+    if array.dtype.kind not in "iuU":
+        raise UsageError(f"labels of {array.dtype}: expected integers from 0 or class names")
+    return array
+
+
+def _label_value(value) -> int | str:
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, (int, str)) and not isinstance(value, bool):
+        return value
+    raise UsageError(f"the label {value!r}: expected an integer from 0 or a class name")
+
+
+def labels(y: ArrayLike, class_names: Sequence[str], count: int) -> np.ndarray:
+    """Labels as int32 [count], of integers or of class names."""
+    array = label_values(y)
     if array.shape != (count,):
         raise UsageError(f"labels of shape {'x'.join(map(str, array.shape)) or '()'} for {count} "
                          f"images: expected one each, [{count}]")
-    if array.dtype.kind in "US" or array.dtype == object:
+    if array.dtype.kind == "U":
         numbers = {name: number for number, name in enumerate(class_names)}
         try:
-            array = [numbers[name.decode() if isinstance(name, bytes) else name]
-                     for name in array.tolist()]
+            array = [numbers[name] for name in array.tolist()]
         except KeyError as error:
             raise UsageError(f"the label {error}: the classes are {', '.join(class_names)}"
                              ) from None
         return np.array(array, np.int32)
-    if array.dtype.kind not in "iu":
-        raise UsageError(f"labels of {array.dtype}: expected integers from 0 or class names")
     if array.size and not (0 <= array.min() and array.max() < len(class_names)):
         wrong = array[(array < 0) | (array >= len(class_names))][0]
         raise UsageError(f"the label {wrong}: expected 0 to {len(class_names) - 1}, of "

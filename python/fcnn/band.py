@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import _api
+from . import _api, _checks
 from ._status import UsageError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Band:
             raise UsageError(f"maps of shape {'x'.join(map(str, maps.shape))}: expected square "
                              "ones, [..., n, n]")
         size = maps.shape[-1]
-        radius = (size - 1) // 2 if radius is None else radius
+        radius = (size - 1) // 2 if radius is None else _checks.integer(radius, "radius")
         if not 0 <= radius <= (size - 1) // 2:
             raise UsageError(f"a radius of {radius} for maps of {size}x{size}: expected 0 to "
                              f"{(size - 1) // 2}")
@@ -83,7 +83,7 @@ class Band:
 
     def maps(self, size: int | None = None) -> np.ndarray:
         """The real maps, float32 [..., size, size]; size at least, and by default, 2 radius + 1."""
-        size = 2 * self.radius + 1 if size is None else size
+        size = 2 * self.radius + 1 if size is None else _checks.integer(size, "size")
         if size < 2 * self.radius + 1:
             raise UsageError(f"maps of {size}x{size} from a band of radius {self.radius}: expected "
                              f"at least {2 * self.radius + 1}; crop it before")
@@ -96,6 +96,7 @@ class Band:
 
     def crop(self, radius: int) -> Band:
         """The low frequencies of this radius: the first bins, which is Fourier pooling."""
+        radius = _checks.integer(radius, "radius")
         if not 0 <= radius <= self.radius:
             raise UsageError(f"a crop to radius {radius}: expected 0 to {self.radius}")
         return Band(self.bins[..., :bin_count(radius)])
@@ -180,8 +181,17 @@ class Band:
 
     __rmul__ = __mul__
 
-    def __array__(self, dtype: object = None) -> np.ndarray:
-        return self.bins if dtype is None else self.bins.astype(dtype)
+    def __truediv__(self, divisor: ArrayLike) -> Band:
+        return NotImplemented if isinstance(divisor, Band) else self._with(divisor, np.divide)
+
+    def __neg__(self) -> Band:
+        return Band(-self.bins)
+
+    __array_priority__ = 1  # an array times a band is a band
+
+    def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:
+        array = self.bins if dtype is None else self.bins.astype(dtype, copy=False)
+        return array.copy() if copy else array
 
     def __repr__(self) -> str:
         lead = " x ".join(map(str, self.bins.shape[:-1])) or "one"

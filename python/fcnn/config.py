@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Union
 
+import numpy as np
+
+from . import _checks
 from ._api import check, lib, take_text
 
 Value = Union[int, float, str]
@@ -125,12 +128,12 @@ def config_handle(cfg: str | os.PathLike | Config, settings: Mapping[str, Value]
         text = cfg.encode()
         check(lib.fcnn_config_parse(b"cfg", text, len(text), ctypes.byref(handle)))
     else:
-        check(lib.fcnn_config_load(os.fsencode(cfg), ctypes.byref(handle)))
+        check(lib.fcnn_config_load(_checks.path(cfg), ctypes.byref(handle)))
     try:
         for key, value in (settings or {}).items():
-            if isinstance(value, bool):
+            if isinstance(value, (bool, np.bool_)):
                 value = int(value)
-            check(lib.fcnn_config_override(handle, f"{key}={value}".encode()))
+            check(lib.fcnn_config_override(handle, _checks.text(f"{key}={value}", "a setting")))
         yield handle
     finally:
         lib.fcnn_config_destroy(handle)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import _api
+from . import _api, _checks
 from ._status import UsageError
 
 if TYPE_CHECKING:
@@ -53,20 +52,23 @@ class Layer:
     multiply_adds: int
 
 
+def read_layers(handle) -> tuple[Layer, ...]:
+    """The layers of an ``fcnn_network``."""
+    records = [_api.lib.fcnn_network_layer(handle, index)
+               for index in range(_api.lib.fcnn_network_layer_count(handle))]
+    return tuple(Layer(index, r.name.decode(), r.type.decode(), _api.LAYOUTS[r.layout], r.channels,
+                       r.size, r.radius, r.bins, r.parameters, r.multiply_adds)
+                 for index, r in enumerate(records))
+
+
 class Layers(Sequence):
     """The layers in the order of computation, by number or by name; ``print`` shows a table.
 
     A layer that is two, ``"conv1.norm+activation"``, is also found as ``"conv1.activation"``.
     """
 
-    def __init__(self, model: Model) -> None:
-        lib, handle = _api.lib, model._open()
-        self._model = weakref.ref(model)
-        records = [lib.fcnn_network_layer(handle, index)
-                   for index in range(lib.fcnn_network_layer_count(handle))]
-        self._layers = tuple(Layer(index, r.name.decode(), r.type.decode(), _api.LAYOUTS[r.layout],
-                                   r.channels, r.size, r.radius, r.bins, r.parameters,
-                                   r.multiply_adds) for index, r in enumerate(records))
+    def __init__(self, model: Model, layers: tuple[Layer, ...]) -> None:
+        self._model, self._layers = model, layers
 
     def __len__(self) -> int:
         return len(self._layers)
@@ -74,9 +76,8 @@ class Layers(Sequence):
     def __getitem__(self, which: int | slice | str) -> Layer | tuple[Layer, ...]:
         if not isinstance(which, str):
             return self._layers[which]
-        model = self._model()
-        index = -1 if model is None else _api.lib.fcnn_network_find_layer(model._open(),
-                                                                          which.encode())
+        index = _api.lib.fcnn_network_find_layer(self._model._open(),
+                                                 _checks.text(which, "layer"))
         if index < 0:
             _api.check(_api.USAGE)
         return self._layers[index]
@@ -108,6 +109,16 @@ class Layers(Sequence):
         return sum(layer.multiply_adds for layer in self._layers)
 
 
+def read_weights(handle) -> dict[str, tuple[int, tuple[int, ...], bool]]:
+    """Number, shape and whether it is trained, of each weight of an ``fcnn_network``."""
+    records = {}
+    for index in range(_api.lib.fcnn_network_weight_count(handle)):
+        record = _api.lib.fcnn_network_weight(handle, index)
+        shape = tuple(record.shape[:record.rank])
+        records[record.name.decode()] = (index, shape, bool(record.trained))
+    return records
+
+
 class Weights(MutableMapping):
     """A network's parameters and buffers by name, as numpy arrays.
 
@@ -118,19 +129,12 @@ class Weights(MutableMapping):
     activations [channels]. Nothing can be added or deleted.
     """
 
-    def __init__(self, model: Model) -> None:
-        self._model = weakref.ref(model)
-        self._records = {}
-        for index in range(_api.lib.fcnn_network_weight_count(model._open())):
-            record = _api.lib.fcnn_network_weight(model._open(), index)
-            shape = tuple(record.shape[:record.rank])
-            self._records[record.name.decode()] = (index, shape, bool(record.trained))
+    def __init__(self, model: Model, records: dict[str, tuple[int, tuple[int, ...], bool]]
+                 ) -> None:
+        self._model, self._records = model, records
 
     def _handle(self):
-        model = self._model()
-        if model is None:
-            raise UsageError("the model of these weights is gone; keep it")
-        return model._open()
+        return self._model._open()
 
     def _find(self, name: str) -> tuple[int, tuple[int, ...], bool]:
         try:
@@ -153,7 +157,13 @@ class Weights(MutableMapping):
             wanted = shape[:-1] if name.endswith(".spectrum") else shape
             raise UsageError(f"{name} of shape {'x'.join(map(str, array.shape))}: expected "
                              f"{'x'.join(map(str, wanted))}")
-        array = np.ascontiguousarray(array, np.float32)
+        if array.dtype.kind == "c":
+            raise UsageError(f"{name} of {array.dtype}: expected real numbers")
+        try:
+            with np.errstate(over="ignore"):
+                array = np.ascontiguousarray(array, np.float32)
+        except (TypeError, ValueError):
+            raise UsageError(f"{name} of {array.dtype}: expected numbers") from None
         if not np.isfinite(array).all():
             raise UsageError(f"{name}: a value is not finite")
         _api.check(_api.lib.fcnn_network_write_weight(self._handle(), index, _api.address(array)))

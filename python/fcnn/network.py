@@ -4,81 +4,25 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pathlib
+import tempfile
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import _api, arrays
+from . import _api, _checks, arrays
 from ._status import UsageError
 from .band import Band
 from .config import Config, Value, config_handle
-from .layers import Layers, Weights
+from .layers import Layers, Weights, read_layers, read_weights
+from .results import OnnxFile, Score, Statistics
 
 if TYPE_CHECKING:
     import torch
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
-
-
-@dataclass(frozen=True)
-class Score:
-    """How well images of known classes are classified.
-
-    Attributes
-    ----------
-    accuracy, top5 : float
-        Part of the images whose class is the most probable one, or among the five most probable.
-    loss : float
-        Mean cross-entropy, in nats.
-    images : int
-    confusion : int64 [classes][classes]
-        Images of each class, by the class that they were taken for.
-    """
-
-    accuracy: float
-    loss: float
-    top5: float
-    images: int
-    confusion: np.ndarray = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Mean and deviation of each channel, of pixels from 0 to 1, by which the input is normalised.
-
-    Attributes
-    ----------
-    mean, deviation : float32 [channels]
-    """
-
-    mean: np.ndarray
-    deviation: np.ndarray
-
-
-@dataclass(frozen=True)
-class OnnxFile:
-    """What :meth:`Model.to_onnx` wrote.
-
-    Attributes
-    ----------
-    height, width : int
-        Of the images that it takes.
-    opset, nodes, bytes : int
-        The version of ONNX's operators, how many there are, and the file's size.
-    """
-
-    height: int
-    width: int
-    opset: int
-    nodes: int
-    bytes: int
-
-
-def _options(device, threads, batch, band_fraction) -> _api.NetworkOptions:
-    return _api.NetworkOptions(_api.device_name(device), threads, batch, band_fraction)
 
 
 class _Handle:
@@ -94,6 +38,7 @@ class Model:
 
     It is made by :func:`fcnn.load`, :func:`fcnn.create`, :func:`fcnn.train` or
     :func:`fcnn.from_torch`. Its memory is freed with it, or earlier by :meth:`close` or ``with``.
+    Copies and pickles are networks of their own.
 
     Attributes
     ----------
@@ -112,9 +57,11 @@ class Model:
         Of a training, one an epoch; else empty.
     """
 
-    def __init__(self, pointer: ctypes.c_void_p) -> None:
+    def __init__(self, pointer: ctypes.c_void_p, device: str | None = "auto", threads: int = 0,
+                 batch: int = 0) -> None:
         lib = _api.lib
         self._handle: _Handle | None = _Handle(pointer)
+        self._opening = device, threads, batch  # of copies
         handle = self._handle
         self.channels: int = lib.fcnn_network_channels(handle)
         self.classes: list[str] = [
@@ -125,8 +72,7 @@ class Model:
         record = lib.fcnn_network_statistics(handle).contents
         self.statistics = Statistics(np.array(record.mean[:self.channels], np.float32),
                                      np.array(record.deviation[:self.channels], np.float32))
-        self.layers = Layers(self)
-        self.weights = Weights(self)
+        self._layers, self._weights = read_layers(handle), read_weights(handle)
         self.history: list = []
 
     def _open(self) -> _Handle:
@@ -145,14 +91,29 @@ class Model:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __reduce__(self) -> tuple:
+        """Copies and pickles are networks of their own, opened as this one was."""
+        with tempfile.TemporaryDirectory(prefix="fcnn-") as folder:
+            path = pathlib.Path(folder, "model.safetensors")
+            self.save(path, self.form)
+            return _opened_again, (path.read_bytes(), self._opening, list(self.history))
+
     def __repr__(self) -> str:
         first = self.config["fft1"]["size"]
         return (f"<fcnn.Model: {self.channels} x {first}x{first} to {len(self.classes)} classes, "
                 f"{len(self.layers)} layers, {self.layers.parameters:,} parameters, {self.form}>")
 
+    @property
+    def layers(self) -> Layers:
+        return Layers(self, self._layers)
+
+    @property
+    def weights(self) -> Weights:
+        return Weights(self, self._weights)
+
     def metadata(self, key: str) -> str | None:
         """A text of the model file's metadata by its name, such as ``"training_data"``."""
-        text = _api.lib.fcnn_network_metadata(self._open(), key.encode())
+        text = _api.lib.fcnn_network_metadata(self._open(), _checks.text(key, "key"))
         return None if text is None else text.decode(errors="replace")
 
     @property
@@ -271,8 +232,8 @@ class Model:
         """
         if form not in _api.FORMS:
             raise UsageError(f"form={form!r}: expected 'compact' or 'spectral'")
-        _api.check(_api.lib.fcnn_network_save(self._open(), os.fsencode(path), _api.FORMS[form],
-                                              half))
+        _api.check(_api.lib.fcnn_network_save(self._open(), _checks.path(path),
+                                              _api.FORMS[form], half))
 
     def to_onnx(self, path: str | os.PathLike, size: int | tuple[int, int] | None = None
                 ) -> OnnxFile:
@@ -298,10 +259,13 @@ class Model:
         >>> model.to_onnx("lenet.onnx", size=28)
         OnnxFile(height=28, width=28, opset=13, nodes=65, bytes=1772268)
         """
-        height, width = size if isinstance(size, tuple) else (size or 0, size or 0)
-        options, summary = _api.OnnxOptions(height, width, None), _api.OnnxSummary()
+        sides = list(size) if isinstance(size, Sequence) else [size or 0] * 2
+        if len(sides) != 2:
+            raise UsageError(f"size={size!r}: expected a number or (height, width)")
+        options = _api.OnnxOptions(*[_checks.integer(side, "size") for side in sides], None)
+        summary = _api.OnnxSummary()
         _api.check(_api.lib.fcnn_network_export_onnx(self._open(), ctypes.byref(options),
-                                                     os.fsencode(path), ctypes.byref(summary)))
+                                                     _checks.path(path), ctypes.byref(summary)))
         return OnnxFile(summary.height, summary.width, summary.opset, summary.nodes, summary.bytes)
 
     def to_torch(self) -> torch.nn.Module:
@@ -350,10 +314,30 @@ def load(path: str | os.PathLike, device: str | None = "auto", threads: int = 0,
     >>> model.predict(x).shape
     (10000, 10)
     """
-    handle, options = ctypes.c_void_p(), _options(device, threads, batch, band_fraction)
-    _api.check(_api.lib.fcnn_network_load(os.fsencode(path), ctypes.byref(options),
+    handle = ctypes.c_void_p()
+    options = _api.network_options(device, threads, batch, band_fraction)
+    _api.check(_api.lib.fcnn_network_load(_checks.path(path), ctypes.byref(options),
                                           ctypes.byref(handle)))
-    return Model(handle)
+    return Model(handle, device, threads, batch)
+
+
+def _opened_again(contents: bytes, opening: tuple, history: list) -> Model:
+    with tempfile.TemporaryDirectory(prefix="fcnn-") as folder:
+        path = pathlib.Path(folder, "model.safetensors")
+        path.write_bytes(contents)
+        model = load(path, *opening)
+    model.history = history
+    return model
+
+
+def _by_channel(values: ArrayLike | None, channels: int, name: str, default: float) -> list[float]:
+    """A number for each channel."""
+    try:
+        array = np.asarray(default if values is None else values, np.float32)
+        return np.broadcast_to(array, channels).tolist()
+    except (TypeError, ValueError):
+        raise UsageError(f"{name}={values!r}: expected {channels} numbers, one a channel"
+                         ) from None
 
 
 def create(cfg: str | os.PathLike | Config, channels: int, classes: int | Sequence[str],
@@ -371,20 +355,21 @@ def create(cfg: str | os.PathLike | Config, channels: int, classes: int | Sequen
     classes : int or list of str
         How many, or their names.
     mean, deviation : arrays, optional
-        Of each channel, of pixels from 0 to 1; 0 and 1 by default.
+        Of each channel, or a number for all, of pixels from 0 to 1; 0 and 1 by default.
     device, threads, batch, band_fraction
         As :func:`load` takes.
     **settings
         Keys of the cfg: ``**{"conv[1].filters": 32}``.
     """
-    names = [str(index) for index in range(classes)] if isinstance(classes, int) else list(classes)
+    names, channels = _checks.class_names(classes), _checks.integer(channels, "channels")
     record = _api.Statistics(channels)
-    for at in range(min(channels, _api.IMAGE_CHANNELS_MAX)):
-        record.mean[at] = 0.0 if mean is None else mean[at]
-        record.deviation[at] = 1.0 if deviation is None else deviation[at]
-    handle, options = ctypes.c_void_p(), _options(device, threads, batch, band_fraction)
+    for at in range(channels if channels <= _api.IMAGE_CHANNELS_MAX else 0):
+        record.mean[at] = _by_channel(mean, channels, "mean", 0.0)[at]
+        record.deviation[at] = _by_channel(deviation, channels, "deviation", 1.0)[at]
+    handle = ctypes.c_void_p()
+    options = _api.network_options(device, threads, batch, band_fraction)
     with config_handle(cfg, settings) as config:
         _api.check(_api.lib.fcnn_network_create(config, channels, len(names), _api.texts(names),
                                                 ctypes.byref(record), ctypes.byref(options),
                                                 ctypes.byref(handle)))
-    return Model(handle)
+    return Model(handle, device, threads, batch)

@@ -7,14 +7,14 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import _api, _progress, arrays
+from . import _api, _checks, _progress, arrays
 from ._interrupt import CtrlC
 from ._status import INTERRUPTED, OK, Interrupted, UsageError
 from .config import Config, Value, config_handle
@@ -110,6 +110,9 @@ class _Data:
                  validation_is_test: bool, classes: int | Sequence[str] | None) -> None:
         if y is None:
             raise UsageError("x without y: a training needs each image's class")
+        if validation is not None and (not isinstance(validation, Sequence)
+                                       or len(validation) != 2):
+            raise UsageError("validation: expected a pair (x, y)")
         record, self._x = arrays.images(x, None)
         sets = [(record, self._x, y)]
         if validation is not None:
@@ -138,16 +141,22 @@ class _Data:
 
 
 def _class_names(labels: Sequence, classes: int | Sequence[str] | None) -> list[str]:
-    if classes is not None and not isinstance(classes, int):
-        return list(classes)
-    own = [np.asarray(one) for one in labels]
-    if any(one.dtype.kind in "USO" for one in own):
-        if classes is not None:
-            raise UsageError(f"classes={classes} with labels that are names: give the names")
+    own = [arrays.label_values(one) for one in labels]
+    named = any(one.dtype.kind == "U" for one in own)
+    if classes is None and named:
         return sorted({str(name) for one in own for name in one.ravel().tolist()})
-    count = classes if classes is not None else 1 + max(
-        (int(one.max()) for one in own if one.size), default=0)
-    return [str(number) for number in range(count)]
+    if classes is None:
+        classes = 1 + max((int(one.max()) for one in own if one.size), default=0)
+        if not 1 <= classes <= _checks.CLASSES_MOST:
+            raise UsageError(f"the label {classes - 1}: expected 0 to "
+                             f"{_checks.CLASSES_MOST - 1}")
+    elif named and not isinstance(classes, Iterable):
+        raise UsageError(f"classes={classes} with labels that are names: give the names")
+    names = _checks.class_names(classes)
+    if named and len(set(names)) < len(names):
+        twice = next(name for number, name in enumerate(names) if name in names[:number])
+        raise UsageError(f"classes has {twice!r} twice: which of them is a label of that name?")
+    return names
 
 
 # ---- A run ----
@@ -204,7 +213,7 @@ class _Run:
         if self.checkpoint is not None:
             started = time.monotonic()
             _api.check(_api.lib.fcnn_training_save_checkpoint(training,
-                                                              os.fsencode(self.checkpoint)))
+                                                              _checks.path(self.checkpoint)))
             self._saved = time.monotonic()
             self._cost = self._saved - started
 
@@ -317,7 +326,9 @@ def train(cfg: str | os.PathLike | Config, x: ArrayLike | None = None, y: ArrayL
             raise UsageError("y, validation and classes go with x; without it the cfg names the "
                              "data")
         ctrl_c = stack.enter_context(CtrlC(run.stop))
-        options = _api.TrainingOptions(config, dataset, _api.device_name(device), threads, limit,
+        network = _api.network_options(device, threads)
+        options = _api.TrainingOptions(config, dataset, network.device, network.threads,
+                                       _checks.integer(limit, "limit", _checks.INT64_MAX),
                                        ctypes.pointer(run.stop), run.events)
         training, finished = ctypes.c_void_p(), ctypes.c_bool()
         status = _api.lib.fcnn_training_open(ctypes.byref(options), ctypes.byref(training))
@@ -331,8 +342,8 @@ def train(cfg: str | os.PathLike | Config, x: ArrayLike | None = None, y: ArrayL
             run.bar.clear()
         run.check(status)
         run.save(training)
-        network = _api.NetworkOptions(_api.device_name(device), threads, 0, 0)
         model = _network(training, network, run.history)
+        model._opening = device, threads, 0
         if ctrl_c.pressed:
             raise Interrupted(_stopped_text(training, checkpoint), model,
                               None if checkpoint is None else os.fspath(checkpoint))
@@ -344,14 +355,14 @@ def _start(run: _Run, training: ctypes.c_void_p, init, resume) -> None:
         raise UsageError("init and resume: a training starts from one of them")
     if init is not None:
         notes = ctypes.c_void_p()
-        _api.check(_api.lib.fcnn_training_start_from(training, os.fsencode(init),
+        _api.check(_api.lib.fcnn_training_start_from(training, _checks.path(init),
                                                      ctypes.byref(notes)))
         text = _api.take_text(notes.value)
         if run.bar:
             for line in text.splitlines():
                 run.bar.note(line)
     if resume is not None:
-        _api.check(_api.lib.fcnn_training_resume(training, os.fsencode(resume)))
+        _api.check(_api.lib.fcnn_training_resume(training, _checks.path(resume)))
 
 
 def _stopped_text(training: ctypes.c_void_p, checkpoint) -> str:

@@ -197,8 +197,6 @@ class Files(Case):
         self.refused(fcnn.UsageError, "closed", model.predict, pictures(1))
         self.refused(fcnn.UsageError, "closed", weights.__getitem__, "conv1.weight")
         model.close()
-        orphan = small().weights
-        self.refused(fcnn.UsageError, "gone", orphan.__getitem__, "conv1.weight")
 
     def test_band_fraction(self):
         path = self.folder / "model.safetensors"
