@@ -55,7 +55,7 @@ static fcnn_status bad_sample(const fcnn_image_array *a, const char *name, int64
     size_t pixel = at / channels;
     return fcnn_status_set(
         FCNN_ERROR_USAGE,
-        "%s[%lld][%zu][%zu][%zu] is %.9g: expected floats from 0 to 1, of which 1 "
+        "%s[%lld][%zu][%zu][%zu] is %.8g: expected floats from 0 to 1, of which 1 "
         "is white%s",
         name, (long long)image, pixel / width, pixel % width, at % channels, (double)samples[at],
         samples[at] >= 2.0f && samples[at] <= 255.0f ? "; samples up to 255 are divided by 255"

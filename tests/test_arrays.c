@@ -258,7 +258,7 @@ START_TEST(bad_samples_are_found) {
         float sample;
         const char *words;
     } bad[] = {{255.0f, "photos[2][1][3][2] is 255: expected floats from 0 to 1|divided by 255"},
-               {1.0000001f, "photos[2][1][3][2] is 1"},
+               {1.0000001f, "photos[2][1][3][2] is 1.0000001:"},
                {-1e-6f, "photos[2][1][3][2] is -1e-06"},
                {NAN, "photos[2][1][3][2] is nan"},
                {INFINITY, "photos[2][1][3][2] is inf"}};

@@ -195,8 +195,8 @@ END_TEST
 START_TEST(kinds_that_are_none_are_explained) {
     network n = library_train(nets[0], FCNN_FORM_TRAINABLE, false);
     fcnn_network *loaded;
-    static const uint8_t pixels[16];
-    const fcnn_image_array image = {pixels, FCNN_SAMPLE_UINT8, 1, 4, 4, 1};
+    static const uint8_t pixels[32];
+    const fcnn_image_array image = {pixels, FCNN_SAMPLE_UINT8, 1, 4, 4, 2};
     network_expect(fcnn_network_load(below("model.safetensors"), NULL, &loaded), FCNN_OK, "");
     network_expect(fcnn_network_predict(loaded, &image, (fcnn_prediction)2, NULL), FCNN_ERROR_USAGE,
                    "a prediction of kind 2");
