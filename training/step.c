@@ -26,9 +26,31 @@ static fcnn_status take_score(fcnn_training *t, bool *finite) {
     return FCNN_OK;
 }
 
+/* Scores are added as gradients are: those of a shard's parts in order, shards by the tree, of
+ * which each level has a sum that waits for its right neighbour. */
+typedef struct {
+    fcnn_score shard, waiting[FCNN_SHARD_LEVELS];
+} score_tree;
+
+static fcnn_status add_to_tree(fcnn_training *t, int part, score_tree *tree, bool *finite) {
+    int each = t->parts / t->shards, number = part / each, level = 0;
+    FCNN_TRY(fcnn_graph_take_score(t->graph, &tree->shard));
+    *finite = isfinite(tree->shard.loss);
+    if ((part + 1) % each) return FCNN_OK;
+    for (; 1 << level < t->shards && number >> level & 1; level++)
+        fcnn_score_add(&tree->shard, &tree->waiting[level]);
+    if (1 << level < t->shards)
+        tree->waiting[level] = tree->shard;
+    else
+        fcnn_score_add(&t->score, &tree->shard);
+    tree->shard = (fcnn_score){0};
+    return FCNN_OK;
+}
+
 /* Computes every gradient of a batch, part after part. */
 static fcnn_status train_parts(fcnn_training *t, const fcnn_batch *batch, uint64_t seed,
                                int64_t step) {
+    score_tree tree = {0};
     int images = batch->count / t->parts;
     for (int part = 0; part < t->parts; part++) {
         const fcnn_image *first = batch->images + (ptrdiff_t)part * images;
@@ -36,7 +58,10 @@ static fcnn_status train_parts(fcnn_training *t, const fcnn_batch *batch, uint64
         FCNN_TRY(fcnn_graph_train_part(t->graph, first, images,
                                        batch->labels + (ptrdiff_t)part * images, seed, step, part,
                                        t->parts, NULL));
-        if (score_is_due(t)) FCNN_TRY(take_score(t, &finite));
+        if (t->shards > 1)
+            FCNN_TRY(add_to_tree(t, part, &tree, &finite));
+        else if (score_is_due(t))
+            FCNN_TRY(take_score(t, &finite));
         if (!finite) return fcnn_graph_diagnose(t->graph, first, images, seed, step);
     }
     return FCNN_OK;

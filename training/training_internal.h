@@ -32,11 +32,14 @@ typedef struct {
     fcnn_training_events events;
 } fcnn_training_parts;
 
+enum { FCNN_SHARD_LEVELS = 12 }; /* of the tree over net.shards at most */
+
 struct fcnn_training {
     fcnn_training_parts of;
     fcnn_graph_options graph_options; /* of every graph, but for the band fraction */
     fcnn_graph *largest;              /* of all bands; not allocated */
     int batch, parts;                 /* images a step, and the equal parts that they pass in */
+    int shards;                       /* of which as many make a shard */
     fcnn_data_identity identity;
     fcnn_bands bands;
     float *class_weights; /* NULL: all 1 */
