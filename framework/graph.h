@@ -184,6 +184,8 @@ typedef struct {
     float *sums, *spare;
 } fcnn_shard_sums;
 fcnn_shard_sums fcnn_graph_shard_sums(const fcnn_graph *graph);
+/* Adds spare[0 .. count-1] to the sums from `at` on; both are multiples of 16. */
+fcnn_status fcnn_graph_add_sums(fcnn_graph *graph, int64_t at, int64_t count);
 /* Takes the sums of all shards as the gradients and the running statistics of the batch. */
 fcnn_status fcnn_graph_end_shards(fcnn_graph *graph);
 /* Adds to *score what passes without one have scored since the last call, and waits for them. */

@@ -106,6 +106,10 @@ fcnn_shard_sums fcnn_graph_shard_sums(const fcnn_graph *graph) {
         .count = graph->flat.total, .sums = leaf_of(graph), .spare = graph->shard_sums};
 }
 
+fcnn_status fcnn_graph_add_sums(fcnn_graph *graph, int64_t at, int64_t count) {
+    return count ? add(graph, graph->shard_sums, leaf_of(graph) + at, count) : FCNN_OK;
+}
+
 /* The sum of the running statistics becomes their mean: a division by a power of two. */
 fcnn_status fcnn_graph_end_shards(fcnn_graph *graph) {
     float host[FLOATS_AT_ONCE], part = 1.0f / (float)fcnn_graph_shards(&graph->options);

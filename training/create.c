@@ -1,6 +1,7 @@
 /* A training is planned and started here, in the steps that a program takes them. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "training_internal.h"
 
@@ -67,6 +68,22 @@ static fcnn_status choose_batch(fcnn_training *t) {
     return FCNN_OK;
 }
 
+/* Each rank passes as many shards as the others: a run of them that begins at a multiple of that.
+ */
+static fcnn_status divide_among_ranks(fcnn_training *t) {
+    int ranks = fcnn_ranks_size(t->of.ranks);
+    if (t->shards % ranks)
+        return fcnn_config_error(t->of.config, fcnn_training_net(t), "shards",
+                                 "%d ranks cannot share shards=%d equally: expected a power of two "
+                                 "of them, and no more than shards",
+                                 ranks, t->shards);
+    t->parts_here = t->parts / ranks;
+    t->first_part = fcnn_ranks_number(t->of.ranks) * t->parts_here;
+    if (ranks == 1 || !strcmp(t->of.device->backend->name, "cpu")) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
+                           "several ranks compute on the CPU: --device cpu");
+}
+
 static fcnn_status check_patience(const fcnn_training *t) {
     const fcnn_section *net = fcnn_training_net(t);
     if (!fcnn_section_int(net, "patience") || t->of.data->may_choose) return FCNN_OK;
@@ -92,14 +109,16 @@ static fcnn_status plan_graph(fcnn_training *t) {
                                                    t->batch / t->parts);
     t->graph_options.accumulate = t->parts > t->shards;
     t->graph_options.shards = t->shards;
+    t->graph_options.shards_here = t->shards / fcnn_ranks_size(t->of.ranks);
     FCNN_TRY(fcnn_graph_create(&t->graph_options, t->of.device, &t->largest));
-    return fcnn_graph_check_memory(t->largest, t->parts);
+    return fcnn_graph_check_memory(t->largest, t->parts_here);
 }
 
 fcnn_status fcnn_training_create(fcnn_training *t, const fcnn_training_parts *parts) {
     *t = (fcnn_training){.of = *parts, .best_accuracy = -1.0};
     const fcnn_section *net = fcnn_training_net(t);
     FCNN_TRY(choose_batch(t));
+    FCNN_TRY(divide_among_ranks(t));
     FCNN_TRY(plan_graph(t));
     t->epochs = fcnn_section_int(net, "epochs");
     t->steps_per_epoch = parts->data->train.count / t->batch;

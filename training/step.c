@@ -29,34 +29,34 @@ static fcnn_status take_score(fcnn_training *t, bool *finite) {
 /* Scores are added as gradients are: those of a shard's parts in order, shards by the tree, of
  * which each level has a sum that waits for its right neighbour. */
 typedef struct {
-    fcnn_score shard, waiting[FCNN_SHARD_LEVELS];
+    fcnn_score shard, waiting[FCNN_SHARD_LEVELS], sum;
 } score_tree;
 
 static fcnn_status add_to_tree(fcnn_training *t, int part, score_tree *tree, bool *finite) {
     int each = t->parts / t->shards, number = part / each, level = 0;
+    int here = t->graph_options.shards_here;
     FCNN_TRY(fcnn_graph_take_score(t->graph, &tree->shard));
     *finite = isfinite(tree->shard.loss);
     if ((part + 1) % each) return FCNN_OK;
-    for (; 1 << level < t->shards && number >> level & 1; level++)
+    for (; 1 << level < here && number >> level & 1; level++)
         fcnn_score_add(&tree->shard, &tree->waiting[level]);
-    if (1 << level < t->shards)
-        tree->waiting[level] = tree->shard;
-    else
-        fcnn_score_add(&t->score, &tree->shard);
+    fcnn_score *to = 1 << level < here ? &tree->waiting[level] : &tree->sum;
+    *to = tree->shard;
     tree->shard = (fcnn_score){0};
     return FCNN_OK;
 }
 
-/* Computes every gradient of a batch, part after part. */
+/* Computes every gradient of a batch, part after part, of which only this rank's are given. */
 static fcnn_status train_parts(fcnn_training *t, const fcnn_batch *batch, uint64_t seed,
                                int64_t step) {
     score_tree tree = {0};
-    int images = batch->count / t->parts;
-    for (int part = 0; part < t->parts; part++) {
-        const fcnn_image *first = batch->images + (ptrdiff_t)part * images;
+    int images = batch->count / t->parts_here;
+    for (int i = 0; i < t->parts_here; i++) {
+        int part = t->first_part + i;
+        const fcnn_image *first = batch->images + (ptrdiff_t)i * images;
         bool finite = true;
         FCNN_TRY(fcnn_graph_train_part(t->graph, first, images,
-                                       batch->labels + (ptrdiff_t)part * images, seed, step, part,
+                                       batch->labels + (ptrdiff_t)i * images, seed, step, part,
                                        t->parts, NULL));
         if (t->shards > 1)
             FCNN_TRY(add_to_tree(t, part, &tree, &finite));
@@ -64,6 +64,9 @@ static fcnn_status train_parts(fcnn_training *t, const fcnn_batch *batch, uint64
             FCNN_TRY(take_score(t, &finite));
         if (!finite) return fcnn_graph_diagnose(t->graph, first, images, seed, step);
     }
+    if (t->shards == 1) return FCNN_OK;
+    FCNN_TRY(fcnn_training_join(t, &tree.sum));
+    fcnn_score_add(&t->score, &tree.sum);
     return FCNN_OK;
 }
 
