@@ -102,6 +102,8 @@ fcnn_status fcnn_ranks_open(fcnn_ranks **out) {
 /* The library stays: threads of its own may still be in it. */
 void fcnn_ranks_close(fcnn_ranks *ranks) {
     if (!ranks) return;
+    /* None ends before all have told what they have to: launchers end all when one has failed. */
+    ranks->module->barrier();
     ranks->module->end();
     free(ranks);
 }

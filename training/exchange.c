@@ -44,17 +44,24 @@ static fcnn_status compare_config(fcnn_ranks *ranks, const fcnn_config *config) 
     return status;
 }
 
+/* Of an identity, how many images there are, and the fingerprint of all of them. */
+static fcnn_status compare_images(fcnn_ranks *ranks, const char *what, const char *identity) {
+    char text[128] = "";
+    const char *classes = identity ? strstr(identity, ", \"classes\"") : NULL;
+    if (classes) snprintf(text, sizeof text, "%.*s}", (int)(classes - identity), identity);
+    return compare(ranks, what, text);
+}
+
 fcnn_status fcnn_training_compare_ranks(const fcnn_training *t, const char *version) {
     fcnn_ranks *ranks = t->of.ranks;
-    const char *training = t->identity.training, *validation = t->identity.validation;
     const char *kernels = strchr(t->of.device->description, ','); /* behind the threads */
     if (!ranks) return FCNN_OK;
     FCNN_TRY(compare(ranks, "another version of fcnn", version));
     FCNN_TRY(compare_config(ranks, t->of.config));
     FCNN_TRY(compare(ranks, "another instruction set (FCNN_ISA chooses one)",
                      kernels ? kernels + 2 : ""));
-    FCNN_TRY(compare(ranks, "other training images", training ? training : ""));
-    return compare(ranks, "other validation images", validation ? validation : "");
+    FCNN_TRY(compare_images(ranks, "other training images", t->identity.training));
+    return compare_images(ranks, "other validation images", t->identity.validation);
 }
 
 /* ---- Where it stands ---- */
