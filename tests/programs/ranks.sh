@@ -170,7 +170,7 @@ ok "a signal to rank 1 stops all; one process goes on to the same bits"
 refused "shards=8 3 ranks power of two" 3 "${eight[@]}" --out never
 refused "shards=1 2 ranks" 2 "$train" "$small" --out never
 refused "find-rate one rank" 2 "${eight[@]}" --find-rate
-ONLY_ONE='MORE="--set net.momentum=0.8"' refused "rank 1 another cfg 0.8 0.9" 2 "${eight[@]}" --out never
+ONLY_ONE='MORE="--set net.learning_rate=0.005"' refused "rank 1 another cfg learning_rate=0.005 learning_rate=0.004" 2 "${eight[@]}" --out never
 ONLY_ONE='MORE="--limit 128"' refused "rank 1 images 128 256" 2 "${eight[@]}" --out never
 ONLY_ONE='MORE="--data nowhere"' refused "rank 1 nowhere" 2 "${eight[@]}" --out never
 ONLY_ONE='export FCNN_ISA=generic' refused "rank 1 instruction set generic" 2 "${eight[@]}" --out never
