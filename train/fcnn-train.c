@@ -385,7 +385,7 @@ static fcnn_status build(train_options *o, const fcnn_config *config, run_start 
         return status;
     }
     fcnn_status status = fcnn_ranks_agree(o->ranks, trainer_create(&t, &options, &parts, problems));
-    if (!status) status = fcnn_training_compare_ranks(&t.training, FCNN_VERSION);
+    if (!status) status = fcnn_training_compare_ranks(&t.training);
     if (!status) status = o->find_rate ? find_rate(o, &t) : train(o, start, &t, finished);
     *finished |= o->find_rate;
     trainer_destroy(&t);

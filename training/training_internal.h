@@ -126,7 +126,7 @@ fcnn_status fcnn_class_weights_read(const fcnn_config *config, const fcnn_traini
 
 /* Refuses ranks that are not alike: of other versions, cfgs, instruction sets or images. Every rank
  * calls it, and those that follow here. */
-fcnn_status fcnn_training_compare_ranks(const fcnn_training *training, const char *version);
+fcnn_status fcnn_training_compare_ranks(const fcnn_training *training);
 /* Gives all ranks the position, the weights and moments, and the statistics that rank 0 has; the
  * others get their graph by this. */
 fcnn_status fcnn_training_share(fcnn_training *training);

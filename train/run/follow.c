@@ -3,7 +3,7 @@
 
 static fcnn_status train(fcnn_training *t, bool *finished) {
     fcnn_ranks *ranks = t->of.ranks;
-    FCNN_TRY(fcnn_training_compare_ranks(t, FCNN_VERSION));
+    FCNN_TRY(fcnn_training_compare_ranks(t));
     /* Rank 0 claims its folder, opens the cache's file, reads statistics, and begins or resumes. */
     FCNN_TRY(fcnn_ranks_agree(ranks, FCNN_OK));
     FCNN_TRY(fcnn_ranks_agree(ranks, fcnn_training_data_open_spectra(t->of.config, t->largest,
