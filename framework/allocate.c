@@ -32,7 +32,7 @@ static bool fits(const fcnn_graph *graph, int batch, int parts, double available
     fcnn_graph_options options = graph->options;
     fcnn_graph *other;
     options.batch = batch;
-    options.accumulate = parts > 1;
+    options.accumulate = parts > fcnn_graph_shards_here(&options);
     if (fcnn_graph_create(&options, graph->device, &other)) return false;
     bool good = needed_bytes(other, parts) + spare_bytes(other) <= available;
     fcnn_graph_destroy(other);
@@ -54,12 +54,20 @@ static int largest_part(const fcnn_graph *graph, int parts, double available) {
     return few > 0 && fits(graph, few, parts, available) ? few : 0;
 }
 
-/* The fewest parts, more than there are, in which the same batch fits; 0: none. */
-static int fewest_parts(const fcnn_graph *graph, int parts, double available) {
-    int batch = graph->options.batch * parts;
-    for (int more = parts + 1; more <= batch; more++)
-        if (batch % more == 0 && fits(graph, batch / more, more, available)) return more;
+/* The fewest subdivisions of a shard, more than there are, in which the same batch fits; 0: none.
+ */
+static int fewest_subdivisions(const fcnn_graph *graph, int parts, double available) {
+    int shards = fcnn_graph_shards_here(&graph->options);
+    int images = graph->options.batch * parts / shards;
+    for (int more = parts / shards + 1; more <= images; more++)
+        if (images % more == 0 && fits(graph, images / more, more * shards, available)) return more;
     return 0;
+}
+
+/* Images of the whole batch, of which so many parts pass here. */
+static int whole_batch(const fcnn_graph *graph, int images, int parts) {
+    const fcnn_graph_options *options = &graph->options;
+    return images * parts * (fcnn_graph_shards(options) / fcnn_graph_shards_here(options));
 }
 
 static void advise(const fcnn_graph *graph, int parts, double available, char *advice,
@@ -69,15 +77,15 @@ static void advise(const fcnn_graph *graph, int parts, double available, char *a
         available -= saved_bytes(graph);
     else
         part = largest_part(graph, parts, available);
-    int more = graph->options.training ? fewest_parts(graph, parts, available) : 0;
+    int more = graph->options.training ? fewest_subdivisions(graph, parts, available) : 0;
     if (part && more)
         snprintf(advice, bytes,
                  "a batch of %d would fit, or subdivisions=%d, by which the batch passes in parts",
-                 part * parts, more);
+                 whole_batch(graph, part, parts), more);
     else if (part)
-        snprintf(advice, bytes, "a batch of %d would fit", part * parts);
+        snprintf(advice, bytes, "a batch of %d would fit", whole_batch(graph, part, parts));
     else
-        snprintf(advice, bytes, "not even a batch of %d would fit", parts);
+        snprintf(advice, bytes, "not even a batch of %d would fit", whole_batch(graph, 1, parts));
 }
 
 fcnn_status fcnn_graph_check_memory(const fcnn_graph *graph, int parts) {
@@ -91,9 +99,9 @@ fcnn_status fcnn_graph_check_memory(const fcnn_graph *graph, int parts) {
     return fcnn_status_set(FCNN_ERROR_MEMORY,
                            "a batch of %d%s takes %.1f MiB (%.1f MiB of it scratch) and %.1f MiB "
                            "are free (%s): %s",
-                           graph->options.batch * parts, split, needed / 1048576.0,
-                           (double)graph->plan.scratch / 1048576.0, (double)available / 1048576.0,
-                           by, advice);
+                           whole_batch(graph, graph->options.batch, parts), split,
+                           needed / 1048576.0, (double)graph->plan.scratch / 1048576.0,
+                           (double)available / 1048576.0, by, advice);
 }
 
 /* ---- Allocation ---- */
@@ -131,6 +139,10 @@ fcnn_status fcnn_graph_allocate(fcnn_graph *graph) {
         if (graph->options.accumulate) {
             graph->gradient_sums = at;
             at += flat->trained;
+        }
+        if (fcnn_graph_shards(&graph->options) > 1) {
+            graph->shard_sums = at;
+            at += fcnn_graph_shard_floats(graph);
         }
         for (int m = 0; m < graph->options.moments; m++, at += flat->trained) flat->moments[m] = at;
     }

@@ -172,7 +172,8 @@ static void fill_share(const fcnn_loader *loader, int64_t number, int from, int 
         int64_t index = 0;
         fcnn_status status = fcnn_check_interrupted(o->dataset->interrupted);
         if (!status)
-            status = read_position(loader, number * o->batch + p, &batch->images[p], &index, r, p);
+            status = read_position(loader, number * o->batch + o->first + p, &batch->images[p],
+                                   &index, r, p);
         batch->indices[p] = index;
         if (index < 0) continue;
         batch->labels[p] = o->dataset->labels[o->split][index];
@@ -232,9 +233,11 @@ static void slot_clear(slot *s) {
 /* Gives an empty slot to a batch of this epoch, if there is one of that number. */
 static void slot_assign(fcnn_loader *loader, int64_t number) {
     if (number >= loader->batches) return;
-    int64_t left = loader->options.count - number * loader->options.batch;
-    loader->ring[number % RING].batch.count =
-        left < loader->options.batch ? (int)left : loader->options.batch;
+    const fcnn_loader_options *o = &loader->options;
+    int64_t left = o->count - number * o->batch;
+    loader->ring[number % RING].batch.count = o->taken          ? o->taken
+                                              : left < o->batch ? (int)left
+                                                                : o->batch;
 }
 
 static bool slots_allocate(fcnn_loader *loader) {
@@ -282,6 +285,11 @@ static fcnn_status check_options(const fcnn_loader_options *o) {
     if (o->batch < 1)
         return fcnn_status_set(FCNN_ERROR_USAGE, "batches of %d images: expected at least 1",
                                o->batch);
+    if (o->first < 0 || o->taken < 0 || o->first > o->batch - o->taken || (!o->taken && o->first) ||
+        (o->taken && !o->drop_last))
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "images %d to %d of batches of %d: expected some of whole batches",
+                               o->first, o->first + o->taken - 1, o->batch);
     FCNN_TRY(check_augmentation(o));
     if (o->drop_last && o->count < o->batch)
         return fcnn_status_set(FCNN_ERROR_USAGE,

@@ -33,7 +33,9 @@ typedef struct {
     fcnn_split split;
     const int64_t *indices; /* [count], copied; NULL: 0 .. count-1 */
     int64_t count;
-    int batch;      /* images a batch */
+    int batch; /* images a batch */
+    /* Of each batch, images first .. first+taken-1 alone; taken 0: all of them. With drop_last. */
+    int first, taken;
     bool shuffle;   /* a new order each epoch */
     bool drop_last; /* leave out an incomplete last batch */
     bool leave_out; /* do without an image that cannot be read; else the next takes its place */

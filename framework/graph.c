@@ -165,7 +165,7 @@ fcnn_status fcnn_graph_create(const fcnn_graph_options *options, fcnn_device *de
     graph->section_last = malloc((size_t)graph->section_count * sizeof *graph->section_last);
     graph->notes = calloc(1, 1);
     graph->pass.version = 1;
-    graph->pass.parts = 1;
+    graph->pass.parts = graph->pass.shards = fcnn_graph_shards(options);
     graph->statistics.channels = options->channels;
     for (int c = 0; c < FCNN_IMAGE_CHANNELS_MAX; c++) graph->statistics.deviation[c] = 1.0f;
     fcnn_status status = FCNN_OK;

@@ -26,7 +26,11 @@ typedef struct {
     int batch;                 /* images at a time, the tensors' capacity before rounding */
     bool training;             /* plan gradients and the backward pass */
     int moments;               /* optimizer moments kept with each parameter: 0, 1 or 2 */
-    bool accumulate;           /* keep a sum of gradients, for batches trained in parts */
+    bool accumulate;           /* keep a sum of gradients, for shards trained in parts */
+    /* Shards of a batch, a power of two, whose gradients one binary tree adds; 0: 1. Of them
+     * shards_here pass through this graph, a power of two, in a run that begins at a multiple of
+     * it; 0: all. */
+    int shards, shards_here;
     fcnn_form form;
     bool half_spectra; /* of FCNN_FORM_SPECTRAL: h_k in half precision; the backend has the slot */
     /* Every radius r of a band is cut to round(fraction r), (0, 1]; sizes, taps and the [ifft] grid
@@ -90,8 +94,8 @@ typedef struct {
 fcnn_status fcnn_graph_create(const fcnn_graph_options *options, fcnn_device *device,
                               fcnn_graph **graph);
 /* FCNN_ERROR_MEMORY where what is planned, with the images on their way in, is more than the device
- * has free; it names the batch and the subdivisions that would fit. A batch is so many `parts` of
- * the graph's images; nothing is allocated. */
+ * has free; it names the batch and the subdivisions that would fit. What passes
+ * here of a batch is so many `parts` of the graph's images; nothing is allocated. */
 fcnn_status fcnn_graph_check_memory(const fcnn_graph *graph, int parts);
 /* Checks that, and allocates the arena and the device's scratch. Parameters are not yet set. */
 fcnn_status fcnn_graph_allocate(fcnn_graph *graph);
@@ -166,10 +170,24 @@ fcnn_status fcnn_graph_forward(fcnn_graph *graph, const fcnn_image *images, int 
 fcnn_status fcnn_graph_train(fcnn_graph *graph, const fcnn_image *images, int count,
                              const int32_t *labels, uint64_t seed, int64_t step, fcnn_score *score);
 /* The same for part `part` of `parts` equal ones of a batch, one after the other: after the last,
- * the gradients are those of the whole batch. Norms have the statistics of their part. */
+ * the gradients are those of the whole batch. Norms have the statistics of their part. Where a
+ * batch has shards, parts are as many of each, and begin with those of the first shard here;
+ * running statistics become the mean of what each shard has made of them. Where not all shards are
+ * here, what is left is fcnn_graph_shard_sums. */
 fcnn_status fcnn_graph_train_part(fcnn_graph *graph, const fcnn_image *images, int count,
                                   const int32_t *labels, uint64_t seed, int64_t step, int part,
                                   int parts, fcnn_score *score);
+/* What the shards here add up to, after their last part: device memory, to which the caller adds
+ * the sums of the other shards. `spare` is as large, and free until the next part. */
+typedef struct {
+    int64_t count;
+    float *sums, *spare;
+} fcnn_shard_sums;
+fcnn_shard_sums fcnn_graph_shard_sums(const fcnn_graph *graph);
+/* Adds spare[0 .. count-1] to the sums from `at` on; both are multiples of 16. */
+fcnn_status fcnn_graph_add_sums(fcnn_graph *graph, int64_t at, int64_t count);
+/* Takes the sums of all shards as the gradients and the running statistics of the batch. */
+fcnn_status fcnn_graph_end_shards(fcnn_graph *graph);
 /* Adds to *score what passes without one have scored since the last call, and waits for them. */
 fcnn_status fcnn_graph_take_score(fcnn_graph *graph, fcnn_score *score);
 /* Running statistics of the norms over some images, as the cumulative mean over calls: number 0

@@ -1,5 +1,5 @@
 /* The graph's insides, shared by graph.c (creation), rewrite.c, plan.c and allocate.c (memory),
- * bands.c (growing bands),
+ * bands.c (growing bands), shards.c (batches in parts),
  * node.c (what layers call), call.c (operations), run.c (passes) and model.c
  * (files). */
 #ifndef FCNN_GRAPH_INTERNAL_H
@@ -27,6 +27,7 @@ struct fcnn_graph {
     fcnn_parameter *parameters;
     fcnn_flat_parameters flat;
     float *gradient_sums; /* [flat.trained] where gradients are accumulated, or NULL */
+    float *shard_sums;    /* [fcnn_graph_shard_floats], or NULL */
     float *class_weights; /* [classes] or NULL, in host memory */
 
     int buffer_count;
@@ -58,6 +59,15 @@ int fcnn_graph_add_buffer(fcnn_graph *graph, int64_t bytes, int first, int last,
 
 /* Counts consumers and rearranges the nodes that the cfg's sections have made. */
 fcnn_status fcnn_graph_rewrite(fcnn_graph *graph);
+
+/* The options' numbers of shards, in all and here. */
+int fcnn_graph_shards(const fcnn_graph_options *options);
+int fcnn_graph_shards_here(const fcnn_graph_options *options);
+/* Floats that the sums of shards take, once parameters have their places. */
+int64_t fcnn_graph_shard_floats(const fcnn_graph *graph);
+/* Around the passes of a part: what is added up, and where. */
+fcnn_status fcnn_graph_begin_part(fcnn_graph *graph, int part, int parts);
+fcnn_status fcnn_graph_end_part(fcnn_graph *graph, int part, int parts);
 
 /* Plans every tensor and buffer; parameters are declared by then. */
 fcnn_status fcnn_plan_memory(fcnn_graph *graph);

@@ -149,8 +149,10 @@ fcnn_status fcnn_plan_memory(fcnn_graph *graph) {
     place_parameters(graph);
     int64_t trained = graph->flat.trained * (int64_t)sizeof(float);
     plan->bytes[FCNN_MEMORY_PARAMETERS] = graph->flat.total * (int64_t)sizeof(float);
-    plan->bytes[FCNN_MEMORY_GRADIENTS] =
-        options->training ? trained * (options->accumulate ? 2 : 1) : 0;
+    if (options->training)
+        plan->bytes[FCNN_MEMORY_GRADIENTS] =
+            trained * (options->accumulate ? 2 : 1) +
+            fcnn_graph_shard_floats(graph) * (int64_t)sizeof(float);
     plan->bytes[FCNN_MEMORY_MOMENTS] = options->training ? trained * options->moments : 0;
     int64_t at = plan->bytes[FCNN_MEMORY_PARAMETERS] + plan->bytes[FCNN_MEMORY_GRADIENTS] +
                  plan->bytes[FCNN_MEMORY_MOMENTS];

@@ -214,23 +214,17 @@ fcnn_status fcnn_graph_train(fcnn_graph *graph, const fcnn_image *images, int co
     return fcnn_graph_train_part(graph, images, count, labels, seed, step, 0, 1, score);
 }
 
-/* The sum begins with part 0's gradients and ends up in their place after the last part. */
-static fcnn_status accumulate(fcnn_graph *graph, int part, int parts) {
-    enum { COLUMNS = FCNN_IMAGE_MULTIPLE };
-    fcnn_tensor gradients = {.layout = FCNN_VECTOR,
-                             .channels = (int)(graph->flat.trained / COLUMNS),
-                             .images = COLUMNS,
-                             .capacity = COLUMNS,
-                             .data = graph->flat.gradients};
-    fcnn_tensor sums = gradients;
-    sums.data = graph->gradient_sums;
-    if (part == 0)
-        FCNN_CALL(graph, copy, &gradients, &sums);
-    else if (part < parts - 1)
-        FCNN_CALL(graph, add, &gradients, &sums);
-    else
-        FCNN_CALL(graph, add, &sums, &gradients);
-    return FCNN_OK;
+/* Parts are of equal shards, and only a graph that has room for their sums takes several. */
+static fcnn_status check_part(const fcnn_graph *graph, int part, int parts) {
+    const fcnn_graph_options *options = &graph->options;
+    int shards = fcnn_graph_shards(options);
+    if (parts % shards)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "%d parts: expected a multiple of %d shards",
+                               parts, shards);
+    if (part >= 0 && part < parts && (parts == shards || options->accumulate)) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_USAGE, "part %d of %d: expected 0 to %d, of a graph that %s",
+                           part, parts, parts - 1,
+                           parts > shards ? "accumulates gradients" : "takes whole batches");
 }
 
 fcnn_status fcnn_graph_train_part(fcnn_graph *graph, const fcnn_image *images, int count,
@@ -238,10 +232,7 @@ fcnn_status fcnn_graph_train_part(fcnn_graph *graph, const fcnn_image *images, i
                                   int parts, fcnn_score *score) {
     if (!graph->options.training)
         return fcnn_status_set(FCNN_ERROR_USAGE, "the graph was built for inference alone");
-    if (part < 0 || part >= parts || (parts > 1 && !graph->options.accumulate))
-        return fcnn_status_set(
-            FCNN_ERROR_USAGE, "part %d of %d: expected 0 to %d, of a graph that %s", part, parts,
-            parts - 1, parts > 1 ? "accumulates gradients" : "takes whole batches");
+    FCNN_TRY(check_part(graph, part, parts));
     FCNN_TRY(begin(graph, images, count));
     graph->pass.training = true;
     graph->pass.labels = labels;
@@ -250,9 +241,10 @@ fcnn_status fcnn_graph_train_part(fcnn_graph *graph, const fcnn_image *images, i
     graph->pass.step = step;
     graph->pass.part = part;
     graph->pass.parts = parts;
+    FCNN_TRY(fcnn_graph_begin_part(graph, part, parts));
     FCNN_TRY(forward(graph, graph->node_count - 1, NULL, NULL));
     FCNN_TRY(backward(graph));
-    return parts > 1 ? accumulate(graph, part, parts) : FCNN_OK;
+    return fcnn_graph_end_part(graph, part, parts);
 }
 
 fcnn_status fcnn_graph_take_score(fcnn_graph *graph, fcnn_score *score) {

@@ -65,6 +65,10 @@ const fcnn_config_key fcnn_config_keys[] = {
     {"net", "subdivisions", FCNN_KEY_INT, 1, 65536, "1", NULL,
      "equal parts of a batch that pass one after the other, their gradients added: less memory; "
      "norms have the statistics of a part"},
+    {"net", "shards", FCNN_KEY_INT, 1, 4096, "1", NULL,
+     "a power of two: equal parts of a batch that may pass on as many machines (mpirun), with the "
+     "same bits on any number of them; each passes in its subdivisions, gradients are added by one "
+     "tree, and norms keep the mean of the shards' statistics"},
     {"net", "bands", FCNN_KEY_TEXT, 0, 0, "1:", NULL,
      "growing bands: fraction:epochs,...,fraction: trains its first epochs on the low frequencies "
      "alone"},

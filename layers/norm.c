@@ -44,10 +44,12 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
 }
 
 /* What a running statistic takes over from this batch. Initial values never enter, however few
- * the batches. */
+ * the batches; of a batch's shards each has a running statistic of its own, which sees its parts
+ * alone. */
 static float momentum(const fcnn_pass *pass) {
     if (pass->estimates_norms) return pass->norm_momentum;
-    double batches = (double)pass->step * pass->parts + pass->part + 1.0;
+    int each = pass->parts / pass->shards;
+    double batches = (double)pass->step * each + pass->part % each + 1.0;
     return (float)fmax(MOMENTUM, 1.0 / batches);
 }
 

@@ -49,7 +49,9 @@ static fcnn_status create(network *n) {
                                  .training = !options->inference,
                                  .band_fraction = options->band_fraction,
                                  .moments = options->moments,
-                                 .accumulate = options->accumulate};
+                                 .accumulate = options->accumulate,
+                                 .shards = options->shards,
+                                 .shards_here = options->shards_here};
     return fcnn_graph_create(&create, n->device, &n->graph);
 }
 

@@ -19,6 +19,7 @@ typedef struct {
     int threads; /* 0: 1 */
     bool inference;
     bool accumulate; /* gradients of batches in parts */
+    int shards, shards_here;
     int moments;
     const char *set;      /* assignments as of --set, separated by spaces; NULL: none */
     double band_fraction; /* 0: the cfg's */

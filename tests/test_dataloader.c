@@ -118,6 +118,31 @@ START_TEST(restart_in_an_epoch_equals_its_tail) {
 }
 END_TEST
 
+/* Loaders that take a third of each batch, an image that cannot be read among them, have together
+ * what one of whole batches has. */
+START_TEST(parts_of_batches_are_those_of_whole_ones) {
+    enum { COUNT = 100, EACH = 30, THIRD = 10 };
+    fake_open(COUNT);
+    fake.failures[17] = FCNN_ERROR_FORMAT;
+    fcnn_loader_options options = {
+        .batch = EACH, .threads = 2, .shuffle = true, .drop_last = true, .seed = 4};
+    fcnn_loader *whole = loader_of(options);
+    ck_assert_int_eq(read_epoch(whole, 2, 1, one), 2 * EACH);
+    fcnn_loader_destroy(whole);
+    options.taken = THIRD;
+    for (int part = 0; part < 3; part++) {
+        options.first = part * THIRD;
+        fcnn_loader *loader = loader_of(options);
+        ck_assert_int_eq(fcnn_loader_batches(loader), 3);
+        ck_assert_int_eq(read_epoch(loader, 2, 1, other), 2 * THIRD);
+        for (int b = 0; b < 2; b++)
+            ck_assert_mem_eq(other + b * THIRD, one + b * EACH + options.first,
+                             THIRD * sizeof *one);
+        fcnn_loader_destroy(loader);
+    }
+}
+END_TEST
+
 START_TEST(destroy_joins_at_any_moment) {
     fake_open(300);
     fake.uneven = true;
@@ -156,6 +181,16 @@ START_TEST(wrong_use_is_explained) {
         {{.dataset = set, .count = 20, .batch = 21, .drop_last = true, .threads = 1},
          "20 images|batch of 21"},
         {{.dataset = set, .count = 20, .batch = 8, .threads = 0}, "0 loader threads"},
+        {{.dataset = set, .count = 20, .batch = 8, .threads = 1, .first = 4, .taken = 4},
+         "images 4 to 7 of batches of 8|whole batches"},
+        {{.dataset = set,
+          .count = 20,
+          .batch = 8,
+          .threads = 1,
+          .drop_last = true,
+          .first = 5,
+          .taken = 4},
+         "images 5 to 8 of batches of 8"},
         {{.dataset = set, .count = 20, .batch = 8, .threads = 1, .augmentation = &wide},
          "shift 1.5|0 to 1"},
         {{.dataset = set, .count = 20, .batch = 8, .threads = 1, .augmentation = &flat},
@@ -317,6 +352,7 @@ int main(void) {
     tcase_add_test(order, plain_order_subsets_and_last_batches);
     TCase *use = add_case(suite, "use");
     tcase_add_test(use, restart_in_an_epoch_equals_its_tail);
+    tcase_add_test(use, parts_of_batches_are_those_of_whole_ones);
     tcase_add_test(use, destroy_joins_at_any_moment);
     tcase_add_test(use, wrong_use_is_explained);
     tcase_add_test(use, a_thread_that_cannot_start_is_an_error);

@@ -301,7 +301,7 @@ static fcnn_status read_grey(fcnn_dataset *data, fcnn_split split, int64_t index
 }
 
 static fcnn_evaluation evaluate_greys(const float *weights, const float *bias,
-                                      const int64_t *indices, int64_t count) {
+                                      const int64_t *indices, int64_t count, bool by_batch) {
     static const char *const names[] = {"plain", "a, b", "say \"c\""};
     static fcnn_dataset data = {.channels = 1,
                                 .classes = GREY_CLASSES,
@@ -317,7 +317,8 @@ static fcnn_evaluation evaluate_greys(const float *weights, const float *bias,
     fcnn_training_data s = {.dataset = &data, .spectra = &data};
     fcnn_image_set set = {FCNN_SPLIT_HELD_OUT, count, (int64_t *)indices, "test"};
     fcnn_evaluation e;
-    network_ok(fcnn_evaluate(n.graph, &s, &set, 7, 2, NULL, &e));
+    const fcnn_evaluation_options options = {.batch = 7, .threads = 2, .by_batch = by_batch};
+    network_ok(fcnn_evaluate(n.graph, &s, &set, &options, &e));
     network_close(&n);
     return e;
 }
@@ -340,7 +341,7 @@ START_TEST(confusion_and_mistakes) {
         want[3 * grey_labels[i] + predicted]++;
         wrong += predicted != grey_labels[i];
     }
-    fcnn_evaluation e = evaluate_greys(weights, bias, NULL, IMAGES);
+    fcnn_evaluation e = evaluate_greys(weights, bias, NULL, IMAGES, _i);
     ck_assert_int_eq(e.score.images, IMAGES);
     ck_assert_int_eq(e.score.correct, IMAGES - wrong);
     ck_assert_int_eq(e.score.correct_top5, IMAGES);
@@ -379,7 +380,7 @@ START_TEST(ties) {
     const float weights[] = {0.0f, 0.0f, 0.0f}, bias[] = {1.0f, 1.0f, 1.0f};
     static const int64_t some[] = {3, 4, 5, 6, 30, 31, 32, 33, 34};
     for (int i = 0; i < IMAGES; i++) grey_labels[i] = i % 3;
-    fcnn_evaluation e = evaluate_greys(weights, bias, some, LENGTH(some));
+    fcnn_evaluation e = evaluate_greys(weights, bias, some, LENGTH(some), _i);
     const int64_t want[9] = {4, 0, 0, 3, 0, 0, 2, 0, 0}, mistakes[] = {4, 5, 31, 32, 34};
     ck_assert_mem_eq(e.confusion, want, sizeof want);
     ck_assert_int_eq(e.score.correct, 4);
@@ -448,8 +449,8 @@ int main(void) {
     tcase_add_test(tests, running_statistics_begin_with_the_batches);
     tcase_add_loop_test(tests, class_weights_from_cfg, 0, 4);
     tcase_add_loop_test(tests, wrong_class_weights, 0, 10);
-    tcase_add_test(tests, confusion_and_mistakes);
-    tcase_add_test(tests, ties);
+    tcase_add_loop_test(tests, confusion_and_mistakes, 0, 2);
+    tcase_add_loop_test(tests, ties, 0, 2);
     tcase_add_test(tests, confusion_file);
     tcase_add_loop_test(tests, the_bar_fits_the_terminal, 0, sizeof lines / sizeof lines[0]);
     return network_main(suite);

@@ -46,12 +46,14 @@ static const program_info program = {
 static fcnn_graph_options graph_options(const fcnn_config *config, const info_options *o,
                                         bool training, fcnn_form form) {
     const fcnn_section *net = &config->sections[0];
-    int64_t parts = fcnn_section_int(net, "subdivisions");
+    int64_t shards = fcnn_section_int(net, "shards");
+    int64_t parts = shards * fcnn_section_int(net, "subdivisions");
     int64_t batch = (o->batch > 0 ? o->batch : fcnn_section_int(net, "batch")) / parts;
     fcnn_graph_options options =
         fcnn_training_graph_options(config, o->channels, o->classes, batch > 0 ? (int)batch : 1);
     options.training = training;
-    options.accumulate = training && parts > 1;
+    options.accumulate = training && parts > shards;
+    if (training) options.shards = (int)shards;
     options.form = form;
     options.band_fraction = o->band_fraction;
     return options;

@@ -10,11 +10,13 @@
 
 #include "options.h"
 #include "paths.h"
+#include "ranks/ranks.h"
 #include "signals.h"
 #include "terminal.h"
 #include "train/report/rate_result.h"
 #include "train/report/run_report.h"
 #include "train/run/find_rate.h"
+#include "train/run/follow.h"
 #include "train/run/log.h"
 #include "train/run/phases.h"
 #include "train/run/position.h"
@@ -27,6 +29,8 @@ typedef struct {
     const char *cfg, *device, *init, *out;
     char folder[PATH_MAX], title[PATH_MAX], page[PATH_MAX];
     double started;
+    fcnn_ranks *ranks; /* NULL: one */
+    const volatile int *interrupted;
     int64_t limit;
     int threads, form;
     bool resume, find_rate, quiet, verbose;
@@ -41,6 +45,9 @@ typedef struct {
     manifest *images;
     bool listed; /* they are those of the data set */
 } run_start;
+
+/* What ranks interrupt is what they agree on. */
+static volatile int ranks_interrupted;
 
 #define FIELD(name) offsetof(train_options, name)
 static const option_row rows[] = {
@@ -141,6 +148,11 @@ static fcnn_status make_data_absolute(fcnn_config *config) {
 
 static fcnn_status choose_page(train_options *o, const fcnn_config *config) {
     char data[PATH_MAX], cache[PATH_MAX];
+    if (o->ranks)
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "--find-rate tries rates on one rank; the "
+                               "launcher started %d",
+                               fcnn_ranks_size(o->ranks));
     if (o->resume)
         return fcnn_status_set(FCNN_ERROR_USAGE,
                                "--find-rate and --resume exclude each other: rates are tried from "
@@ -195,8 +207,8 @@ static fcnn_status test_once(trainer *t) {
     const fcnn_training_data *s = training->of.data;
     fcnn_evaluation e;
     if (!s->test.count) return FCNN_OK;
-    FCNN_TRY(fcnn_evaluate(training->graph, s, &s->test, training->graph_options.batch,
-                           training->of.device->threads, NULL, &e));
+    const fcnn_evaluation_options options = fcnn_training_evaluation_options(training);
+    FCNN_TRY(fcnn_evaluate(training->graph, s, &s->test, &options, &e));
     summary_score(s->test.name, e.classes, &e.score);
     t->test = e.score;
     fcnn_evaluation_clear(&e);
@@ -292,6 +304,11 @@ static fcnn_status advise_rate(const fcnn_training *t, fcnn_status status) {
                            limited ? "" : "; --set net.clip_norm=1 limits the gradients");
 }
 
+static fcnn_status interrupted_before(fcnn_status status) {
+    if (status != FCNN_ERROR_INTERRUPTED) return status;
+    return fcnn_status_set(status, "interrupted before the first step: nothing is changed");
+}
+
 /* All that can be wrong with a cfg is checked before images are read. */
 static fcnn_status train(train_options *o, run_start *start, trainer *t, bool *finished) {
     fcnn_training *training = &t->training;
@@ -299,11 +316,11 @@ static fcnn_status train(train_options *o, run_start *start, trainer *t, bool *f
     if (!o->resume) status = claim_new(o, training->of.config, &start->dir);
     if (!status && !o->quiet) status = summary_plan(training, &t->options, o->verbose);
     if (!status) status = fcnn_training_prepare(training);
-    if (!status) status = begin(o, start, t);
+    FCNN_TRY(fcnn_ranks_agree(o->ranks, interrupted_before(status)));
+    status = begin(o, start, t);
     if (!status && !o->quiet && !o->resume) summary_warn_of_small_data(training);
-    if (status == FCNN_ERROR_INTERRUPTED)
-        status = fcnn_status_set(status, "interrupted before the first step: nothing is changed");
-    FCNN_TRY(status);
+    FCNN_TRY(fcnn_ranks_agree(o->ranks, interrupted_before(status)));
+    FCNN_TRY(fcnn_training_share(training));
     status = advise_rate(training, trainer_run(t, finished));
     if (status) return run_report_failure(t, status);
     return *finished ? finish(t) : FCNN_OK;
@@ -358,8 +375,17 @@ static fcnn_status build(train_options *o, const fcnn_config *config, run_start 
                                        .config_text = text,
                                        .device = device,
                                        .data = data,
-                                       .interrupted = &signals_interrupted};
-    fcnn_status status = trainer_create(&t, &options, &parts, problems);
+                                       .interrupted = o->interrupted,
+                                       .ranks = o->ranks,
+                                       .wish = &signals_interrupted,
+                                       .agreed = &ranks_interrupted};
+    if (fcnn_ranks_number(o->ranks)) {
+        fcnn_status status = follow(&parts, finished);
+        free(text);
+        return status;
+    }
+    fcnn_status status = fcnn_ranks_agree(o->ranks, trainer_create(&t, &options, &parts, problems));
+    if (!status) status = fcnn_training_compare_ranks(&t.training);
     if (!status) status = o->find_rate ? find_rate(o, &t) : train(o, start, &t, finished);
     *finished |= o->find_rate;
     trainer_destroy(&t);
@@ -369,11 +395,24 @@ static fcnn_status build(train_options *o, const fcnn_config *config, run_start 
 
 static fcnn_status open_start(const train_options *o, const fcnn_config *config, run_start *start) {
     *start = (run_start){.dir = {.lock = -1}};
-    if (!o->resume) return FCNN_OK;
+    if (!o->resume || fcnn_ranks_number(o->ranks)) return FCNN_OK;
     FCNN_TRY(claim(o, config, &start->dir)); /* what it holds stays so from here on */
     FCNN_TRY(position_open(o->folder, config, &start->checkpoint));
     const char *id = fcnn_safetensors_metadata(start->checkpoint->file, FCNN_IDENTITY_MANIFEST);
     return id ? manifest_read(o->folder, id, &start->images) : FCNN_OK;
+}
+
+/* The pictures that rank 0 has read the list of. */
+static fcnn_status follow_start(const train_options *o, run_start *start) {
+    char path[PATH_MAX];
+    fcnn_safetensors *file;
+    if (!o->resume || !fcnn_ranks_number(o->ranks)) return FCNN_OK;
+    rundir_file(o->folder, RUNDIR_CHECKPOINT, path);
+    FCNN_TRY(fcnn_safetensors_peek(path, &file));
+    const char *id = fcnn_safetensors_metadata(file, FCNN_IDENTITY_MANIFEST);
+    fcnn_status status = id ? manifest_read(o->folder, id, &start->images) : FCNN_OK;
+    fcnn_safetensors_destroy(file);
+    return status;
 }
 
 /* Puts the pictures that the run was started with in the place of those that are there now. */
@@ -387,17 +426,19 @@ static fcnn_status use_manifest(run_start *start, fcnn_dataset **dataset) {
 
 static fcnn_status open_data(const train_options *o, const fcnn_config *config, run_start *start,
                              named_problems *problems, fcnn_training_data *data) {
-    const fcnn_training_events events = terminal_events(&o->quiet);
+    bool follows = fcnn_ranks_number(o->ranks) > 0; /* rank 0 says what there is to say */
+    const fcnn_training_events events =
+        follows ? (fcnn_training_events){0} : terminal_events(&o->quiet);
     fcnn_dataset *dataset = NULL;
-    fcnn_status status = fcnn_training_data_open(config, &signals_interrupted, &dataset);
-    if (!status) problems_name_first(dataset, problems);
+    fcnn_status status = fcnn_training_data_open(config, o->interrupted, &dataset);
+    if (!status && !follows) problems_name_first(dataset, problems);
     if (!status) status = use_manifest(start, &dataset);
     data->dataset = dataset;
     if (!status) status = fcnn_training_data_split(config, dataset, o->limit, &events, data);
     if (status == FCNN_ERROR_INTERRUPTED)
         return fcnn_status_set(status, "interrupted while the data was opened");
     FCNN_TRY(status);
-    if (o->resume) FCNN_TRY(fcnn_data_identity_check(start->checkpoint, data, &events));
+    if (start->checkpoint) FCNN_TRY(fcnn_data_identity_check(start->checkpoint, data, &events));
     return fcnn_training_data_advise(data, o->limit > 0, &events);
 }
 
@@ -406,9 +447,13 @@ static fcnn_status run(train_options *o, const fcnn_config *config, bool *finish
     run_start start;
     fcnn_training_data data = {0};
     named_problems problems = {0};
-    fcnn_status status = open_start(o, config, &start);
-    if (!status) status = fcnn_device_open(o->device, o->threads, &device);
-    if (!status) status = open_data(o, config, &start, &problems, &data);
+    fcnn_status status = fcnn_ranks_agree(o->ranks, open_start(o, config, &start));
+    if (!status) {
+        status = follow_start(o, &start);
+        if (!status) status = fcnn_device_open(o->device, o->threads, &device);
+        if (!status) status = open_data(o, config, &start, &problems, &data);
+        status = fcnn_ranks_agree(o->ranks, status);
+    }
     if (!status) status = build(o, config, &start, &data, &problems, device, finished);
     fcnn_dataset *opened = data.dataset;
     fcnn_training_data_clear(&data);
@@ -420,17 +465,37 @@ static fcnn_status run(train_options *o, const fcnn_config *config, bool *finish
     return status;
 }
 
+/* What all ranks know of, rank 0 tells. A rank that fails alone tells it, and ends the others,
+ * which wait for its messages. */
+static int end(fcnn_ranks *ranks, fcnn_status status, int code) {
+    bool alone = ranks && status && !fcnn_ranks_agreed(ranks);
+    if (alone) fcnn_status_prefix(status, "%s", fcnn_ranks_name(ranks));
+    if (!fcnn_ranks_number(ranks) || alone)
+        code = program_end(&program, status, code);
+    else if (status)
+        code = fcnn_status_exit_code(status);
+    if (alone)
+        fcnn_ranks_abort(ranks, code);
+    else
+        fcnn_ranks_close(ranks);
+    return code;
+}
+
 int main(int argc, char **argv) {
     program_start(argv);
     static train_options options = {.device = "auto"}; /* no stack may be too small to be told of */
     fcnn_config *config = NULL;
     bool finished = false;
     options.started = fcnn_seconds();
-    fcnn_status status = parse(argc, argv, &options, &config);
+    fcnn_status status = fcnn_ranks_open(&options.ranks);
+    bool follows = fcnn_ranks_number(options.ranks) > 0;
+    options.interrupted = options.ranks ? &ranks_interrupted : &signals_interrupted;
+    if (!status) status = fcnn_ranks_agree(options.ranks, parse(argc, argv, &options, &config));
     bool answered = !config;
     if (!status && config) {
         signals_catch(&(signals_options){
-            .message = options.find_rate
+            .message = follows ? NULL
+                       : options.find_rate
                            ? "\nstopping soon\n"
                            : "\nstopping soon; a second Ctrl-C quits without saving\n",
             .restart = true});
@@ -438,6 +503,6 @@ int main(int argc, char **argv) {
         status = run(&options, config, &finished);
     }
     fcnn_config_destroy(config);
-    if (!status && !answered) report_memory();
-    return program_end(&program, status, answered || finished ? EXIT_SUCCESS : EXIT_INTERRUPTED);
+    if (!status && !answered && !follows) report_memory();
+    return end(options.ranks, status, answered || finished ? EXIT_SUCCESS : EXIT_INTERRUPTED);
 }

@@ -1,5 +1,7 @@
 /* A training is planned and started here, in the steps that a program takes them. */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "training_internal.h"
 
@@ -21,28 +23,65 @@ fcnn_graph_options fcnn_training_graph_options(const fcnn_config *config, int ch
                                 .moments = fcnn_optimizer_moments(optimizer.rule)};
 }
 
-/* Chooses how many images a step takes, in equal parts. Of a data set smaller than the cfg's batch
- * it takes all, but for what the parts leave over. */
+/* What a batch is cut into, for messages; the value tells whether it is a batch's shards. */
+static bool describe_split(const fcnn_section *net, char *text, size_t bytes) {
+    long long shards = fcnn_section_int(net, "shards");
+    long long subdivisions = fcnn_section_int(net, "subdivisions");
+    if (shards == 1)
+        snprintf(text, bytes, "subdivisions=%lld", subdivisions);
+    else if (subdivisions == 1)
+        snprintf(text, bytes, "shards=%lld", shards);
+    else
+        snprintf(text, bytes, "shards=%lld of subdivisions=%lld", shards, subdivisions);
+    return shards > 1;
+}
+
+/* Chooses how many images a step takes, in equal parts of equal shards. Of a data set smaller than
+ * the cfg's batch it takes all, but for what the parts leave over. */
 static fcnn_status choose_batch(fcnn_training *t) {
     const fcnn_section *net = fcnn_training_net(t);
-    int64_t wanted = fcnn_section_int(net, "batch"), split = fcnn_section_int(net, "subdivisions");
+    int64_t wanted = fcnn_section_int(net, "batch"), shards = fcnn_section_int(net, "shards");
+    int64_t split = shards * fcnn_section_int(net, "subdivisions");
     int64_t images = t->of.data->train.count;
+    char cut[64];
+    const char *key = describe_split(net, cut, sizeof cut) ? "shards" : "subdivisions";
+    if (shards & (shards - 1))
+        return fcnn_config_error(t->of.config, net, "shards",
+                                 "shards=%lld: expected a power of two, as one tree adds them",
+                                 (long long)shards);
     if (wanted % split)
         return fcnn_config_error(t->of.config, net, "batch",
-                                 "batch=%lld does not split into subdivisions=%lld equal parts",
-                                 (long long)wanted, (long long)split);
+                                 "batch=%lld does not split into %s equal parts", (long long)wanted,
+                                 cut);
     int64_t found = wanted <= images ? wanted : images / split * split;
     if (found < 1)
-        return fcnn_config_error(t->of.config, net, "subdivisions",
-                                 "%lld training images do not make subdivisions=%lld parts",
-                                 (long long)images, (long long)split);
+        return fcnn_config_error(t->of.config, net, key,
+                                 "%lld training images do not make %s parts", (long long)images,
+                                 cut);
     if (found < wanted)
         fcnn_training_tell(&t->of.events, FCNN_NOTE,
                            "batch %lld is larger than the %lld training images: using %lld",
                            (long long)wanted, (long long)images, (long long)found);
     t->batch = (int)found;
     t->parts = (int)split;
+    t->shards = (int)shards;
     return FCNN_OK;
+}
+
+/* Each rank passes as many shards as the others: a run of them that begins at a multiple of that.
+ */
+static fcnn_status divide_among_ranks(fcnn_training *t) {
+    int ranks = fcnn_ranks_size(t->of.ranks);
+    if (t->shards % ranks)
+        return fcnn_config_error(t->of.config, fcnn_training_net(t), "shards",
+                                 "%d ranks cannot share shards=%d equally: expected a power of two "
+                                 "of them, and no more than shards",
+                                 ranks, t->shards);
+    t->parts_here = t->parts / ranks;
+    t->first_part = fcnn_ranks_number(t->of.ranks) * t->parts_here;
+    if (ranks == 1 || !strcmp(t->of.device->backend->name, "cpu")) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
+                           "several ranks compute on the CPU: --device cpu");
 }
 
 static fcnn_status check_patience(const fcnn_training *t) {
@@ -68,15 +107,18 @@ static fcnn_status plan_graph(fcnn_training *t) {
     const fcnn_dataset *data = t->of.data->dataset;
     t->graph_options = fcnn_training_graph_options(t->of.config, data->channels, data->classes,
                                                    t->batch / t->parts);
-    t->graph_options.accumulate = t->parts > 1;
+    t->graph_options.accumulate = t->parts > t->shards;
+    t->graph_options.shards = t->shards;
+    t->graph_options.shards_here = t->shards / fcnn_ranks_size(t->of.ranks);
     FCNN_TRY(fcnn_graph_create(&t->graph_options, t->of.device, &t->largest));
-    return fcnn_graph_check_memory(t->largest, t->parts);
+    return fcnn_graph_check_memory(t->largest, t->parts_here);
 }
 
 fcnn_status fcnn_training_create(fcnn_training *t, const fcnn_training_parts *parts) {
     *t = (fcnn_training){.of = *parts, .best_accuracy = -1.0};
     const fcnn_section *net = fcnn_training_net(t);
     FCNN_TRY(choose_batch(t));
+    FCNN_TRY(divide_among_ranks(t));
     FCNN_TRY(plan_graph(t));
     t->epochs = fcnn_section_int(net, "epochs");
     t->steps_per_epoch = parts->data->train.count / t->batch;

@@ -4,6 +4,7 @@
 #define FCNN_TRAINING_EVALUATION_H
 
 #include "data.h"
+#include "ranks/ranks.h"
 
 enum { FCNN_MISTAKES_MOST = 24 };
 
@@ -23,11 +24,19 @@ typedef struct {
     fcnn_mistake mistakes[FCNN_MISTAKES_MOST]; /* the label's probability grows */
 } fcnn_evaluation;
 
-/* Scores a graph on a set, in order; stops early if *interrupted (which may be NULL) becomes true.
- * The caller clears the evaluation; after an error there is nothing to clear. */
+typedef struct {
+    int batch, threads;
+    const volatile int *interrupted; /* ends it early where it becomes true; NULL: nothing does */
+    /* Losses are added batch by batch, so that their sum is that of ranks too. */
+    bool by_batch;
+    fcnn_ranks *ranks; /* that share the batches, each a run of them; NULL: one; with by_batch */
+} fcnn_evaluation_options;
+
+/* Scores a graph on a set, in order. Every rank gets the score, and rank 0 all else. The caller
+ * clears the evaluation; after an error there is nothing to clear. */
 fcnn_status fcnn_evaluate(fcnn_graph *graph, const fcnn_training_data *data,
-                          const fcnn_image_set *set, int batch, int threads,
-                          const volatile int *interrupted, fcnn_evaluation *evaluation);
+                          const fcnn_image_set *set, const fcnn_evaluation_options *options,
+                          fcnn_evaluation *evaluation);
 void fcnn_evaluation_clear(fcnn_evaluation *evaluation);
 
 #endif

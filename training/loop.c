@@ -90,8 +90,10 @@ static fcnn_status validate(fcnn_training *t, bool *done) {
     *done = false;
     if (!s->validation.count || (epoch % every && epoch != t->epochs)) return FCNN_OK;
     fcnn_evaluation e;
-    FCNN_TRY(fcnn_evaluate(t->graph, s, &s->validation, t->graph_options.batch,
-                           t->of.device->threads, t->of.interrupted, &e));
+    fcnn_evaluation_options options = fcnn_training_evaluation_options(t);
+    options.interrupted = t->of.interrupted;
+    options.ranks = t->of.ranks;
+    FCNN_TRY(fcnn_evaluate(t->graph, s, &s->validation, &options, &e));
     if (is_interrupted(t)) { /* validated again when it goes on */
         fcnn_evaluation_clear(&e);
         return FCNN_OK;
@@ -180,12 +182,15 @@ static bool augmentation(const fcnn_training *t, fcnn_augmentation_ranges *range
 
 fcnn_status fcnn_training_open_loader(const fcnn_training *t, fcnn_loader **loader) {
     const fcnn_training_data *s = t->of.data;
+    int images = t->batch / t->parts;
     fcnn_augmentation_ranges ranges;
     fcnn_loader_options options = {.dataset = s->spectra,
                                    .split = s->train.split,
                                    .indices = s->train.indices,
                                    .count = s->train.count,
                                    .batch = t->batch,
+                                   .first = images * t->first_part,
+                                   .taken = images * t->parts_here,
                                    .shuffle = true,
                                    .drop_last = true,
                                    .seed = (uint64_t)fcnn_section_int(fcnn_training_net(t), "seed"),

@@ -8,6 +8,12 @@
 
 const fcnn_section *fcnn_training_net(const fcnn_training *t) { return &t->of.config->sections[0]; }
 
+fcnn_evaluation_options fcnn_training_evaluation_options(const fcnn_training *t) {
+    return (fcnn_evaluation_options){.batch = t->graph_options.batch,
+                                     .threads = t->of.device->threads,
+                                     .by_batch = t->shards > 1};
+}
+
 int64_t fcnn_training_steps(const fcnn_training *t) {
     return t->epoch * t->steps_per_epoch + t->epoch_step;
 }

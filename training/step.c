@@ -26,19 +26,62 @@ static fcnn_status take_score(fcnn_training *t, bool *finite) {
     return FCNN_OK;
 }
 
-/* Computes every gradient of a batch, part after part. */
+/* Scores are added as gradients are: those of a shard's parts in order, shards by the tree, of
+ * which each level has a sum that waits for its right neighbour. */
+typedef struct {
+    fcnn_score shard, waiting[FCNN_SHARD_LEVELS], sum;
+} score_tree;
+
+static fcnn_status add_to_tree(fcnn_training *t, int part, score_tree *tree, bool *finite) {
+    int each = t->parts / t->shards, number = part / each, level = 0;
+    int here = t->graph_options.shards_here;
+    FCNN_TRY(fcnn_graph_take_score(t->graph, &tree->shard));
+    *finite = isfinite(tree->shard.loss);
+    if ((part + 1) % each) return FCNN_OK;
+    for (; 1 << level < here && number >> level & 1; level++)
+        fcnn_score_add(&tree->shard, &tree->waiting[level]);
+    fcnn_score *to = 1 << level < here ? &tree->waiting[level] : &tree->sum;
+    *to = tree->shard;
+    tree->shard = (fcnn_score){0};
+    return FCNN_OK;
+}
+
+/* Where the whole batch's loss is not finite, the first rank whose part is not says why for all. */
+static fcnn_status join(fcnn_training *t, const fcnn_batch *batch, int bad, uint64_t seed,
+                        int64_t step, fcnn_score *score) {
+    int images = batch->count / t->parts_here;
+    FCNN_TRY(fcnn_training_join(t, score));
+    if (isfinite(score->loss)) return FCNN_OK;
+    fcnn_status status = FCNN_OK;
+    if (bad >= 0)
+        status = fcnn_graph_diagnose(t->graph, batch->images + (ptrdiff_t)bad * images, images,
+                                     seed, step);
+    return fcnn_ranks_agree(t->of.ranks, status);
+}
+
+/* Computes every gradient of a batch, part after part, of which only this rank's are given. */
 static fcnn_status train_parts(fcnn_training *t, const fcnn_batch *batch, uint64_t seed,
                                int64_t step) {
-    int images = batch->count / t->parts;
-    for (int part = 0; part < t->parts; part++) {
-        const fcnn_image *first = batch->images + (ptrdiff_t)part * images;
+    score_tree tree = {0};
+    int images = batch->count / t->parts_here, bad = -1;
+    for (int i = 0; i < t->parts_here; i++) {
+        int part = t->first_part + i;
+        const fcnn_image *first = batch->images + (ptrdiff_t)i * images;
         bool finite = true;
         FCNN_TRY(fcnn_graph_train_part(t->graph, first, images,
-                                       batch->labels + (ptrdiff_t)part * images, seed, step, part,
+                                       batch->labels + (ptrdiff_t)i * images, seed, step, part,
                                        t->parts, NULL));
-        if (score_is_due(t)) FCNN_TRY(take_score(t, &finite));
-        if (!finite) return fcnn_graph_diagnose(t->graph, first, images, seed, step);
+        if (t->shards > 1)
+            FCNN_TRY(add_to_tree(t, part, &tree, &finite));
+        else if (score_is_due(t))
+            FCNN_TRY(take_score(t, &finite));
+        if (!finite && !t->of.ranks)
+            return fcnn_graph_diagnose(t->graph, first, images, seed, step);
+        if (!finite && bad < 0) bad = i; /* the others wait for this rank's sums */
     }
+    if (t->shards == 1) return FCNN_OK;
+    FCNN_TRY(join(t, batch, bad, seed, step, &tree.sum));
+    fcnn_score_add(&t->score, &tree.sum);
     return FCNN_OK;
 }
 

@@ -8,6 +8,7 @@
 #include "evaluation.h"
 #include "identity.h"
 #include "optimizer.h"
+#include "ranks/ranks.h"
 #include "training.h"
 
 FCNN_C_BEGIN
@@ -30,13 +31,22 @@ typedef struct {
     fcnn_training_data *data; /* split */
     const volatile int *interrupted;
     fcnn_training_events events;
+    /* NULL: one. Where there are several, what interrupts is what they agree on, *agreed: after
+     * each step it becomes true where `wish` is on one of them. */
+    fcnn_ranks *ranks;
+    const volatile int *wish;
+    volatile int *agreed;
 } fcnn_training_parts;
+
+enum { FCNN_SHARD_LEVELS = 12 }; /* of the tree over net.shards at most */
 
 struct fcnn_training {
     fcnn_training_parts of;
     fcnn_graph_options graph_options; /* of every graph, but for the band fraction */
     fcnn_graph *largest;              /* of all bands; not allocated */
     int batch, parts;                 /* images a step, and the equal parts that they pass in */
+    int shards;                       /* of which as many make a shard */
+    int first_part, parts_here;       /* those of this rank */
     fcnn_data_identity identity;
     fcnn_bands bands;
     float *class_weights; /* NULL: all 1 */
@@ -99,6 +109,8 @@ fcnn_status fcnn_training_enter_bands(fcnn_training *training);
 /* Trains on a batch; the caller counts the step. A loss that is not finite is FCNN_ERROR_NUMERIC,
  * which names the epoch, the step and the tensor. */
 fcnn_status fcnn_training_step(fcnn_training *training, const fcnn_batch *batch);
+/* How its images are scored, on one rank. */
+fcnn_evaluation_options fcnn_training_evaluation_options(const fcnn_training *training);
 /* After so many steps the device is asked for their scores. */
 int fcnn_training_score_steps(const fcnn_training *training);
 /* Takes the scores of the steps since an asynchronous device was last asked for them, before the
@@ -109,6 +121,17 @@ fcnn_status fcnn_training_settle_score(fcnn_training *training);
  * mean over the training images is 1. FCNN_ERROR_CONFIG names file:line. */
 fcnn_status fcnn_class_weights_read(const fcnn_config *config, const fcnn_training_data *data,
                                     float **weights);
+
+/* ---- Among ranks ---- */
+
+/* Refuses ranks that are not alike: of other versions, cfgs, instruction sets or images. Every rank
+ * calls it, and those that follow here. */
+fcnn_status fcnn_training_compare_ranks(const fcnn_training *training);
+/* Gives all ranks the position, the weights and moments, and the statistics that rank 0 has; the
+ * others get their graph by this. */
+fcnn_status fcnn_training_share(fcnn_training *training);
+/* Adds up what the ranks have made of a batch, as one tree over its shards; *score too. */
+fcnn_status fcnn_training_join(fcnn_training *training, fcnn_score *score);
 
 /* ---- Saving ---- */
 

@@ -25,9 +25,11 @@ BELOW = {
     "include": ["framework", "data"],
     "inference": ["framework", "data", "include"],
     "onnx": ["framework", "layers", "include"],
-    "training": ["framework", "data", "include", "inference"],
+    "ranks": ["framework"],
+    "training": ["framework", "data", "include", "inference", "ranks"],
     "train": [
-        "framework", "layers", "data", "cpu", "cuda", "include", "inference", "onnx", "training"
+        "framework", "layers", "data", "cpu", "cuda", "include", "inference", "onnx", "ranks",
+        "training"
     ],
 }
 # Where the compiler looks for a header that does not stand beside the file that includes it.

@@ -59,7 +59,7 @@ ROOMS
 ok "arrows between the rooms of train/ form no circle"
 
 ! grep -nE '^[[:space:]]*#[[:space:]]*(if|ifdef|ifndef|elif).*CUDA' \
-    $(find framework layers data cpu inference include onnx train -name '*.[ch]' ! -path framework/backend.c) ||
+    $(find framework layers data cpu inference include onnx ranks training train -name '*.[ch]' ! -path framework/backend.c) ||
     fail "CUDA is asked for outside cuda/ and framework/backend.c"
 ok "no #ifdef for CUDA outside cuda/ and framework/backend.c"
 
@@ -68,7 +68,7 @@ ok "no #ifdef for CUDA outside cuda/ and framework/backend.c"
 ok "no fast-math"
 
 if command -v clang-format >/dev/null; then
-    files=$(find framework layers data cpu cuda inference include onnx train tests examples -name '*.[ch]' -o -name '*.cu' -o -name '*.cpp')
+    files=$(find framework layers data cpu cuda inference include onnx ranks training train tests examples -name '*.[ch]' -o -name '*.cu' -o -name '*.cpp')
     # shellcheck disable=SC2086
     clang-format --dry-run -Werror $files || fail "clang-format -i would change these files"
     ok "$(wc -w <<<"$files") files are formatted"

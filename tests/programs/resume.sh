@@ -32,9 +32,9 @@ run bash -c "$command"
 same_run whole twice
 ok "two interruptions, at $first and $epoch/$step: the same bits"
 
-# Bands that grow, batches in parts, patience: stopped in the first phase, then in the second.
-mixed=("${long[@]}" --set net.bands=0.5:1,1: --set net.subdivisions=2 --set net.patience=2
-    --set net.augment_mirror=1 --set net.augment_shift=1)
+# Bands that grow, batches in shards and parts, patience: stopped in the first phase, then in the second.
+mixed=("${long[@]}" --set net.bands=0.5:1,1: --set net.subdivisions=2 --set net.shards=4
+    --set net.patience=2 --set net.augment_mirror=1 --set net.augment_shift=1)
 succeed "$train" "$small" "${mixed[@]}" --out mixed
 stop pieces 1 'step > 0 && step < steps && epoch == 1' \
     "$train" "$small" "${mixed[@]}" --out pieces
@@ -43,7 +43,7 @@ stop pieces 2 'step > 0 && step < steps && epoch == 2' \
     "$train" "$small" "${mixed[@]}" --out pieces --resume
 run bash -c "$command"
 same_run mixed pieces
-ok "growing bands in parts, interrupted at $first and $epoch/$step: the same bits"
+ok "growing bands in shards and parts, interrupted at $first and $epoch/$step: the same bits"
 
 # Two steps an epoch and a long validation: the signal comes while it validates.
 checks=(--data "synthetic:classes=4,size=14,channels=1,train=64,val=2048" --epochs 2)

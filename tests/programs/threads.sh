@@ -7,10 +7,13 @@ for threads in 1 2 3; do
     succeed "$train" "$small" --threads $threads --out "small$threads"
     succeed "$train" "$source_root/models/lenet.cfg" --threads $threads --out "lenet$threads" \
         --limit 192 --batch 64 --epochs 1
+    succeed "$train" "$small" --set net.shards=4 --threads $threads --out "shards$threads"
 done
 for threads in 2 3; do
     same_run small1 "small$threads"
     ok "small.cfg, 3 epochs: 1 and $threads threads give the same weights and log"
+    same_run shards1 "shards$threads"
+    ok "in 4 shards, 1 and $threads threads give the same weights and log"
     same_run lenet1 "lenet$threads"
     ok "lenet.cfg on Fashion-MNIST: 1 and $threads threads give the same weights and log"
 done

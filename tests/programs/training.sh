@@ -87,12 +87,23 @@ awk -F, 'function abs(x) { return x < 0 ? -x : x }
 succeed "$train" "$small" "${constant[@]}" --set net.subdivisions=4 --epochs 1 --verbose --out normed
 has out "norm statistics are of a part of 8 images"
 refuse 2 "$small:5: " "batch=32 subdivisions=5" "$train" "$small" --set net.subdivisions=5 --out never
+for shards in 4 4:2 8; do
+    succeed "$train" "$small" "${nonorm[@]}" --set net.shards=${shards%:*} --set "net.subdivisions=$([[ $shards == *:* ]] && echo "${shards#*:}" || echo 1)" --threads 2 --verbose --out "shards-$shards"
+    awk -F, 'function abs(x) { return x < 0 ? -x : x }
+        NR == FNR { loss[$1] = $3; next }
+        FNR > 1 && abs($3 - loss[$1]) > 2e-4 { exit 1 }' batch/log.csv "shards-$shards/log.csv" ||
+        fail "$shards shards: $(cat batch/log.csv "shards-$shards/log.csv")"
+done
+has out "32 images in 8 parts"
+refuse 2 "--set net.shards=3: " "shards=3 a power of two" "$train" "$small" --set net.shards=3 --out never
+refuse 2 "$small:5: " "batch=32 shards=64" "$train" "$small" --set net.shards=64 --out never
+refuse 2 "$small:5: " "batch=32 shards=16 of subdivisions=4" "$train" "$small" --set net.shards=16 --set net.subdivisions=4 --out never
 refuse 2 "--set net.class_weights=1,2: " "2 4" "$train" "$small" --set net.class_weights=1,2 --out never
 succeed "$train" "$small" "${nonorm[@]}" --set net.class_weights=1,1,1,1 --out even
 [[ $(untimed batch) == "$(untimed even)" ]] || fail "equal weights changed the run"
 succeed "$train" "$small" "${nonorm[@]}" --set net.class_weights=4,1,1,1 --out uneven
 [[ $(untimed batch) != "$(untimed uneven)" ]] || fail "weights changed nothing"
-ok "subdivisions=4 trains as the whole batch does; class weights"
+ok "subdivisions=4 and shards train as the whole batch does; class weights"
 
 # ---- Everything at once, in pieces ----
 all=("${constant[@]}" --set net.bands=0.5:2,0.8:1,1: --set net.subdivisions=2 --set net.patience=3

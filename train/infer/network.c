@@ -86,7 +86,8 @@ static fcnn_status adapt_norms(const infer_options *o, const fcnn_model *model, 
 
 int network_training_batch(const fcnn_model *model) {
     const fcnn_section *net = &model->config->sections[0];
-    int64_t part = fcnn_section_int(net, "batch") / fcnn_section_int(net, "subdivisions");
+    int64_t parts = fcnn_section_int(net, "shards") * fcnn_section_int(net, "subdivisions");
+    int64_t part = fcnn_section_int(net, "batch") / parts;
     return part > 0 ? (int)part : 1;
 }
 

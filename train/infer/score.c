@@ -33,12 +33,12 @@ static void print_score(const infer_options *o, double band_fraction, const fcnn
 }
 
 static fcnn_status score_set(const infer_options *o, fcnn_training_data *s,
-                             const fcnn_image_set *set, int batch, fcnn_device *device,
+                             const fcnn_image_set *set, const fcnn_evaluation_options *options,
                              fcnn_graph *graph) {
     named_problems named = {0};
     fcnn_evaluation e;
     double started = fcnn_seconds();
-    fcnn_status status = fcnn_evaluate(graph, s, set, batch, device->threads, NULL, &e);
+    fcnn_status status = fcnn_evaluate(graph, s, set, options, &e);
     double seconds = fcnn_seconds() - started;
     problems_name(s, &named);
     problems_summarise(s, &named, false);
@@ -52,6 +52,10 @@ static fcnn_status score_set(const infer_options *o, fcnn_training_data *s,
 fcnn_status score_data(const infer_options *o, const fcnn_model *model, fcnn_device *device) {
     /* The batch is that of training, so that the sums are the same to the last bit. */
     int batch = network_training_batch(model);
+    const fcnn_evaluation_options options = {
+        .batch = batch,
+        .threads = device->threads,
+        .by_batch = fcnn_section_int(&model->config->sections[0], "shards") > 1};
     fcnn_graph *graph = NULL;
     const fcnn_training_events events = terminal_events(NULL);
     fcnn_training_data s = {0};
@@ -77,7 +81,7 @@ fcnn_status score_data(const infer_options *o, const fcnn_model *model, fcnn_dev
     if (!status) status = network_open(o, model, device, batch, &graph);
     if (!status)
         status = fcnn_training_data_open_spectra(model->config, graph, device, &events, &s);
-    if (!status) status = score_set(o, &s, &set, batch, device, graph);
+    if (!status) status = score_set(o, &s, &set, &options, graph);
     fcnn_dataset *opened = s.dataset;
     fcnn_training_data_clear(&s);
     fcnn_dataset_close(opened);

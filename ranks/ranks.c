@@ -1,0 +1,88 @@
+/* Messages between ranks, and what is made of them. */
+#include "ranks.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ranks_internal.h"
+
+int fcnn_ranks_number(const fcnn_ranks *ranks) { return ranks ? ranks->number : 0; }
+int fcnn_ranks_size(const fcnn_ranks *ranks) { return ranks ? ranks->size : 1; }
+const char *fcnn_ranks_name(const fcnn_ranks *ranks) { return ranks ? ranks->name : ""; }
+bool fcnn_ranks_agreed(const fcnn_ranks *ranks) { return ranks && ranks->agreed; }
+
+void fcnn_ranks_abort(fcnn_ranks *ranks, int code) {
+    if (ranks) ranks->module->abort(code);
+}
+
+/* ---- Messages ---- */
+
+static fcnn_status failed(const fcnn_ranks *ranks, int error, int other) {
+    char text[256], with[32] = "all";
+    if (!error) return FCNN_OK;
+    ranks->module->describe(error, text, sizeof text);
+    if (other >= 0) snprintf(with, sizeof with, "rank %d", other);
+    return fcnn_status_set(FCNN_ERROR_IO, "messages with %s: %s", with, text);
+}
+
+fcnn_status fcnn_ranks_exchange(fcnn_ranks *ranks, int other, const void *out, int64_t out_bytes,
+                                void *in, int64_t in_bytes) {
+    return failed(ranks, ranks->module->exchange(other, out, out_bytes, other, in, in_bytes),
+                  other);
+}
+
+fcnn_status fcnn_ranks_send(fcnn_ranks *ranks, int to, const void *data, int64_t bytes) {
+    return fcnn_ranks_exchange(ranks, to, data, bytes, NULL, 0);
+}
+
+fcnn_status fcnn_ranks_receive(fcnn_ranks *ranks, int from, void *data, int64_t bytes) {
+    return fcnn_ranks_exchange(ranks, from, NULL, 0, data, bytes);
+}
+
+fcnn_status fcnn_ranks_barrier(fcnn_ranks *ranks) {
+    return ranks ? failed(ranks, ranks->module->barrier(), -1) : FCNN_OK;
+}
+
+/* Who has it passes it on: to rank 1, then 2 and 3, then 4 to 7. */
+fcnn_status fcnn_ranks_broadcast(fcnn_ranks *ranks, void *data, int64_t bytes) {
+    int size = fcnn_ranks_size(ranks), number = fcnn_ranks_number(ranks);
+    for (int have = 1; have < size; have *= 2) {
+        if (number < have && number + have < size)
+            FCNN_TRY(fcnn_ranks_send(ranks, number + have, data, bytes));
+        else if (number >= have && number < 2 * have)
+            FCNN_TRY(fcnn_ranks_receive(ranks, number - have, data, bytes));
+    }
+    return FCNN_OK;
+}
+
+/* ---- Agreement ---- */
+
+typedef struct {
+    fcnn_status status;
+    int number;
+    char name[288], message[1024];
+} report;
+
+/* Rank 0 keeps the first failure. */
+static fcnn_status collect(fcnn_ranks *ranks, report *first) {
+    if (ranks->number) return fcnn_ranks_send(ranks, 0, first, sizeof *first);
+    for (int r = 1; r < ranks->size; r++) {
+        report other;
+        FCNN_TRY(fcnn_ranks_receive(ranks, r, &other, sizeof other));
+        if (!first->status) *first = other;
+    }
+    return FCNN_OK;
+}
+
+fcnn_status fcnn_ranks_agree(fcnn_ranks *ranks, fcnn_status status) {
+    if (!ranks || ranks->agreed) return status;
+    report first = {.status = status, .number = ranks->number};
+    snprintf(first.name, sizeof first.name, "%s", ranks->name);
+    if (status) snprintf(first.message, sizeof first.message, "%s", fcnn_status_message());
+    FCNN_TRY(collect(ranks, &first));
+    FCNN_TRY(fcnn_ranks_broadcast(ranks, &first, sizeof first));
+    if (!first.status) return FCNN_OK;
+    ranks->agreed = true;
+    if (first.number == 0) return fcnn_status_set(first.status, "%s", first.message);
+    return fcnn_status_set(first.status, "%s: %s", first.name, first.message);
+}

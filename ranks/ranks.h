@@ -1,0 +1,44 @@
+/* Ranks are processes of one program, on one machine or several, that work on one training and send
+ * each other messages. A launcher such as mpirun or srun starts them; a process that none started
+ * is one rank, which is NULL here, and loads no library for it. All calls are of the main thread.
+ */
+#ifndef FCNN_RANKS_RANKS_H
+#define FCNN_RANKS_RANKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "status.h"
+
+typedef struct fcnn_ranks fcnn_ranks;
+
+/* Opens the ranks that a launcher has started, by the module that fits it, which lies beside the
+ * program or where it was installed to; *ranks is NULL where there is one alone.
+ * FCNN_ERROR_UNSUPPORTED where there is no such module. */
+fcnn_status fcnn_ranks_open(fcnn_ranks **ranks);
+/* Waits for all of them. */
+void fcnn_ranks_close(fcnn_ranks *ranks);
+
+int fcnn_ranks_number(const fcnn_ranks *ranks); /* of this one, from 0 */
+int fcnn_ranks_size(const fcnn_ranks *ranks);
+/* "rank 2 on HOST"; "" where there is one alone. */
+const char *fcnn_ranks_name(const fcnn_ranks *ranks);
+
+/* Messages of as many bytes as the other end expects; FCNN_ERROR_IO names the other rank. */
+fcnn_status fcnn_ranks_send(fcnn_ranks *ranks, int to, const void *data, int64_t bytes);
+fcnn_status fcnn_ranks_receive(fcnn_ranks *ranks, int from, void *data, int64_t bytes);
+fcnn_status fcnn_ranks_exchange(fcnn_ranks *ranks, int other, const void *out, int64_t out_bytes,
+                                void *in, int64_t in_bytes);
+fcnn_status fcnn_ranks_barrier(fcnn_ranks *ranks);
+/* Gives all ranks what rank 0 has. */
+fcnn_status fcnn_ranks_broadcast(fcnn_ranks *ranks, void *data, int64_t bytes);
+
+/* What all have come to: FCNN_OK, or the failure of the first rank that has failed, with its
+ * message. Every rank calls it; afterwards all go on, or none does. */
+fcnn_status fcnn_ranks_agree(fcnn_ranks *ranks, fcnn_status status);
+/* Whether the last failure is one that all ranks know of: rank 0 tells it. */
+bool fcnn_ranks_agreed(const fcnn_ranks *ranks);
+/* Ends the processes of all ranks, after the message of this one's failure. */
+void fcnn_ranks_abort(fcnn_ranks *ranks, int code);
+
+#endif

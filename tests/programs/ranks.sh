@@ -1,0 +1,189 @@
+#!/usr/bin/env bash
+# One training on several ranks: the same bits as one process, whatever their number, their threads
+# and the MPI library; after a rank was killed, on another number of ranks; and what ranks refuse.
+source "$(dirname "$0")/common.sh"
+
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
+export OMPI_MCA_mpi_yield_when_idle=1
+export OMPI_MCA_hwloc_base_binding_policy=none # ranks bound to one processor have one thread there
+if sanitized; then export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0; fi # an MPI library's own
+
+# The launcher of a library that there is a module for, or nothing.
+launcher() {
+    local name text
+    [[ -e $build/libfcnn_$1.so ]] || return 0
+    for name in "mpirun.$1" mpirun; do
+        text=$("$name" --version 2>/dev/null || true)
+        case $1 in
+            openmpi) [[ $text == *"Open MPI"* || $text == *OpenRTE* ]] || continue ;;
+            mpich) [[ $text == *HYDRA* ]] || continue ;;
+        esac
+        echo "$name"
+        return
+    done
+}
+openmpi=$(launcher openmpi)
+mpich=$(launcher mpich)
+mpirun=${openmpi:-$mpich}
+if [[ ! $mpirun ]]; then
+    skip "ranks: this build has no MPI module (FCNN_MPI), or there is no mpirun for it"
+    exit 0
+fi
+
+# Notes its process, and changes what rank 1 alone has.
+cat >rank <<'END'
+#!/bin/bash
+number=${OMPI_COMM_WORLD_RANK:-${PMI_RANK:-0}}
+echo $$ >"pid.$number"
+[[ $number != 1 ]] || eval "${ONLY_ONE:-}"
+exec "$@" ${MORE:-}
+END
+chmod +x rank
+
+# ranks N COMMAND...
+ranks() {
+    local number=$1
+    shift
+    timeout 120 "$mpirun" -n "$number" ./rank "$@"
+}
+
+# refused WORDS N COMMAND...: one line has all words, and names the program once.
+refused() {
+    local words=$1 word line
+    shift
+    run ranks "$@"
+    [[ $code == 2 ]] || fail "expected exit code 2, got $code: $(<err)"
+    line=$(grep '^fcnn-train: ' err) || fail "no message: $(<err)"
+    [[ $(wc -l <<<"$line") == 1 ]] || fail "expected one line: $line"
+    for word in $words; do [[ $line == *"$word"* ]] || fail "expected '$word': $line"; done
+}
+
+ldd "$train" | grep -i mpi && fail "the program needs an MPI library"
+ok "alone, the program needs no MPI library"
+
+# ---- The same bits ----
+eight=("$train" "$small" --set net.shards=8 --quiet)
+succeed "${eight[@]}" --threads 1 --out one
+succeed "${eight[@]}" --threads 2 --out two-threads
+same_run one two-threads
+for number in 2 4 8; do
+    succeed ranks $number "${eight[@]}" --threads 1 --out "ranks-$number"
+    same_run one "ranks-$number"
+done
+cmp one/confusion.csv ranks-4/confusion.csv || fail "another confusion matrix"
+succeed ranks 2 "${eight[@]}" --threads 2 --out ranks-2-2
+same_run one ranks-2-2
+ok "small.cfg in 8 shards: the same bits on 1, 2, 4 and 8 ranks, of 1 and 2 threads"
+
+lenet=("$train" "$source_root/models/lenet.cfg" --set net.shards=4 --limit 256 --batch 64 --epochs 1 --quiet)
+succeed "${lenet[@]}" --threads 2 --out lenet
+for number in 2 4; do
+    succeed ranks $number "${lenet[@]}" --threads 1 --out "lenet-$number"
+    same_run lenet "lenet-$number"
+done
+ok "lenet.cfg on Fashion-MNIST: the same bits on 1, 2 and 4 ranks"
+
+if [[ $openmpi && $mpich ]]; then
+    mpirun=$mpich
+    succeed ranks 2 "${eight[@]}" --threads 1 --out mpich
+    mpirun=$openmpi
+    same_run one mpich
+    ok "the same bits with the other MPI library"
+fi
+
+# Bands that grow, parts of shards, augmentation, patience, weights of classes, few validation images.
+mixed=("$train" "$small" --data "synthetic:classes=4,size=14,channels=1,train=256,val=20" --quiet
+    --set net.bands=0.5:1,1: --set net.shards=4 --set net.subdivisions=2 --set net.patience=1
+    --set net.augment_mirror=1 --set net.augment_shift=1.5 --set net.clip_norm=1 --epochs 6
+    --set net.class_weights=balanced --val-fraction 0.1)
+succeed "${mixed[@]}" --out mixed
+succeed ranks 4 "${mixed[@]}" --cache spectra --out mixed-4
+same_run mixed mixed-4
+[[ $(find spectra -type f | wc -l) -gt 0 ]] || fail "no cache"
+ok "growing bands, parts, augmentation and patience, with one cache for all ranks: the same bits"
+
+succeed "${eight[@]}" --init one/model.safetensors --out tuned
+succeed ranks 2 "${eight[@]}" --init one/model.safetensors --out tuned-2
+same_run tuned tuned-2
+ok "from a model's weights: the same bits"
+
+mkdir -p pictures/{a,b}
+for i in {1..20}; do
+    cp "$tests/images/shirt.png" "pictures/a/$i.png"
+    cp "$tests/images/trouser.png" "pictures/b/$i.png"
+done
+dd if=/dev/zero of=pictures/a/7.png bs=1 seek=200 count=20 conv=notrunc 2>/dev/null
+cut=("$train" "$small" --data pictures --val-fraction 0.3 --batch 8 --set net.shards=4 --quiet)
+succeed "${cut[@]}" --out cut
+succeed ranks 4 "${cut[@]}" --out cut-4
+grep -q "problem: .*pictures/a/7.png.*left out" err || fail "it is not named: $(<err)"
+same_run cut cut-4
+ok "a picture that cannot be read is left out by all ranks"
+
+# ---- What happens on the way ----
+long=("${eight[@]}" --set net.save_every=2 --epochs 120 --threads 1)
+succeed "${long[@]}" --out whole
+
+# in_between FOLDER N: starts a run, and waits until it has come some way.
+in_between() {
+    rm -f pid.*
+    ranks "$2" "${long[@]}" --out "$1" >out 2>err </dev/null &
+    job=$!
+    until [[ -e $1/log.csv && $(wc -l <"$1/log.csv") -gt 8 ]]; do
+        kill -0 $job 2>/dev/null || fail "it has ended: $(<err)"
+        sleep 0.02
+    done
+}
+in_between killed 4
+kill -KILL "$(<pid.2)"
+started=$SECONDS code=0
+wait $job || code=$?
+((code != 0 && SECONDS - started < 20)) || fail "code $code after $((SECONDS - started)) s: $(<err)"
+if [[ $openmpi ]]; then has err "rank 2"; fi
+for number in 0 1 3; do
+    for ((i = 0; i < 100; i++)); do
+        kill -0 "$(<pid.$number)" 2>/dev/null || break
+        sleep 0.1
+    done
+    ((i < 100)) || fail "rank $number is still there"
+done
+epoch=$(($(wc -l <killed/log.csv) - 1))
+((epoch < 120)) || fail "it was not killed on the way"
+succeed ranks 2 "${long[@]}" --out killed --resume
+same_run whole killed
+ok "rank 2 of 4 killed in epoch $epoch: all end, and on 2 ranks it goes on to the same bits"
+
+in_between stopped 2
+kill -TERM "$(<pid.1)"
+code=0
+wait $job || code=$?
+[[ $code == 130 ]] || fail "exit code $code after SIGTERM, expected 130: $(<err)"
+has err "interrupted in epoch"
+succeed "${long[@]}" --out stopped --resume
+same_run whole stopped
+ok "a signal to rank 1 stops all; one process goes on to the same bits"
+
+run ranks 4 "${eight[@]}" --set net.optimizer=sgd --set net.learning_rate=1e6 --out diverged
+[[ $code == 1 && $(grep -c "the loss is not finite" err) == 1 ]] || fail "code $code: $(<err)"
+has err "conv1.norm+activation" "--set net.learning_rate=100000"
+ok "a loss that is not finite is told once"
+
+# ---- What is refused ----
+refused "shards=8 3 ranks power of two" 3 "${eight[@]}" --out never
+refused "shards=1 2 ranks" 2 "$train" "$small" --out never
+refused "find-rate one rank" 2 "${eight[@]}" --find-rate
+ONLY_ONE='MORE="--set net.learning_rate=0.005"' refused "rank 1 another cfg learning_rate=0.005 learning_rate=0.004" 2 "${eight[@]}" --out never
+ONLY_ONE='MORE="--limit 128"' refused "rank 1 images 128 256" 2 "${eight[@]}" --out never
+ONLY_ONE='MORE="--data nowhere"' refused "rank 1 nowhere" 2 "${eight[@]}" --out never
+ONLY_ONE='export FCNN_ISA=generic' refused "rank 1 instruction set generic" 2 "${eight[@]}" --out never
+[[ ! -e never ]] || fail "something was begun: $(ls never)"
+ok "ranks that do not divide the shards, and ranks that are not alike"
+
+mkdir alone
+cp "$train" alone
+run ranks 2 alone/fcnn-train "$small" --out never
+[[ $code != 0 ]] || fail "two processes without a module have trained"
+has err "a launcher has started several ranks" "FCNN_MPI"
+[[ ! -e never ]] || fail "something was begun"
+ok "a program without its module says so"

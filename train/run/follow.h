@@ -1,0 +1,12 @@
+/* What the ranks of a run but rank 0 do: they train with it, and have no folder, log or bar. */
+#ifndef FCNN_TRAIN_RUN_FOLLOW_H
+#define FCNN_TRAIN_RUN_FOLLOW_H
+
+#include "problems.h"
+#include "training/training_internal.h"
+
+/* Trains to the last epoch, as rank 0 does; *finished is false where the ranks agreed to stop. The
+ * images that this rank alone could not read are named. */
+fcnn_status follow(const fcnn_training_parts *parts, bool *finished);
+
+#endif

@@ -1,0 +1,121 @@
+/* What the ranks of a training tell each other at the start: what they are, and where it stands. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "training_internal.h"
+#include "version.h"
+
+/* ---- Whether they are alike ---- */
+
+/* The first line that differs. */
+static fcnn_status different(const char *what, const char *ours, const char *first) {
+    size_t same = 0;
+    while (ours[same] && ours[same] == first[same]) same++;
+    while (same && ours[same - 1] != '\n') same--;
+    int here = (int)strcspn(ours + same, "\n"), there = (int)strcspn(first + same, "\n");
+    return fcnn_status_set(FCNN_ERROR_CONFIG, "%s: '%.*s' here, and '%.*s' on rank 0", what,
+                           here < 120 ? here : 120, ours + same, there < 120 ? there : 120,
+                           first + same);
+}
+
+/* Compares a text with that of rank 0. */
+static fcnn_status compare(fcnn_ranks *ranks, const char *what, const char *ours) {
+    int64_t bytes = (int64_t)strlen(ours) + 1;
+    FCNN_TRY(fcnn_ranks_broadcast(ranks, &bytes, sizeof bytes));
+    char *text = malloc((size_t)bytes);
+    if (!text)
+        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to compare the ranks' %s", what);
+    if (!fcnn_ranks_number(ranks)) memcpy(text, ours, (size_t)bytes);
+    fcnn_status status = fcnn_ranks_broadcast(ranks, text, bytes);
+    if (!status) status = strcmp(text, ours) ? different(what, ours, text) : FCNN_OK;
+    free(text);
+    return fcnn_ranks_agree(ranks, status);
+}
+
+/* Where data and cache lie is each machine's own matter. */
+static fcnn_status compare_config(fcnn_ranks *ranks, const fcnn_config *config) {
+    char *text = fcnn_config_text(config);
+    if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg's text");
+    fcnn_config_text_remove(text, "data");
+    fcnn_config_text_remove(text, "cache");
+    fcnn_status status = compare(ranks, "another cfg", text);
+    free(text);
+    return status;
+}
+
+/* Of an identity, how many images there are, and the fingerprint of all of them. */
+static fcnn_status compare_images(fcnn_ranks *ranks, const char *what, const char *identity) {
+    char text[128] = "";
+    const char *classes = identity ? strstr(identity, ", \"classes\"") : NULL;
+    if (classes) snprintf(text, sizeof text, "%.*s}", (int)(classes - identity), identity);
+    return compare(ranks, what, text);
+}
+
+fcnn_status fcnn_training_compare_ranks(const fcnn_training *t) {
+    fcnn_ranks *ranks = t->of.ranks;
+    const char *kernels = strchr(t->of.device->description, ','); /* behind the threads */
+    if (!ranks) return FCNN_OK;
+    FCNN_TRY(compare(ranks, "another version of fcnn", fcnn_version()));
+    FCNN_TRY(compare_config(ranks, t->of.config));
+    FCNN_TRY(compare(ranks, "another instruction set (FCNN_ISA chooses one)",
+                     kernels ? kernels + 2 : ""));
+    FCNN_TRY(compare_images(ranks, "other training images", t->identity.training));
+    return compare_images(ranks, "other validation images", t->identity.validation);
+}
+
+/* ---- Where it stands ---- */
+
+typedef struct {
+    int64_t epoch, epoch_step, best_epoch, since_best;
+    fcnn_score score;
+    double seconds, best_accuracy, best_loss;
+    fcnn_schedule schedule;
+    fcnn_input_statistics statistics;
+} standing;
+
+static standing take_standing(const fcnn_training *t) {
+    return (standing){.epoch = t->epoch,
+                      .epoch_step = t->epoch_step,
+                      .best_epoch = t->best_epoch,
+                      .since_best = t->since_best,
+                      .score = t->score,
+                      .seconds = t->seconds,
+                      .best_accuracy = t->best_accuracy,
+                      .best_loss = t->best_loss,
+                      .schedule = t->optimizer.schedule,
+                      .statistics = *fcnn_graph_statistics(t->graph)};
+}
+
+static void set_standing(fcnn_training *t, const standing *s) {
+    t->epoch = s->epoch;
+    t->epoch_step = s->epoch_step;
+    t->best_epoch = s->best_epoch;
+    t->since_best = s->since_best;
+    t->score = s->score;
+    t->seconds = s->seconds;
+    t->best_accuracy = s->best_accuracy;
+    t->best_loss = s->best_loss;
+    t->optimizer.schedule = s->schedule;
+    t->of.data->statistics = s->statistics;
+}
+
+fcnn_status fcnn_training_share(fcnn_training *t) {
+    fcnn_ranks *ranks = t->of.ranks;
+    bool first = !fcnn_ranks_number(ranks);
+    standing s = {0};
+    if (!ranks) return FCNN_OK;
+    if (first) s = take_standing(t);
+    FCNN_TRY(fcnn_ranks_broadcast(ranks, &s, sizeof s));
+    if (!first) {
+        set_standing(t, &s);
+        FCNN_TRY(fcnn_training_enter_bands(t));
+    }
+    fcnn_flat_parameters flat = fcnn_graph_flat(t->graph);
+    const int64_t size = (int64_t)sizeof *flat.values;
+    FCNN_TRY(fcnn_ranks_broadcast(ranks, flat.values, flat.total * size));
+    for (int m = 0; m < t->graph_options.moments; m++)
+        FCNN_TRY(fcnn_ranks_broadcast(ranks, flat.moments[m], flat.trained * size));
+    fcnn_graph_parameters_changed(t->graph);
+    return FCNN_OK;
+}
