@@ -59,7 +59,17 @@ const char *fcnn_onnx_products(onnx_exporter *e, const fcnn_node *node, const ch
 /* y of a spectrum in the coordinates of band.h. */
 typedef onnx_spectrum (*bin_rule)(onnx_exporter *e, const fcnn_node *node, onnx_spectrum x);
 
-/* The modulus is kept above 0 for the division; where it is 0 the bin is, and stays, 0. */
+/* 1 for bins that are more than rounding beside the strongest of their plane, 0 for the others:
+ * bins that an image lacks are 0 in fcnn, and have no phase that a modulus could be given. */
+static const char *more_than_rounding(onnx_builder *b, const char *modulus) {
+    static const int64_t plane[] = {2, 3};
+    const char *strongest = ONNX_NODE(b, "ReduceMax", modulus);
+    fcnn_onnx_set_ints(b, "axes", 2, plane);
+    const char *least = ONNX_NODE(b, "Mul", strongest, fcnn_onnx_scalar(b, 1e-6f));
+    return ONNX_NODE(b, "Relu", ONNX_NODE(b, "Sign", ONNX_NODE(b, "Sub", modulus, least)));
+}
+
+/* The modulus is kept above 0 for the division. */
 static onnx_spectrum modrelu(onnx_exporter *e, const fcnn_node *node, onnx_spectrum x) {
     onnx_builder *b = &e->b;
     const char *squares =
@@ -68,7 +78,8 @@ static onnx_spectrum modrelu(onnx_exporter *e, const fcnn_node *node, onnx_spect
     const char *bias = fcnn_onnx_channels(e, node, 1, "b");
     const char *moved = ONNX_NODE(b, "Relu", ONNX_NODE(b, "Add", modulus, bias));
     const char *divisor = ONNX_NODE(b, "Max", modulus, fcnn_onnx_scalar(b, 1e-30f));
-    const char *scale = ONNX_NODE(b, "Div", moved, divisor);
+    const char *scale =
+        ONNX_NODE(b, "Mul", ONNX_NODE(b, "Div", moved, divisor), more_than_rounding(b, modulus));
     return (onnx_spectrum){ONNX_NODE(b, "Mul", x.re, scale), ONNX_NODE(b, "Mul", x.im, scale)};
 }
 

@@ -288,7 +288,8 @@ class PerBin(nn.Module):
 
     def _modrelu(self, bins: torch.Tensor) -> torch.Tensor:
         square = bins.real ** 2 + bins.imag ** 2
-        some = square > 0
+        # Bins that an image lacks are 0 in fcnn; here rounding gives them a phase, which b would raise.
+        some = square > 1e-12 * square.amax(-1, keepdim=True)
         modulus = torch.sqrt(torch.where(some, square, torch.ones_like(square)))
         scale = functional.relu(modulus + self.b[:, None]) / modulus
         return bins * torch.where(some, scale, torch.zeros_like(scale))

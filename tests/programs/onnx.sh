@@ -96,6 +96,8 @@ ok "the networks of models/"
 layers rules 1 20x20 0 "fft size=15" "conv filters=4 size=3 norm=batch activation=modrelu" \
     "conv filters=4 size=2 activation=crelu" "fourier_pool size=11" \
     "conv filters=6 size=1 activation=ctanh"
+layers few_bins 1 7x9 0 "fft size=15" "conv filters=4 size=3 norm=batch activation=modrelu" \
+    "conv filters=4 size=3"
 layers points 2 15x15 0 "fft size=15" "conv filters=4 size=4 activation=leaky_relu slope=0.2" \
     "conv filters=4 size=3 norm=batch activation=gelu grid=auto" "fourier_pool size=9" \
     "conv filters=4 size=3 activation=square grid=25" "fourier_pool size=7"

@@ -100,6 +100,14 @@ class SameFunction(Case):
         with self.subTest("an even side and one that lacks bins"):
             self.compare(model, pictures(2, 9, 24, 2))
 
+    def test_bins_that_pictures_lack(self):
+        """They are 0: a b above 0 must not raise what rounding makes of them."""
+        model = fcnn.create(network(f"{CONV} norm=batch activation=modrelu, {CONV}"), 2, 6)
+        for name in model.weights:
+            if name.endswith("activation.b"):
+                model.weights[name] = np.full_like(model.weights[name], 0.3)
+        self.compare(model, pictures(4, 7, 9, 2))
+
     def test_cuts(self):
         x = pictures(4, 20, 26, 2)
         for name in ("bands", "shortcuts", "pools", "free kernels", "grids"):
