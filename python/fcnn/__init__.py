@@ -16,7 +16,8 @@ A tour::
 
 Images are arrays of uint8 (0 to 255), uint16 (0 to 65535) or floats (0 to 1), of any size:
 [n][h][w][c], or without what is 1; :data:`fcnn.arrays.SHAPES` says which. The keys of a cfg are
-set by name: ``fcnn.train(..., **{"net.learning_rate": 0.002, "conv[2].filters": 64})``.
+set by name: ``fcnn.train(..., **{"net.momentum": 0.8, "conv[2].filters": 64})``; ``print(
+fcnn.keys())`` shows them all. ``fcnn.train("lenet", ...)`` takes ``fcnn.MODELS / "lenet.cfg"``.
 
 What goes wrong is a :class:`fcnn.Error` that says what, where and what was expected. The library's
 calls let other Python threads run.
@@ -24,6 +25,7 @@ calls let other Python threads run.
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from ._library import models as _models
@@ -32,12 +34,15 @@ from ._status import (ConfigError, DeviceError, Error, FileError, FormatError, I
 from ._version import __version__
 from .band import Band, frequencies
 from .config import Config, Section, load_config
+from .epochs import Epoch, Progress
+from .keys import Key, Keys, keys
 from .layers import Layer, Layers, Weights
 from .network import Model, create, load
 from .results import OnnxFile, Score, Statistics
-from .training import Epoch, Progress, train
+from .training import train
 
 if TYPE_CHECKING:
+    from . import plots
     from .torch import from_torch, to_torch
 
 #: Folder of fcnn's own cfgs: lenet.cfg, cifar10.cfg, photos.cfg, alexnet.cfg, vgg11.cfg, ...
@@ -45,15 +50,17 @@ MODELS = _models()
 
 __all__ = [
     "Band", "Config", "ConfigError", "DeviceError", "Epoch", "Error", "FileError", "FormatError",
-    "Interrupted", "Layer", "Layers", "MODELS", "Model", "NumericError", "OnnxFile",
+    "Interrupted", "Key", "Keys", "Layer", "Layers", "MODELS", "Model", "NumericError", "OnnxFile",
     "OutOfMemoryError", "Progress", "Score", "Section", "Statistics", "StoppedError",
-    "UnsupportedError", "UsageError", "Weights", "create", "frequencies", "from_torch", "load",
-    "load_config", "to_torch", "train", "__version__",
+    "UnsupportedError", "UsageError", "Weights", "create", "frequencies", "from_torch", "keys",
+    "load", "load_config", "plots", "to_torch", "train", "__version__",
 ]
 
 
 def __getattr__(name: str):
-    """from_torch and to_torch, for which PyTorch is imported when they are first asked for."""
+    """What imports PyTorch or matplotlib, when it is first asked for."""
+    if name == "plots":
+        return importlib.import_module(".plots", __name__)
     if name in ("from_torch", "to_torch"):
         from . import torch
         return getattr(torch, name)

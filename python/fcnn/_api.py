@@ -20,6 +20,29 @@ OUTPUT_OWN, OUTPUT_MAPS, OUTPUT_BANDS = 0, 1, 2
 USAGE = 1
 
 
+class _Spectrum(Structure):
+    _fields_ = [("height", c_int), ("width", c_int), ("inside", c_int * 4), ("radius", c_int),
+                ("type", c_int), ("bins", c_void_p)]
+
+
+class _Augmentation(Structure):
+    _fields_ = [("mirror", c_bool), ("shift_y", c_float), ("shift_x", c_float),
+                ("truncate", c_int), ("gain", c_float * IMAGE_CHANNELS_MAX),
+                ("offset", c_float * IMAGE_CHANNELS_MAX)]
+
+
+class ImageRecord(Structure):
+    _fields_ = [("height", c_int), ("width", c_int), ("channels", c_int), ("pixels", c_void_p),
+                ("pixels16", c_void_p), ("pixels_float", c_void_p), ("spectrum", _Spectrum),
+                ("augmentation", _Augmentation), ("storage", c_void_p)]
+
+
+class KeyRecord(Structure):
+    _fields_ = [("section", c_char_p), ("key", c_char_p), ("type", c_int), ("low", c_double),
+                ("high", c_double), ("fallback", c_char_p), ("words", c_char_p),
+                ("help", c_char_p)]
+
+
 class ImageArray(Structure):
     _fields_ = [("samples", c_void_p), ("type", c_int), ("count", c_int64), ("height", c_int),
                 ("width", c_int), ("channels", c_int)]
@@ -96,6 +119,9 @@ _floats = c_void_p
 # name: (result, arguments); a result of int is an fcnn_status.
 _FUNCTIONS = {
     "fcnn_status_message": (c_char_p, []),
+    "fcnn_config_find_key": (c_char_p, [c_char_p, POINTER(c_char_p)]),
+    "fcnn_image_load": (c_int, [c_char_p, c_int, POINTER(ImageRecord)]),
+    "fcnn_image_clear": (None, [POINTER(ImageRecord)]),
     "fcnn_config_load": (c_int, [c_char_p, _out]),
     "fcnn_config_parse": (c_int, [c_char_p, c_char_p, ctypes.c_size_t, _out]),
     "fcnn_config_override": (c_int, [c_void_p, c_char_p]),

@@ -23,6 +23,20 @@ def integer(value, name: str, most: int = INT_MAX) -> int:
     return number
 
 
+def sides(size: int | tuple[int, int] | str) -> tuple[int, int]:
+    """Height and width of a square's side, of a pair, or of "28x28"."""
+    pair = size
+    if isinstance(size, str):
+        pair = [int(side) if side.isdecimal() else side for side in size.lower().split("x")]
+    pair = list(pair) if isinstance(pair, Sequence) else [pair] * 2
+    if len(pair) != 2:
+        raise UsageError(f"size={size!r}: expected a number, (height, width) or \"28x28\"")
+    height, width = (integer(side, "size") for side in pair)
+    if height < 1 or width < 1:
+        raise UsageError(f"size={size!r}: expected sides of at least one pixel")
+    return height, width
+
+
 def text(value, name: str) -> bytes:
     """A text in UTF-8."""
     if not isinstance(value, str):

@@ -8,6 +8,7 @@ import sys
 import time
 
 CELLS_MOST, CELLS_LEAST = 24, 4
+LINE_MOST = 79
 
 
 def line(title: str, done: int, total: int, text: str, left: float, columns: int) -> str:
@@ -19,6 +20,17 @@ def line(title: str, done: int, total: int, text: str, left: float, columns: int
         filled = done * width // total if total > 0 else width
         cells = f"[{'#' * filled}{'.' * (width - filled)}] "
     return f"{title} {cells}{end}"[:columns]
+
+
+def fold(text: str) -> str:
+    """A text of parts two spaces apart, in lines of at most 79 columns."""
+    lines = [""]
+    for part in text.split("  "):
+        if lines[-1].strip() and len(lines[-1]) + 2 + len(part) > LINE_MOST:
+            lines.append(f"  {part}")
+        else:
+            lines[-1] = f"{lines[-1]}  {part}" if lines[-1] else part
+    return "\n".join(lines)
 
 
 class Bar:
@@ -54,7 +66,7 @@ class Bar:
             text += (f"  validation loss {at.validation_loss:.4f} accuracy "
                      f"{at.validation_accuracy:.4f}")
         rate = self._rate(at.steps_per_epoch, at.seconds)
-        self.note(f"{text}  {at.seconds:.1f} s  {rate} images/s")
+        self.note(fold(f"{text}  {at.seconds:.1f} s  {rate} images/s"))
 
     def _rate(self, steps: int, seconds: float) -> str:
         return f"{steps * self._batch / seconds:.0f}" if seconds > 0 else "?"
@@ -75,6 +87,7 @@ class Bar:
 
     def _columns(self) -> int:
         try:
-            return max(os.get_terminal_size(self._out.fileno()).columns - 1, 1)
+            columns = os.get_terminal_size(self._out.fileno()).columns
         except (OSError, ValueError):
-            return 79
+            columns = 0
+        return max(columns - 1, 1) if columns > 0 else LINE_MOST  # 0: it does not know

@@ -102,6 +102,11 @@ class Band:
         return Band(self.bins[..., :bin_count(radius)])
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """That of ``bins``: images, channels, bins."""
+        return self.bins.shape
+
+    @property
     def frequency(self) -> tuple[np.ndarray, np.ndarray]:
         """``ky`` and ``kx`` of the bins, int64 [bins]."""
         return frequencies(self.radius)

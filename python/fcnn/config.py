@@ -12,6 +12,8 @@ import numpy as np
 
 from . import _checks
 from ._api import check, lib, take_text
+from ._library import models
+from ._status import ConfigError, Error
 
 Value = Union[int, float, str]
 
@@ -117,6 +119,25 @@ def load_config(cfg: str | os.PathLike | Config, settings: Mapping[str, Value] |
         return Config.of(handle)
 
 
+def _path_of(cfg: str | os.PathLike) -> str | os.PathLike:
+    """A cfg's file: where there is none, that of fcnn's own models which has the name."""
+    name = os.fsdecode(cfg)
+    if os.path.dirname(name) or os.path.exists(name):
+        return cfg
+    own = models() / (name if name.endswith(".cfg") else f"{name}.cfg")
+    if own.is_file():
+        return own
+    found = ", ".join(sorted(path.stem for path in models().glob("*.cfg")))
+    raise ConfigError(f"{name}: there is no such file, and fcnn.MODELS, {models()}, has {found}")
+
+
+def _override(handle: ctypes.c_void_p, key: str, value: Value) -> None:
+    try:
+        check(lib.fcnn_config_override(handle, _checks.text(f"{key}={value}", "a setting")))
+    except Error as error:
+        raise type(error)(str(error).removeprefix("--set ")) from None
+
+
 @contextmanager
 def config_handle(cfg: str | os.PathLike | Config, settings: Mapping[str, Value] | None = None
                   ) -> Iterator[ctypes.c_void_p]:
@@ -128,12 +149,12 @@ def config_handle(cfg: str | os.PathLike | Config, settings: Mapping[str, Value]
         text = cfg.encode()
         check(lib.fcnn_config_parse(b"cfg", text, len(text), ctypes.byref(handle)))
     else:
-        check(lib.fcnn_config_load(_checks.path(cfg), ctypes.byref(handle)))
+        check(lib.fcnn_config_load(_checks.path(_path_of(cfg)), ctypes.byref(handle)))
     try:
         for key, value in (settings or {}).items():
             if isinstance(value, (bool, np.bool_)):
                 value = int(value)
-            check(lib.fcnn_config_override(handle, _checks.text(f"{key}={value}", "a setting")))
+            _override(handle, key, value)
         yield handle
     finally:
         lib.fcnn_config_destroy(handle)

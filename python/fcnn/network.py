@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import inspect
 import os
 import pathlib
 import tempfile
@@ -16,6 +17,7 @@ from . import _api, _checks, arrays
 from ._status import UsageError
 from .band import Band
 from .config import Config, Value, config_handle
+from .keys import check_names
 from .layers import Layers, Weights, read_layers, read_weights
 from .results import OnnxFile, Score, Statistics
 
@@ -53,6 +55,8 @@ class Model:
         Print it for a table; ``model.layers["conv1"]``.
     weights : Weights
         Name to array, to read and to write.
+    size : (int, int) or None
+        Height and width of the images that it was trained on, of :func:`fcnn.train` on arrays.
     history : list of fcnn.Epoch
         Of a training, one an epoch; else empty.
     """
@@ -73,6 +77,7 @@ class Model:
         self.statistics = Statistics(np.array(record.mean[:self.channels], np.float32),
                                      np.array(record.deviation[:self.channels], np.float32))
         self._layers, self._weights = read_layers(handle), read_weights(handle)
+        self.size: tuple[int, int] | None = None
         self.history: list = []
 
     def _open(self) -> _Handle:
@@ -96,7 +101,8 @@ class Model:
         with tempfile.TemporaryDirectory(prefix="fcnn-") as folder:
             path = pathlib.Path(folder, "model.safetensors")
             self.save(path, self.form)
-            return _opened_again, (path.read_bytes(), self._opening, list(self.history))
+            return _opened_again, (path.read_bytes(), self._opening, self.size,
+                                   list(self.history))
 
     def __repr__(self) -> str:
         first = self.config["fft1"]["size"]
@@ -128,7 +134,7 @@ class Model:
 
         Parameters
         ----------
-        x : array or list of arrays
+        x : array, path, image of PIL, or list of such
             Images of any size; each is placed as the cfg's ``[fft]`` says.
             See :data:`fcnn.arrays.SHAPES`: [h][w], [h][w][c], [n][h][w] or [n][h][w][c].
         logits : bool
@@ -158,21 +164,26 @@ class Model:
 
         Parameters
         ----------
-        x : array
-            As :meth:`predict` takes, all of one size.
+        x : array or list of arrays
+            As :meth:`predict` takes.
         y : array
             Their classes, [n]: integers from 0, or names of ``model.classes``.
         """
-        record, _ = arrays.images(x, self.channels)
-        labels = arrays.labels(y, self.classes, record.count)
-        classes, score = len(self.classes), _api.ScoreRecord()
-        confusion = np.zeros((classes, classes), np.int64)
-        _api.check(_api.lib.fcnn_network_score(self._open(), ctypes.byref(record),
-                                               _api.address(labels), ctypes.byref(score),
-                                               _api.address(confusion)))
-        n = max(score.images, 1)
-        return Score(score.correct / n, score.loss / n, score.correct_top5 / n, score.images,
-                     confusion)
+        pieces = list(arrays.pieces(x, self.channels))
+        labels = arrays.labels(y, self.classes, sum(record.count for record, _ in pieces))
+        classes, first = len(self.classes), 0
+        confusion, totals = np.zeros((classes, classes), np.int64), np.zeros(3)
+        for record, _ in pieces:
+            score, part = _api.ScoreRecord(), np.zeros((classes, classes), np.int64)
+            own = np.ascontiguousarray(labels[first:first + record.count])
+            _api.check(_api.lib.fcnn_network_score(self._open(), ctypes.byref(record),
+                                                   _api.address(own), ctypes.byref(score),
+                                                   _api.address(part)))
+            totals += score.correct, score.loss, score.correct_top5
+            confusion += part
+            first += record.count
+        accuracy, loss, top5 = (totals / max(first, 1)).tolist()
+        return Score(accuracy, loss, top5, first, confusion)
 
     def output(self, x: ArrayLike, layer: str | int, domain: str = "space"
                ) -> np.ndarray | Band:
@@ -235,7 +246,7 @@ class Model:
         _api.check(_api.lib.fcnn_network_save(self._open(), _checks.path(path),
                                               _api.FORMS[form], half))
 
-    def to_onnx(self, path: str | os.PathLike, size: int | tuple[int, int] | None = None
+    def to_onnx(self, path: str | os.PathLike, size: int | tuple[int, int] | str | None = None
                 ) -> OnnxFile:
         """Writes the network as an ONNX file of standard operators, for any runtime.
 
@@ -246,8 +257,9 @@ class Model:
         Parameters
         ----------
         path : path
-        size : int or (height, width), optional
-            Of the images; by default the square of which the network takes every pixel.
+        size : int, (height, width) or "28x28", optional
+            Of the images; by default ``model.size``, where that is known, else the square of which
+            the network takes every pixel.
 
         Raises
         ------
@@ -259,10 +271,8 @@ class Model:
         >>> model.to_onnx("lenet.onnx", size=28)
         OnnxFile(height=28, width=28, opset=13, nodes=65, bytes=1772268)
         """
-        sides = list(size) if isinstance(size, Sequence) else [size or 0] * 2
-        if len(sides) != 2:
-            raise UsageError(f"size={size!r}: expected a number or (height, width)")
-        options = _api.OnnxOptions(*[_checks.integer(side, "size") for side in sides], None)
+        sides = _checks.sides(size) if size is not None else self.size or (0, 0)
+        options = _api.OnnxOptions(*sides, None)
         summary = _api.OnnxSummary()
         _api.check(_api.lib.fcnn_network_export_onnx(self._open(), ctypes.byref(options),
                                                      _checks.path(path), ctypes.byref(summary)))
@@ -321,12 +331,12 @@ def load(path: str | os.PathLike, device: str | None = "auto", threads: int = 0,
     return Model(handle, device, threads, batch)
 
 
-def _opened_again(contents: bytes, opening: tuple, history: list) -> Model:
+def _opened_again(contents: bytes, opening: tuple, size, history: list) -> Model:
     with tempfile.TemporaryDirectory(prefix="fcnn-") as folder:
         path = pathlib.Path(folder, "model.safetensors")
         path.write_bytes(contents)
         model = load(path, *opening)
-    model.history = history
+    model.size, model.history = size, history
     return model
 
 
@@ -361,6 +371,7 @@ def create(cfg: str | os.PathLike | Config, channels: int, classes: int | Sequen
     **settings
         Keys of the cfg: ``**{"conv[1].filters": 32}``.
     """
+    check_names(settings, inspect.signature(create).parameters, settings)
     names, channels = _checks.class_names(classes), _checks.integer(channels, "channels")
     record = _api.Statistics(channels)
     for at in range(channels if channels <= _api.IMAGE_CHANNELS_MAX else 0):

@@ -15,7 +15,8 @@ from torch import nn
 from . import torch_layers as layers
 from ._status import UsageError
 from .config import Config, Section, Value, load_config
-from .network import Model, Statistics, create
+from .network import Model, create
+from .results import Statistics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

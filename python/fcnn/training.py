@@ -3,164 +3,33 @@
 from __future__ import annotations
 
 import ctypes
-import math
+import inspect
 import os
+import pathlib
+import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from . import _api, _checks, _progress, arrays
+from . import _api, _checks, _progress
 from ._interrupt import CtrlC
 from ._status import INTERRUPTED, OK, Interrupted, UsageError
 from .config import Config, Value, config_handle
+from .datasets import Arrays
+from .epochs import Epoch, Progress, epoch_of, progress_of
+from .keys import check_names
 from .network import Model
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a training has come, behind a step.
-
-    Attributes
-    ----------
-    epoch, epochs : int
-        Complete epochs, and epochs in all.
-    step, steps_per_epoch : int
-        Of the epoch that is not complete.
-    loss, accuracy : float
-        Means over the epoch's images so far, accuracy as a part of 1.
-    learning_rate : float
-        Of the last step.
-    seconds : float
-        That the epoch took so far, validation apart.
-    band_fraction : float
-        The part of every radius that is computed.
-    """
-
-    epoch: int
-    epochs: int
-    step: int
-    steps_per_epoch: int
-    loss: float
-    accuracy: float
-    learning_rate: float
-    seconds: float
-    band_fraction: float
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """A complete epoch of a training.
-
-    Attributes
-    ----------
-    epoch, epochs : int
-        Its number, from 1, and how many there are.
-    steps_per_epoch : int
-    loss, accuracy : float
-        Means over the epoch's training images.
-    validation_loss, validation_accuracy, validation_top5 : float or None
-        Of the validation images; None where the epoch was not validated.
-    is_best : bool
-        Whether that validation is the best so far, and may choose: those of a test set may not.
-    learning_rate, seconds, band_fraction : float
-        Of the last step; that the steps took; as in :class:`Progress`.
-    """
-
-    epoch: int
-    epochs: int
-    steps_per_epoch: int
-    loss: float
-    accuracy: float
-    validation_loss: float | None
-    validation_accuracy: float | None
-    validation_top5: float | None
-    is_best: bool
-    learning_rate: float
-    seconds: float
-    band_fraction: float
-
-
-def _progress_of(r) -> Progress:
-    return Progress(r.epoch, r.epochs, r.step, r.steps_per_epoch, r.loss, r.accuracy,
-                    r.learning_rate, r.seconds, r.band_fraction)
-
-
-def _epoch_of(r) -> Epoch:
-    validation = [None if math.isnan(value) else value for value in (
-        r.validation_loss, r.validation_accuracy, r.validation_top5)]
-    return Epoch(r.epoch, r.epochs, r.steps_per_epoch, r.loss, r.accuracy, *validation,
-                 bool(r.is_best), r.learning_rate, r.seconds, r.band_fraction)
-
-
-# ---- Data ----
-
-
-class _Data:
-    """A data set of arrays, which it keeps as long as the library borrows them."""
-
-    def __init__(self, x: ArrayLike, y: ArrayLike | None, validation: tuple | None,
-                 validation_is_test: bool, classes: int | Sequence[str] | None) -> None:
-        if y is None:
-            raise UsageError("x without y: a training needs each image's class")
-        if validation is not None and (not isinstance(validation, Sequence)
-                                       or len(validation) != 2):
-            raise UsageError("validation: expected a pair (x, y)")
-        record, self._x = arrays.images(x, None)
-        sets = [(record, self._x, y)]
-        if validation is not None:
-            record, self._validation = arrays.images(validation[0], record.channels)
-            sets.append((record, self._validation, validation[1]))
-        self.names = _class_names([one[2] for one in sets], classes)
-        self._record = _api.DatasetArrays(classes=len(self.names),
-                                          class_names=_api.texts(self.names),
-                                          held_out_is_test=validation_is_test)
-        self._labels = []
-        for split, (record, _, own) in enumerate(sets):
-            self._labels.append(arrays.labels(own, self.names, record.count))
-            self._record.splits[split] = _api.LabelledArray(record,
-                                                            self._labels[-1].ctypes.data)
-
-    @contextmanager
-    def opened(self) -> Iterator[ctypes.c_void_p]:
-        """An ``fcnn_dataset`` pointer."""
-        handle = ctypes.c_void_p()
-        _api.check(_api.lib.fcnn_dataset_from_arrays(ctypes.byref(self._record),
-                                                     ctypes.byref(handle)))
-        try:
-            yield handle
-        finally:
-            _api.lib.fcnn_dataset_close(handle)
-
-
-def _class_names(labels: Sequence, classes: int | Sequence[str] | None) -> list[str]:
-    own = [arrays.label_values(one) for one in labels]
-    named = any(one.dtype.kind == "U" for one in own)
-    if classes is None and named:
-        return sorted({str(name) for one in own for name in one.ravel().tolist()})
-    if classes is None:
-        classes = 1 + max((int(one.max()) for one in own if one.size), default=0)
-        if not 1 <= classes <= _checks.CLASSES_MOST:
-            raise UsageError(f"the label {classes - 1}: expected 0 to "
-                             f"{_checks.CLASSES_MOST - 1}")
-    elif named and not isinstance(classes, Iterable):
-        raise UsageError(f"classes={classes} with labels that are names: give the names")
-    names = _checks.class_names(classes)
-    if named and len(set(names)) < len(names):
-        twice = next(name for number, name in enumerate(names) if name in names[:number])
-        raise UsageError(f"classes has {twice!r} twice: which of them is a label of that name?")
-    return names
-
-
 # ---- A run ----
 
+_NEEDS = ("restore_best needs images to choose by: validation=(x, y) that is no test set, or "
+          "val_fraction=0.1, which holds out a part of the training images")
 _SAVES_SHARE = 40  # checkpoints behind epochs take at most a 40th of the time
 
 
@@ -168,8 +37,13 @@ class _Run:
     """What the library calls on the way; an exception of a callback ends the run with it."""
 
     def __init__(self, on_step: Callable | None, on_epoch: Callable | None,
-                 bar: _progress.Bar | None, checkpoint: str | os.PathLike | None) -> None:
+                 bar: _progress.Bar | None, checkpoint: str | os.PathLike | None,
+                 opening: tuple[str | None, int], restore_best: bool) -> None:
         self.on_step, self.on_epoch = on_step, on_epoch
+        self._opening, self._restore_best = opening, restore_best
+        self.resumed = False
+        self.best: Model | None = None  # of the best epoch, where it is to be restored
+        self.size: tuple[int, int] | None = None
         self.checkpoint, self._saved, self._cost = checkpoint, 0.0, 0.0
         self.stop = ctypes.c_int()  # the library's flag: it ends behind the step
         self.history: list[Epoch] = []
@@ -188,16 +62,21 @@ class _Run:
         return OK if self.error is None else INTERRUPTED
 
     def _step(self, _user, _training, record) -> int:
-        return self._guarded(lambda: self._tell_step(_progress_of(record.contents)))
+        return self._guarded(lambda: self._tell_step(progress_of(record.contents)))
 
     def _tell_step(self, progress: Progress) -> None:
         if self.bar:
             self.bar.step(progress)
-        if self.on_step and self.on_step(progress) is True:
+        if self.on_step:
+            self._obey(self.on_step(progress))
+
+    def _obey(self, result: object) -> None:
+        """Stops the training where a callback says so."""
+        if result is not None and bool(result):
             self.stop.value = 1
 
     def _epoch(self, _user, training, record) -> int:
-        return self._guarded(lambda: self._tell_epoch(training, _epoch_of(record.contents)))
+        return self._guarded(lambda: self._tell_epoch(training, epoch_of(record.contents)))
 
     def _tell_epoch(self, training: int, epoch: Epoch) -> None:
         self.history.append(epoch)
@@ -205,8 +84,34 @@ class _Run:
             self.save(training)
         if self.bar:
             self.bar.epoch(epoch)
-        if self.on_epoch and self.on_epoch(epoch) is True:
-            self.stop.value = 1
+        if self._restore_best and epoch.is_best:
+            self.best = self.network(training)
+        if (self._restore_best and self.best is None and not self.resumed
+                and epoch.validation_loss is not None):
+            raise UsageError(f"{_NEEDS}; this data set's held-out images are its test set")
+        if self.on_epoch:
+            with epoch._with_network(lambda: self.network(training)):
+                self._obey(self.on_epoch(epoch))
+
+    def network(self, training: int | ctypes.c_void_p) -> Model:
+        """The network as it is."""
+        handle, options = ctypes.c_void_p(), _api.network_options(*self._opening)
+        _api.check(_api.lib.fcnn_training_network(training, ctypes.byref(options),
+                                                  ctypes.byref(handle)))
+        model = Model(handle, *self._opening)
+        model.history, model.size = list(self.history), self.size
+        return model
+
+    def result(self, training: ctypes.c_void_p) -> Model:
+        """What train() returns: the last network, or the best one."""
+        if not self._restore_best:
+            return self.network(training)
+        if self.best is None:
+            warnings.warn("restore_best: no epoch of this call is the best one; the model is the "
+                          "last one's", UserWarning, stacklevel=3)
+            return self.network(training)
+        self.best.history = list(self.history)
+        return self.best
 
     def save(self, training: int | ctypes.c_void_p) -> None:
         """Writes the checkpoint, where one is asked for."""
@@ -235,13 +140,11 @@ class _Run:
         _api.check(status)
 
 
-def _network(training: ctypes.c_void_p, options: _api.NetworkOptions, history: list) -> Model:
-    handle = ctypes.c_void_p()
-    _api.check(_api.lib.fcnn_training_network(training, ctypes.byref(options),
-                                              ctypes.byref(handle)))
-    model = Model(handle)
-    model.history = history
-    return model
+def _check_chooses(config: Config, data: Arrays | None, validated: bool, is_test: bool) -> None:
+    """Raises where no epoch can be the best one."""
+    held = config["net"]["val_fraction"] > 0
+    if (data is not None and not validated and not held) or (is_test and not held):
+        raise UsageError(_NEEDS)
 
 
 def train(cfg: str | os.PathLike | Config, x: ArrayLike | None = None, y: ArrayLike | None = None,
@@ -249,7 +152,10 @@ def train(cfg: str | os.PathLike | Config, x: ArrayLike | None = None, y: ArrayL
           validation_is_test: bool = False, classes: int | Sequence[str] | None = None,
           epochs: int | None = None, on_step: Callable[[Progress], object] | None = None,
           on_epoch: Callable[[Epoch], object] | None = None, progress: bool = True,
-          init: str | os.PathLike | None = None, resume: str | os.PathLike | None = None,
+          restore_best: bool = False, batch: int | None = None,
+          learning_rate: float | None = None, seed: int | None = None,
+          val_fraction: float | None = None,
+          init: str | os.PathLike | Model | None = None, resume: str | os.PathLike | None = None,
           checkpoint: str | os.PathLike | None = None, limit: int = 0,
           device: str | None = "auto", threads: int = 0, **settings: Value) -> Model:
     """Trains the network of a cfg; the same bits as ``fcnn-train`` on the same data and seed.
@@ -257,15 +163,15 @@ def train(cfg: str | os.PathLike | Config, x: ArrayLike | None = None, y: ArrayL
     Parameters
     ----------
     cfg : path, text with line ends, or Config
-        Such as ``fcnn.MODELS / "lenet.cfg"``.
+        Such as ``"lenet"``, which is ``fcnn.MODELS / "lenet.cfg"`` where there is no such file.
     x : array, optional
         Training images, [n][h][w] or [n][h][w][c], of uint8 (0 to 255), uint16 (0 to 65535) or
         floats (0 to 1). None: the data that the cfg names, or the key ``net.data``.
     y : array, optional
         Their classes, [n]: integers from 0, or names.
     validation : (x, y), optional
-        Images to score on after each epoch. Without them ``**{"net.val_fraction": 0.1}`` holds out
-        a part of x.
+        Images to score on after each epoch. Without them ``val_fraction=0.1`` holds out a part
+        of x.
     validation_is_test : bool
         They are a test set, by which nothing may be chosen: no epoch of it is the best.
     classes : int or list of str, optional
@@ -274,11 +180,17 @@ def train(cfg: str | os.PathLike | Config, x: ArrayLike | None = None, y: ArrayL
         In place of the cfg's.
     on_step, on_epoch : callable, optional
         Called with a :class:`Progress` after each step, and an :class:`Epoch` after each epoch.
-        One that returns True ends the training, whose model is returned. What they raise ends it
-        too, and is raised here.
+        One that returns what is true ends the training, whose model is returned. What they raise
+        ends it too, and is raised here. ``epoch.model()`` is the network as it is then.
     progress : bool
         A bar on standard error where that is a terminal, and a line an epoch.
-    init : path, optional
+    restore_best : bool
+        Returns the network of the best epoch, ``is_best`` in ``history``: by accuracy on the
+        validation images, then by their loss.
+    batch, learning_rate, seed, val_fraction : optional
+        In place of the cfg's: images a step, the schedule's peak rate, what all that is random
+        goes by, and the part of the training images that is held out to validate on.
+    init : path or Model, optional
         A model to start from in place of initial weights.
     resume : path, optional
         A checkpoint of the same cfg and data to go on from.
@@ -290,7 +202,8 @@ def train(cfg: str | os.PathLike | Config, x: ArrayLike | None = None, y: ArrayL
     device, threads
         As :func:`fcnn.load` takes.
     **settings
-        Keys of the cfg: ``**{"net.learning_rate": 0.004, "dropout.rate": 0.2}``.
+        Other keys of the cfg, which :func:`fcnn.keys` lists: ``**{"net.momentum": 0.8,
+        "dropout.rate": 0.2}``.
 
     Returns
     -------
@@ -312,19 +225,27 @@ def train(cfg: str | os.PathLike | Config, x: ArrayLike | None = None, y: ArrayL
     >>> model.history[-1].validation_accuracy
     0.8955
     """
-    if epochs is not None:
-        settings["net.epochs"] = epochs
+    check_names(settings, inspect.signature(train).parameters, settings)
+    plain = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate, "seed": seed,
+             "val_fraction": val_fraction}
+    settings.update({f"net.{key}": value for key, value in plain.items() if value is not None})
     with ExitStack() as stack:
         config = stack.enter_context(config_handle(cfg, settings))
-        bar = _progress.Bar(Config.of(config)["net"]["batch"]) if progress else None
-        run = _Run(on_step, on_epoch, bar, checkpoint)
-        dataset = None
+        read = Config.of(config)
+        bar = _progress.Bar(read["net"]["batch"]) if progress else None
+        run = _Run(on_step, on_epoch, bar, checkpoint, (device, threads), restore_best)
+        dataset = data = None
         if x is not None:
-            data = _Data(x, y, validation, validation_is_test, classes)
-            dataset = stack.enter_context(data.opened())
+            data = Arrays(x, y, validation, validation_is_test, classes)
+            if data.labels_from_one:
+                warnings.warn("no label is 0: labels count from 0, so y - 1 may be meant",
+                              UserWarning, stacklevel=2)
+            dataset, run.size = stack.enter_context(data.opened()), data.size
         elif y is not None or validation is not None or classes is not None:
             raise UsageError("y, validation and classes go with x; without it the cfg names the "
                              "data")
+        if restore_best:
+            _check_chooses(read, data, validation is not None, validation_is_test)
         ctrl_c = stack.enter_context(CtrlC(run.stop))
         network = _api.network_options(device, threads)
         options = _api.TrainingOptions(config, dataset, network.device, network.threads,
@@ -342,8 +263,7 @@ def train(cfg: str | os.PathLike | Config, x: ArrayLike | None = None, y: ArrayL
             run.bar.clear()
         run.check(status)
         run.save(training)
-        model = _network(training, network, run.history)
-        model._opening = device, threads, 0
+        model = run.result(training)
         if ctrl_c.pressed:
             raise Interrupted(_stopped_text(training, checkpoint), model,
                               None if checkpoint is None else os.fspath(checkpoint))
@@ -355,21 +275,30 @@ def _start(run: _Run, training: ctypes.c_void_p, init, resume) -> None:
         raise UsageError("init and resume: a training starts from one of them")
     if init is not None:
         notes = ctypes.c_void_p()
-        _api.check(_api.lib.fcnn_training_start_from(training, _checks.path(init),
-                                                     ctypes.byref(notes)))
+        with tempfile.TemporaryDirectory(prefix="fcnn-") as folder:
+            if isinstance(init, Model):
+                path = pathlib.Path(folder, "model.safetensors")
+                init.save(path)
+                init = path
+            _api.check(_api.lib.fcnn_training_start_from(training, _checks.path(init),
+                                                         ctypes.byref(notes)))
         text = _api.take_text(notes.value)
         if run.bar:
             for line in text.splitlines():
                 run.bar.note(line)
     if resume is not None:
         _api.check(_api.lib.fcnn_training_resume(training, _checks.path(resume)))
+        run.resumed = True
 
 
 def _stopped_text(training: ctypes.c_void_p, checkpoint) -> str:
     at = _api.lib.fcnn_training_get_progress(training)
     if at.epoch >= at.epochs:
         return "interrupted behind the last step; the exception's model is trained"
-    text = f"interrupted in epoch {at.epoch + 1} after step {at.step} of {at.steps_per_epoch}"
+    if at.step == at.steps_per_epoch:
+        text = f"interrupted in the validation of epoch {at.epoch + 1}"
+    else:
+        text = f"interrupted in epoch {at.epoch + 1} after step {at.step} of {at.steps_per_epoch}"
     if checkpoint is None:
         return text + "; the exception's model has the weights"
     return f"{text}; resume={os.fspath(checkpoint)!r} goes on"

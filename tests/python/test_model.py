@@ -1,16 +1,36 @@
 """fcnn.Model: images in, predictions, scores, outputs and weights out."""
 
+import copy
 import json
+import pickle
 import subprocess
 import threading
 import time
 import unittest
 
-from common import BUILD, MODELS, SMALL, Case, disturb, fcnn, generator, np, pictures
+from common import (BUILD, MODELS, SMALL, Case, classes_by_waves, disturb, fcnn, generator, np,
+                    pictures)
 
 
 def small(channels=1, classes=3, **settings):
     return disturb(fcnn.create(SMALL, channels, classes, **settings), generator())
+
+
+class Copies(Case):
+    def test_pickle(self):
+        """Bits, history and options survive, of both forms."""
+        x, y = classes_by_waves(60)
+        model = fcnn.train(SMALL, x, y, epochs=2, threads=1, progress=False)
+        model.save(self.folder / "spectral.safetensors", form="spectral")
+        spectral = fcnn.load(self.folder / "spectral.safetensors", band_fraction=0.5)
+        for one in (model, spectral):
+            for made in (pickle.loads(pickle.dumps(one)), copy.deepcopy(one)):
+                self.assertEqual((made.form, made.history, made.size, made.band_fraction),
+                                 (one.form, one.history, one.size, one.band_fraction))
+                np.testing.assert_array_equal(made.predict(x), one.predict(x))
+        made = copy.deepcopy(model)
+        made.weights["conv1.weight"] *= 2
+        self.assertFalse((made.weights["conv1.weight"] == model.weights["conv1.weight"]).any())
 
 
 class Images(Case):
@@ -81,7 +101,8 @@ class Results(Case):
         self.refused(fcnn.UsageError, "cow cat, dog, emu", model.score, x, ["cow"] * 40)
         self.refused(fcnn.UsageError, "3 0 to 2", model.score, x, np.full(40, 3))
         self.refused(fcnn.UsageError, "39 40 images", model.score, x, y[1:])
-        self.refused(fcnn.UsageError, "float64 integers", model.score, x, y / 1.0)
+        self.assertEqual(model.score(x, y / 1.0).loss, model.score(x, y).loss)
+        self.refused(fcnn.UsageError, "float64 integers", model.score, x, y + 0.5)
 
     def test_output(self):
         model, x = small(), pictures(3)
@@ -227,6 +248,15 @@ class Onnx(Case):
                                  size if isinstance(size, tuple) else (size, size))
 
     def test_refused(self):
+        for size in (0, "28", "wide", (1, 2, 3), 2.5j):
+            self.refused(fcnn.UsageError, "size=", small().to_onnx, self.folder / "x.onnx", size)
+        summary = small().to_onnx(self.folder / "own.onnx", size="24x30")
+        self.assertEqual((summary.height, summary.width), (24, 30))
+        x, y = classes_by_waves(60)
+        model = fcnn.train(SMALL, x[:, 2:], y, epochs=1, progress=False)
+        for one in (model, copy.deepcopy(model)):
+            summary = one.to_onnx(self.folder / "own.onnx")
+            self.assertEqual((summary.height, summary.width), (18, 20))
         self.refused(fcnn.UsageError, "-3", small().to_onnx, self.folder / "x.onnx", size=-3)
         self.refused(OSError, "nowhere", small().to_onnx, self.folder / "nowhere" / "x.onnx")
 

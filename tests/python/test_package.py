@@ -12,7 +12,8 @@ from common import BUILD, ROOT, Case, fcnn
 
 from fcnn import _api, _status
 
-STRUCTS = {"ImageArray": "fcnn_image_array", "LabelledArray": "fcnn_labelled_array",
+STRUCTS = {"ImageRecord": "fcnn_image", "KeyRecord": "fcnn_config_key",
+           "ImageArray": "fcnn_image_array", "LabelledArray": "fcnn_labelled_array",
            "DatasetArrays": "fcnn_dataset_arrays", "Statistics": "fcnn_input_statistics",
            "NetworkOptions": "fcnn_network_options", "LayerRecord": "fcnn_layer",
            "ScoreRecord": "fcnn_score", "WeightRecord": "fcnn_weight",
@@ -98,13 +99,20 @@ class Sources(Case):
 
     def test_documented(self):
         for name in fcnn.__all__:
-            if name in ("from_torch", "to_torch", "__version__", "MODELS"):
+            if name in ("from_torch", "to_torch", "__version__", "MODELS", "plots"):
                 continue
             one = getattr(fcnn, name)
             self.assertTrue(inspect.getdoc(one), name)
             for own, member in vars(one).items() if inspect.isclass(one) else ():
                 if callable(member) and not own.startswith("_") and not isinstance(member, type):
                     self.assertTrue(inspect.getdoc(member), f"{name}.{own}")
+
+    def test_plots(self):
+        """They need no import of their own, and matplotlib is not imported before."""
+        result = python("-c", "import fcnn, sys; assert 'matplotlib' not in sys.modules; "
+                        "print(fcnn.plots.plot_spectrum.__name__)",
+                        FCNN_LIBRARY=str(BUILD / "libfcnn.so"), PYTHONPATH=str(ROOT / "python"))
+        self.assertEqual(result.stdout, "plot_spectrum\n", result.stderr)
 
     def test_lines(self):
         for path in [*(ROOT / "python").rglob("*.py"), *(ROOT / "tests" / "python").glob("*.py")]:

@@ -123,12 +123,14 @@ class Course(Case):
         model = quietly(SMALL, x, y, epochs=4, on_epoch=lambda at: at.epoch == 2)
         wanted = quietly(SMALL, x, y, epochs=4)
         self.assertEqual(len(model.history), 2)
+        model = quietly(SMALL, x, y, epochs=4, on_epoch=lambda at: np.float32(at.loss) < 10)
+        self.assertEqual(len(model.history), 1)
         seen = []
         model = quietly(SMALL, x, y, epochs=4, checkpoint=path,
                         on_step=lambda at: seen.append(at) or len(seen) == 8)
         self.assertEqual((len(seen), len(model.history)), (8, 1))
-        model = quietly(SMALL, x, y, epochs=4, resume=path, on_step=lambda at: 1,
-                        on_epoch=lambda at: 1)  # not True
+        model = quietly(SMALL, x, y, epochs=4, resume=path, on_step=lambda at: 0,
+                        on_epoch=lambda at: np.bool_(False))
         for name in wanted.weights:
             self.assertTrue((model.weights[name] == wanted.weights[name]).all(), name)
 
@@ -170,7 +172,48 @@ class Course(Case):
         first.save(path)
         model = quietly(SMALL, x, y, epochs=1, init=path, **{"net.learning_rate": 1e-6})
         self.assert_near(model.weights["conv1.weight"], first.weights["conv1.weight"], 1e-4)
+        same = quietly(SMALL, x, y, epochs=1, init=first, **{"net.learning_rate": 1e-6})
+        for name in model.weights:
+            self.assertTrue((model.weights[name] == same.weights[name]).all(), name)
         self.refused(fcnn.UsageError, "one of them", quietly, SMALL, x, y, init=path, resume=path)
+
+    def test_best(self):
+        """The best epoch's network, which is not the last one's."""
+        x, y = classes_by_waves()
+        own, bests = self.folder / "own.safetensors", []
+
+        def keep(epoch):
+            if epoch.is_best:
+                bests.append(epoch)
+                epoch.model().save(own)
+                self.assertEqual(epoch.model().history[-1], epoch)
+
+        held = x, (y + 1) % 3  # what is learnt is wrong there, so that accuracy falls
+        options = {"epochs": 4, "on_epoch": keep}
+        model = quietly(SMALL, x, y, held, restore_best=True, **options)
+        last = quietly(SMALL, x, y, held, **options)
+        self.assertEqual(len(model.history), 4)
+        self.assertEqual([epoch.loss for epoch in model.history],
+                         [epoch.loss for epoch in last.history])
+        best = [epoch for epoch in model.history if epoch.is_best][-1]
+        self.assertLess(best.epoch, 4)
+        self.assertAlmostEqual(model.score(*held).loss, best.validation_loss, places=4)
+        for name in model.weights:
+            self.assertTrue((model.weights[name] == fcnn.load(own).weights[name]).all(), name)
+        self.assertTrue(any((model.weights[name] != last.weights[name]).any()
+                            for name in model.weights))
+        self.refused(fcnn.UsageError, "on_epoch", best.model)
+
+    def test_best_refused(self):
+        x, y = classes_by_waves()
+        self.refused(fcnn.UsageError, "restore_best val_fraction", quietly, SMALL, x, y,
+                     restore_best=True)
+        self.refused(fcnn.UsageError, "restore_best test", quietly, SMALL, x, y, (x, y),
+                     validation_is_test=True, restore_best=True)
+        self.refused(fcnn.UsageError, "restore_best test", quietly, "lenet", limit=300,
+                     restore_best=True)
+        held = quietly(SMALL, x, y, val_fraction=0.25, restore_best=True)
+        self.assertTrue(held.history[0].is_best)
 
     def test_refused(self):
         x, y = classes_by_waves()
@@ -208,18 +251,25 @@ class Shown(Case):
         with contextlib.redirect_stderr(err):
             fcnn.train(SMALL, x, y, (x[:30], y[:30]))
         lines = err.getvalue().splitlines()
-        self.assertTrue(lines[-1].startswith("epoch 2/2  train loss 0."), lines)
-        self.assertIn("validation loss", lines[-1])
+        self.assertTrue(lines[-2].startswith("epoch 2/2  train loss 0."), lines)
+        self.assertTrue(lines[-1].startswith("  validation loss"), lines)
+        self.assertLess(max(map(len, lines)), 80)
         self.assertNotIn("\r", err.getvalue())
 
 
     def test_terminal(self):
         """On a terminal there is a bar, which the epoch's line replaces."""
+        self.terminal(70, 70)
+
+    def test_unknown_width(self):
+        self.terminal(0, 80)
+
+    def terminal(self, columns, most):
         script = (f"import sys; sys.path.insert(0, {str(ROOT / 'tests' / 'python')!r}); "
                   "from common import *; import time; x, y = classes_by_waves(); "
                   "fcnn.train(SMALL, x, y, (x, y), on_step=lambda at: time.sleep(0.05))")
         ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 70, 0, 0))
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         result = subprocess.run([sys.executable, "-c", script], stderr=theirs, timeout=300,
                                 env={**os.environ, "FCNN_BUILD": str(BUILD)})
         os.close(theirs)
@@ -232,7 +282,8 @@ class Shown(Case):
         bars = [line for line in shown.decode().replace("\n", "\r").split("\r") if "left" in line]
         self.assertGreater(len(bars), 2, shown)
         for bar in bars:
-            self.assertLess(len(bar.replace("\033[K", "")), 70)
+            self.assertLess(len(bar.replace("\033[K", "")), most)
+        self.assertGreater(max(map(len, bars)), most - 15)
         self.assertRegex(bars[0], r"^epoch 1/2 .*\d/6  loss \d")
         self.assertRegex(shown.decode(), r"\033\[Kepoch 2/2  train loss")
 
@@ -278,6 +329,28 @@ class CtrlC(Case):
         for name in wanted.weights:
             self.assertTrue((found.weights[name] == wanted.weights[name]).all(), name)
         self.assertGreater(fcnn.load(names["model"]).score(x, y).accuracy, 0.4)
+
+    def test_validation(self):
+        """While images are validated on."""
+        script = textwrap.dedent(f"""
+            import os, signal, sys, threading
+            sys.path.insert(0, {str(ROOT / "tests" / "python")!r})
+            from common import SMALL, classes_by_waves, fcnn, np
+            x, y = classes_by_waves()
+            many = np.resize(x, (200000, 20, 20)), np.resize(y, 200000)
+            def step(at):
+                if at.step == at.steps_per_epoch:
+                    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+            try:
+                fcnn.train(SMALL, x, y, many, on_step=step, progress=False)
+            except fcnn.Interrupted as stop:
+                print(stop, len(stop.model.history))
+        """)
+        result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
+                                timeout=300,
+                                env={**os.environ, "FCNN_BUILD": str(BUILD)})
+        self.assertEqual(result.stdout, "interrupted in the validation of epoch 1; the "
+                         "exception's model has the weights 0\n", result.stderr)
 
     def test_opening(self):
         """While images are looked through, in which no line of Python runs."""
