@@ -43,8 +43,18 @@ def _bare(axes: Axes) -> Axes:
     return axes
 
 
-def plot_spectrum(band: Band, axes: Axes, size: int | None = None, largest: float | None = None
-                  ) -> AxesImage:
+def _numbered(axes: Axes, size: int) -> None:
+    """Frequencies at the edges: kx to the right, ky downwards, zero in the middle."""
+    radius = size // 2
+    ticks = sorted({0, radius, 2 * radius})
+    names = [str(tick - radius) for tick in ticks]
+    axes.set_xticks(ticks, names)
+    axes.set_yticks(ticks, names)
+    axes.set(xlabel="kx", ylabel="ky")
+
+
+def plot_spectrum(band: Band, axes: Axes, size: int | None = None, largest: float | None = None,
+                  ticks: bool = True) -> AxesImage:
     """Draws the amplitudes of a single band.
 
     Parameters
@@ -56,8 +66,18 @@ def plot_spectrum(band: Band, axes: Axes, size: int | None = None, largest: floa
         Side of the plane that is shown, odd; what the band has not is grey.
     largest : float, optional
         The amplitude of the brightest colour; by default the largest.
+    ticks : bool
+        Whether the axes have their frequencies.
+
+    Raises
+    ------
+    fcnn.UsageError
+        The band is of many images or channels; ``band[0, 3]`` is of one.
     """
     from matplotlib.colors import LogNorm
+    if len(band.shape) > 1:
+        which = ", ".join("0" * (len(band.shape) - 1))
+        raise UsageError(f"{band!r}: expected a single band, such as band[{which}]")
     n = 2 * band.radius + 1
     size = n if size is None else size
     plane = np.full((size, size), np.nan)
@@ -70,6 +90,8 @@ def plot_spectrum(band: Band, axes: Axes, size: int | None = None, largest: floa
                         interpolation="nearest")
     if edge:
         axes.add_patch(_frame(edge, n))
+    if ticks:
+        _numbered(axes, size)
     return image
 
 
@@ -149,7 +171,7 @@ def _draw_head(model: Model, image: np.ndarray, x, sheet: _Sheet) -> None:
     axes[1].imshow(_picture(seen), cmap="gray", vmin=0, vmax=1)
     axes[1].set_title(f"as the network sees it\n{first.size} x {first.size}", **style)
     band = model.output(x, 0, domain="frequency")[0]
-    plot_spectrum(Band(np.sqrt((np.abs(band.bins) ** 2).sum(0))), axes[2])  # of all channels
+    plot_spectrum(Band(np.sqrt((np.abs(band.bins) ** 2).sum(0))), axes[2], ticks=False)  # of all channels
     axes[2].set_title(f"its spectrum, by FFT\n{band.bins.shape[-1]} bins, radius {band.radius}",
                       **style)
     p = model.predict(x)[0]
@@ -170,15 +192,17 @@ def _draw_layer(model: Model, layer: Layer, x, sheet: _Sheet, count: int) -> Non
     """A layer's strongest channels, their spectra above their maps where it has bands."""
     maps = model.output(x, layer.index)[0]
     chosen = _strongest(maps, count)
-    text = f"{layer.channels} channels\n{layer.size} x {layer.size}"
+    own, _, part = layer.name.partition(".")
+    text = f"{_part_of(model, own, part)}{layer.channels} channels\n{layer.size} x {layer.size}"
     if layer.layout == "band":
         band = model.output(x, layer.index, domain="frequency")[0]
         full = layer.size // 2
         text += f"\nradius {band.radius}" + (f" of {full}" if band.radius < full else "")
         largest = float(np.abs(band.bins).max())
         for at, channel in enumerate(chosen):
-            plot_spectrum(band[int(channel)], sheet.cell(at, 0), 2 * full + 1, largest)
-    sheet.text(0.15, sheet.top, layer.name.split(".")[0], fontsize=11, fontweight="bold")
+            plot_spectrum(band[int(channel)], sheet.cell(at, 0), 2 * full + 1, largest,
+                          ticks=False)
+    sheet.text(0.15, sheet.top, own, fontsize=11, fontweight="bold")
     sheet.text(0.15, sheet.top + 0.25, text, fontsize=8, color="#5c6670")
     row, largest = int(layer.layout == "band"), float(np.abs(maps[chosen]).max())
     for at, channel in enumerate(chosen):
@@ -186,6 +210,14 @@ def _draw_layer(model: Model, layer: Layer, x, sheet: _Sheet, count: int) -> Non
         plot_map(maps[channel], axes, largest)
         axes.set_xlabel(f"{channel}" if at else f"channel {channel}", fontsize=8, labelpad=2)
     sheet.top += _height(layer)
+
+
+def _part_of(model: Model, section: str, part: str) -> str:
+    """A line that names what of a section is drawn: its activation's function, or its norm."""
+    if not part:
+        return ""
+    activation = model.config[section].get("activation", "linear")
+    return f"{part.replace('activation', str(activation)).replace('+', ', ')}\n"
 
 
 def _height(layer: Layer) -> float:
@@ -247,7 +279,7 @@ def plot_kernels(model: Model, layer: str = "conv1", count: int = 16) -> Figure:
     largest = float(np.abs(bands.bins[:count]).max())
     for at in range(count):
         plot_map(taps[at], axes[0, at])
-        plot_spectrum(bands[at], axes[1, at], largest=largest)
+        plot_spectrum(bands[at], axes[1, at], largest=largest, ticks=False)
         axes[0, at].set_title(f"filter {at}", fontsize="small")
     axes[0, 0].set_ylabel("taps" if f"{layer}.weight" in model.weights else "kernel")
     axes[1, 0].set_ylabel("spectrum")

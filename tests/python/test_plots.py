@@ -6,7 +6,7 @@ import unittest
 from common import MODELS, SMALL, Case, disturb, fcnn, generator, np, pictures
 
 try:
-    import matplotlib
+    import matplotlib.figure
 except ImportError:
     print("skipped: this Python has no matplotlib (Debian's python3-matplotlib)")
     sys.exit(77)
@@ -44,6 +44,21 @@ class Plots(Case):
         self.refused(fcnn.UsageError, "conv9", model.plot, x, ["conv9"])
         self.assertEqual(len(images(fcnn.create(SMALL, 1, 4, **{"net.domain": "space"}).plot(
             pictures(1)))), 3 + 4 + 6 + 6)
+
+    def test_spectrum(self):
+        """Frequencies at its edges; of many bands none is drawn."""
+        band = fcnn.Band.from_maps(generator().normal(size=(2, 3, 9, 9)))
+        self.assertEqual(band.shape, (2, 3, 41))
+        axes = matplotlib.figure.Figure().subplots()
+        self.refused(fcnn.UsageError, "single band[0, 0]", plots.plot_spectrum, band, axes)
+        plots.plot_spectrum(band[1, 2], axes, size=11)
+        self.assertEqual((axes.get_xlabel(), axes.get_ylabel()), ("kx", "ky"))
+        self.assertEqual([one.get_text() for one in axes.get_xticklabels()], ["-5", "0", "5"])
+
+    def test_names(self):
+        model = fcnn.create(SMALL, 1, 4)
+        texts = [one.get_text() for one in model.plot(pictures(1)).texts]
+        self.assertIn("norm, srelu\n4 channels\n15 x 15\nradius 3 of 7", texts)
 
     def test_kernels(self):
         model = fcnn.create(SMALL, 3, 4)
