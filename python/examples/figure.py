@@ -15,6 +15,7 @@ import fcnn
 
 root = pathlib.Path(__file__).resolve().parents[2]
 started = time.monotonic()
+print("training takes a minute or two ...", flush=True)
 model = fcnn.train(fcnn.MODELS / "lenet.cfg", limit=int(sys.argv[2]) if len(sys.argv) > 2 else 0)
 print(f"{model.history[-1].validation_accuracy:.2%} of the test images after "
       f"{time.monotonic() - started:.0f} s")
@@ -27,7 +28,9 @@ print(dict(zip(model.classes, model.predict(boot)[0].round(3))))
 
 # %% What each layer makes of it: spectra, and the maps that they stand for.
 figure = model.plot(boot)
-figure.savefig(sys.argv[1] if len(sys.argv) > 1 else "picture.png", dpi=100)
+path = sys.argv[1] if len(sys.argv) > 1 else "picture.png"
+figure.savefig(path, dpi=100)
+print(f"{path} is written, {time.monotonic() - started:.0f} s after the start")
 
 # %% In numbers: how much of each layer's energy lies in which shell of frequencies.
 for name in ("conv1.activation", "conv2.activation", "conv3.activation"):

@@ -171,7 +171,8 @@ def _draw_head(model: Model, image: np.ndarray, x, sheet: _Sheet) -> None:
     axes[1].imshow(_picture(seen), cmap="gray", vmin=0, vmax=1)
     axes[1].set_title(f"as the network sees it\n{first.size} x {first.size}", **style)
     band = model.output(x, 0, domain="frequency")[0]
-    plot_spectrum(Band(np.sqrt((np.abs(band.bins) ** 2).sum(0))), axes[2], ticks=False)  # of all channels
+    of_all = Band(np.sqrt((np.abs(band.bins) ** 2).sum(0)))  # channels
+    plot_spectrum(of_all, axes[2], ticks=False)
     axes[2].set_title(f"its spectrum, by FFT\n{band.bins.shape[-1]} bins, radius {band.radius}",
                       **style)
     p = model.predict(x)[0]

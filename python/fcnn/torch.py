@@ -257,6 +257,10 @@ def from_torch(module_or_state: nn.Module | Mapping, cfg: str | os.PathLike | Co
         cfg = state.config if cfg is None else cfg
         classes = state.classes if classes is None else classes
         options.setdefault("band_fraction", state.band_fraction)
+    elif isinstance(state, nn.Module) and cfg is None:
+        raise UsageError(f"from_torch() of a {type(state).__name__}: expected a module that "
+                         "to_torch() made, as fcnn.create(cfg, ...).to_torch(), or a state of its "
+                         "names and shapes with cfg=")
     if isinstance(state, nn.Module):
         state = state.state_dict()
     if cfg is None:

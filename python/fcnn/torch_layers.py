@@ -100,7 +100,18 @@ def _reflected(count: int, frame: int) -> np.ndarray:
     return np.where(at < count, at, period - at)
 
 
-class Input(nn.Module):
+class _Layer(nn.Module):
+    """A module that prints its parameters' shapes and its settings."""
+
+    def extra_repr(self) -> str:
+        said = [f"{name}={'x'.join(map(str, value.shape))}"
+                for name, value in self.named_parameters(recurse=False)]
+        said += [f"{name}={value}" for name, value in vars(self).items()
+                 if isinstance(value, (int, float, str)) and name != "training"]
+        return ", ".join(said)
+
+
+class Input(_Layer):
     """[fft]: an image of any size is placed, normalised and resampled to the input map."""
 
     def __init__(self, section: Section, mean: np.ndarray, deviation: np.ndarray) -> None:
@@ -137,7 +148,7 @@ class Input(nn.Module):
 # ---- Layers with weights ----
 
 
-class Convolution(nn.Module):
+class Convolution(_Layer):
     """[conv] of compact taps, [taps][taps][filters][channels], p counted from the centre."""
 
     def __init__(self, section: Section, weight: np.ndarray, bias: np.ndarray | None,
@@ -158,7 +169,7 @@ class Convolution(nn.Module):
         return functional.conv2d(x, self.weight.permute(2, 3, 0, 1), self.bias, self.stride)
 
 
-class FreeConvolution(nn.Module):
+class FreeConvolution(_Layer):
     """[conv] whose spectrum is the parameter, [bins][filters][channels][2] in shell order."""
 
     def __init__(self, section: Section, spectrum: np.ndarray, bias: np.ndarray | None) -> None:
@@ -180,7 +191,7 @@ class FreeConvolution(nn.Module):
         return y if self.bias is None else y + self.bias[:, None, None]
 
 
-class Norm(nn.Module):
+class Norm(_Layer):
     """Batch norm over images and pixels; running statistics move by a tenth a batch.
 
     The running variance is the biased one.
@@ -209,7 +220,7 @@ class Norm(nn.Module):
         return y
 
 
-class Dense(nn.Module):
+class Dense(_Layer):
     """[dense]: weight [units][features], the maps flat as [channels][height][width]."""
 
     def __init__(self, weight: np.ndarray, bias: np.ndarray) -> None:
@@ -243,7 +254,7 @@ def _smooth(size: int) -> int:
         size += 1
 
 
-class Pointwise(nn.Module):
+class Pointwise(_Layer):
     """A rule a pixel; on bands it is evaluated on a grid that may be finer than the map."""
 
     def __init__(self, rule: str, slope: float, grid: int | str) -> None:
@@ -259,7 +270,7 @@ class Pointwise(nn.Module):
         return resample(POINTWISE[self.rule](fine, self.slope), size, radius)
 
 
-class Srelu(nn.Module):
+class Srelu(_Layer):
     """a x + b [x^2] / s: the square keeps bins up to window, s is the map's root mean square."""
 
     def __init__(self, a: np.ndarray, b: np.ndarray, window: int) -> None:
@@ -278,7 +289,7 @@ class Srelu(nn.Module):
         return self.a[:, None, None] * x + scale * resample(square, size, window)
 
 
-class PerBin(nn.Module):
+class PerBin(_Layer):
     """modrelu, crelu and ctanh: a rule of the bins of the stored half plane."""
 
     def __init__(self, rule: str, b: np.ndarray | None = None) -> None:
@@ -309,7 +320,7 @@ class PerBin(nn.Module):
 # ---- Pools and the rest ----
 
 
-class FourierPool(nn.Module):
+class FourierPool(_Layer):
     """Keeps the low frequencies."""
 
     def __init__(self, size: int) -> None:
@@ -320,7 +331,7 @@ class FourierPool(nn.Module):
         return resample(x, self.size, (self.size - 1) // 2)
 
 
-class WindowPool(nn.Module):
+class WindowPool(_Layer):
     """[max_pool] and [avg_pool]; pixels beyond the edge count for nothing."""
 
     def __init__(self, section: Section) -> None:
@@ -338,7 +349,7 @@ class WindowPool(nn.Module):
                 / functional.avg_pool2d(inside, self.size, self.stride))
 
 
-class Dropout(nn.Module):
+class Dropout(_Layer):
     """Drops whole channels in training and scales the others."""
 
     def __init__(self, rate: float) -> None:
@@ -350,7 +361,7 @@ class Dropout(nn.Module):
         return drop(x, self.rate, self.training)
 
 
-class Shortcut(nn.Module):
+class Shortcut(_Layer):
     """Adds an earlier output, cropped or extended by zeros in frequency."""
 
     def forward(self, x: torch.Tensor, other: torch.Tensor) -> torch.Tensor:

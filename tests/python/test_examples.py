@@ -36,6 +36,7 @@ class Examples(Case):
             self.skipTest("Debian's dataset-fashion-mnist is missing")
         picture = self.folder / "picture.png"
         out = self.run_example("figure.py", str(picture), "600")
+        self.assertRegex(out, rf"(?m)^{re.escape(str(picture))} is written, \d+ s after the start$")
         self.assertRegex(out, r"% of the test images after \d+ s")
         self.assertEqual(len(re.findall(r"^conv\d.activation .*\]$", out, re.M)), 3)
         self.assertGreater(picture.stat().st_size, 20000)

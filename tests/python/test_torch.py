@@ -307,5 +307,19 @@ class Gradients(Case):
                          before.weights["conv1.norm.running_mean"] + deviation, 1e-5)
 
 
+class Said(Case):
+    def test_printed(self):
+        """Shapes and settings of every layer."""
+        shown = repr(fcnn.create(SMALL, 1, 3).to_torch())
+        for part in ("(conv1): Convolution(\n    weight=3x3x4x1, stride=1, border=wrap",
+                     "(norm): Norm(gamma=4, beta=4)", "Srelu(a=4, b=4, window=3)",
+                     "FourierPool(size=7)", "Input(size=15, placement=", "Dense(weight=3x294"):
+            self.assertIn(part, shown)
+
+    def test_another_module(self):
+        self.refused(fcnn.UsageError, "Linear to_torch() cfg=", fcnn.from_torch,
+                     torch.nn.Linear(3, 2))
+
+
 if __name__ == "__main__":
     unittest.main()
