@@ -44,8 +44,8 @@ fcnn_status fcnn_network_write_weight(fcnn_network *n, int index, const float *v
 static fcnn_status check_form(const fcnn_network *n, const char *path, fcnn_form form, bool half) {
     if (half && form != FCNN_FORM_SPECTRAL)
         return fcnn_status_set(FCNN_ERROR_USAGE,
-                               "%s: half precision is of spectra: the form must be "
-                               "FCNN_FORM_SPECTRAL",
+                               "%s: half precision is of spectra: the form must be spectral "
+                               "(FCNN_FORM_SPECTRAL)",
                                path);
     if (form != FCNN_FORM_SPECTRAL && n->form == FCNN_FORM_SPECTRAL)
         return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,

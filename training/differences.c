@@ -53,6 +53,6 @@ fcnn_status fcnn_differences_refuse(const fcnn_differences *d, const char *where
     if (d->count > TOLD) snprintf(more, sizeof more, " and %" PRId64 " more", d->count - TOLD);
     return fcnn_status_set(FCNN_ERROR_CONFIG,
                            "%s: the run was trained on other data: %s%s; a run resumes on its own "
-                           "images alone: put them back, or train anew with --init",
+                           "images alone: put them back, or train anew with init (--init)",
                            where, d->text, more);
 }

@@ -61,7 +61,7 @@ static void compare_classes(const fcnn_identity *run, const fcnn_identity *now,
     int64_t before = d->count;
     if (run->all.images != now->all.images)
         fcnn_differences_add(
-            d, "%" PRId64 " %s images where the run had %" PRId64 " (is --limit the same?)",
+            d, "%" PRId64 " %s images where the run had %" PRId64 " (is limit, --limit, the same?)",
             now->all.images, kind, run->all.images);
     for (int c = 0; c < run->classes; c++) {
         const fcnn_images_identity *a = &run->by_class[c], *b = &now->by_class[c];

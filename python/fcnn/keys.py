@@ -46,7 +46,10 @@ class Key:
     @property
     def expected(self) -> str:
         """What it takes, in words: ``"0 to 1, default 0.9"``."""
-        takes = [] if self.low is None else [f"{self.low:g} to {self.high:g}"]
+        number = ".0f" if self.kind == "int" else "g"
+        takes = []
+        if self.low is not None:
+            takes.append(f"{self.low:{number}} to {self.high:{number}}")
         takes += [" | ".join(self.words)] if self.words else []
         default = "required" if self.default is None else f"default {self.default or 'none'}"
         return f"{', or '.join(takes) or self.kind}; {default}"

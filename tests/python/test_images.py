@@ -155,6 +155,7 @@ class KeyTable(Case):
         config = fcnn.load_config(SMALL)
         for section in config:
             self.assertEqual([key.name for key in fcnn.keys(section.kind)], list(section))
+        self.assertIn("1 to 1048576; required", repr(fcnn.keys("conv")))
         shown = repr(fcnn.keys("net"))
         self.assertTrue(shown.startswith("[net]  the run"))
         self.assertIn("0 to 0.9999; default 0.9", shown)
