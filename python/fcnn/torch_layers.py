@@ -299,7 +299,7 @@ class PerBin(_Layer):
 
     def _modrelu(self, bins: torch.Tensor) -> torch.Tensor:
         square = bins.real ** 2 + bins.imag ** 2
-        # Bins that an image lacks are 0 in fcnn; here rounding gives them a phase, which b would raise.
+        # Bins that an image lacks are 0 in fcnn; rounding gives them a phase here, which b raises.
         some = square > 1e-12 * square.amax(-1, keepdim=True)
         modulus = torch.sqrt(torch.where(some, square, torch.ones_like(square)))
         scale = functional.relu(modulus + self.b[:, None]) / modulus
