@@ -1,5 +1,5 @@
-/* fcnn-train trains the network of a cfg and saves it. It reads the options, opens data and device,
- * and leaves the epochs to the trainer. */
+/* fcnn-train trains the network of a cfg and saves it. It opens data and device, and leaves the
+ * epochs to the trainer. */
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,8 +8,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "options.h"
-#include "paths.h"
 #include "ranks/ranks.h"
 #include "signals.h"
 #include "terminal.h"
@@ -24,19 +22,7 @@
 #include "train/run/save.h"
 #include "train/run/summary.h"
 #include "train/run/trainer.h"
-
-typedef struct {
-    const char *cfg, *device, *init, *out;
-    char folder[PATH_MAX], title[PATH_MAX], page[PATH_MAX];
-    double started;
-    fcnn_ranks *ranks; /* NULL: one */
-    const volatile int *interrupted;
-    int64_t limit;
-    int threads, form;
-    bool resume, find_rate, quiet, verbose;
-    char command[4 * PATH_MAX], resume_command[4 * PATH_MAX];
-    size_t resume_length; /* of that command, without the folder */
-} train_options;
+#include "train_options.h"
 
 /* The run's folder, and what a resume goes on from, which is NULL without it. */
 typedef struct {
@@ -48,150 +34,6 @@ typedef struct {
 
 /* What ranks interrupt is what they agree on. */
 static volatile int ranks_interrupted;
-
-#define FIELD(name) offsetof(train_options, name)
-static const option_row rows[] = {
-    {"data", "NAME|DIR", OPTION_DATA, 0, 0, 0, "the data set, in place of the cfg's"},
-    {"epochs", "N", OPTION_KEY, 0, 0, 0, "passes over the training images"},
-    {"batch", "N", OPTION_KEY, 0, 0, 0, "images a step"},
-    {"limit", "N", OPTION_INT64, FIELD(limit), 1, INT64_MAX,
-     "the first N training and at most N validation images"},
-    {"seed", "N", OPTION_KEY, 0, 0, 0, "of initial weights, order and dropout"},
-    {"val-fraction", "F", OPTION_KEY, 0, 0, 0, "part of the training images to validate on"},
-    {"cache", "DIR|none", OPTION_CACHE, 0, 0, 0,
-     "keep the images' spectra there for later epochs and runs"},
-    OPTION_THREADS(train_options),
-    OPTION_DEVICE(train_options),
-    {"out", "DIR", OPTION_TEXT, FIELD(out), 0, 0,
-     "default: runs/<name of the cfg>, or -2, -3 behind it; runs/latest links to it"},
-    {"resume", NULL, OPTION_FLAG, FIELD(resume), 0, 0,
-     "continue from DIR/checkpoint.safetensors; with a run's folder for the cfg, as that run was"},
-    {"find-rate", NULL, OPTION_FLAG, FIELD(find_rate), 0, 0,
-     "draw the loss against a rising learning rate and propose one, in place of training"},
-    {"init", "MODEL", OPTION_TEXT, FIELD(init), 0, 0, "start from a saved model's weights"},
-    {"save", "compact|spectral", OPTION_CHOICE, FIELD(form), 0, 0,
-     "form of the saved model (default: compact)"},
-    {"quiet", NULL, OPTION_FLAG, FIELD(quiet), 0, 0, "warnings and the final results alone"},
-    {"verbose", NULL, OPTION_FLAG, FIELD(verbose), 0, 0, "the tables of layers and memory too"},
-    {"set", "SECTION.KEY=VALUE", OPTION_SET, 0, 0, 0,
-     "any key of the cfg; conv[2].filters=64 for the second [conv]"},
-    {"help-cfg", NULL, OPTION_MANUAL, 0, 0, 0, "the cfg language"},
-    {0}};
-
-static const program_info program = {
-    .name = "fcnn-train",
-    .synopsis = "CFG [options]\n       fcnn-train --resume FOLDER [options]",
-    .summary = "Trains the network that a cfg describes and saves it in a folder.",
-    .operand = "cfg",
-    .rows = rows};
-
-static void build_commands(train_options *o, int argc, char **argv) {
-    for (int i = 0; i < argc; i++) {
-        command_append(o->command, sizeof o->command, argv[i]);
-        if (strcmp(argv[i], "--resume") != 0)
-            command_append(o->resume_command, sizeof o->resume_command, argv[i]);
-    }
-    o->resume_length = strlen(o->resume_command);
-}
-
-/* A later run of the cfg would have another folder. */
-static void finish_resume_command(train_options *o) {
-    o->resume_command[o->resume_length] = '\0';
-    if (!o->out) command_append(o->resume_command, sizeof o->resume_command, "--out");
-    if (!o->out) command_append(o->resume_command, sizeof o->resume_command, o->folder);
-    command_append(o->resume_command, sizeof o->resume_command, "--resume");
-}
-
-/* Takes what the run was started with beside its cfg; options that are given again go before. A
- * cache that is gone is not made anew where nobody asked for it. */
-static fcnn_status load_options(train_options *o, const fcnn_safetensors *file,
-                                fcnn_config *config) {
-    const char *limit = fcnn_safetensors_metadata(file, POSITION_LIMIT);
-    const char *form = fcnn_safetensors_metadata(file, POSITION_FORM);
-    const char *cache = fcnn_safetensors_metadata(file, POSITION_CACHE);
-    if (limit) o->limit = strtoll(limit, NULL, 10);
-    if (o->limit < 0) o->limit = 0;
-    if (form && !strcmp(form, "spectral")) o->form = FCNN_FORM_SPECTRAL;
-    /* A folder that no cache was in is none of ours. */
-    if (cache && *cache == '/' && fcnn_spectra_is_cache(cache)) return option_cache(config, cache);
-    return FCNN_OK;
-}
-
-/* The cfg of a run in a folder is that of its checkpoint. */
-static fcnn_status load_run(train_options *o, const char *folder, fcnn_config **config) {
-    char path[PATH_MAX];
-    fcnn_safetensors *file;
-    FCNN_TRY(rundir_check_name(folder));
-    o->out = folder;
-    rundir_file(folder, RUNDIR_CHECKPOINT, path);
-    if (access(path, F_OK))
-        return fcnn_status_set(FCNN_ERROR_CONFIG,
-                               "%s: expected a cfg, or with --resume the folder of a run, found a "
-                               "folder without " RUNDIR_CHECKPOINT,
-                               folder);
-    FCNN_TRY(fcnn_safetensors_peek(path, &file));
-    const char *text = fcnn_safetensors_metadata(file, "config");
-    fcnn_status status =
-        text ? fcnn_config_parse(path, text, strlen(text), config)
-             : fcnn_status_set(FCNN_ERROR_FORMAT, "%s: has no cfg; it is no checkpoint", path);
-    if (!status) status = load_options(o, file, *config);
-    fcnn_safetensors_destroy(file);
-    return status;
-}
-
-/* So that a checkpoint's cfg says where its data is, whoever reads it from where. */
-static fcnn_status make_data_absolute(fcnn_config *config) {
-    char data[PATH_MAX], cache[PATH_MAX], absolute[PATH_MAX];
-    FCNN_TRY(fcnn_training_data_paths(config, data, cache));
-    return *data && realpath(data, absolute) ? option_override(config, "data", absolute) : FCNN_OK;
-}
-
-static fcnn_status choose_page(train_options *o, const fcnn_config *config) {
-    char data[PATH_MAX], cache[PATH_MAX];
-    if (o->ranks)
-        return fcnn_status_set(FCNN_ERROR_USAGE,
-                               "--find-rate tries rates on one rank; the "
-                               "launcher started %d",
-                               fcnn_ranks_size(o->ranks));
-    if (o->resume)
-        return fcnn_status_set(FCNN_ERROR_USAGE,
-                               "--find-rate and --resume exclude each other: rates are tried from "
-                               "new weights, or with --init from a model's");
-    FCNN_TRY(rate_result_choose_page(o->out, o->cfg, o->page));
-    FCNN_TRY(fcnn_training_data_paths(config, data, cache));
-    return rundir_check_apart(o->folder, data, cache);
-}
-
-/* *config stays NULL where --help or its like was answered. */
-static fcnn_status parse(int argc, char **argv, train_options *o, fcnn_config **config) {
-    char **operands, checkpoint[PATH_MAX];
-    build_commands(o, argc, argv);
-    FCNN_TRY(options_scan(&program, argc, argv, &operands));
-    if (!operands) return FCNN_OK;
-    o->cfg = operands[0];
-    bool of_run = fcnn_path_is_folder(o->cfg);
-    FCNN_TRY(of_run ? load_run(o, o->cfg, config) : fcnn_config_load(o->cfg, config));
-    FCNN_TRY(options_read(&program, argc, argv, *config, o));
-    if (of_run && !o->resume)
-        return fcnn_status_set(FCNN_ERROR_USAGE,
-                               "%s is the folder of a run: --resume goes on with it", o->cfg);
-    FCNN_TRY(make_data_absolute(*config));
-    FCNN_TRY(fcnn_form_check(*config, (fcnn_form)o->form));
-    rundir_default("", o->cfg, o->folder);
-    snprintf(o->title, sizeof o->title, "%s", strrchr(o->folder, '/') + 1);
-    rundir_choose(o->cfg, o->resume, o->folder);
-    if (o->out) FCNN_TRY(rundir_check_name(o->out));
-    if (o->out) snprintf(o->folder, sizeof o->folder, "%s", o->out);
-    finish_resume_command(o);
-    if (o->find_rate) FCNN_TRY(choose_page(o, *config));
-    if (o->resume && o->init)
-        return fcnn_status_set(FCNN_ERROR_USAGE, "--resume and --init exclude each other");
-    rundir_file(o->folder, RUNDIR_CHECKPOINT, checkpoint);
-    if (o->resume && access(checkpoint, F_OK))
-        return fcnn_status_set(FCNN_ERROR_IO, "--resume: there is no %s to resume from",
-                               checkpoint);
-    return FCNN_OK;
-}
 
 static fcnn_status fine_tune(const char *path, fcnn_training *training) {
     char *notes;
@@ -226,8 +68,11 @@ static void report_memory(void) {
 static fcnn_status claim(const train_options *o, const fcnn_config *config, rundir *dir) {
     char data[PATH_MAX], cache[PATH_MAX];
     FCNN_TRY(fcnn_training_data_paths(config, data, cache));
-    const rundir_claim wanted = {
-        .program = program.name, .data = data, .cache = cache, .fresh = !o->resume, .strict = true};
+    const rundir_claim wanted = {.program = train_program.name,
+                                 .data = data,
+                                 .cache = cache,
+                                 .fresh = !o->resume,
+                                 .strict = true};
     return rundir_open(o->folder, &rundir_of_run, &wanted, dir);
 }
 
@@ -240,7 +85,7 @@ static fcnn_status claim_new(train_options *o, const fcnn_config *config, rundir
         memcpy(before, o->folder, sizeof before);
         rundir_choose(o->cfg, false, o->folder);
         if (!strcmp(before, o->folder)) break;
-        finish_resume_command(o);
+        train_options_name_folder(o);
         status = claim(o, config, dir);
     }
     return status;
@@ -471,7 +316,7 @@ static int end(fcnn_ranks *ranks, fcnn_status status, int code) {
     bool alone = ranks && status && !fcnn_ranks_agreed(ranks);
     if (alone) fcnn_status_prefix(status, "%s", fcnn_ranks_name(ranks));
     if (!fcnn_ranks_number(ranks) || alone)
-        code = program_end(&program, status, code);
+        code = program_end(&train_program, status, code);
     else if (status)
         code = fcnn_status_exit_code(status);
     if (alone)
@@ -490,7 +335,8 @@ int main(int argc, char **argv) {
     fcnn_status status = fcnn_ranks_open(&options.ranks);
     bool follows = fcnn_ranks_number(options.ranks) > 0;
     options.interrupted = options.ranks ? &ranks_interrupted : &signals_interrupted;
-    if (!status) status = fcnn_ranks_agree(options.ranks, parse(argc, argv, &options, &config));
+    if (!status)
+        status = fcnn_ranks_agree(options.ranks, train_options_read(argc, argv, &options, &config));
     bool answered = !config;
     if (!status && config) {
         signals_catch(&(signals_options){
