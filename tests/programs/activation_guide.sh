@@ -6,8 +6,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 mkdir fcnn
-(cd "$source_root" && cp -r CMakeLists.txt framework layers cpu cuda data examples include inference \
-    onnx training train models tests DESIGN.md "$work/fcnn")
+tar -C "$source_root" --exclude='./build*' --exclude=./runs --exclude=./.git -cf - . | tar -C fcnn -xf -
 cd "$work/fcnn"
 
 /usr/bin/env python3 - <<'PYTHON'
@@ -28,7 +27,7 @@ open("guide.cfg", "w").write(open("models/lenet.cfg").read().replace(
 PYTHON
 
 cmake -S . -B build -DFCNN_CUDA=OFF -DFCNN_WERROR=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-    -DCMAKE_C_FLAGS_RELWITHDEBINFO=-O1 >cmake.log 2>&1
+    -DCMAKE_C_FLAGS_RELWITHDEBINFO=-O1 >cmake.log 2>&1 || { tail -30 cmake.log; exit 1; }
 cmake --build build -j2 --target fcnn-train fcnn-info fcnn-convert test_ops_rules test_ops_per_bin \
     >build.log 2>&1 || { tail -30 build.log; exit 1; }
 
