@@ -27,8 +27,9 @@ typedef struct {
 } fcnn_training_progress;
 
 typedef enum {
-    FCNN_NOTE,   /* what a user may want to know */
-    FCNN_WARNING /* what may be wrong with the data or the cfg */
+    FCNN_NOTE,    /* what a user should know */
+    FCNN_WARNING, /* what may be wrong with the data or the cfg */
+    FCNN_DETAIL   /* how far it is, and with what: fcnn-train --quiet leaves it out */
 } fcnn_message_kind;
 
 /* What is called on the way; each may be NULL. A status other than FCNN_OK ends the run with it. */

@@ -97,7 +97,7 @@ void terminal_warn(const char *format, ...) {
 void terminal_message(const void *quiet, fcnn_message_kind kind, const char *text) {
     if (kind == FCNN_WARNING)
         terminal_warn("%s", text);
-    else if (!quiet || !*(const bool *)quiet)
+    else if (kind == FCNN_NOTE || !quiet || !*(const bool *)quiet)
         terminal_print(stderr, "%s", text);
 }
 

@@ -23,8 +23,8 @@ void terminal_print(FILE *out, const char *format, ...) FCNN_PRINTF(2, 3);
  * once. */
 void terminal_warn(const char *format, ...) FCNN_PRINTF(1, 2);
 
-/* Writes what a training tells (fcnn_training_events.message): a warning, or a note unless
- * *(const bool *)quiet is true; NULL: not quiet. */
+/* Writes what a training tells (fcnn_training_events.message): a warning, a note, or a detail
+ * unless *(const bool *)quiet is true; NULL: not quiet. */
 void terminal_message(const void *quiet, fcnn_message_kind kind, const char *text);
 /* The events of programs that do nothing but print: their user is such a flag, or NULL. */
 fcnn_training_events terminal_events(const bool *quiet);

@@ -237,7 +237,7 @@ fcnn_status fcnn_training_data_split(const fcnn_config *config, fcnn_dataset *da
 
 static void describe_cache(const fcnn_spectra_usage *usage, const fcnn_training_events *events) {
     double mib = (double)usage->bytes / 1048576.0;
-    fcnn_training_tell(events, FCNN_NOTE, "cache: %s, %.1f %s for %lld images, %lld stored",
+    fcnn_training_tell(events, FCNN_DETAIL, "cache: %s, %.1f %s for %lld images, %lld stored",
                        FCNN_SHOWN(usage->path), mib < 1024 ? mib : mib / 1024,
                        mib < 1024 ? "MiB" : "GiB", (long long)usage->images,
                        (long long)usage->stored);
@@ -313,7 +313,7 @@ fcnn_status fcnn_training_data_prepare(const fcnn_config *config, const fcnn_gra
     /* With an empty cache much of the first epoch's work is done here. */
     double seconds = fcnn_seconds() - started;
     if (seconds >= 1)
-        fcnn_training_tell(events, FCNN_NOTE,
+        fcnn_training_tell(events, FCNN_DETAIL,
                            "read %lld images for their mean and deviation in %.1f s",
                            (long long)at_most(s->train.count, STATISTICS_IMAGES), seconds);
     return FCNN_OK;

@@ -17,7 +17,7 @@ static fcnn_status take_over(const fcnn_training *t, fcnn_graph *graph) {
 
 static void tell_bands(const fcnn_training *t, int64_t epoch, double fraction) {
     if (t->bands.count == 1) return;
-    fcnn_training_tell(&t->of.events, FCNN_NOTE,
+    fcnn_training_tell(&t->of.events, FCNN_DETAIL,
                        "epoch %" PRId64 ": bands %g, %" PRId64 " of %" PRId64 " input bins",
                        epoch + 1, fraction, fcnn_band_count(fcnn_graph_input_radius(t->graph)),
                        fcnn_band_count(fcnn_graph_input_radius(t->largest)));

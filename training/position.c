@@ -190,7 +190,7 @@ static fcnn_status read_schedule(fcnn_training *t, const fcnn_model *checkpoint)
                                epochs);
     fresh.from_step = fresh.from_part = 0.0;
     double rate = t->optimizer.learning_rate;
-    fcnn_training_tell(&t->of.events, FCNN_NOTE,
+    fcnn_training_tell(&t->of.events, FCNN_DETAIL,
                        "schedule=%s was of %" PRId64 " epochs: what is left of it is spread over "
                        "the rest of %" PRId64 ", from a rate of %.6g (a new run of %" PRId64
                        " would have %.6g here)",

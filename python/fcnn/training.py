@@ -25,6 +25,8 @@ from .network import Model
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+_WARNING = 1  # FCNN_WARNING of training.h; the other messages are for who watches
+
 
 # ---- A run ----
 
@@ -126,7 +128,7 @@ class _Run:
         self._guarded(lambda: self._tell(kind, text.decode(errors="replace")))
 
     def _tell(self, kind: int, text: str) -> None:
-        if kind:
+        if kind == _WARNING:
             if self.bar:
                 self.bar.clear()
             warnings.warn(text, UserWarning, stacklevel=6)  # at the call of train()
