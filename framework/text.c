@@ -110,6 +110,13 @@ bool fcnn_text_same(const char *a, const char *b) {
     return *a == *b;
 }
 
+size_t fcnn_text_same_lines(const char *a, const char *b) {
+    size_t same = 0;
+    while (a[same] && a[same] == b[same]) same++;
+    while (same && a[same - 1] != '\n') same--;
+    return same;
+}
+
 /* ---- Text that grows: open_memstream() does not tell of one that it cut for want of memory ----
  */
 

@@ -45,6 +45,9 @@ static inline bool fcnn_is_space(char c) { return c == ' ' || (c >= '\t' && c <=
 /* Whether two texts differ in the case of ASCII letters at most. */
 bool fcnn_text_same(const char *a, const char *b);
 
+/* Where the first line begins in which two texts differ. */
+size_t fcnn_text_same_lines(const char *a, const char *b);
+
 /* A text that grows: {0} is an empty one. Where memory runs out it stays as it is, and says so when
  * it is taken; so what adds to it need not look. */
 typedef struct {

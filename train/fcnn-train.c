@@ -45,15 +45,10 @@ static fcnn_status fine_tune(const char *path, fcnn_training *training) {
 }
 
 static fcnn_status test_once(trainer *t) {
-    const fcnn_training *training = &t->training;
-    const fcnn_training_data *s = training->of.data;
-    fcnn_evaluation e;
+    const fcnn_training_data *s = t->training.of.data;
     if (!s->test.count) return FCNN_OK;
-    const fcnn_evaluation_options options = fcnn_training_evaluation_options(training);
-    FCNN_TRY(fcnn_evaluate(training->graph, s, &s->test, &options, &e));
-    summary_score(s->test.name, e.classes, &e.score);
-    t->test = e.score;
-    fcnn_evaluation_clear(&e);
+    FCNN_TRY(fcnn_training_test(&t->training, &t->test));
+    summary_score(s->test.name, s->dataset->classes, &t->test);
     return FCNN_OK;
 }
 

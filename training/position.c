@@ -91,10 +91,8 @@ enum { EPOCHS_MOST = 1000000 }; /* as net.epochs */
 static const int64_t WHOLE_MOST = (int64_t)1 << 53;
 
 static fcnn_status check_texts(const char *path, const char *saved, const char *ours) {
-    size_t same = 0;
-    while (saved[same] && saved[same] == ours[same]) same++;
-    if (saved[same] == ours[same]) return FCNN_OK;
-    while (same && ours[same - 1] != '\n') same--;
+    if (!strcmp(saved, ours)) return FCNN_OK;
+    size_t same = fcnn_text_same_lines(saved, ours);
     int now = (int)strcspn(ours + same, "\n"), then = (int)strcspn(saved + same, "\n");
     return fcnn_status_set(FCNN_ERROR_CONFIG,
                            "%s was trained with another cfg: it had %s%.*s%s and now there is "

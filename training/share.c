@@ -10,9 +10,7 @@
 
 /* The first line that differs. */
 static fcnn_status different(const char *what, const char *ours, const char *first) {
-    size_t same = 0;
-    while (ours[same] && ours[same] == first[same]) same++;
-    while (same && ours[same - 1] != '\n') same--;
+    size_t same = fcnn_text_same_lines(ours, first);
     int here = (int)strcspn(ours + same, "\n"), there = (int)strcspn(first + same, "\n");
     return fcnn_status_set(FCNN_ERROR_CONFIG, "%s: '%.*s' here, and '%.*s' on rank 0", what,
                            here < 120 ? here : 120, ours + same, there < 120 ? there : 120,
