@@ -51,6 +51,18 @@ void fcnn_cpu_release(fcnn_device *device, void *memory) {
     free(memory);
 }
 
+fcnn_status fcnn_cpu_allocate_host(fcnn_device *device, size_t bytes, void **memory) {
+    (void)device;
+    (void)bytes;
+    *memory = NULL; /* all is the host's */
+    return FCNN_OK;
+}
+
+void fcnn_cpu_release_host(fcnn_device *device, void *memory) {
+    (void)device;
+    (void)memory;
+}
+
 fcnn_status fcnn_cpu_upload(fcnn_device *device, void *to, const void *host, size_t bytes) {
     (void)device;
     memcpy(to, host, bytes);

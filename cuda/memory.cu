@@ -106,6 +106,16 @@ fcnn_status cuda_send(cuda_device *device, void *to, const void *from, size_t by
     return FCNN_OK;
 }
 
+fcnn_status cuda_allocate_host(fcnn_device *, size_t bytes, void **memory) {
+    cudaError_t error = cudaMallocHost(memory, bytes ? bytes : 1);
+    if (error != cudaErrorMemoryAllocation) return cuda_status(error, "cudaMallocHost", __func__);
+    cudaGetLastError(); /* the failure is told: later calls must not find it */
+    return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory: %.1f MiB of pinned memory",
+                           mib(bytes));
+}
+
+void cuda_release_host(fcnn_device *, void *memory) { cudaFreeHost(memory); }
+
 /* ---- Scratch ---- */
 
 void cuda_need_scratch(cuda_device *device, size_t bytes) {

@@ -144,7 +144,8 @@ fcnn_status fcnn_graph_allocate(fcnn_graph *graph) {
             graph->shard_sums = at;
             at += fcnn_graph_shard_floats(graph);
         }
-        for (int m = 0; m < graph->options.moments; m++, at += flat->trained) flat->moments[m] = at;
+        int64_t kept = fcnn_graph_moment_floats(graph);
+        for (int m = 0; m < graph->options.moments; m++, at += kept) graph->moments[m] = at;
     }
     for (int i = 0; i < graph->parameter_count; i++) {
         fcnn_parameter *p = &graph->parameters[i];

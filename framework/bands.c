@@ -124,8 +124,9 @@ fcnn_status fcnn_graph_copy_parameters(const fcnn_graph *from, fcnn_graph *to) {
     float *host = malloc(COPY_FLOATS * sizeof *host);
     if (!host) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to copy parameters");
     fcnn_status status = copy_floats(from, a->values, to, b->values, b->total, host);
-    for (int m = 0; !status && m < to->options.moments && b->moments[m]; m++)
-        status = copy_floats(from, a->moments[m], to, b->moments[m], b->trained, host);
+    for (int m = 0; !status && m < to->options.moments && to->moments[m]; m++)
+        status = copy_floats(from, from->moments[m], to, to->moments[m],
+                             fcnn_graph_moment_floats(to), host);
     free(host);
     fcnn_graph_parameters_changed(to);
     return status;

@@ -6,6 +6,7 @@
 #define FCNN_GRAPH_H
 
 #include "backend.h"
+#include "buckets.h"
 #include "config.h"
 #include "dataloader.h"
 
@@ -31,6 +32,9 @@ typedef struct {
      * shards_here pass through this graph, a power of two, in a run that begins at a multiple of
      * it; 0: all. */
     int shards, shards_here;
+    /* Of each bucket of gradients the moments of one rank's part alone are kept, and only those
+     * weights are updated here; ranks 0: all. */
+    int moment_ranks, moment_rank;
     fcnn_form form;
     bool half_spectra; /* of FCNN_FORM_SPECTRAL: h_k in half precision; the backend has the slot */
     /* Every radius r of a band is cut to round(fraction r), (0, 1]; sizes, taps and the [ifft] grid
@@ -134,12 +138,25 @@ fcnn_status fcnn_graph_write(fcnn_graph *graph, fcnn_parameter *parameter, const
 fcnn_status fcnn_graph_write_half(fcnn_graph *graph, fcnn_parameter *parameter,
                                   const uint16_t *host);
 /* The flat buffers, device memory: trained floats [0, trained), of them [0, decayed) with
- * weight decay; moment is 0 or 1. */
+ * weight decay. */
 typedef struct {
     int64_t decayed, trained, total;
-    float *values, *gradients, *moments[2];
+    float *values, *gradients;
 } fcnn_flat_parameters;
 fcnn_flat_parameters fcnn_graph_flat(const fcnn_graph *graph);
+/* The moments that are kept, range by range of the trained floats; moments the optimizer has not
+ * are NULL. */
+typedef struct {
+    fcnn_range range;
+    float *moments[2];
+} fcnn_kept_moments;
+int64_t fcnn_graph_kept_count(const fcnn_graph *graph);
+fcnn_kept_moments fcnn_graph_kept(const fcnn_graph *graph, int64_t number);
+/* Copies what is kept of a range of a moment (0 or 1) to or from host memory, which holds the
+ * range; the rest of it is left alone. */
+fcnn_status fcnn_graph_read_moment(fcnn_graph *graph, int moment, fcnn_range range, float *host);
+fcnn_status fcnn_graph_write_moment(fcnn_graph *graph, int moment, fcnn_range range,
+                                    const float *host);
 /* Must follow any change of parameters other than fcnn_graph_write: derived spectra are
  * recomputed at the next forward pass. */
 void fcnn_graph_parameters_changed(fcnn_graph *graph);
@@ -173,19 +190,20 @@ fcnn_status fcnn_graph_train(fcnn_graph *graph, const fcnn_image *images, int co
  * the gradients are those of the whole batch. Norms have the statistics of their part. Where a
  * batch has shards, parts are as many of each, and begin with those of the first shard here;
  * running statistics become the mean of what each shard has made of them. Where not all shards are
- * here, what is left is fcnn_graph_shard_sums. */
+ * here, gradients and running statistics are left as sums of those that are. */
 fcnn_status fcnn_graph_train_part(fcnn_graph *graph, const fcnn_image *images, int count,
                                   const int32_t *labels, uint64_t seed, int64_t step, int part,
                                   int parts, fcnn_score *score);
-/* What the shards here add up to, after their last part: device memory, to which the caller adds
- * the sums of the other shards. `spare` is as large, and free until the next part. */
-typedef struct {
-    int64_t count;
-    float *sums, *spare;
-} fcnn_shard_sums;
-fcnn_shard_sums fcnn_graph_shard_sums(const fcnn_graph *graph);
-/* Adds spare[0 .. count-1] to the sums from `at` on; both are multiples of 16. */
-fcnn_status fcnn_graph_add_sums(fcnn_graph *graph, int64_t at, int64_t count);
+/* Called from within the last part here of a batch, for each bucket of its gradients, as soon as
+ * nothing of it changes any more: mostly the later layers' first, in an order that is the same for
+ * all graphs of a cfg. The range then holds what the shards here add up to, until the next part. */
+typedef fcnn_status (*fcnn_bucket_ready)(void *user, fcnn_range range);
+void fcnn_graph_set_bucket_ready(fcnn_graph *graph, fcnn_bucket_ready ready, void *user);
+/* Running statistics, as floats; before fcnn_graph_end_shards they are the sums of the shards here,
+ * to which the caller adds those of the others. */
+int64_t fcnn_graph_running_floats(const fcnn_graph *graph);
+fcnn_status fcnn_graph_read_running(fcnn_graph *graph, float *host);
+fcnn_status fcnn_graph_write_running(fcnn_graph *graph, const float *host);
 /* Takes the sums of all shards as the gradients and the running statistics of the batch. */
 fcnn_status fcnn_graph_end_shards(fcnn_graph *graph);
 /* Adds to *score what passes without one have scored since the last call, and waits for them. */

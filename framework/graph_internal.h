@@ -1,7 +1,7 @@
 /* The graph's insides, shared by graph.c (creation), rewrite.c, plan.c and allocate.c (memory),
  * bands.c (growing bands), shards.c (batches in parts),
- * node.c (what layers call), call.c (operations), run.c (passes) and model.c
- * (files). */
+ * moments.c (of the optimizer), node.c (what layers call), call.c (operations), run.c (passes) and
+ * model.c (files). */
 #ifndef FCNN_GRAPH_INTERNAL_H
 #define FCNN_GRAPH_INTERNAL_H
 
@@ -26,9 +26,13 @@ struct fcnn_graph {
     int parameter_count;
     fcnn_parameter *parameters;
     fcnn_flat_parameters flat;
-    float *gradient_sums; /* [flat.trained] where gradients are accumulated, or NULL */
-    float *shard_sums;    /* [fcnn_graph_shard_floats], or NULL */
-    float *class_weights; /* [classes] or NULL, in host memory */
+    float *gradient_sums;           /* [flat.trained] where gradients are accumulated, or NULL */
+    float *shard_sums;              /* [fcnn_graph_shard_floats], or NULL */
+    float *moments[2];              /* [fcnn_graph_moment_floats] or NULL */
+    fcnn_bucket_ready bucket_ready; /* or NULL */
+    void *bucket_user;
+    int64_t buckets_given; /* of the current part, in the order in which they are */
+    float *class_weights;  /* [classes] or NULL, in host memory */
 
     int buffer_count;
     fcnn_buffer *buffers;
@@ -68,6 +72,11 @@ int64_t fcnn_graph_shard_floats(const fcnn_graph *graph);
 /* Around the passes of a part: what is added up, and where. */
 fcnn_status fcnn_graph_begin_part(fcnn_graph *graph, int part, int parts);
 fcnn_status fcnn_graph_end_part(fcnn_graph *graph, int part, int parts);
+/* After the backward pass of a node and of all behind it, of the part that pass names. */
+fcnn_status fcnn_graph_end_node(fcnn_graph *graph, int node);
+
+/* Floats that a moment takes, once parameters have their places. */
+int64_t fcnn_graph_moment_floats(const fcnn_graph *graph);
 
 /* Plans every tensor and buffer; parameters are declared by then. */
 fcnn_status fcnn_plan_memory(fcnn_graph *graph);

@@ -313,16 +313,39 @@ fcnn_status fcnn_model_check_checkpoint(const fcnn_model *model, const fcnn_grap
     return FCNN_OK;
 }
 
-fcnn_status fcnn_model_restore_moments(const fcnn_model *model, fcnn_graph *graph) {
-    for (int m = 0; m < graph->options.moments; m++) {
-        for (int i = 0; i < graph->parameter_count; i++) {
-            const fcnn_parameter *p = &graph->parameters[i];
-            if (!p->trained) continue;
-            const fcnn_stored_tensor *tensor;
-            FCNN_TRY(find_moment(model, p, m, &tensor));
-            FCNN_CALL(graph, upload, graph->flat.moments[m] + p->offset, tensor->data,
-                      (size_t)p->count * sizeof(float));
-        }
+/* Takes each parameter's numbers of a moment. */
+typedef fcnn_status (*take_moment)(void *user, int moment, fcnn_range range, const float *numbers);
+
+static fcnn_status take_moments(const fcnn_model *model, const fcnn_graph *graph, int moment,
+                                take_moment take, void *user) {
+    for (int i = 0; i < graph->parameter_count; i++) {
+        const fcnn_parameter *p = &graph->parameters[i];
+        const fcnn_stored_tensor *tensor;
+        if (!p->trained) continue;
+        FCNN_TRY(find_moment(model, p, moment, &tensor));
+        const fcnn_range range = {p->offset, p->offset + p->count};
+        FCNN_TRY(take(user, moment, range, tensor->data));
     }
     return FCNN_OK;
+}
+
+static fcnn_status to_graph(void *graph, int moment, fcnn_range range, const float *numbers) {
+    return fcnn_graph_write_moment(graph, moment, range, numbers);
+}
+
+static fcnn_status to_host(void *host, int moment, fcnn_range range, const float *numbers) {
+    (void)moment;
+    memcpy((float *)host + range.from, numbers, (size_t)(range.to - range.from) * sizeof *numbers);
+    return FCNN_OK;
+}
+
+fcnn_status fcnn_model_restore_moments(const fcnn_model *model, fcnn_graph *graph) {
+    for (int m = 0; m < graph->options.moments; m++)
+        FCNN_TRY(take_moments(model, graph, m, to_graph, graph));
+    return FCNN_OK;
+}
+
+fcnn_status fcnn_model_read_moment(const fcnn_model *model, const fcnn_graph *graph, int moment,
+                                   float *host) {
+    return take_moments(model, graph, moment, to_host, host);
 }

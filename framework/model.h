@@ -54,6 +54,10 @@ fcnn_status fcnn_model_fine_tune(const fcnn_model *model, fcnn_graph *graph,
 
 /* The optimizer's moments, if the file is a checkpoint. */
 fcnn_status fcnn_model_restore_moments(const fcnn_model *model, fcnn_graph *graph);
+/* One of them (0 or 1), in the places of the graph's flat trained floats; what lies between
+ * parameters is left alone. */
+fcnn_status fcnn_model_read_moment(const fcnn_model *model, const fcnn_graph *graph, int moment,
+                                   float *host);
 
 /* Whether it has all that fcnn_model_restore and the above take, in the graph's shapes. */
 fcnn_status fcnn_model_check_checkpoint(const fcnn_model *model, const fcnn_graph *graph);
@@ -63,6 +67,9 @@ typedef struct {
     fcnn_form form;
     bool half;    /* of the spectral form: its spectra in half precision */
     bool moments; /* checkpoint: the optimizer's moments too */
+    /* Where the graph keeps a part of them alone, all, in host memory, in the places of its flat
+     * trained floats; NULL: the graph's. */
+    const float *whole_moments[2];
     /* Checkpoint: its weights are left out, for they are those of this snapshot, which will be
      * written to one of these files of the same folder ("a.safetensors b.safetensors"). */
     const struct fcnn_snapshot *weights;

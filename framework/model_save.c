@@ -76,15 +76,20 @@ static fcnn_status list_parameter(fcnn_snapshot *list, fcnn_graph *graph, const 
     return fcnn_graph_read(graph, p, data);
 }
 
-static fcnn_status list_moments(fcnn_snapshot *list, fcnn_graph *graph) {
+static fcnn_status list_moments(fcnn_snapshot *list, fcnn_graph *graph,
+                                const fcnn_save_options *options) {
     for (int m = 0; m < graph->options.moments; m++) {
         for (int i = 0; i < graph->parameter_count; i++) {
             const fcnn_parameter *p = &graph->parameters[i];
             float *data;
             if (!p->trained) continue;
             FCNN_TRY(list_add(list, fcnn_moment_prefixes[m], p->name, p->rank, p->shape, &data));
-            FCNN_CALL(graph, download, data, graph->flat.moments[m] + p->offset,
-                      (size_t)p->count * sizeof(float));
+            const fcnn_range range = {p->offset, p->offset + p->count};
+            const float *whole = options->whole_moments[m];
+            if (whole)
+                memcpy(data, whole + range.from, (size_t)p->count * sizeof *data);
+            else
+                FCNN_TRY(fcnn_graph_read_moment(graph, m, range, data));
         }
     }
     return FCNN_OK;
@@ -286,7 +291,7 @@ static fcnn_status fill(fcnn_snapshot *snapshot, fcnn_graph *graph,
     } else {
         FCNN_TRY(list_weights(snapshot, graph, options));
     }
-    return options->moments ? list_moments(snapshot, graph) : FCNN_OK;
+    return options->moments ? list_moments(snapshot, graph, options) : FCNN_OK;
 }
 
 fcnn_status fcnn_snapshot_take(fcnn_graph *graph, const fcnn_save_options *options,

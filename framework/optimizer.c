@@ -28,6 +28,16 @@ int fcnn_optimizer_moments(fcnn_update_rule rule) {
     return kept[rule];
 }
 
+static fcnn_status update(fcnn_update_rule rule, const fcnn_step_constants *constants,
+                          fcnn_graph *graph, fcnn_kept_moments kept) {
+    fcnn_flat_parameters flat = fcnn_graph_flat(graph);
+    int64_t from = kept.range.from, count = kept.range.to - from, decayed = flat.decayed - from;
+    decayed = decayed < 0 ? 0 : decayed < count ? decayed : count;
+    FCNN_CALL(graph, update, rule, constants, count, decayed, flat.values + from,
+              flat.gradients + from, kept.moments[0], kept.moments[1]);
+    return FCNN_OK;
+}
+
 fcnn_status fcnn_optimizer_step(const fcnn_optimizer *optimizer, fcnn_graph *graph, int64_t step,
                                 double *norm) {
     fcnn_step_constants c = optimizer->constants;
@@ -45,8 +55,8 @@ fcnn_status fcnn_optimizer_step(const fcnn_optimizer *optimizer, fcnn_graph *gra
         if (optimizer->clip_norm > 0.0 && length > optimizer->clip_norm)
             c.gradient_scale = (float)(optimizer->clip_norm / length);
     }
-    FCNN_CALL(graph, update, optimizer->rule, &c, flat.trained, flat.decayed, flat.values,
-              flat.gradients, flat.moments[0], flat.moments[1]);
+    for (int64_t i = 0; i < fcnn_graph_kept_count(graph); i++)
+        FCNN_TRY(update(optimizer->rule, &c, graph, fcnn_graph_kept(graph, i)));
     fcnn_graph_parameters_changed(graph);
     return FCNN_OK;
 }

@@ -153,7 +153,9 @@ fcnn_status fcnn_plan_memory(fcnn_graph *graph) {
         plan->bytes[FCNN_MEMORY_GRADIENTS] =
             trained * (options->accumulate ? 2 : 1) +
             fcnn_graph_shard_floats(graph) * (int64_t)sizeof(float);
-    plan->bytes[FCNN_MEMORY_MOMENTS] = options->training ? trained * options->moments : 0;
+    if (options->training)
+        plan->bytes[FCNN_MEMORY_MOMENTS] =
+            options->moments * fcnn_graph_moment_floats(graph) * (int64_t)sizeof(float);
     int64_t at = plan->bytes[FCNN_MEMORY_PARAMETERS] + plan->bytes[FCNN_MEMORY_GRADIENTS] +
                  plan->bytes[FCNN_MEMORY_MOMENTS];
     for (int i = 0; i < graph->buffer_count; i++) {

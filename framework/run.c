@@ -182,8 +182,9 @@ static fcnn_status backward(fcnn_graph *graph) {
         set_node(graph, i, &node->time.backward);
         fcnn_status status = backward_node(graph, node);
         if (status) return fcnn_status_prefix(status, "%s, backward", node->name);
+        set_node(graph, -1, NULL);
+        FCNN_TRY(fcnn_graph_end_node(graph, i));
     }
-    set_node(graph, -1, NULL);
     return FCNN_OK;
 }
 

@@ -4,16 +4,21 @@
 #ifndef FCNN_RANKS_MODULE_H
 #define FCNN_RANKS_MODULE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef struct {
     const char *family; /* "Open MPI", "MPICH" or another library's name */
-    int (*start)(int *rank, int *size, char *host, size_t bytes);
+    /* *threads: whether messages may be another thread's than the one that calls this, where no two
+     * send at once. */
+    int (*start)(int *rank, int *size, bool *threads, char *host, size_t bytes);
     /* Sends to one rank while it receives from another; -1: neither. Both ends know the bytes. */
     int (*exchange)(int to, const void *out, int64_t out_bytes, int from, void *in,
                     int64_t in_bytes);
     int (*barrier)(void);
+    /* Lets an exchange that another thread waits in fail, and all later ones. */
+    void (*cancel)(void);
     void (*describe)(int error, char *text, size_t bytes);
     /* Ends the processes of all ranks. */
     void (*abort)(int code);

@@ -1,23 +1,70 @@
 /* Messages by MPI, compiled by each library's own compiler into a module. */
 #include <mpi.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "module.h"
 
 enum { PIECE_BYTES = 1 << 28 }; /* MPI counts in int */
 
-static int start(int *rank, int *size, char *host, size_t bytes) {
+static int start(int *rank, int *size, bool *threads, char *host, size_t bytes) {
     char name[MPI_MAX_PROCESSOR_NAME];
-    int provided, length, error = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
+    int provided, length, error = MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided);
     if (!error) error = MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     if (!error) error = MPI_Comm_rank(MPI_COMM_WORLD, rank);
     if (!error) error = MPI_Comm_size(MPI_COMM_WORLD, size);
     if (!error) error = MPI_Get_processor_name(name, &length);
     if (!error) snprintf(host, bytes, "%s", name);
+    *threads = !error && provided >= MPI_THREAD_SERIALIZED;
     return error;
 }
 
+/* ---- Waiting ---- */
+
+/* A library's own wait takes a whole processor from those that compute. */
+static const double spin_seconds = 100e-6;
+static const long pause_nanoseconds = 20000;
+static atomic_bool cancelled;
+
+static void pause_since(double began) {
+    const struct timespec pause = {0, pause_nanoseconds};
+    if (MPI_Wtime() - began < spin_seconds)
+        sched_yield();
+    else
+        nanosleep(&pause, NULL);
+}
+
+static int wait_for(int count, MPI_Request *requests) {
+    double began = MPI_Wtime();
+    for (;;) {
+        MPI_Status statuses[2];
+        int done, error = MPI_Testall(count, requests, &done, statuses);
+        for (int i = 0; error == MPI_ERR_IN_STATUS && i < count; i++)
+            if (statuses[i].MPI_ERROR && statuses[i].MPI_ERROR != MPI_ERR_PENDING)
+                error = statuses[i].MPI_ERROR;
+        if (error || done) return error;
+        if (atomic_load(&cancelled)) return MPI_ERR_OTHER;
+        pause_since(began);
+    }
+}
+
+static void cancel(void) { atomic_store(&cancelled, true); }
+
+/* ---- Messages ---- */
+
 static int piece(int64_t bytes) { return bytes < PIECE_BYTES ? (int)bytes : PIECE_BYTES; }
+
+static int exchange_piece(int to, const void *out, int sent, int from, void *in, int received) {
+    MPI_Request requests[2];
+    int count = 0, error = MPI_SUCCESS;
+    if (received)
+        error = MPI_Irecv(in, received, MPI_BYTE, from, 0, MPI_COMM_WORLD, &requests[count++]);
+    if (!error && sent)
+        error = MPI_Isend(out, sent, MPI_BYTE, to, 0, MPI_COMM_WORLD, &requests[count++]);
+    return error ? error : wait_for(count, requests);
+}
 
 static int exchange(int to, const void *out, int64_t out_bytes, int from, void *in,
                     int64_t in_bytes) {
@@ -26,9 +73,7 @@ static int exchange(int to, const void *out, int64_t out_bytes, int from, void *
     int error = MPI_SUCCESS;
     while (!error && (out_bytes > 0 || in_bytes > 0)) {
         int sent = piece(out_bytes), received = piece(in_bytes);
-        error = MPI_Sendrecv(next_out, sent, MPI_BYTE, sent ? to : MPI_PROC_NULL, 0, next_in,
-                             received, MPI_BYTE, received ? from : MPI_PROC_NULL, 0, MPI_COMM_WORLD,
-                             MPI_STATUS_IGNORE);
+        error = exchange_piece(to, next_out, sent, from, next_in, received);
         next_out += sent;
         next_in += received;
         out_bytes -= sent;
@@ -37,7 +82,11 @@ static int exchange(int to, const void *out, int64_t out_bytes, int from, void *
     return error;
 }
 
-static int barrier(void) { return MPI_Barrier(MPI_COMM_WORLD); }
+static int barrier(void) {
+    MPI_Request request;
+    int error = MPI_Ibarrier(MPI_COMM_WORLD, &request);
+    return error ? error : wait_for(1, &request);
+}
 
 static void describe(int error, char *text, size_t bytes) {
     char message[MPI_MAX_ERROR_STRING];
@@ -60,6 +109,7 @@ const fcnn_ranks_module fcnn_ranks_mpi = {
     .start = start,
     .exchange = exchange,
     .barrier = barrier,
+    .cancel = cancel,
     .describe = describe,
     .abort = abort_all,
     .end = MPI_Finalize};

@@ -68,7 +68,8 @@ static fcnn_status find_module(const launcher *by, fcnn_ranks *ranks) {
 
 static fcnn_status start(const launcher *by, int expected, fcnn_ranks *ranks) {
     char text[256];
-    int error = ranks->module->start(&ranks->number, &ranks->size, ranks->host, sizeof ranks->host);
+    int error = ranks->module->start(&ranks->number, &ranks->size, &ranks->threads, ranks->host,
+                                     sizeof ranks->host);
     if (error) {
         ranks->module->describe(error, text, sizeof text);
         return fcnn_status_set(FCNN_ERROR_IO, "%s cannot be started: %s", ranks->module->family,

@@ -9,11 +9,14 @@
 int fcnn_ranks_number(const fcnn_ranks *ranks) { return ranks ? ranks->number : 0; }
 int fcnn_ranks_size(const fcnn_ranks *ranks) { return ranks ? ranks->size : 1; }
 const char *fcnn_ranks_name(const fcnn_ranks *ranks) { return ranks ? ranks->name : ""; }
+bool fcnn_ranks_threads(const fcnn_ranks *ranks) { return ranks && ranks->threads; }
 bool fcnn_ranks_agreed(const fcnn_ranks *ranks) { return ranks && ranks->agreed; }
 
 void fcnn_ranks_abort(fcnn_ranks *ranks, int code) {
     if (ranks) ranks->module->abort(code);
 }
+
+void fcnn_ranks_cancel(fcnn_ranks *ranks) { ranks->module->cancel(); }
 
 /* ---- Messages ---- */
 

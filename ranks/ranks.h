@@ -1,6 +1,7 @@
 /* Ranks are processes of one program, on one machine or several, that work on one training and send
  * each other messages. A launcher such as mpirun or srun starts them; a process that none started
- * is one rank, which is NULL here, and loads no library for it. All calls are of the main thread.
+ * is one rank, which is NULL here, and loads no library for it. Calls are of the thread that has
+ * opened them or, where fcnn_ranks_threads says so, of another one while no other calls.
  */
 #ifndef FCNN_RANKS_RANKS_H
 #define FCNN_RANKS_RANKS_H
@@ -23,6 +24,11 @@ int fcnn_ranks_number(const fcnn_ranks *ranks); /* of this one, from 0 */
 int fcnn_ranks_size(const fcnn_ranks *ranks);
 /* "rank 2 on HOST"; "" where there is one alone. */
 const char *fcnn_ranks_name(const fcnn_ranks *ranks);
+
+/* Whether another thread may send and receive. */
+bool fcnn_ranks_threads(const fcnn_ranks *ranks);
+/* Ends the messages that another thread waits for, and all later ones: ranks are then aborted. */
+void fcnn_ranks_cancel(fcnn_ranks *ranks);
 
 /* Messages of as many bytes as the other end expects; FCNN_ERROR_IO names the other rank. */
 fcnn_status fcnn_ranks_send(fcnn_ranks *ranks, int to, const void *data, int64_t bytes);

@@ -8,7 +8,8 @@
 struct fcnn_ranks {
     const fcnn_ranks_module *module;
     int number, size;
-    bool agreed; /* on a failure */
+    bool threads; /* messages may be another thread's */
+    bool agreed;  /* on a failure */
     char host[256], name[288];
 };
 

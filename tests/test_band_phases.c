@@ -106,8 +106,7 @@ static float *everything(const network *n, bool moments, int64_t *count) {
     ck_assert_ptr_nonnull(host);
     const fcnn_backend *backend = n->device->backend;
     for (int m = 0; m < kept; m++, at += flat.trained)
-        network_ok(
-            backend->download(n->device, at, flat.moments[m], (size_t)flat.trained * sizeof *at));
+        network_ok(fcnn_graph_read_moment(n->graph, m, (fcnn_range){0, flat.trained}, at));
     network_ok(backend->download(n->device, at, flat.values, (size_t)flat.total * sizeof *at));
     return host;
 }

@@ -47,12 +47,14 @@ static void pass(network *n, const network_images *images, division d, int first
 
 /* What the shards here add up to: running statistics, and gradients. */
 static float *sums_of(const network *n, int64_t *count) {
-    fcnn_shard_sums sums = fcnn_graph_shard_sums(n->graph);
-    float *host = malloc((size_t)sums.count * sizeof *host);
+    fcnn_flat_parameters flat = fcnn_graph_flat(n->graph);
+    int64_t running = fcnn_graph_running_floats(n->graph);
+    float *host = malloc((size_t)flat.total * sizeof *host);
     ck_assert_ptr_nonnull(host);
-    network_ok(n->device->backend->download(n->device, host, sums.sums,
-                                            (size_t)sums.count * sizeof *host));
-    *count = sums.count;
+    network_ok(fcnn_graph_read_running(n->graph, host));
+    network_ok(n->device->backend->download(n->device, host + running, flat.gradients,
+                                            (size_t)flat.trained * sizeof *host));
+    *count = flat.total;
     return host;
 }
 

@@ -217,6 +217,7 @@ static fcnn_status build(train_options *o, const fcnn_config *config, run_start 
                                        .data = data,
                                        .interrupted = o->interrupted,
                                        .ranks = o->ranks,
+                                       .partition = o->partition,
                                        .wish = &signals_interrupted,
                                        .agreed = &ranks_interrupted};
     if (fcnn_ranks_number(o->ranks)) {

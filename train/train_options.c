@@ -33,6 +33,8 @@ static const option_row rows[] = {
     {"init", "MODEL", OPTION_TEXT, FIELD(init), 0, 0, "start from a saved model's weights"},
     {"save", "compact|spectral", OPTION_CHOICE, FIELD(form), 0, 0,
      "form of the saved model (default: compact)"},
+    {"partition-optimizer", NULL, OPTION_FLAG, FIELD(partition), 0, 0,
+     "of several ranks each keeps the optimizer's moments of a part of the weights alone"},
     {"quiet", NULL, OPTION_FLAG, FIELD(quiet), 0, 0, "warnings and the final results alone"},
     {"verbose", NULL, OPTION_FLAG, FIELD(verbose), 0, 0, "the tables of layers and memory too"},
     {"set", "SECTION.KEY=VALUE", OPTION_SET, 0, 0, 0,

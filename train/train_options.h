@@ -15,7 +15,7 @@ typedef struct {
     const volatile int *interrupted;
     int64_t limit;
     int threads, form;
-    bool resume, find_rate, quiet, verbose;
+    bool resume, find_rate, partition, quiet, verbose;
     char command[4 * PATH_MAX], resume_command[4 * PATH_MAX];
     size_t resume_length; /* of that command, without the folder */
 } train_options;

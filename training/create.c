@@ -79,9 +79,7 @@ static fcnn_status divide_among_ranks(fcnn_training *t) {
                                  ranks, t->shards);
     t->parts_here = t->parts / ranks;
     t->first_part = fcnn_ranks_number(t->of.ranks) * t->parts_here;
-    if (ranks == 1 || !strcmp(t->of.device->backend->name, "cpu")) return FCNN_OK;
-    return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
-                           "several ranks compute on the CPU: --device cpu");
+    return FCNN_OK;
 }
 
 static fcnn_status check_patience(const fcnn_training *t) {
@@ -110,6 +108,10 @@ static fcnn_status plan_graph(fcnn_training *t) {
     t->graph_options.accumulate = t->parts > t->shards;
     t->graph_options.shards = t->shards;
     t->graph_options.shards_here = t->shards / fcnn_ranks_size(t->of.ranks);
+    if (t->of.partition) {
+        t->graph_options.moment_ranks = fcnn_ranks_size(t->of.ranks);
+        t->graph_options.moment_rank = fcnn_ranks_number(t->of.ranks);
+    }
     FCNN_TRY(fcnn_graph_create(&t->graph_options, t->of.device, &t->largest));
     return fcnn_graph_check_memory(t->largest, t->parts_here);
 }
@@ -120,6 +122,9 @@ fcnn_status fcnn_training_create(fcnn_training *t, const fcnn_training_parts *pa
     FCNN_TRY(choose_batch(t));
     FCNN_TRY(divide_among_ranks(t));
     FCNN_TRY(plan_graph(t));
+    if (parts->ranks)
+        FCNN_TRY(fcnn_exchange_create(parts->ranks, parts->device,
+                                      fcnn_graph_flat(t->largest).trained, &t->exchange));
     t->epochs = fcnn_section_int(net, "epochs");
     t->steps_per_epoch = parts->data->train.count / t->batch;
     t->optimizer = fcnn_optimizer_from_config(net, t->steps_per_epoch, t->epochs);
@@ -131,6 +136,8 @@ fcnn_status fcnn_training_create(fcnn_training *t, const fcnn_training_parts *pa
 }
 
 void fcnn_training_clear(fcnn_training *t) {
+    fcnn_exchange_destroy(t->exchange);
+    fcnn_training_release_moments(t);
     fcnn_graph_destroy(t->graph);
     fcnn_graph_destroy(t->largest);
     free(t->class_weights);

@@ -138,6 +138,14 @@ static fcnn_training_progress sum_up(const fcnn_training *t, bool validated) {
     return p;
 }
 
+/* Where ranks keep parts of the moments, all have to know that rank 0 is going to save. */
+static fcnn_status gather_to_save(fcnn_training *t) {
+    bool saves = t->of.saves && t->of.saves(t->of.events.user, true);
+    if (!t->of.ranks || !t->of.partition) return FCNN_OK;
+    FCNN_TRY(fcnn_ranks_broadcast(t->of.ranks, &saves, sizeof saves));
+    return saves ? fcnn_training_gather_moments(t) : FCNN_OK;
+}
+
 /* Validates; the position then is the start of the next epoch. */
 static fcnn_status end_epoch(fcnn_training *t) {
     const fcnn_training_events *events = &t->of.events;
@@ -153,6 +161,7 @@ static fcnn_status end_epoch(fcnn_training *t) {
     t->epoch_step = 0;
     t->score = (fcnn_score){0};
     t->seconds = 0.0;
+    FCNN_TRY(gather_to_save(t));
     return events->epoch ? events->epoch(events->user, t, &progress) : FCNN_OK;
 }
 

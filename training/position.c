@@ -80,6 +80,7 @@ fcnn_status fcnn_training_take_checkpoint(const fcnn_training *t, const fcnn_tra
     own[POSITION_FIELDS] = (fcnn_metadata){"training_images", values[POSITION_FIELDS]};
     fcnn_save_options options = {.form = FCNN_FORM_TRAINABLE,
                                  .moments = true,
+                                 .whole_moments = {t->whole_moments[0], t->whole_moments[1]},
                                  .weights = file->weights,
                                  .weights_files = file->weights_files};
     return take(t, file, own, POSITION_EXTRA, options, snapshot);
@@ -213,5 +214,5 @@ fcnn_status fcnn_training_restore(fcnn_training *t, const fcnn_model *checkpoint
         return status;
     }
     FCNN_TRY(fcnn_model_restore(checkpoint, t->graph));
-    return fcnn_model_restore_moments(checkpoint, t->graph);
+    return fcnn_training_restore_moments(t, checkpoint);
 }

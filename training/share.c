@@ -59,6 +59,8 @@ fcnn_status fcnn_training_compare_ranks(const fcnn_training *t) {
     FCNN_TRY(compare(ranks, "another instruction set (FCNN_ISA chooses one)",
                      kernels ? kernels + 2 : ""));
     FCNN_TRY(compare_images(ranks, "other training images", t->identity.training));
+    FCNN_TRY(compare(ranks, "another --partition-optimizer",
+                     t->of.partition ? "with it" : "without it"));
     return compare_images(ranks, "other validation images", t->identity.validation);
 }
 
@@ -68,6 +70,7 @@ typedef struct {
     int64_t epoch, epoch_step, best_epoch, since_best;
     fcnn_score score;
     double seconds, best_accuracy, best_loss;
+    bool moments; /* of a checkpoint: without one all are 0 */
     fcnn_schedule schedule;
     fcnn_input_statistics statistics;
 } standing;
@@ -81,6 +84,7 @@ static standing take_standing(const fcnn_training *t) {
                       .seconds = t->seconds,
                       .best_accuracy = t->best_accuracy,
                       .best_loss = t->best_loss,
+                      .moments = fcnn_training_steps(t) > 0,
                       .schedule = t->optimizer.schedule,
                       .statistics = *fcnn_graph_statistics(t->graph)};
 }
@@ -98,6 +102,54 @@ static void set_standing(fcnn_training *t, const standing *s) {
     t->of.data->statistics = s->statistics;
 }
 
+/* Floats of rank 0 pass through host memory, a bucket at a time. */
+typedef fcnn_status (*pass_floats)(fcnn_training *t, int moment, fcnn_range range, float *host);
+
+static fcnn_status share_floats(fcnn_training *t, int moment, int64_t floats, pass_floats read,
+                                pass_floats write, float *host) {
+    for (int64_t b = 0; b < fcnn_bucket_count(floats); b++) {
+        fcnn_range range = fcnn_bucket(floats, b);
+        if (!fcnn_ranks_number(t->of.ranks)) FCNN_TRY(read(t, moment, range, host));
+        FCNN_TRY(fcnn_ranks_broadcast(t->of.ranks, host,
+                                      (range.to - range.from) * (int64_t)sizeof *host));
+        if (fcnn_ranks_number(t->of.ranks)) FCNN_TRY(write(t, moment, range, host));
+    }
+    return FCNN_OK;
+}
+
+static fcnn_status read_values(fcnn_training *t, int moment, fcnn_range range, float *host) {
+    const float *values = fcnn_graph_flat(t->graph).values;
+    (void)moment;
+    return t->of.device->backend->download(t->of.device, host, values + range.from,
+                                           (size_t)(range.to - range.from) * sizeof *host);
+}
+
+static fcnn_status write_values(fcnn_training *t, int moment, fcnn_range range, float *host) {
+    float *values = fcnn_graph_flat(t->graph).values;
+    (void)moment;
+    return t->of.device->backend->upload(t->of.device, values + range.from, host,
+                                         (size_t)(range.to - range.from) * sizeof *host);
+}
+
+static fcnn_status read_moment(fcnn_training *t, int moment, fcnn_range range, float *host) {
+    const float *whole = t->whole_moments[moment];
+    if (!whole) return fcnn_graph_read_moment(t->graph, moment, range, host);
+    memcpy(host, whole + range.from, (size_t)(range.to - range.from) * sizeof *host);
+    return FCNN_OK;
+}
+
+static fcnn_status write_moment(fcnn_training *t, int moment, fcnn_range range, float *host) {
+    return fcnn_graph_write_moment(t->graph, moment, range, host);
+}
+
+static fcnn_status share_parameters(fcnn_training *t, bool moments, float *host) {
+    fcnn_flat_parameters flat = fcnn_graph_flat(t->graph);
+    FCNN_TRY(share_floats(t, 0, flat.total, read_values, write_values, host));
+    for (int m = 0; moments && m < t->graph_options.moments; m++)
+        FCNN_TRY(share_floats(t, m, flat.trained, read_moment, write_moment, host));
+    return FCNN_OK;
+}
+
 fcnn_status fcnn_training_share(fcnn_training *t) {
     fcnn_ranks *ranks = t->of.ranks;
     bool first = !fcnn_ranks_number(ranks);
@@ -109,11 +161,10 @@ fcnn_status fcnn_training_share(fcnn_training *t) {
         set_standing(t, &s);
         FCNN_TRY(fcnn_training_enter_bands(t));
     }
-    fcnn_flat_parameters flat = fcnn_graph_flat(t->graph);
-    const int64_t size = (int64_t)sizeof *flat.values;
-    FCNN_TRY(fcnn_ranks_broadcast(ranks, flat.values, flat.total * size));
-    for (int m = 0; m < t->graph_options.moments; m++)
-        FCNN_TRY(fcnn_ranks_broadcast(ranks, flat.moments[m], flat.trained * size));
+    float *host = malloc(FCNN_BUCKET_FLOATS * sizeof *host);
+    if (!host) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to share the weights");
+    fcnn_status status = share_parameters(t, s.moments, host);
+    free(host);
     fcnn_graph_parameters_changed(t->graph);
-    return FCNN_OK;
+    return status;
 }

@@ -64,6 +64,7 @@ static fcnn_status train_parts(fcnn_training *t, const fcnn_batch *batch, uint64
                                int64_t step) {
     score_tree tree = {0};
     int images = batch->count / t->parts_here, bad = -1;
+    fcnn_training_begin_exchange(t);
     for (int i = 0; i < t->parts_here; i++) {
         int part = t->first_part + i;
         const fcnn_image *first = batch->images + (ptrdiff_t)i * images;
@@ -95,14 +96,25 @@ fcnn_status fcnn_training_settle_score(fcnn_training *t) {
                            t->epoch + 1, t->epoch_step);
 }
 
+/* The weights of the whole network, by all ranks. */
+static fcnn_status update(fcnn_training *t, int64_t step) {
+    double started = fcnn_seconds();
+    FCNN_TRY(fcnn_optimizer_step(&t->optimizer, t->graph, step, NULL));
+    fcnn_training_count_time(&t->times.update, &started);
+    FCNN_TRY(fcnn_training_gather_weights(t));
+    fcnn_training_count_time(&t->times.exchange, &started);
+    return t->saves_here ? fcnn_training_gather_moments(t) : FCNN_OK;
+}
+
 fcnn_status fcnn_training_step(fcnn_training *t, const fcnn_batch *batch) {
     uint64_t seed = (uint64_t)fcnn_section_int(fcnn_training_net(t), "seed");
     int64_t step = fcnn_training_steps(t);
-    double started = fcnn_seconds();
+    double started = fcnn_seconds(), waited = t->times.exchange;
+    fcnn_training_release_moments(t);
     fcnn_status status = train_parts(t, batch, seed, step);
+    started += t->times.exchange - waited;
     fcnn_training_count_time(&t->times.train, &started);
-    if (!status) status = fcnn_optimizer_step(&t->optimizer, t->graph, step, NULL);
-    fcnn_training_count_time(&t->times.update, &started);
+    if (!status) status = update(t, step);
     if (status == FCNN_ERROR_NUMERIC)
         fcnn_status_prefix(status, "epoch %" PRId64 ", step %" PRId64 ": the loss is not finite",
                            t->epoch + 1, t->epoch_step + 1);

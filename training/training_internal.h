@@ -6,6 +6,7 @@
 #include "bands.h"
 #include "data.h"
 #include "evaluation.h"
+#include "exchange.h"
 #include "identity.h"
 #include "optimizer.h"
 #include "ranks/ranks.h"
@@ -15,10 +16,11 @@ FCNN_C_BEGIN
 
 /* Seconds so far, by what they went to. Resumed trainings count from the resumption. */
 typedef struct {
-    double opening; /* before the first step: opening and reading the data, planning */
-    double input;   /* waiting for the loader */
-    double train;   /* forward and backward */
-    double update;  /* optimizer */
+    double opening;  /* before the first step: opening and reading the data, planning */
+    double input;    /* waiting for the loader */
+    double train;    /* forward and backward */
+    double exchange; /* waiting for other ranks' gradients and weights */
+    double update;   /* optimizer */
     double validation;
     double saving; /* models, checkpoints, log and report, as far as training waited for it */
 } fcnn_training_times;
@@ -36,9 +38,17 @@ typedef struct {
     fcnn_ranks *ranks;
     const volatile int *wish;
     volatile int *agreed;
+    /* Each rank keeps the optimizer's moments of its part of the weights, and updates that. */
+    bool partition;
+    /* Whether rank 0 saves a checkpoint behind the step, or the epoch, that is under way; NULL: it
+     * does not. */
+    bool (*saves)(void *user, bool at_end);
 } fcnn_training_parts;
 
-enum { FCNN_SHARD_LEVELS = 12 }; /* of the tree over net.shards at most */
+enum {
+    FCNN_SHARD_LEVELS = 12, /* of the tree over net.shards at most */
+    FCNN_MOMENTS_MOST = 2   /* of an optimizer */
+};
 
 struct fcnn_training {
     fcnn_training_parts of;
@@ -49,8 +59,13 @@ struct fcnn_training {
     int first_part, parts_here;       /* those of this rank */
     fcnn_data_identity identity;
     fcnn_bands bands;
-    float *class_weights; /* NULL: all 1 */
-    fcnn_graph *graph;    /* of the current epoch; NULL before the start */
+    float *class_weights;    /* NULL: all 1 */
+    fcnn_graph *graph;       /* of the current epoch; NULL before the start */
+    fcnn_exchange *exchange; /* NULL: one rank */
+    bool saves_here;         /* rank 0 saves behind this step */
+    /* On rank 0 the moments of all ranks, [trained], from when it saves to the next step; NULL
+     * otherwise, and where each rank keeps all of them. */
+    float *whole_moments[FCNN_MOMENTS_MOST];
     fcnn_optimizer optimizer;
     int64_t epochs, steps_per_epoch;
     /* The position: complete epochs, steps of the current one, and its sums so far. */
@@ -130,8 +145,19 @@ fcnn_status fcnn_training_compare_ranks(const fcnn_training *training);
 /* Gives all ranks the position, the weights and moments, and the statistics that rank 0 has; the
  * others get their graph by this. */
 fcnn_status fcnn_training_share(fcnn_training *training);
+/* Before a batch's passes: its gradients are exchanged as they become ready. */
+void fcnn_training_begin_exchange(fcnn_training *training);
 /* Adds up what the ranks have made of a batch, as one tree over its shards; *score too. */
 fcnn_status fcnn_training_join(fcnn_training *training, fcnn_score *score);
+/* Gathers the weights that ranks have updated in parts. */
+fcnn_status fcnn_training_gather_weights(fcnn_training *training);
+/* Brings the moments to rank 0, where ranks keep parts of them. */
+fcnn_status fcnn_training_gather_moments(fcnn_training *training);
+void fcnn_training_release_moments(fcnn_training *training);
+/* Whether the moments are where a checkpoint is written. */
+bool fcnn_training_may_save(const fcnn_training *training);
+/* Takes the moments of a checkpoint; those of other ranks are there until the next step. */
+fcnn_status fcnn_training_restore_moments(fcnn_training *training, const fcnn_model *checkpoint);
 
 /* ---- Saving ---- */
 

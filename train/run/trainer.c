@@ -77,13 +77,22 @@ static fcnn_status settle_loss(trainer *t) {
     return FCNN_OK;
 }
 
+/* Whether a save is due behind the current step or, `at_end` of an epoch, behind that. An
+ * interrupted run is saved once more, when it has stopped. */
+static bool saves(void *user, bool at_end) {
+    const trainer *t = user;
+    const fcnn_training *training = &t->training;
+    if (at_end && fcnn_training_is_complete(training)) return true;
+    if (at_end && *training->of.interrupted) return false;
+    return saver_due(&t->saver, training->epoch, at_end);
+}
+
 /* Saves in the middle of an epoch where that is due, and ends a run that can no longer be saved. */
 static fcnn_status save_within_epoch(trainer *t) {
     fcnn_training *training = &t->training;
     FCNN_TRY(saver_settle(&t->saver));
-    if (training->epoch_step == training->steps_per_epoch ||
-        !saver_due(&t->saver, training->epoch, false))
-        return FCNN_OK;
+    if (training->epoch_step == training->steps_per_epoch || !saves(t, false)) return FCNN_OK;
+    if (!fcnn_training_may_save(training)) return FCNN_OK; /* behind the next step */
     double started = fcnn_seconds();
     FCNN_TRY(settle_loss(t));
     FCNN_TRY(fcnn_graph_check(training->graph));
@@ -140,8 +149,6 @@ static log_row make_row(const trainer *t, const fcnn_training_progress *p) {
                      .learning_rate = p->learning_rate};
 }
 
-static bool is_interrupted(const trainer *t) { return *t->training.of.interrupted; }
-
 /* A best epoch that is not saved now is kept for the next save, which it has to precede. */
 static fcnn_status save_epoch(trainer *t, const log_row *row, bool best) {
     bool complete = fcnn_training_is_complete(&t->training);
@@ -149,9 +156,7 @@ static fcnn_status save_epoch(trainer *t, const log_row *row, bool best) {
     FCNN_TRY(rundir_check_place(t->options.dir));
     FCNN_TRY(log_append(t->options.folder, row));
     FCNN_TRY(saver_settle(&t->saver));
-    /* An interrupted run is saved once more behind this. */
-    bool due = !is_interrupted(t) && saver_due(&t->saver, t->training.epoch, true);
-    if (complete || due) return save_run(t, best, complete);
+    if (saves(t, true) && fcnn_training_may_save(&t->training)) return save_run(t, best, complete);
     if (!best) return FCNN_OK;
     FCNN_TRY(position_take_model(t, &snapshot));
     saver_keep_best(&t->saver, snapshot);
@@ -187,6 +192,7 @@ fcnn_status trainer_create(trainer *t, const trainer_options *options,
     fcnn_training_parts with_events = *parts;
     with_events.events = (fcnn_training_events){
         .user = t, .step = after_step, .epoch = after_epoch, .message = message};
+    with_events.saves = saves;
     FCNN_TRY(fcnn_training_create(&t->training, &with_events));
     FCNN_TRY(steps_create(&t->steps, fcnn_training_score_steps(&t->training)));
     return save_interval_read(parts->config, &t->saver.interval);
