@@ -49,6 +49,8 @@ static fcnn_status create(network *n) {
                                  .training = !options->inference,
                                  .band_fraction = options->band_fraction,
                                  .moments = options->moments,
+                                 .moment_ranks = options->moment_ranks,
+                                 .moment_rank = options->moment_rank,
                                  .accumulate = options->accumulate,
                                  .shards = options->shards,
                                  .shards_here = options->shards_here};

@@ -20,7 +20,7 @@ typedef struct {
     bool inference;
     bool accumulate; /* gradients of batches in parts */
     int shards, shards_here;
-    int moments;
+    int moments, moment_ranks, moment_rank;
     const char *set;      /* assignments as of --set, separated by spaces; NULL: none */
     double band_fraction; /* 0: the cfg's */
 } network_options;

@@ -121,6 +121,37 @@ grep -q "problem: .*pictures/a/7.png.*left out" err || fail "it is not named: $(
 same_run cut cut-4
 ok "a picture that cannot be read is left out by all ranks"
 
+# Weights of several buckets, which are under way while the backward pass goes on.
+cat >wide.cfg <<'END'
+[net] data=synthetic:classes=4,size=14,channels=1,train=64,val=16
+batch=16 epochs=2 optimizer=adamw learning_rate=0.001 shards=4
+[fft] size=13
+[conv] filters=8 size=3 norm=batch activation=srelu
+[ifft]
+[dense] units=1000 activation=gelu
+[dense] units=1200 activation=gelu
+[dense] units=classes
+[softmax]
+END
+sed -i 's/^\[[a-z]*\] /&\n/; s/ \([a-z_]*=\)/\n\1/g' wide.cfg
+wide=("$train" wide.cfg --quiet)
+part=(--partition-optimizer)
+succeed "${wide[@]}" --out wide
+succeed ranks 4 "${wide[@]}" --out wide-4
+same_run wide wide-4
+succeed ranks 4 "${wide[@]}" "${part[@]}" --out wide-parts
+same_run wide wide-parts
+cmp wide/checkpoint.safetensors wide-parts/checkpoint.safetensors || fail "other moments"
+succeed ranks 2 "${wide[@]}" "${part[@]}" --epochs 1 --out wide-more
+succeed ranks 4 "${wide[@]}" "${part[@]}" --out wide-more --resume
+same_run wide wide-more
+cmp wide/checkpoint.safetensors wide-more/checkpoint.safetensors || fail "other moments"
+clip=(--set net.clip_norm=0.5 --set net.bands=0.5:1,1:)
+succeed "${wide[@]}" "${clip[@]}" --out clip
+succeed ranks 4 "${wide[@]}" "${clip[@]}" "${part[@]}" --out clip-4
+same_run clip clip-4
+ok "weights of several buckets, and moments in parts, saved and resumed: the same bits"
+
 # ---- What happens on the way ----
 long=("${eight[@]}" --set net.save_every=2 --epochs 120 --threads 1)
 succeed "${long[@]}" --out whole
@@ -154,6 +185,7 @@ succeed ranks 2 "${long[@]}" --out killed --resume
 same_run whole killed
 ok "rank 2 of 4 killed in epoch $epoch: all end, and on 2 ranks it goes on to the same bits"
 
+long+=("${part[@]}")
 in_between stopped 2
 kill -TERM "$(<pid.1)"
 code=0
@@ -176,6 +208,7 @@ refused "find-rate one rank" 2 "${eight[@]}" --find-rate
 ONLY_ONE='MORE="--set net.learning_rate=0.005"' refused "rank 1 another cfg learning_rate=0.005 learning_rate=0.004" 2 "${eight[@]}" --out never
 ONLY_ONE='MORE="--limit 128"' refused "rank 1 images 128 256" 2 "${eight[@]}" --out never
 ONLY_ONE='MORE="--data nowhere"' refused "rank 1 nowhere" 2 "${eight[@]}" --out never
+ONLY_ONE='MORE=--partition-optimizer' refused "rank 1 --partition-optimizer without" 2 "${eight[@]}" --out never
 ONLY_ONE='export FCNN_ISA=generic' refused "rank 1 instruction set generic" 2 "${eight[@]}" --out never
 [[ ! -e never ]] || fail "something was begun: $(ls never)"
 ok "ranks that do not divide the shards, and ranks that are not alike"
