@@ -146,12 +146,13 @@ static void write_phase_bar(FILE *out, const fcnn_training_times *phases) {
                 {"training", "forward and backward passes", phases->train},
                 {"update", "optimizer", phases->update},
                 {"validation", "scoring held-out images", phases->validation},
-                {"saving", "models, checkpoints, log and report", phases->saving}};
-    enum { ROWS = sizeof rows / sizeof rows[0] };
+                {"saving", "models, checkpoints, log and report", phases->saving},
+                {"exchange", "waiting for other ranks", phases->exchange}};
+    const int count = (int)(sizeof rows / sizeof rows[0]) - (phases->exchange == 0); /* one rank */
     double total = report_seconds(phases);
     if (total <= 0) return;
     fputs("<div><div class=\"bar\">", out);
-    for (int i = 0; i < ROWS; i++)
+    for (int i = 0; i < count; i++)
         if (rows[i].seconds > 0)
             fprintf(out, "<i class=\"c%d\" style=\"width:%.2f%%\" title=\"%s\"></i>", i,
                     100 * rows[i].seconds / total, rows[i].name);
@@ -159,7 +160,7 @@ static void write_phase_bar(FILE *out, const fcnn_training_times *phases) {
           "phases\"><thead><tr><th>phase<th>time<th>share"
           "<th class=\"text\">what it is</thead><tbody>\n",
           out);
-    for (int i = 0; i < ROWS; i++) {
+    for (int i = 0; i < count; i++) {
         fprintf(out, "<tr><th><i class=\"key c%d\"></i>%s<td>", i, rows[i].name);
         markup_seconds(out, rows[i].seconds);
         fputs("<td>", out);

@@ -15,7 +15,7 @@ const char *report_scored_name(const report_options *o) {
 }
 
 double report_seconds(const fcnn_training_times *p) {
-    return p->opening + p->input + p->train + p->update + p->validation + p->saving;
+    return p->opening + p->input + p->train + p->exchange + p->update + p->validation + p->saving;
 }
 
 bool report_cache_usage(const fcnn_training_data *data, fcnn_spectra_usage *usage) {

@@ -98,7 +98,7 @@ void summary_warn_of_small_data(const fcnn_training *t) {
 /* Pictures are decoded and transformed again in each epoch, where nothing keeps their spectra. */
 static void advise_cache(const trainer *t) {
     const fcnn_training_times *p = &t->training.times;
-    double all = p->input + p->train + p->update;
+    double all = p->input + p->train + p->exchange + p->update;
     if (p->input < 0.25 * all || p->input < 5.0 || strcmp(t->options.cache, "none") != 0) return;
     terminal_print(stdout,
                    "%.0f %% of the training waited for pictures: --cache DIR keeps their spectra "
@@ -132,13 +132,15 @@ void summary_result(const trainer *t) {
                        folder.text);
     terminal_print(stdout, "model: %s/" RUNDIR_MODEL "\nreport: %s/" RUNDIR_REPORT "\n",
                    folder.text, folder.text);
-    char beside[48] = "";
+    char beside[48] = "", ranks[48] = "";
+    if (training->of.ranks)
+        snprintf(ranks, sizeof ranks, "%.1f waiting for other ranks, ", p->exchange);
     if (t->saver.beside >= 0.05)
         snprintf(beside, sizeof beside, ", and %.1f beside it", t->saver.beside);
     terminal_print(stdout,
-                   "seconds: %.1f opening, %.1f waiting for input, %.1f forward and backward, %.1f "
-                   "updates, %.1f "
-                   "validation, %.1f saving%s\n",
-                   p->opening, p->input, p->train, p->update, p->validation, p->saving, beside);
+                   "seconds: %.1f opening, %.1f waiting for input, %.1f forward and backward, "
+                   "%s%.1f updates, %.1f validation, %.1f saving%s\n",
+                   p->opening, p->input, p->train, ranks, p->update, p->validation, p->saving,
+                   beside);
     advise_cache(t);
 }
