@@ -164,6 +164,11 @@ static fcnn_status read_position(const fcnn_loader *loader, int64_t at, fcnn_ima
                            (long long)tries, first);
 }
 
+/* Where a batch of this loader stands among those of all. */
+static int64_t place_of(const fcnn_loader_options *o, int64_t number) {
+    return o->turns ? o->turn + number * o->turns : number;
+}
+
 static void fill_share(const fcnn_loader *loader, int64_t number, int from, int count, report *r) {
     const fcnn_loader_options *o = &loader->options;
     const fcnn_batch *batch = &loader->ring[number % RING].batch;
@@ -172,8 +177,8 @@ static void fill_share(const fcnn_loader *loader, int64_t number, int from, int 
         int64_t index = 0;
         fcnn_status status = fcnn_check_interrupted(o->dataset->interrupted);
         if (!status)
-            status = read_position(loader, number * o->batch + o->first + p, &batch->images[p],
-                                   &index, r, p);
+            status = read_position(loader, place_of(o, number) * o->batch + o->first + p,
+                                   &batch->images[p], &index, r, p);
         batch->indices[p] = index;
         if (index < 0) continue;
         batch->labels[p] = o->dataset->labels[o->split][index];
@@ -226,7 +231,7 @@ static void *fill_batches(void *argument) {
 
 static void slot_clear(slot *s) {
     for (int p = 0; p < s->batch.count; p++) fcnn_image_clear(&s->batch.images[p]);
-    s->batch.count = s->done = 0;
+    s->batch.count = s->batch.unread = s->done = 0;
     report_clear(&s->report);
 }
 
@@ -234,7 +239,7 @@ static void slot_clear(slot *s) {
 static void slot_assign(fcnn_loader *loader, int64_t number) {
     if (number >= loader->batches) return;
     const fcnn_loader_options *o = &loader->options;
-    int64_t left = o->count - number * o->batch;
+    int64_t left = o->count - place_of(o, number) * o->batch;
     loader->ring[number % RING].batch.count = o->taken          ? o->taken
                                               : left < o->batch ? (int)left
                                                                 : o->batch;
@@ -290,6 +295,9 @@ static fcnn_status check_options(const fcnn_loader_options *o) {
         return fcnn_status_set(FCNN_ERROR_USAGE,
                                "images %d to %d of batches of %d: expected some of whole batches",
                                o->first, o->first + o->taken - 1, o->batch);
+    if (o->turn < 0 || o->turns < 0 || (o->turn && o->turn >= o->turns))
+        return fcnn_status_set(FCNN_ERROR_USAGE, "turn %lld of %lld: expected 0 or more, and less",
+                               (long long)o->turn, (long long)o->turns);
     FCNN_TRY(check_augmentation(o));
     if (o->drop_last && o->count < o->batch)
         return fcnn_status_set(FCNN_ERROR_USAGE,
@@ -299,6 +307,13 @@ static fcnn_status check_options(const fcnn_loader_options *o) {
         return fcnn_status_set(FCNN_ERROR_USAGE, "%d loader threads: expected 1 to %d", o->threads,
                                THREADS_MAX);
     return FCNN_OK;
+}
+
+static int64_t count_batches(const fcnn_loader_options *o) {
+    int64_t all = o->count / o->batch;
+    if (!o->drop_last && o->count % o->batch) all++;
+    if (!o->turns) return all;
+    return o->turn < all ? (all - 1 - o->turn) / o->turns + 1 : 0;
 }
 
 static fcnn_status allocate(fcnn_loader *loader) {
@@ -348,8 +363,7 @@ fcnn_status fcnn_loader_create(const fcnn_loader_options *options, fcnn_loader *
         loader->augmentation = *options->augmentation;
         loader->options.augmentation = &loader->augmentation;
     }
-    loader->batches = options->count / options->batch;
-    if (!options->drop_last && options->count % options->batch) loader->batches++;
+    loader->batches = count_batches(options);
     loader->paused = true;
     pthread_mutex_init(&loader->mutex, NULL);
     pthread_cond_init(&loader->work, NULL);
@@ -434,19 +448,23 @@ static void release_batch(fcnn_loader *loader) {
     loader->in_use = false;
 }
 
-static fcnn_status account(fcnn_loader *loader, const slot *s) {
+fcnn_status fcnn_check_unread(int64_t tried, int64_t unread, const char *example) {
+    if (unread <= BAD_FREE || unread * BAD_SHARE <= tried) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_FORMAT, "%lld of %lld images cannot be read; the first: %s",
+                           (long long)unread, (long long)tried, example);
+}
+
+static fcnn_status account(fcnn_loader *loader, slot *s) {
     const report *r = &s->report;
     if (r->unread && !loader->unread)
         memcpy(loader->unread_message, r->unread_message, MESSAGE_BYTES);
     loader->tried += s->batch.count;
     loader->bad += r->unread;
     loader->unread += r->unread;
+    s->batch.unread = r->unread;
     if (r->status) return fcnn_status_set(r->status, "%s", r->message);
-    if (loader->bad > BAD_FREE && loader->bad * BAD_SHARE > loader->tried)
-        return fcnn_status_set(
-            FCNN_ERROR_FORMAT, "%lld of %lld images cannot be read; the first: %s",
-            (long long)loader->bad, (long long)loader->tried, loader->unread_message);
-    return FCNN_OK;
+    if (loader->options.unlimited) return FCNN_OK;
+    return fcnn_check_unread(loader->tried, loader->bad, loader->unread_message);
 }
 
 /* Closes the gaps of images that are left out. */
@@ -480,15 +498,12 @@ fcnn_status fcnn_loader_next(fcnn_loader *loader, const fcnn_batch **batch) {
     *batch = NULL;
     if (!loader->started)
         return fcnn_status_set(FCNN_ERROR_USAGE, "no epoch of the loader is started");
-    for (;;) {
-        if (loader->in_use) release_batch(loader);
-        if (loader->head == loader->batches) return FCNN_OK;
-        slot *s = &loader->ring[loader->head % RING];
-        FCNN_TRY(take_batch(loader, s));
-        if (!s->batch.count) continue; /* every image of it is left out */
-        *batch = &s->batch;
-        return FCNN_OK;
-    }
+    if (loader->in_use) release_batch(loader);
+    if (loader->head == loader->batches) return FCNN_OK;
+    slot *s = &loader->ring[loader->head % RING];
+    FCNN_TRY(take_batch(loader, s));
+    *batch = &s->batch;
+    return FCNN_OK;
 }
 
 int64_t fcnn_loader_unread(const fcnn_loader *loader, const char **example) {

@@ -92,40 +92,57 @@ static fcnn_status sums_of(fcnn_dataset *dataset, fcnn_split split, int64_t inde
     return status;
 }
 
-/* Image i of `used` that are evenly spaced over count: i * count / used, without a product that
- * could overflow. */
-static int64_t spaced(const int64_t *indices, int64_t count, int64_t used, int64_t i) {
-    int64_t at = i * (count / used) + i * (count % used) / used;
-    return indices ? indices[at] : at;
+/* Image i of the sample: i * count / used, without a product that could overflow. */
+static int64_t image_of(const fcnn_statistics_images *s, int64_t i) {
+    int64_t at = i * (s->count / s->used) + i * (s->count % s->used) / s->used;
+    return s->indices ? s->indices[at] : at;
 }
 
-static fcnn_status check_indices(const fcnn_dataset *dataset, fcnn_split split,
-                                 const int64_t *indices, int64_t count, int64_t used) {
-    for (int64_t i = 0; i < used; i++) {
-        int64_t index = spaced(indices, count, used, i);
-        if (index < 0 || index >= dataset->count[split])
+static fcnn_status check_indices(const fcnn_dataset *dataset, const fcnn_statistics_images *s) {
+    for (int64_t i = 0; i < s->used; i++) {
+        int64_t index = image_of(s, i);
+        if (index < 0 || index >= dataset->count[s->split])
             return fcnn_status_set(FCNN_ERROR_USAGE, "statistics of image %lld: there are %lld",
-                                   (long long)index, (long long)dataset->count[split]);
+                                   (long long)index, (long long)dataset->count[s->split]);
     }
     return FCNN_OK;
 }
 
-/* Computes the sums of each image; the first image that fails decides the message. */
-static fcnn_status sum_images(fcnn_dataset *dataset, fcnn_split split, const int64_t *indices,
-                              int64_t count, int64_t used, int threads, fcnn_image_sums *sums) {
-    int64_t failed = used;
+/* The first image that fails decides the message. */
+fcnn_status fcnn_statistics_sum(fcnn_dataset *dataset, const fcnn_statistics_images *s, int64_t first, int64_t end,
+                            int threads, fcnn_image_sums *sums) {
+    int64_t failed = end;
+    FCNN_TRY(check_indices(dataset, s));
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
-    for (int64_t i = 0; i < used; i++) {
+    for (int64_t i = first; i < end; i++) {
         if (dataset->interrupted && *dataset->interrupted) continue;
-        if (!sums_of(dataset, split, spaced(indices, count, used, i), &sums[i])) continue;
+        if (!sums_of(dataset, s->split, image_of(s, i), &sums[i])) continue;
 #pragma omp critical(fcnn_statistics)
         failed = i < failed ? i : failed;
     }
     FCNN_TRY(fcnn_check_interrupted(dataset->interrupted));
     /* The failed image is read once more, as messages belong to the thread that meets a failure. */
-    return failed == used
-               ? FCNN_OK
-               : sums_of(dataset, split, spaced(indices, count, used, failed), &sums[failed]);
+    return failed == end ? FCNN_OK
+                         : sums_of(dataset, s->split, image_of(s, failed), &sums[failed]);
+}
+
+static fcnn_status none_usable(fcnn_dataset *dataset, const fcnn_statistics_images *s) {
+    fcnn_image_sums sums;
+    /* Another thread may have the message of the first image: read here, it is this thread's. */
+    FCNN_TRY(sums_of(dataset, s->split, image_of(s, 0), &sums));
+    return fcnn_status_prefix(FCNN_ERROR_FORMAT, "statistics: none of %lld images is usable",
+                              (long long)s->used);
+}
+
+fcnn_status fcnn_statistics_finish(fcnn_dataset *dataset, const fcnn_statistics_images *s,
+                               const fcnn_image_sums *sums, fcnn_input_statistics *statistics) {
+    total_sums total = {.pixels = 0};
+    for (int c = 0; c < FCNN_IMAGE_CHANNELS_MAX; c++) total.low[c] = 255;
+    for (int64_t i = 0; i < s->used; i++)
+        if (sums[i].pixels) add_sums(&sums[i], dataset->channels, &total);
+    if (total.pixels == 0) return none_usable(dataset, s);
+    finish(&total, dataset->channels, statistics);
+    return FCNN_OK;
 }
 
 fcnn_status fcnn_dataset_statistics(fcnn_dataset *dataset, fcnn_split split, const int64_t *indices,
@@ -136,23 +153,11 @@ fcnn_status fcnn_dataset_statistics(fcnn_dataset *dataset, fcnn_split split, con
                                "statistics need at least one image and thread; %lld images are "
                                "given, %lld wanted, by %d threads",
                                (long long)count, (long long)most, threads);
-    int64_t used = count < most ? count : most;
-    FCNN_TRY(check_indices(dataset, split, indices, count, used));
-    fcnn_image_sums *sums = malloc((size_t)used * sizeof *sums);
+    const fcnn_statistics_images s = {split, indices, count, count < most ? count : most};
+    fcnn_image_sums *sums = malloc((size_t)s.used * sizeof *sums);
     if (!sums) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the statistics");
-    fcnn_status status = sum_images(dataset, split, indices, count, used, threads, sums);
-    total_sums total = {.pixels = 0};
-    for (int c = 0; c < FCNN_IMAGE_CHANNELS_MAX; c++) total.low[c] = 255;
-    for (int64_t i = 0; i < used && !status; i++)
-        if (sums[i].pixels) add_sums(&sums[i], dataset->channels, &total);
-    /* Another thread may have the message of the first image: read here, it is this thread's. */
-    if (!status && total.pixels == 0)
-        status = sums_of(dataset, split, spaced(indices, count, used, 0), &sums[0]);
+    fcnn_status status = fcnn_statistics_sum(dataset, &s, 0, s.used, threads, sums);
+    if (!status) status = fcnn_statistics_finish(dataset, &s, sums, statistics);
     free(sums);
-    FCNN_TRY(status);
-    if (total.pixels == 0)
-        return fcnn_status_prefix(FCNN_ERROR_FORMAT, "statistics: none of %lld images is usable",
-                                  (long long)used);
-    finish(&total, dataset->channels, statistics);
-    return FCNN_OK;
+    return status;
 }

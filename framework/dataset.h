@@ -88,5 +88,20 @@ fcnn_status fcnn_dataset_statistics(fcnn_dataset *dataset, fcnn_split split, con
                                     int64_t count, int64_t most, int threads,
                                     fcnn_input_statistics *statistics);
 
+/* The same in pieces, which may be read by different processes. */
+typedef struct {
+    fcnn_split split;
+    const int64_t *indices; /* NULL: 0 .. count-1 */
+    int64_t count, used;    /* of so many images, so many that are evenly spaced */
+} fcnn_statistics_images;
+
+/* Takes the sums of the sample's images first .. end-1 into their places of sums[used]; they have
+ * no pixels where an image cannot be read. */
+fcnn_status fcnn_statistics_sum(fcnn_dataset *dataset, const fcnn_statistics_images *of, int64_t first,
+                            int64_t end, int threads, fcnn_image_sums *sums);
+/* Makes the statistics of all sums. */
+fcnn_status fcnn_statistics_finish(fcnn_dataset *dataset, const fcnn_statistics_images *of,
+                               const fcnn_image_sums *sums, fcnn_input_statistics *statistics);
+
 FCNN_C_END
 #endif

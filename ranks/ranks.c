@@ -58,6 +58,43 @@ fcnn_status fcnn_ranks_broadcast(fcnn_ranks *ranks, void *data, int64_t bytes) {
     return FCNN_OK;
 }
 
+/* The bits go up the tree that a broadcast comes down. */
+fcnn_status fcnn_ranks_any(fcnn_ranks *ranks, int *bits) {
+    int size = fcnn_ranks_size(ranks), number = fcnn_ranks_number(ranks), have = 1, other;
+    while (have < size) have *= 2;
+    while (have /= 2) {
+        if (number >= 2 * have) continue; /* it has sent its own */
+        if (number >= have) FCNN_TRY(fcnn_ranks_send(ranks, number - have, bits, sizeof *bits));
+        if (number >= have || number + have >= size) continue;
+        FCNN_TRY(fcnn_ranks_receive(ranks, number + have, &other, sizeof other));
+        *bits |= other;
+    }
+    return fcnn_ranks_broadcast(ranks, bits, sizeof *bits);
+}
+
+/* ---- Things that ranks share ---- */
+
+static void run_of(int64_t number, int64_t size, int64_t count, int64_t *first, int64_t *end) {
+    *first = count / size * number + count % size * number / size;
+    *end = count / size * (number + 1) + count % size * (number + 1) / size;
+}
+
+void fcnn_ranks_run(const fcnn_ranks *ranks, int64_t count, int64_t *first, int64_t *end) {
+    run_of(fcnn_ranks_number(ranks), fcnn_ranks_size(ranks), count, first, end);
+}
+
+fcnn_status fcnn_ranks_gather(fcnn_ranks *ranks, void *things, int64_t count, int64_t bytes) {
+    int size = fcnn_ranks_size(ranks), number = fcnn_ranks_number(ranks);
+    for (int r = 1; r < size; r++) {
+        int64_t first, end;
+        run_of(r, size, count, &first, &end);
+        char *run = (char *)things + first * bytes;
+        if (r == number) return fcnn_ranks_send(ranks, 0, run, (end - first) * bytes);
+        if (!number) FCNN_TRY(fcnn_ranks_receive(ranks, r, run, (end - first) * bytes));
+    }
+    return FCNN_OK;
+}
+
 /* ---- Agreement ---- */
 
 typedef struct {

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "status.h"
+#include "backend.h"
 
 typedef struct fcnn_ranks fcnn_ranks;
 
@@ -39,11 +39,24 @@ fcnn_status fcnn_ranks_barrier(fcnn_ranks *ranks);
 /* Gives all ranks what rank 0 has. */
 fcnn_status fcnn_ranks_broadcast(fcnn_ranks *ranks, void *data, int64_t bytes);
 
+/* This rank's run of `count` things: first .. end-1. Runs lie one behind the other, in the ranks'
+ * order. */
+void fcnn_ranks_run(const fcnn_ranks *ranks, int64_t count, int64_t *first, int64_t *end);
+/* Gives rank 0 the other ranks' runs of `count` things, of so many bytes each, in their places. */
+fcnn_status fcnn_ranks_gather(fcnn_ranks *ranks, void *things, int64_t count, int64_t bytes);
+/* Gives all ranks the bits that any of them has. */
+fcnn_status fcnn_ranks_any(fcnn_ranks *ranks, int *bits);
+
 /* What all have come to: FCNN_OK, or the failure of the first rank that has failed, with its
  * message. Every rank calls it; afterwards all go on, or none does. */
 fcnn_status fcnn_ranks_agree(fcnn_ranks *ranks, fcnn_status status);
 /* Whether the last failure is one that all ranks know of: rank 0 tells it. */
 bool fcnn_ranks_agreed(const fcnn_ranks *ranks);
+/* Refuses a text that is not rank 0's: FCNN_ERROR_CONFIG, agreed on, names what differs and the
+ * first line in which it does. */
+fcnn_status fcnn_ranks_compare(fcnn_ranks *ranks, const char *what, const char *ours);
+/* Refuses other versions of fcnn, and other instruction sets, than rank 0's. */
+fcnn_status fcnn_ranks_compare_machines(fcnn_ranks *ranks, const fcnn_device *device);
 /* Ends the processes of all ranks, after the message of this one's failure. */
 void fcnn_ranks_abort(fcnn_ranks *ranks, int code);
 

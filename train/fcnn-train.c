@@ -155,8 +155,8 @@ static fcnn_status train(train_options *o, run_start *start, trainer *t, bool *f
     fcnn_status status = FCNN_OK;
     if (!o->resume) status = claim_new(o, training->of.config, &start->dir);
     if (!status && !o->quiet) status = summary_plan(training, &t->options, o->verbose);
-    if (!status) status = fcnn_training_prepare(training);
     FCNN_TRY(fcnn_ranks_agree(o->ranks, interrupted_before(status)));
+    FCNN_TRY(interrupted_before(fcnn_training_prepare(training)));
     status = begin(o, start, t);
     if (!status && !o->quiet && !o->resume) summary_warn_of_small_data(training);
     FCNN_TRY(fcnn_ranks_agree(o->ranks, interrupted_before(status)));
@@ -271,7 +271,7 @@ static fcnn_status open_data(const train_options *o, const fcnn_config *config, 
     const fcnn_training_events events =
         follows ? (fcnn_training_events){0} : terminal_events(&o->quiet);
     fcnn_dataset *dataset = NULL;
-    fcnn_status status = fcnn_training_data_open(config, o->interrupted, &dataset);
+    fcnn_status status = fcnn_training_data_open(config, &signals_interrupted, &dataset);
     if (!status && !follows) problems_name_first(dataset, problems);
     if (!status) status = use_manifest(start, &dataset);
     data->dataset = dataset;

@@ -1,7 +1,6 @@
 /* A training is planned and started here, in the steps that a program takes them. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "training_internal.h"
 
@@ -117,7 +116,7 @@ static fcnn_status plan_graph(fcnn_training *t) {
 }
 
 fcnn_status fcnn_training_create(fcnn_training *t, const fcnn_training_parts *parts) {
-    *t = (fcnn_training){.of = *parts, .best_accuracy = -1.0};
+    *t = (fcnn_training){.of = *parts, .best_accuracy = -1.0, .first_unread = -1};
     const fcnn_section *net = fcnn_training_net(t);
     FCNN_TRY(choose_batch(t));
     FCNN_TRY(divide_among_ranks(t));
@@ -144,11 +143,6 @@ void fcnn_training_clear(fcnn_training *t) {
     fcnn_evaluation_clear(&t->validation);
     fcnn_data_identity_clear(&t->identity);
     *t = (fcnn_training){0};
-}
-
-fcnn_status fcnn_training_prepare(fcnn_training *t) {
-    return fcnn_training_data_prepare(t->of.config, t->largest, t->of.device, &t->of.events,
-                                      t->of.data);
 }
 
 fcnn_status fcnn_training_start(fcnn_training *t) {

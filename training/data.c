@@ -12,8 +12,6 @@
 #include "text.h"
 #include "training_internal.h"
 
-enum { STATISTICS_IMAGES = 2048 };
-
 /* Writes a path of the cfg, which is relative to the cfg's folder, into PATH_MAX bytes. */
 static fcnn_status resolve(const fcnn_config *config, const char *text, char *path) {
     int length = snprintf(path, PATH_MAX, "%s%s", text[0] == '/' ? "" : config->folder, text);
@@ -255,10 +253,6 @@ static void tell_lines(const fcnn_training_events *events, const char *lines) {
     }
 }
 
-static int thread_count(const fcnn_device *device) {
-    return device->threads > 0 ? device->threads : 1;
-}
-
 fcnn_status fcnn_training_data_open_spectra(const fcnn_config *config, const fcnn_graph *graph,
                                             fcnn_device *device, const fcnn_training_events *events,
                                             fcnn_training_data *s) {
@@ -283,39 +277,6 @@ fcnn_status fcnn_training_data_open_spectra(const fcnn_config *config, const fcn
     free(notes);
     fcnn_spectra_usage usage = fcnn_spectra_used(s->spectra);
     if (*usage.path) describe_cache(&usage, events);
-    return FCNN_OK;
-}
-
-/* What is the same in every image tells nothing. A channel that never varies has deviation 1. */
-static void warn_of_constant_channels(const fcnn_training_data *s,
-                                      const fcnn_training_events *events) {
-    const double least = 1e-4; /* a level of 8 bits in one pixel of 1,500 */
-    const fcnn_input_statistics *found = &s->statistics;
-    for (int c = 0; c < found->channels; c++) {
-        double mean = (double)found->mean[c], deviation = (double)found->deviation[c];
-        if (deviation >= least && deviation < 1) continue;
-        fcnn_training_tell(events, FCNN_WARNING,
-                           "channel %d of the training images is %s%s: its mean is %.6f of 1%s",
-                           c + 1, deviation < 1 ? "nearly " : "",
-                           mean < least ? "black" : "constant", mean,
-                           c + 1 < found->channels ? "" : "; there is little to learn from it");
-    }
-}
-
-fcnn_status fcnn_training_data_prepare(const fcnn_config *config, const fcnn_graph *graph,
-                                       fcnn_device *device, const fcnn_training_events *events,
-                                       fcnn_training_data *s) {
-    FCNN_TRY(fcnn_training_data_open_spectra(config, graph, device, events, s));
-    double started = fcnn_seconds();
-    FCNN_TRY(fcnn_dataset_statistics(s->spectra, s->train.split, s->train.indices, s->train.count,
-                                     STATISTICS_IMAGES, thread_count(device), &s->statistics));
-    warn_of_constant_channels(s, events);
-    /* With an empty cache much of the first epoch's work is done here. */
-    double seconds = fcnn_seconds() - started;
-    if (seconds >= 1)
-        fcnn_training_tell(events, FCNN_DETAIL,
-                           "read %lld images for their mean and deviation in %.1f s",
-                           (long long)at_most(s->train.count, STATISTICS_IMAGES), seconds);
     return FCNN_OK;
 }
 

@@ -49,10 +49,6 @@ fcnn_status fcnn_training_data_advise(const fcnn_training_data *data, bool limit
 fcnn_status fcnn_training_data_open_spectra(const fcnn_config *config, const fcnn_graph *graph,
                                             fcnn_device *device, const fcnn_training_events *events,
                                             fcnn_training_data *data);
-/* Does the same, and takes the training images' statistics. */
-fcnn_status fcnn_training_data_prepare(const fcnn_config *config, const fcnn_graph *graph,
-                                       fcnn_device *device, const fcnn_training_events *events,
-                                       fcnn_training_data *data);
 /* Counts the training images of each class, [classes]; the caller frees them. */
 fcnn_status fcnn_training_data_count_classes(const fcnn_training_data *data, int64_t **images);
 /* Frees all but the data set. */

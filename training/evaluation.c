@@ -34,123 +34,157 @@ static void add_batch(fcnn_evaluation *e, const fcnn_batch *batch, const float *
 
 /* ---- Batches ---- */
 
-/* The scores of this rank's batches, in order, where batches are added. */
 typedef struct {
-    int64_t count;
-    fcnn_score *scores;
-} batch_scores;
+    fcnn_score score;
+    int64_t tried, unread; /* images */
+} batch_result;
 
-static void add_scores(fcnn_evaluation *e, const batch_scores *batches) {
-    for (int64_t i = 0; i < batches->count; i++) fcnn_score_add(&e->score, &batches->scores[i]);
+typedef struct {
+    fcnn_graph *graph;
+    const fcnn_evaluation_options *o;
+    const fcnn_image_set *set;
+    fcnn_loader *loader; /* of this rank's batches; NULL: it has none */
+    float *logits, *probabilities;
+    int64_t count, first, end; /* all batches, and this rank's run of them */
+    batch_result *batches;     /* [count] */
+    fcnn_evaluation *e;
+} scoring;
+
+static fcnn_status score_batch(scoring *s, int64_t number) {
+    const fcnn_batch *images;
+    batch_result *result = &s->batches[number];
+    fcnn_evaluation *e = s->e;
+    FCNN_TRY(fcnn_check_interrupted(s->o->interrupted));
+    FCNN_TRY(fcnn_loader_next(s->loader, &images));
+    result->unread = images->unread;
+    result->tried = images->count + images->unread;
+    if (!images->count) return FCNN_OK;
+    FCNN_TRY(fcnn_graph_forward(s->graph, images->images, images->count, images->labels,
+                                s->o->by_batch ? &result->score : &e->score));
+    FCNN_TRY(fcnn_graph_logits(s->graph, s->logits));
+    FCNN_TRY(fcnn_graph_probabilities(s->graph, s->probabilities));
+    add_batch(e, images, s->logits, s->probabilities);
+    return FCNN_OK;
 }
 
-static fcnn_status score_batches(fcnn_graph *graph, fcnn_loader *loader, float *results,
-                                 const fcnn_evaluation_options *o, batch_scores *batches,
-                                 fcnn_evaluation *e) {
-    float *logits = results, *probabilities = results + (int64_t)o->batch * e->classes;
-    FCNN_TRY(fcnn_loader_start(loader, 0, 0));
-    while (!(o->interrupted && *o->interrupted)) {
-        const fcnn_batch *images;
-        fcnn_status status = fcnn_loader_next(loader, &images);
-        if (status == FCNN_ERROR_INTERRUPTED && o->interrupted) break;
-        if (status || !images) return status;
-        fcnn_score *score = &e->score;
-        if (o->by_batch) score = &batches->scores[batches->count++];
-        FCNN_TRY(fcnn_graph_forward(graph, images->images, images->count, images->labels, score));
-        FCNN_TRY(fcnn_graph_logits(graph, logits));
-        FCNN_TRY(fcnn_graph_probabilities(graph, probabilities));
-        add_batch(e, images, logits, probabilities);
+/* Whether all go on: not after a failure, nor where one was interrupted, which sets *ended. */
+static fcnn_status look_around(scoring *s, fcnn_status status, bool *ended) {
+    enum { FAILED = 1, INTERRUPTED = 2 };
+    int found = status == FCNN_ERROR_INTERRUPTED ? INTERRUPTED : status ? FAILED : 0;
+    FCNN_TRY(fcnn_ranks_any(s->o->ranks, &found));
+    *ended = found == INTERRUPTED && s->o->ended;
+    return found && !*ended ? fcnn_ranks_agree(s->o->ranks, status) : FCNN_OK;
+}
+
+static fcnn_status score_batches(scoring *s, bool *ended) {
+    enum { TOGETHER = 8 }; /* batches that ranks score before they hear of the others */
+    int64_t ranks = fcnn_ranks_size(s->o->ranks), most = (s->count + ranks - 1) / ranks;
+    int64_t each = ranks > 1 ? TOGETHER : 1;
+    fcnn_status status = s->loader ? fcnn_loader_start(s->loader, 0, 0) : FCNN_OK;
+    for (int64_t i = 0; i < most && !*ended; i++) {
+        if (!status && s->first + i < s->end) status = score_batch(s, s->first + i);
+        if ((i + 1) % each && i + 1 < most) continue;
+        FCNN_TRY(look_around(s, status, ended));
     }
     return FCNN_OK;
 }
 
 /* ---- Among ranks ---- */
 
-/* A rank's run of the set's batches, as images of the set. */
-static void choose_run(const fcnn_evaluation_options *o, int64_t count, int64_t *first,
-                       int64_t *end) {
-    int64_t batches = (count + o->batch - 1) / o->batch;
-    int number = fcnn_ranks_number(o->ranks), size = fcnn_ranks_size(o->ranks);
-    *first = batches * number / size * o->batch;
-    *end = batches * (number + 1) / size * o->batch;
-    if (*end > count) *end = count;
-}
-
 static int64_t cells(const fcnn_evaluation *e) { return (int64_t)e->classes * e->classes; }
 
-static fcnn_status send_results(fcnn_ranks *ranks, const batch_scores *batches,
-                                const fcnn_evaluation *e) {
-    FCNN_TRY(fcnn_ranks_send(ranks, 0, &batches->count, sizeof batches->count));
-    FCNN_TRY(fcnn_ranks_send(ranks, 0, batches->scores,
-                             batches->count * (int64_t)sizeof *batches->scores));
+static fcnn_status send_mistakes(fcnn_ranks *ranks, const fcnn_evaluation *e) {
     FCNN_TRY(fcnn_ranks_send(ranks, 0, e->confusion, cells(e) * (int64_t)sizeof *e->confusion));
     FCNN_TRY(fcnn_ranks_send(ranks, 0, &e->mistake_count, sizeof e->mistake_count));
     return fcnn_ranks_send(ranks, 0, e->mistakes, sizeof e->mistakes);
 }
 
-/* `from` and `batches` have room for what comes. */
-static fcnn_status take_results(fcnn_ranks *ranks, int number, batch_scores *batches,
-                                fcnn_evaluation *from, fcnn_evaluation *e) {
-    FCNN_TRY(fcnn_ranks_receive(ranks, number, &batches->count, sizeof batches->count));
-    FCNN_TRY(fcnn_ranks_receive(ranks, number, batches->scores,
-                                batches->count * (int64_t)sizeof *batches->scores));
+/* `from` has room for what comes. */
+static fcnn_status take_mistakes(fcnn_ranks *ranks, int number, fcnn_evaluation *from,
+                                 fcnn_evaluation *e) {
     FCNN_TRY(fcnn_ranks_receive(ranks, number, from->confusion,
                                 cells(e) * (int64_t)sizeof *from->confusion));
     FCNN_TRY(fcnn_ranks_receive(ranks, number, &from->mistake_count, sizeof from->mistake_count));
     FCNN_TRY(fcnn_ranks_receive(ranks, number, from->mistakes, sizeof from->mistakes));
-    add_scores(e, batches);
     for (int64_t i = 0; i < cells(e); i++) e->confusion[i] += from->confusion[i];
     for (int i = 0; i < from->mistake_count; i++) add_mistake(e, &from->mistakes[i]);
     return FCNN_OK;
 }
 
-/* Ranks have runs of batches, so rank 0 adds all of them in their order. */
-static fcnn_status gather(fcnn_ranks *ranks, batch_scores *batches, fcnn_evaluation *e) {
+/* Runs of batches come in their order, and so do mistakes. */
+static fcnn_status gather(scoring *s) {
+    fcnn_ranks *ranks = s->o->ranks;
     if (!ranks) return FCNN_OK;
-    if (fcnn_ranks_number(ranks)) {
-        FCNN_TRY(send_results(ranks, batches, e));
-    } else {
-        fcnn_evaluation from = {.confusion = malloc((size_t)cells(e) * sizeof *from.confusion)};
-        fcnn_status status = FCNN_OK;
-        if (!from.confusion)
-            status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the scores of ranks");
-        for (int r = 1; !status && r < fcnn_ranks_size(ranks); r++)
-            status = take_results(ranks, r, batches, &from, e);
-        free(from.confusion);
-        FCNN_TRY(status);
-    }
-    return fcnn_ranks_broadcast(ranks, &e->score, sizeof e->score);
+    FCNN_TRY(fcnn_ranks_gather(ranks, s->batches, s->count, sizeof *s->batches));
+    if (fcnn_ranks_number(ranks)) return send_mistakes(ranks, s->e);
+    fcnn_evaluation from = {.confusion = malloc((size_t)cells(s->e) * sizeof *from.confusion)};
+    fcnn_status status = FCNN_OK;
+    if (!from.confusion)
+        status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the scores of ranks");
+    for (int r = 1; !status && r < fcnn_ranks_size(ranks); r++)
+        status = take_mistakes(ranks, r, &from, s->e);
+    free(from.confusion);
+    return status;
 }
 
 /* ---- The whole ---- */
 
-/* Images that cannot be read are left out, but not all of them. */
-static fcnn_status check_scored(const fcnn_loader *loader, const fcnn_evaluation *e) {
-    const char *example = "";
-    int64_t unread = loader ? fcnn_loader_unread(loader, &example) : 0;
-    if (e->score.images) return FCNN_OK;
-    return fcnn_status_set(FCNN_ERROR_FORMAT,
-                           "none of %lld images to score on can be read; the first: %s",
-                           (long long)unread, example);
+/* What all batches add up to, in their order. */
+typedef struct {
+    fcnn_score score;
+    int64_t tried, unread;
+    int64_t first; /* batch with an image that cannot be read; -1: none */
+    bool too_many; /* of them; nothing is added any more */
+} total;
+
+static total add_up(const scoring *s) {
+    total t = {.first = -1};
+    for (int64_t i = 0; i < s->count && !t.too_many; i++) {
+        const batch_result *batch = &s->batches[i];
+        fcnn_score_add(&t.score, &batch->score);
+        t.tried += batch->tried;
+        t.unread += batch->unread;
+        if (t.first < 0 && batch->unread) t.first = i;
+        t.too_many = fcnn_check_unread(t.tried, t.unread, "") != FCNN_OK;
+    }
+    if (!s->o->by_batch) t.score = s->e->score;
+    return t;
 }
 
-static fcnn_status evaluate(fcnn_graph *graph, fcnn_loader *loader, float *results,
-                            const fcnn_evaluation_options *o, batch_scores *batches,
-                            fcnn_evaluation *e) {
-    if (loader) FCNN_TRY(score_batches(graph, loader, results, o, batches, e));
-    if (o->interrupted && *o->interrupted) return FCNN_OK;
-    add_scores(e, batches);
-    FCNN_TRY(gather(o->ranks, batches, e));
-    return check_scored(loader, e);
+/* Images that cannot be read are left out, but neither all of them nor too many. The rank that the
+ * first of them is of says why for all. */
+static fcnn_status check_scored(const scoring *s, const total *t) {
+    const char *example = "";
+    if (t->score.images && !t->too_many) return FCNN_OK;
+    if (t->first < s->first || t->first >= s->end) return fcnn_ranks_agree(s->o->ranks, FCNN_OK);
+    fcnn_loader_unread(s->loader, &example);
+    fcnn_status status = fcnn_check_unread(t->tried, t->unread, example);
+    if (!status)
+        status = fcnn_status_set(FCNN_ERROR_FORMAT,
+                                 "none of %lld images to score on can be read; the first: %s",
+                                 (long long)t->unread, example);
+    return fcnn_ranks_agree(s->o->ranks, status);
+}
+
+static fcnn_status evaluate(scoring *s) {
+    bool ended = false;
+    FCNN_TRY(score_batches(s, &ended));
+    if (s->o->ended) *s->o->ended = ended;
+    if (ended) return FCNN_OK;
+    FCNN_TRY(gather(s));
+    total t = add_up(s);
+    FCNN_TRY(fcnn_ranks_broadcast(s->o->ranks, &t, sizeof t));
+    FCNN_TRY(check_scored(s, &t));
+    s->e->score = t.score;
+    return FCNN_OK;
 }
 
 /* The loader of this rank's images; NULL where it has none. */
-static fcnn_status open_loader(const fcnn_training_data *data, const fcnn_image_set *set,
-                               const fcnn_evaluation_options *o, fcnn_loader **loader) {
-    int64_t first, end, *indices = set->indices;
-    choose_run(o, set->count, &first, &end);
-    *loader = NULL;
+static fcnn_status open_loader(const fcnn_training_data *data, scoring *s) {
+    const fcnn_image_set *set = s->set;
+    int64_t first = s->first * s->o->batch, end = s->end * s->o->batch, *indices = set->indices;
     if (first == end) return FCNN_OK;
+    if (end > set->count) end = set->count;
     if (!indices && first) {
         indices = malloc((size_t)(end - first) * sizeof *indices);
         if (!indices)
@@ -163,32 +197,39 @@ static fcnn_status open_loader(const fcnn_training_data *data, const fcnn_image_
                                    .split = set->split,
                                    .indices = indices,
                                    .count = end - first,
-                                   .batch = o->batch,
+                                   .batch = s->o->batch,
                                    .leave_out = true, /* no image counts twice */
-                                   .threads = o->threads};
-    fcnn_status status = fcnn_loader_create(&options, loader);
+                                   .unlimited = s->o->ranks != NULL,
+                                   .threads = s->o->threads};
+    fcnn_status status = fcnn_loader_create(&options, &s->loader);
     if (!set->indices) free(indices);
     return status;
+}
+
+static fcnn_status open_scoring(const fcnn_training_data *data, scoring *s) {
+    size_t classes = (size_t)s->e->classes, results = (size_t)s->o->batch * classes;
+    s->logits = malloc(2 * results * sizeof *s->logits);
+    s->batches = calloc((size_t)s->count, sizeof *s->batches);
+    s->e->confusion = calloc(classes * classes, sizeof *s->e->confusion);
+    if (!s->logits || !s->batches || !s->e->confusion)
+        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to score %s images",
+                               s->set->name);
+    s->probabilities = s->logits + results;
+    return open_loader(data, s);
 }
 
 fcnn_status fcnn_evaluate(fcnn_graph *graph, const fcnn_training_data *data,
                           const fcnn_image_set *set, const fcnn_evaluation_options *o,
                           fcnn_evaluation *e) {
-    size_t classes = (size_t)data->dataset->classes;
-    size_t most = (size_t)(set->count / o->batch) + 1;
-    fcnn_loader *loader;
+    scoring s = {.graph = graph, .o = o, .set = set, .e = e};
     *e = (fcnn_evaluation){.split = set->split, .classes = data->dataset->classes};
-    FCNN_TRY(open_loader(data, set, o, &loader));
-    float *results = malloc(2 * (size_t)o->batch * classes * sizeof *results);
-    batch_scores batches = {.scores = o->by_batch ? calloc(most, sizeof *batches.scores) : NULL};
-    e->confusion = calloc(classes * classes, sizeof *e->confusion);
-    fcnn_status status = FCNN_OK;
-    if (!results || !e->confusion || (o->by_batch && !batches.scores))
-        status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to score %s images", set->name);
-    if (!status) status = evaluate(graph, loader, results, o, &batches, e);
-    free(batches.scores);
-    free(results);
-    fcnn_loader_destroy(loader);
+    s.count = (set->count + o->batch - 1) / o->batch;
+    fcnn_ranks_run(o->ranks, s.count, &s.first, &s.end);
+    fcnn_status status = fcnn_ranks_agree(o->ranks, open_scoring(data, &s));
+    if (!status) status = evaluate(&s);
+    fcnn_loader_destroy(s.loader);
+    free(s.logits);
+    free(s.batches);
     if (status) fcnn_evaluation_clear(e);
     return status;
 }

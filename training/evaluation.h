@@ -27,13 +27,16 @@ typedef struct {
 typedef struct {
     int batch, threads;
     const volatile int *interrupted; /* ends it early where it becomes true; NULL: nothing does */
+    /* Becomes true, on all ranks, where it ended early on one; NULL: FCNN_ERROR_INTERRUPTED. */
+    bool *ended;
     /* Losses are added batch by batch, so that their sum is that of ranks too. */
     bool by_batch;
     fcnn_ranks *ranks; /* that share the batches, each a run of them; NULL: one; with by_batch */
 } fcnn_evaluation_options;
 
-/* Scores a graph on a set, in order. Every rank gets the score, and rank 0 all else. The caller
- * clears the evaluation; after an error there is nothing to clear. */
+/* Scores a graph on a set, in order. Every rank gets the score, and rank 0 all else; all of them
+ * fail where one does. The caller clears the evaluation; after an error there is nothing to clear.
+ */
 fcnn_status fcnn_evaluate(fcnn_graph *graph, const fcnn_training_data *data,
                           const fcnn_image_set *set, const fcnn_evaluation_options *options,
                           fcnn_evaluation *evaluation);

@@ -2,6 +2,7 @@
 #include "identity.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,4 +122,20 @@ fcnn_status fcnn_data_identity_check(const fcnn_model *checkpoint, const fcnn_tr
                              s->validation.name, &validated, &d));
     if (!d.count && !trained) FCNN_TRY(check_number(checkpoint, s, events, &d));
     return d.count ? fcnn_differences_refuse(&d, checkpoint->file->path) : FCNN_OK;
+}
+
+fcnn_status fcnn_data_identity_compare(fcnn_ranks *ranks, fcnn_dataset *dataset,
+                                       const fcnn_image_set *set) {
+    fcnn_identity images;
+    char what[64], text[128] = "";
+    if (!ranks) return FCNN_OK;
+    fcnn_status status =
+        fcnn_identity_take(dataset, set->split, set->indices, set->count, &images);
+    if (status == FCNN_ERROR_UNSUPPORTED) status = FCNN_OK; /* it has none */
+    FCNN_TRY(fcnn_ranks_agree(ranks, status));
+    snprintf(what, sizeof what, "other %s images", set->name);
+    snprintf(text, sizeof text, "{\"images\": %" PRId64 ", \"fingerprint\": \"%016" PRIx64 "\"}",
+             set->count, images.all.fingerprint);
+    fcnn_identity_clear(&images);
+    return fcnn_ranks_compare(ranks, what, text);
 }

@@ -6,6 +6,7 @@
 #include "data.h"
 #include "image_identity.h"
 #include "model.h"
+#include "ranks/ranks.h"
 
 enum { FCNN_IDENTITY_FIELDS = 2 };
 
@@ -30,5 +31,9 @@ fcnn_status fcnn_data_identity_read(const fcnn_model *model, const char *key, bo
  * number of images are compared, which is told. */
 fcnn_status fcnn_data_identity_check(const fcnn_model *checkpoint, const fcnn_training_data *data,
                                      const fcnn_training_events *events);
+/* Refuses a set of images that is not rank 0's: their number, and their fingerprint where the data
+ * set has some, are compared. */
+fcnn_status fcnn_data_identity_compare(fcnn_ranks *ranks, fcnn_dataset *dataset,
+                                       const fcnn_image_set *set);
 
 #endif

@@ -1,5 +1,6 @@
-/* What ranks tell each other in each step: what they have made of a batch, and whether they stop or
- * save behind it. */
+/* What ranks tell each other in each step: what they have made of a batch, how many of its images
+ * could not be read, and whether they stop or save behind it. */
+#include <limits.h>
 #include <stdlib.h>
 
 #include "training_internal.h"
@@ -8,6 +9,7 @@
 typedef struct {
     fcnn_score score;
     bool stop, save;
+    int unread, first; /* images that cannot be read; the first rank that has some */
 } step_report;
 
 static void add_report(fcnn_graph *graph, step_report *ours, const step_report *theirs) {
@@ -16,6 +18,8 @@ static void add_report(fcnn_graph *graph, step_report *ours, const step_report *
     fcnn_score_add(&ours->score, &theirs->score);
     ours->stop |= theirs->stop;
     ours->save |= theirs->save;
+    ours->unread += theirs->unread;
+    if (theirs->first < ours->first) ours->first = theirs->first;
     for (int64_t i = 0; i < fcnn_graph_running_floats(graph); i++) to[i] += from[i];
 }
 
@@ -37,6 +41,12 @@ static bool wants_to_save(const fcnn_training *t) {
     return t->of.saves && t->of.saves(t->of.events.user, false);
 }
 
+static void count_unread(fcnn_training *t, const step_report *all) {
+    t->tried += t->batch;
+    t->unread += all->unread;
+    if (t->first_unread < 0 && all->unread) t->first_unread = all->first;
+}
+
 static fcnn_status join_reports(fcnn_training *t, fcnn_score *score) {
     size_t bytes =
         sizeof(step_report) + (size_t)fcnn_graph_running_floats(t->graph) * sizeof(float);
@@ -46,8 +56,11 @@ static fcnn_status join_reports(fcnn_training *t, fcnn_score *score) {
         ours->score = *score;
         ours->stop = t->of.wish && *t->of.wish;
         ours->save = wants_to_save(t);
+        ours->unread = t->unread_here;
+        ours->first = t->unread_here ? fcnn_ranks_number(t->of.ranks) : INT_MAX;
         status = add_reports(t, (int64_t)bytes, ours, theirs);
         *score = ours->score;
+        count_unread(t, ours);
         if (ours->stop) *t->of.agreed = 1;
         t->saves_here = ours->stop || ours->save;
     } else {

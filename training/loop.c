@@ -57,8 +57,19 @@ static bool is_interrupted(const fcnn_training *t) {
     return t->of.interrupted && *t->of.interrupted;
 }
 
+/* One process's loader looks by itself. The rank that the first image is of says why for all. */
+static fcnn_status check_unread(const fcnn_training *t, const fcnn_loader *loader) {
+    const char *example;
+    if (!t->of.ranks || !fcnn_check_unread(t->tried, t->unread, "")) return FCNN_OK;
+    if (fcnn_ranks_number(t->of.ranks) != t->first_unread)
+        return fcnn_ranks_agree(t->of.ranks, FCNN_OK);
+    fcnn_loader_unread(loader, &example);
+    return fcnn_ranks_agree(t->of.ranks, fcnn_check_unread(t->tried, t->unread, example));
+}
+
 static fcnn_status train_epoch(fcnn_training *t, fcnn_loader *loader) {
     double before = t->seconds, started = fcnn_seconds();
+    t->tried = t->unread = 0; /* the same image counts once an epoch */
     fcnn_status status = fcnn_loader_start(loader, t->epoch, t->epoch_step);
     while (!status && !is_interrupted(t)) {
         const fcnn_batch *batch;
@@ -67,7 +78,9 @@ static fcnn_status train_epoch(fcnn_training *t, fcnn_loader *loader) {
         fcnn_training_count_time(&t->times.input, &waited);
         if (status == FCNN_ERROR_INTERRUPTED) status = FCNN_OK;
         if (status || !batch) break;
+        t->unread_here = batch->unread;
         status = fcnn_training_step(t, batch);
+        if (!status) status = check_unread(t, loader);
         if (status) break;
         t->epoch_step++;
         double paused = fcnn_seconds();
@@ -91,9 +104,11 @@ static fcnn_status validate(fcnn_training *t, bool *done) {
     if (!s->validation.count || (epoch % every && epoch != t->epochs)) return FCNN_OK;
     fcnn_evaluation e;
     fcnn_evaluation_options options = fcnn_training_evaluation_options(t);
-    options.interrupted = t->of.interrupted;
-    options.ranks = t->of.ranks;
+    bool ended;
+    options.interrupted = t->of.ranks ? t->of.wish : t->of.interrupted;
+    options.ended = &ended;
     FCNN_TRY(fcnn_evaluate(t->graph, s, &s->validation, &options, &e));
+    if (ended && t->of.ranks) *t->of.agreed = 1;
     if (is_interrupted(t)) { /* validated again when it goes on */
         fcnn_evaluation_clear(&e);
         return FCNN_OK;
@@ -202,6 +217,7 @@ fcnn_status fcnn_training_open_loader(const fcnn_training *t, fcnn_loader **load
                                    .taken = images * t->parts_here,
                                    .shuffle = true,
                                    .drop_last = true,
+                                   .unlimited = t->of.ranks != NULL,
                                    .seed = (uint64_t)fcnn_section_int(fcnn_training_net(t), "seed"),
                                    .augmentation = augmentation(t, &ranges) ? &ranges : NULL,
                                    .threads = t->of.device->threads};

@@ -1,35 +1,9 @@
 /* What the ranks of a training tell each other at the start: what they are, and where it stands. */
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "training_internal.h"
-#include "version.h"
 
 /* ---- Whether they are alike ---- */
-
-/* The first line that differs. */
-static fcnn_status different(const char *what, const char *ours, const char *first) {
-    size_t same = fcnn_text_same_lines(ours, first);
-    int here = (int)strcspn(ours + same, "\n"), there = (int)strcspn(first + same, "\n");
-    return fcnn_status_set(FCNN_ERROR_CONFIG, "%s: '%.*s' here, and '%.*s' on rank 0", what,
-                           here < 120 ? here : 120, ours + same, there < 120 ? there : 120,
-                           first + same);
-}
-
-/* Compares a text with that of rank 0. */
-static fcnn_status compare(fcnn_ranks *ranks, const char *what, const char *ours) {
-    int64_t bytes = (int64_t)strlen(ours) + 1;
-    FCNN_TRY(fcnn_ranks_broadcast(ranks, &bytes, sizeof bytes));
-    char *text = malloc((size_t)bytes);
-    if (!text)
-        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to compare the ranks' %s", what);
-    if (!fcnn_ranks_number(ranks)) memcpy(text, ours, (size_t)bytes);
-    fcnn_status status = fcnn_ranks_broadcast(ranks, text, bytes);
-    if (!status) status = strcmp(text, ours) ? different(what, ours, text) : FCNN_OK;
-    free(text);
-    return fcnn_ranks_agree(ranks, status);
-}
 
 /* Where data and cache lie is each machine's own matter. */
 static fcnn_status compare_config(fcnn_ranks *ranks, const fcnn_config *config) {
@@ -37,31 +11,22 @@ static fcnn_status compare_config(fcnn_ranks *ranks, const fcnn_config *config) 
     if (!text) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the cfg's text");
     fcnn_config_text_remove(text, "data");
     fcnn_config_text_remove(text, "cache");
-    fcnn_status status = compare(ranks, "another cfg", text);
+    fcnn_status status = fcnn_ranks_compare(ranks, "another cfg", text);
     free(text);
     return status;
 }
 
-/* Of an identity, how many images there are, and the fingerprint of all of them. */
-static fcnn_status compare_images(fcnn_ranks *ranks, const char *what, const char *identity) {
-    char text[128] = "";
-    const char *classes = identity ? strstr(identity, ", \"classes\"") : NULL;
-    if (classes) snprintf(text, sizeof text, "%.*s}", (int)(classes - identity), identity);
-    return compare(ranks, what, text);
-}
-
 fcnn_status fcnn_training_compare_ranks(const fcnn_training *t) {
     fcnn_ranks *ranks = t->of.ranks;
-    const char *kernels = strchr(t->of.device->description, ','); /* behind the threads */
+    const fcnn_training_data *s = t->of.data;
     if (!ranks) return FCNN_OK;
-    FCNN_TRY(compare(ranks, "another version of fcnn", fcnn_version()));
+    FCNN_TRY(fcnn_ranks_compare_machines(ranks, t->of.device));
     FCNN_TRY(compare_config(ranks, t->of.config));
-    FCNN_TRY(compare(ranks, "another instruction set (FCNN_ISA chooses one)",
-                     kernels ? kernels + 2 : ""));
-    FCNN_TRY(compare_images(ranks, "other training images", t->identity.training));
-    FCNN_TRY(compare(ranks, "another --partition-optimizer",
-                     t->of.partition ? "with it" : "without it"));
-    return compare_images(ranks, "other validation images", t->identity.validation);
+    FCNN_TRY(fcnn_ranks_compare(ranks, "another --partition-optimizer",
+                                t->of.partition ? "with it" : "without it"));
+    FCNN_TRY(fcnn_data_identity_compare(ranks, s->dataset, &s->train));
+    FCNN_TRY(fcnn_data_identity_compare(ranks, s->dataset, &s->validation));
+    return fcnn_data_identity_compare(ranks, s->dataset, &s->test);
 }
 
 /* ---- Where it stands ---- */

@@ -11,7 +11,8 @@ const fcnn_section *fcnn_training_net(const fcnn_training *t) { return &t->of.co
 fcnn_evaluation_options fcnn_training_evaluation_options(const fcnn_training *t) {
     return (fcnn_evaluation_options){.batch = t->graph_options.batch,
                                      .threads = t->of.device->threads,
-                                     .by_batch = t->shards > 1};
+                                     .by_batch = t->shards > 1,
+                                     .ranks = t->of.ranks};
 }
 
 int64_t fcnn_training_steps(const fcnn_training *t) {

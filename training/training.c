@@ -152,7 +152,8 @@ fcnn_status fcnn_training_test(fcnn_training *t, fcnn_score *score) {
     if (!s->test.count)
         return fcnn_status_set(FCNN_ERROR_UNSUPPORTED,
                                "the data has no test images beside those validated on");
-    const fcnn_evaluation_options options = fcnn_training_evaluation_options(t);
+    fcnn_evaluation_options options = fcnn_training_evaluation_options(t);
+    if (t->of.ranks) options.interrupted = t->of.wish;
     FCNN_TRY(fcnn_evaluate(t->graph, s, &s->test, &options, &e));
     *score = e.score;
     fcnn_evaluation_clear(&e);

@@ -76,6 +76,10 @@ struct fcnn_training {
     double best_loss;     /* of that epoch: among equal accuracies the lower loss is better */
     int64_t best_epoch;
     int64_t since_best; /* validations since then */
+    /* Of ranks: images of the epoch, those that could not be read, and the rank that the first one
+     * of the run is of, -1: none; and those of this rank's part of the batch. */
+    int64_t tried, unread;
+    int first_unread, unread_here;
     fcnn_training_times times;
     fcnn_evaluation validation;    /* the last one; without images before it, and after a resume */
     struct fcnn_training_own *own; /* of fcnn_training_open */
@@ -93,7 +97,7 @@ fcnn_graph_options fcnn_training_graph_options(const fcnn_config *config, int ch
  * is taken. Cleared in any case. */
 fcnn_status fcnn_training_create(fcnn_training *training, const fcnn_training_parts *parts);
 void fcnn_training_clear(fcnn_training *training);
-/* Opens the spectra and takes the statistics. */
+/* Opens the spectra and takes the statistics, which rank 0 then has. */
 fcnn_status fcnn_training_prepare(fcnn_training *training);
 /* Makes the first graph, with its initial weights. */
 fcnn_status fcnn_training_start(fcnn_training *training);
@@ -124,7 +128,7 @@ fcnn_status fcnn_training_enter_bands(fcnn_training *training);
 /* Trains on a batch; the caller counts the step. A loss that is not finite is FCNN_ERROR_NUMERIC,
  * which names the epoch, the step and the tensor. */
 fcnn_status fcnn_training_step(fcnn_training *training, const fcnn_batch *batch);
-/* How its images are scored, on one rank. */
+/* How its images are scored. */
 fcnn_evaluation_options fcnn_training_evaluation_options(const fcnn_training *training);
 /* After so many steps the device is asked for their scores. */
 int fcnn_training_score_steps(const fcnn_training *training);
