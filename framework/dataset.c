@@ -109,8 +109,8 @@ static fcnn_status check_indices(const fcnn_dataset *dataset, const fcnn_statist
 }
 
 /* The first image that fails decides the message. */
-fcnn_status fcnn_statistics_sum(fcnn_dataset *dataset, const fcnn_statistics_images *s, int64_t first, int64_t end,
-                            int threads, fcnn_image_sums *sums) {
+fcnn_status fcnn_statistics_sum(fcnn_dataset *dataset, const fcnn_statistics_images *s,
+                                int64_t first, int64_t end, int threads, fcnn_image_sums *sums) {
     int64_t failed = end;
     FCNN_TRY(check_indices(dataset, s));
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
@@ -122,8 +122,7 @@ fcnn_status fcnn_statistics_sum(fcnn_dataset *dataset, const fcnn_statistics_ima
     }
     FCNN_TRY(fcnn_check_interrupted(dataset->interrupted));
     /* The failed image is read once more, as messages belong to the thread that meets a failure. */
-    return failed == end ? FCNN_OK
-                         : sums_of(dataset, s->split, image_of(s, failed), &sums[failed]);
+    return failed == end ? FCNN_OK : sums_of(dataset, s->split, image_of(s, failed), &sums[failed]);
 }
 
 static fcnn_status none_usable(fcnn_dataset *dataset, const fcnn_statistics_images *s) {
@@ -135,7 +134,7 @@ static fcnn_status none_usable(fcnn_dataset *dataset, const fcnn_statistics_imag
 }
 
 fcnn_status fcnn_statistics_finish(fcnn_dataset *dataset, const fcnn_statistics_images *s,
-                               const fcnn_image_sums *sums, fcnn_input_statistics *statistics) {
+                                   const fcnn_image_sums *sums, fcnn_input_statistics *statistics) {
     total_sums total = {.pixels = 0};
     for (int c = 0; c < FCNN_IMAGE_CHANNELS_MAX; c++) total.low[c] = 255;
     for (int64_t i = 0; i < s->used; i++)

@@ -97,11 +97,11 @@ typedef struct {
 
 /* Takes the sums of the sample's images first .. end-1 into their places of sums[used]; they have
  * no pixels where an image cannot be read. */
-fcnn_status fcnn_statistics_sum(fcnn_dataset *dataset, const fcnn_statistics_images *of, int64_t first,
-                            int64_t end, int threads, fcnn_image_sums *sums);
+fcnn_status fcnn_statistics_sum(fcnn_dataset *dataset, const fcnn_statistics_images *of,
+                                int64_t first, int64_t end, int threads, fcnn_image_sums *sums);
 /* Makes the statistics of all sums. */
 fcnn_status fcnn_statistics_finish(fcnn_dataset *dataset, const fcnn_statistics_images *of,
-                               const fcnn_image_sums *sums, fcnn_input_statistics *statistics);
+                                   const fcnn_image_sums *sums, fcnn_input_statistics *statistics);
 
 FCNN_C_END
 #endif

@@ -212,6 +212,9 @@ fcnn_status fcnn_graph_take_score(fcnn_graph *graph, fcnn_score *score);
  * starts anew. The pass is that of inference otherwise. */
 fcnn_status fcnn_graph_estimate_norms(fcnn_graph *graph, const fcnn_image *images, int count,
                                       int64_t number);
+/* Adds a call's statistics to the mean of `number` earlier ones: what fcnn_graph_estimate_norms
+ * does, where each call was number 0 of a graph of its own. */
+void fcnn_running_add(float *mean, const float *batch, int64_t count, int64_t number);
 /* Seconds a node's operations have taken since the graph was made; 0 on an asynchronous device that
  * no profile waits for. */
 typedef struct {

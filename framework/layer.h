@@ -163,7 +163,6 @@ typedef struct {
     int part, parts;            /* of the batch; 0 of 1 where it is not split */
     int shards;                 /* of the batch; a norm's running statistics see one of them */
     bool estimates_norms; /* norms take the batch's statistics and keep them as running ones */
-    float norm_momentum;  /* with this momentum */
 } fcnn_pass;
 
 const fcnn_pass *fcnn_graph_pass(const fcnn_graph *graph);

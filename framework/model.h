@@ -30,6 +30,9 @@ typedef struct {
 fcnn_status fcnn_model_load(const char *path, fcnn_model **model);
 void fcnn_model_destroy(fcnn_model *model);
 
+/* Takes a fingerprint of all tensors' names, shapes and numbers. */
+fcnn_status fcnn_safetensors_fingerprint(const fcnn_safetensors *file, uint64_t *fingerprint);
+
 /* Builds, allocates and fills an inference graph; the model must outlive it. */
 fcnn_status fcnn_model_graph(const fcnn_model *model, fcnn_device *device, int batch,
                              fcnn_graph **graph);

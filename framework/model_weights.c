@@ -43,7 +43,7 @@ fcnn_status fcnn_model_weights_text(int tensor_count, const fcnn_tensor_to_store
 
 /* ---- Reading ---- */
 
-static fcnn_status fingerprint_file(const fcnn_safetensors *file, uint64_t *fingerprint) {
+fcnn_status fcnn_safetensors_fingerprint(const fcnn_safetensors *file, uint64_t *fingerprint) {
     *fingerprint = FCNN_FINGERPRINT;
     for (int i = 0; i < file->tensor_count; i++) {
         const fcnn_stored_tensor *t = &file->tensors[i];
@@ -71,7 +71,7 @@ static fcnn_status fetch_from(fcnn_safetensors *file, const char *path, uint64_t
     *state = "cannot be read";
     fcnn_status status = fcnn_safetensors_read(path, &other);
     if (status) return status == FCNN_ERROR_MEMORY ? status : FCNN_OK;
-    status = fingerprint_file(other, &found);
+    status = fcnn_safetensors_fingerprint(other, &found);
     if (!status && found == wanted) {
         *state = NULL;
         status = fcnn_safetensors_join(file, other);

@@ -252,18 +252,6 @@ fcnn_status fcnn_graph_take_score(fcnn_graph *graph, fcnn_score *score) {
     return fcnn_call_take_score(graph, score);
 }
 
-fcnn_status fcnn_graph_estimate_norms(fcnn_graph *graph, const fcnn_image *images, int count,
-                                      int64_t number) {
-    if (number < 0)
-        return fcnn_status_set(FCNN_ERROR_USAGE, "norms: call number %lld", (long long)number);
-    graph->pass.estimates_norms = true;
-    graph->pass.norm_momentum = (float)(1.0 / ((double)number + 1.0));
-    fcnn_status status = fcnn_graph_forward(graph, images, count, NULL, NULL);
-    graph->pass.estimates_norms = false;
-    graph->pass.norm_momentum = 0.0f;
-    return status;
-}
-
 fcnn_node_time fcnn_graph_node_time(const fcnn_graph *graph, int node) {
     return graph->nodes[node]->time;
 }

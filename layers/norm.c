@@ -47,7 +47,7 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
  * the batches; of a batch's shards each has a running statistic of its own, which sees its parts
  * alone. */
 static float momentum(const fcnn_pass *pass) {
-    if (pass->estimates_norms) return pass->norm_momentum;
+    if (pass->estimates_norms) return 1.0f;
     int each = pass->parts / pass->shards;
     double batches = (double)pass->step * each + pass->part % each + 1.0;
     return (float)fmax(MOMENTUM, 1.0 / batches);

@@ -4,9 +4,12 @@
 #include <string.h>
 
 #include "options.h"
+#include "program_ranks.h"
 #include "replace.h"
 #include "signals.h"
+#include "terminal.h"
 #include "train/features/canvas.h"
+#include "train/infer/among_ranks.h"
 #include "train/infer/classify.h"
 #include "train/infer/infer.h"
 #include "train/infer/score.h"
@@ -73,6 +76,9 @@ static fcnn_status check(const infer_options *o) {
         return fcnn_status_set(FCNN_ERROR_USAGE, "--features is of pictures, not of --data");
     if (o->confusion && !o->data)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--confusion is of a data set: it takes --data");
+    if (o->ranks && (o->picture || o->features[0]))
+        return fcnn_status_set(FCNN_ERROR_USAGE, "--%s is of one rank; the launcher started %d",
+                               o->picture ? "picture" : "features", fcnn_ranks_size(o->ranks));
     if (o->picture) FCNN_TRY(check_picture(o->picture));
     if (o->features[0]) FCNN_TRY(replace_check("features", o->features[1], 0, "\x93NUMPY"));
     if (o->confusion) FCNN_TRY(replace_check("confusion", o->confusion, 0, "label,"));
@@ -90,21 +96,30 @@ static fcnn_status parse(int argc, char **argv, infer_options *o) {
     return check(o);
 }
 
+static fcnn_status infer(infer_options *o, int64_t *failures) {
+    fcnn_model *model = NULL;
+    fcnn_device *device = NULL;
+    fcnn_status status = fcnn_model_load(o->model, &model);
+    if (!status) status = fcnn_device_open(o->device, o->threads, &device);
+    status = fcnn_ranks_agree(o->ranks, status);
+    if (!status) status = compare_ranks(o, model, device);
+    if (!status)
+        status =
+            o->data ? score_data(o, model, device) : classify_pictures(o, model, device, failures);
+    fcnn_device_close(device);
+    fcnn_model_destroy(model);
+    return status;
+}
+
 int main(int argc, char **argv) {
     program_start(argv);
     signals_catch(&(signals_options){.restart = true});
     infer_options options = {.device = "auto", .top = 1};
     int64_t failures = 0;
-    fcnn_model *model = NULL;
-    fcnn_device *device = NULL;
-    fcnn_status status = parse(argc, argv, &options);
-    if (!status && !options.model) return program_end(&infer_program, FCNN_OK, EXIT_SUCCESS);
-    if (!status) status = fcnn_model_load(options.model, &model);
-    if (!status) status = fcnn_device_open(options.device, options.threads, &device);
-    if (!status)
-        status = options.data ? score_data(&options, model, device)
-                              : classify_pictures(&options, model, device, &failures);
-    fcnn_device_close(device);
-    fcnn_model_destroy(model);
-    return program_end(&infer_program, status, failures ? EXIT_FAILURE : EXIT_SUCCESS);
+    fcnn_status status = program_ranks_open(&options.ranks);
+    terminal_mute(fcnn_ranks_number(options.ranks) > 0);
+    if (!status) status = fcnn_ranks_agree(options.ranks, parse(argc, argv, &options));
+    if (!status && options.model) status = infer(&options, &failures);
+    return program_ranks_end(&infer_program, options.ranks, status,
+                             failures ? EXIT_FAILURE : EXIT_SUCCESS);
 }

@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "ranks/ranks.h"
+#include "program_ranks.h"
 #include "signals.h"
 #include "terminal.h"
 #include "train/report/rate_result.h"
@@ -306,29 +306,13 @@ static fcnn_status run(train_options *o, const fcnn_config *config, bool *finish
     return status;
 }
 
-/* What all ranks know of, rank 0 tells. A rank that fails alone tells it, and ends the others,
- * which wait for its messages. */
-static int end(fcnn_ranks *ranks, fcnn_status status, int code) {
-    bool alone = ranks && status && !fcnn_ranks_agreed(ranks);
-    if (alone) fcnn_status_prefix(status, "%s", fcnn_ranks_name(ranks));
-    if (!fcnn_ranks_number(ranks) || alone)
-        code = program_end(&train_program, status, code);
-    else if (status)
-        code = fcnn_status_exit_code(status);
-    if (alone)
-        fcnn_ranks_abort(ranks, code);
-    else
-        fcnn_ranks_close(ranks);
-    return code;
-}
-
 int main(int argc, char **argv) {
     program_start(argv);
     static train_options options = {.device = "auto"}; /* no stack may be too small to be told of */
     fcnn_config *config = NULL;
     bool finished = false;
     options.started = fcnn_seconds();
-    fcnn_status status = fcnn_ranks_open(&options.ranks);
+    fcnn_status status = program_ranks_open(&options.ranks);
     bool follows = fcnn_ranks_number(options.ranks) > 0;
     options.interrupted = options.ranks ? &ranks_interrupted : &signals_interrupted;
     if (!status)
@@ -346,5 +330,6 @@ int main(int argc, char **argv) {
     }
     fcnn_config_destroy(config);
     if (!status && !answered && !follows) report_memory();
-    return end(options.ranks, status, answered || finished ? EXIT_SUCCESS : EXIT_INTERRUPTED);
+    return program_ranks_end(&train_program, options.ranks, status,
+                             answered || finished ? EXIT_SUCCESS : EXIT_INTERRUPTED);
 }

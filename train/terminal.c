@@ -10,6 +10,10 @@ enum { COLUMNS = 80, LABEL = 9, TEXT_BYTES = 8192, WARNINGS_MOST = 50 };
 
 bool terminal_is(FILE *out) { return isatty(fileno(out)); }
 
+static bool muted;
+
+void terminal_mute(bool mute) { muted = mute; }
+
 /* Bytes of a text that have so many columns; whole characters. */
 static size_t bytes_of(const char *text, int columns) {
     size_t bytes = 0;
@@ -34,6 +38,7 @@ static size_t line_end(const char *text, size_t length) {
 /* Lines after the first are indented. */
 static void write_lines(FILE *out, int used, int indent, const char *text) {
     bool wrap = terminal_is(out);
+    if (muted) return;
     while (wrap) {
         size_t length = bytes_of(text, COLUMNS - used);
         if (!text[length]) break;
@@ -47,7 +52,7 @@ static void write_lines(FILE *out, int used, int indent, const char *text) {
 }
 
 static void write_wrapped(FILE *out, const char *label, int indent, const char *text) {
-    fprintf(out, "%-*s", indent, label);
+    if (!muted) fprintf(out, "%-*s", indent, label);
     write_lines(out, indent, indent, text);
 }
 

@@ -29,6 +29,9 @@ void terminal_message(const void *quiet, fcnn_message_kind kind, const char *tex
 /* The events of programs that do nothing but print: their user is such a flag, or NULL. */
 fcnn_training_events terminal_events(const bool *quiet);
 
+/* From here on nothing of all this is written, or it is again. */
+void terminal_mute(bool mute);
+
 /* Writes all warnings again, under a line that says so. */
 void terminal_repeat_warnings(void);
 

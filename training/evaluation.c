@@ -212,8 +212,7 @@ static fcnn_status open_scoring(const fcnn_training_data *data, scoring *s) {
     s->batches = calloc((size_t)s->count, sizeof *s->batches);
     s->e->confusion = calloc(classes * classes, sizeof *s->e->confusion);
     if (!s->logits || !s->batches || !s->e->confusion)
-        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to score %s images",
-                               s->set->name);
+        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory to score %s images", s->set->name);
     s->probabilities = s->logits + results;
     return open_loader(data, s);
 }

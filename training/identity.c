@@ -129,8 +129,7 @@ fcnn_status fcnn_data_identity_compare(fcnn_ranks *ranks, fcnn_dataset *dataset,
     fcnn_identity images;
     char what[64], text[128] = "";
     if (!ranks) return FCNN_OK;
-    fcnn_status status =
-        fcnn_identity_take(dataset, set->split, set->indices, set->count, &images);
+    fcnn_status status = fcnn_identity_take(dataset, set->split, set->indices, set->count, &images);
     if (status == FCNN_ERROR_UNSUPPORTED) status = FCNN_OK; /* it has none */
     FCNN_TRY(fcnn_ranks_agree(ranks, status));
     snprintf(what, sizeof what, "other %s images", set->name);

@@ -72,7 +72,7 @@ static fcnn_status sum_run(const fcnn_training *t, const fcnn_statistics_images 
     if (!sums) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the statistics");
     fcnn_ranks_run(t->of.ranks, sample->used, &first, &end);
     return fcnn_statistics_sum(t->of.data->spectra, sample, first, end, threads > 0 ? threads : 1,
-                           sums);
+                               sums);
 }
 
 /* Rank 0 adds the sums of all images, in their order. */
@@ -92,7 +92,7 @@ fcnn_status fcnn_training_prepare(fcnn_training *t) {
     fcnn_training_data *s = t->of.data;
     int64_t count = s->train.count;
     const fcnn_statistics_images sample = {s->train.split, s->train.indices, count,
-                                count < STATISTICS_IMAGES ? count : STATISTICS_IMAGES};
+                                           count < STATISTICS_IMAGES ? count : STATISTICS_IMAGES};
     FCNN_TRY(open_in_turn(t));
     double started = fcnn_seconds();
     FCNN_TRY(take_statistics(t, &sample));

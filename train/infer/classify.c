@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "among_ranks.h"
 #include "network.h"
 #include "picture_list.h"
 #include "results.h"
@@ -36,6 +37,8 @@ typedef struct {
     double started;
     progress bar;
 } classification;
+
+static bool leads(const classification *c) { return !fcnn_ranks_number(c->options->ranks); }
 
 /* ---- A batch ---- */
 
@@ -68,11 +71,11 @@ static void show_progress(classification *c) {
     progress_update(&c->bar, c->done, rate);
 }
 
-static fcnn_status classify_batch(classification *c, const fcnn_batch *batch) {
-    FCNN_TRY(forward(c, batch));
+/* Tells of the pictures from `first` on what the probabilities say. */
+static fcnn_status tell_batch(classification *c, int64_t first, int count) {
     if (c->pictures.count > 1) progress_clear(&c->bar);
-    for (int i = 0; i < batch->count; i++) {
-        FCNN_TRY(tell_picture(c, batch->indices[i], c->probabilities + i * c->model->classes));
+    for (int i = 0; i < count; i++) {
+        FCNN_TRY(tell_picture(c, first + i, c->probabilities + i * c->model->classes));
         c->done++;
     }
     fflush(stdout); /* what fails is told at the end */
@@ -81,20 +84,85 @@ static fcnn_status classify_batch(classification *c, const fcnn_batch *batch) {
     return FCNN_OK;
 }
 
+/* ---- Among ranks ---- */
+
+static int64_t probability_bytes(const classification *c, int count) {
+    return (int64_t)count * c->model->classes * (int64_t)sizeof *c->probabilities;
+}
+
+/* Failures, "" where there is none, then the probabilities. */
+static fcnn_status send_batch(classification *c, int64_t first, int count) {
+    fcnn_text text = {0};
+    char *none;
+    int64_t bytes;
+    for (int i = 0; i < count; i++) {
+        const char *failure = c->pictures.pictures[first + i].failure;
+        fcnn_text_add_bytes(&text, failure ? failure : "", failure ? strlen(failure) + 1 : 1);
+    }
+    FCNN_TRY(pass_text(c->options->ranks, 0, &text, &none, &bytes));
+    return fcnn_ranks_send(c->options->ranks, 0, c->probabilities, probability_bytes(c, count));
+}
+
+static fcnn_status receive_batch(classification *c, int rank, int64_t first, int count) {
+    char *failures;
+    int64_t bytes;
+    fcnn_status status = FCNN_OK;
+    FCNN_TRY(pass_text(c->options->ranks, rank, NULL, &failures, &bytes));
+    const char *at = failures;
+    for (int i = 0; i < count; i++, at += strlen(at) + 1) {
+        char **failure = &c->pictures.pictures[first + i].failure;
+        if (*at && !*failure && !(*failure = strdup(at)))
+            status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a picture's failure");
+    }
+    free(failures);
+    FCNN_TRY(status);
+    return fcnn_ranks_receive(c->options->ranks, rank, c->probabilities,
+                              probability_bytes(c, count));
+}
+
+/* Rank 0 tells of a batch of each rank, from batch `number` on, in their order. */
+static fcnn_status tell_turns(classification *c, int64_t number) {
+    int own = fcnn_ranks_number(c->options->ranks), size = fcnn_ranks_size(c->options->ranks);
+    fcnn_status status = FCNN_OK;
+    for (int r = 0; r < size; r++) {
+        int64_t first = (number + r) * c->batch, left = c->pictures.count - first;
+        int count = left < c->batch ? (int)left : c->batch;
+        if (count <= 0) break;
+        if (own && r == own) return send_batch(c, first, count);
+        if (own) continue;
+        if (r) FCNN_TRY(receive_batch(c, r, first, count));
+        if (!status) status = tell_batch(c, first, count);
+    }
+    return status;
+}
+
 /* ---- All ---- */
 
+static fcnn_status classify_next(classification *c, fcnn_loader *loader) {
+    const fcnn_batch *batch;
+    FCNN_TRY(fcnn_loader_next(loader, &batch));
+    return batch ? forward(c, batch) : FCNN_OK;
+}
+
+/* Ranks take turns at the batches. */
 static fcnn_status run_batches(classification *c, fcnn_dataset *spectra, int threads) {
+    fcnn_ranks *ranks = c->options->ranks;
     const fcnn_loader_options options = {.dataset = spectra,
                                          .split = FCNN_SPLIT_TRAIN,
                                          .count = c->pictures.count,
                                          .batch = c->batch,
+                                         .turn = fcnn_ranks_number(ranks),
+                                         .turns = fcnn_ranks_size(ranks),
                                          .threads = threads};
-    const fcnn_batch *batch;
+    int64_t batches = (c->pictures.count + c->batch - 1) / c->batch;
     fcnn_loader *loader;
-    FCNN_TRY(fcnn_loader_create(&options, &loader));
-    fcnn_status status = fcnn_loader_start(loader, 0, 0);
-    while (!status && !(status = fcnn_loader_next(loader, &batch)) && batch)
-        status = classify_batch(c, batch);
+    fcnn_status status = fcnn_loader_create(&options, &loader);
+    if (!status) status = fcnn_loader_start(loader, 0, 0);
+    status = fcnn_ranks_agree(ranks, status);
+    for (int64_t number = 0; !status && number < batches; number += options.turns) {
+        status = fcnn_ranks_agree(ranks, classify_next(c, loader));
+        if (!status) status = fcnn_ranks_agree(ranks, tell_turns(c, number));
+    }
     fcnn_loader_destroy(loader);
     return status;
 }
@@ -106,14 +174,15 @@ static fcnn_status run_all(classification *c, fcnn_device *device) {
                                           .radius = fcnn_graph_input_radius(c->graph)};
     fcnn_dataset *spectra;
     char *notes;
-    c->probabilities =
-        malloc((size_t)c->batch * (size_t)c->model->classes * sizeof *c->probabilities);
-    if (!c->probabilities)
-        return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the probabilities");
-    FCNN_TRY(fcnn_spectra_open(&options, &spectra, &notes));
+    c->probabilities = malloc((size_t)probability_bytes(c, c->batch));
+    fcnn_status opened = c->probabilities ? fcnn_spectra_open(&options, &spectra, &notes)
+                                          : fcnn_status_set(FCNN_ERROR_MEMORY,
+                                                            "out of memory for the probabilities");
+    FCNN_TRY(fcnn_ranks_agree(c->options->ranks, opened));
     free(notes);
     c->started = fcnn_seconds();
     progress_start(&c->bar, "classifying", 0, c->pictures.count);
+    c->bar.terminal &= leads(c);
     fcnn_status status = results_begin(c->options, c->model, &c->results);
     if (!status) status = run_batches(c, spectra, device->threads > 0 ? device->threads : 1);
     if (c->pictures.count > 1) progress_clear(&c->bar);
@@ -201,17 +270,27 @@ static fcnn_status open_network(classification *c, fcnn_device *device) {
     return feature_collection_open(c->graph, o->features[0], c->pictures.count, &c->features);
 }
 
+/* Ranks take the batches of one list. */
+static fcnn_status compare_lists(const classification *c) {
+    char text[96];
+    const picture_list *list = &c->pictures;
+    snprintf(text, sizeof text, "%lld, names %016llx", (long long)list->count,
+             (unsigned long long)fcnn_fingerprint(FCNN_FINGERPRINT, list->text, list->used));
+    return fcnn_ranks_compare(c->options->ranks, "other pictures", text);
+}
+
 fcnn_status classify_pictures(const infer_options *options, const fcnn_model *model,
                               fcnn_device *device, int64_t *failures) {
     classification *c = calloc(1, sizeof *c);
     if (!c) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the list of pictures");
     c->options = options;
     c->model = model;
-    fcnn_status status = list_pictures(c);
+    fcnn_status status = fcnn_ranks_agree(options->ranks, list_pictures(c));
+    if (!status) status = compare_lists(c);
     if (!status) status = open_network(c, device);
     if (!status) {
         status = run_all(c, device);
-        summarise(c);
+        if (leads(c)) summarise(c);
     }
     if (!status && options->picture && !c->failures) status = write_page(c);
     if (!status && options->features[0])

@@ -2,6 +2,7 @@
 #ifndef FCNN_TRAIN_INFER_INFER_H
 #define FCNN_TRAIN_INFER_INFER_H
 
+#include "ranks/ranks.h"
 #include "train/options.h"
 
 typedef struct {
@@ -11,7 +12,8 @@ typedef struct {
     int64_t limit;           /* of images; 0: none */
     int top, threads;
     bool csv, json;
-    char **images; /* pictures, folders and archives of them; the last one is NULL */
+    fcnn_ranks *ranks; /* NULL: one */
+    char **images;     /* pictures, folders and archives of them; the last one is NULL */
 } infer_options;
 
 extern const program_info infer_program;

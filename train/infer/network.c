@@ -4,8 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "train/run/problems.h"
-#include "train/signals.h"
+#include "norms.h"
 #include "train/terminal.h"
 
 static int nodes_of_type(const fcnn_graph *graph, const char *type) {
@@ -13,55 +12,6 @@ static int nodes_of_type(const fcnn_graph *graph, const char *type) {
     for (int i = 0; i < fcnn_graph_node_count(graph); i++)
         count += !strcmp(fcnn_graph_node_type(graph, i), type);
     return count;
-}
-
-/* Images come in a drawn order: a batch of one class would know nothing of how classes differ. */
-static fcnn_status estimate_from(const fcnn_training_data *s, const fcnn_section *net, int batch,
-                                 int threads, fcnn_graph *graph) {
-    fcnn_loader_options options = {.dataset = s->spectra,
-                                   .split = s->train.split,
-                                   .indices = s->train.indices,
-                                   .count = s->train.count,
-                                   .batch = batch,
-                                   .shuffle = true,
-                                   .drop_last = s->train.count >= batch,
-                                   .seed = (uint64_t)fcnn_section_int(net, "seed"),
-                                   .threads = threads};
-    fcnn_loader *loader;
-    const fcnn_batch *images = NULL;
-    FCNN_TRY(fcnn_loader_create(&options, &loader));
-    fcnn_status status = fcnn_loader_start(loader, 0, 0);
-    for (int64_t number = 0; !status; number++) {
-        status = fcnn_loader_next(loader, &images);
-        if (status || !images) break;
-        status = fcnn_graph_estimate_norms(graph, images->images, images->count, number);
-    }
-    fcnn_loader_destroy(loader);
-    return status;
-}
-
-static fcnn_status estimate_norms(const infer_options *o, const fcnn_model *model,
-                                  fcnn_device *device, int batch, fcnn_graph *graph) {
-    const fcnn_training_events events = terminal_events(NULL);
-    fcnn_training_data s = {0};
-    fcnn_dataset *dataset = NULL;
-    named_problems named = {0};
-    fcnn_status status = option_data(model->config, o->norm_data);
-    if (!status) status = fcnn_training_data_open(model->config, &signals_interrupted, &dataset);
-    if (!status) problems_name_first(dataset, &named);
-    if (!status) status = fcnn_training_data_split(model->config, dataset, o->limit, &events, &s);
-    if (!status && dataset->channels != model->channels)
-        status = fcnn_status_set(
-            FCNN_ERROR_FORMAT, "--norm-data %s has images of %d channels; %s takes %d",
-            o->norm_data, dataset->channels, model->file->path, model->channels);
-    if (!status)
-        status = fcnn_training_data_open_spectra(model->config, graph, device, &events, &s);
-    if (!status)
-        status = estimate_from(&s, &model->config->sections[0], batch, device->threads, graph);
-    if (!status) problems_name(&s, &named);
-    fcnn_training_data_clear(&s);
-    fcnn_dataset_close(dataset);
-    return status;
 }
 
 /* Estimates the norms' statistics anew or warns, because those saved are of the bands that the
@@ -74,7 +24,7 @@ static fcnn_status adapt_norms(const infer_options *o, const fcnn_model *model, 
         terminal_warn("%s is of the spectral form: its norms are folded into the kernels, with "
                       "the statistics of a band fraction of %g; the compact form can take others",
                       FCNN_SHOWN(o->model), model->band_fraction);
-    if (norms && o->norm_data) return estimate_norms(o, model, device, batch, graph);
+    if (norms && o->norm_data) return norms_estimate(o, model, device, batch, graph);
     if (norms && stale)
         terminal_warn("the norms' running statistics are of a band fraction of %g; --norm-data "
                       "NAME|DIR takes them anew from training images",
@@ -94,7 +44,8 @@ int network_training_batch(const fcnn_model *model) {
 fcnn_status network_open(const infer_options *o, const fcnn_model *model, fcnn_device *device,
                          int batch, fcnn_graph **graph) {
     double fraction = o->band_fraction > 0.0 ? o->band_fraction : model->band_fraction;
-    FCNN_TRY(fcnn_model_graph_cut(model, device, batch, fraction, graph));
+    FCNN_TRY(
+        fcnn_ranks_agree(o->ranks, fcnn_model_graph_cut(model, device, batch, fraction, graph)));
     fcnn_status status = adapt_norms(o, model, device, batch, *graph);
     if (status) {
         fcnn_graph_destroy(*graph);

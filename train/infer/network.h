@@ -7,7 +7,7 @@
 /* Returns how many images a step of training passes at a time. */
 int network_training_batch(const fcnn_model *model);
 
-/* Builds the graph for passes of `batch` images, which the caller destroys. */
+/* Builds the graph for passes of `batch` images, which the caller destroys. Every rank calls it. */
 fcnn_status network_open(const infer_options *options, const fcnn_model *model, fcnn_device *device,
                          int batch, fcnn_graph **graph);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dataset_view.h"
+#include "train/terminal.h"
 
 typedef struct {
     int32_t *labels[FCNN_SPLIT_COUNT];
@@ -61,8 +62,8 @@ static fcnn_status name_missing(fcnn_class_list model, fcnn_class_list data) {
     FCNN_TRY(fcnn_classes_match(model, data, &places));
     int count = fcnn_classes_write(model, places, false, names, sizeof names);
     if (count)
-        fprintf(stderr, "the data has no class%s %s, which the model knows\n",
-                count == 1 ? "" : "es", names);
+        terminal_print(stderr, "the data has no class%s %s, which the model knows",
+                       count == 1 ? "" : "es", names);
     free(places);
     return FCNN_OK;
 }
