@@ -65,25 +65,36 @@ static void warn_of_constant_channels(const fcnn_training *t) {
     }
 }
 
-static fcnn_status sum_run(const fcnn_training *t, const fcnn_statistics_images *sample,
+static int64_t at_most(int64_t value, int64_t most) { return value < most ? value : most; }
+
+/* Ranks hear of each other after each piece of their runs: whether one has failed or is to stop. */
+static fcnn_status sum_run(const fcnn_training *t, const fcnn_statistics_images *of,
                            fcnn_image_sums *sums) {
-    int64_t first, end;
-    int threads = t->of.device->threads;
-    if (!sums) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the statistics");
-    fcnn_ranks_run(t->of.ranks, sample->used, &first, &end);
-    return fcnn_statistics_sum(t->of.data->spectra, sample, first, end, threads > 0 ? threads : 1,
-                               sums);
+    enum { TOGETHER = 128 };
+    fcnn_ranks *ranks = t->of.ranks;
+    int threads = t->of.device->threads > 0 ? t->of.device->threads : 1;
+    int64_t first, end, size = fcnn_ranks_size(ranks);
+    int64_t longest = (of->used + size - 1) / size, piece = ranks ? TOGETHER : of->used;
+    fcnn_ranks_run(ranks, of->used, &first, &end);
+    for (int64_t done = 0; done < longest; done += piece)
+        FCNN_TRY(fcnn_ranks_agree(
+            ranks, fcnn_statistics_sum(t->of.data->spectra, of, at_most(first + done, end),
+                                       at_most(first + done + piece, end), threads, sums)));
+    return FCNN_OK;
 }
 
 /* Rank 0 adds the sums of all images, in their order. */
-static fcnn_status take_statistics(const fcnn_training *t, const fcnn_statistics_images *sample) {
+static fcnn_status take_statistics(const fcnn_training *t, const fcnn_statistics_images *of) {
     fcnn_ranks *ranks = t->of.ranks;
     fcnn_training_data *s = t->of.data;
-    fcnn_image_sums *sums = calloc((size_t)sample->used, sizeof *sums);
-    fcnn_status status = fcnn_ranks_agree(ranks, sum_run(t, sample, sums));
-    if (!status) status = fcnn_ranks_gather(ranks, sums, sample->used, sizeof *sums);
+    fcnn_image_sums *sums = calloc((size_t)of->used, sizeof *sums);
+    fcnn_status status = FCNN_OK;
+    if (!sums) status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the statistics");
+    status = fcnn_ranks_agree(ranks, status);
+    if (!status) status = sum_run(t, of, sums);
+    if (!status) status = fcnn_ranks_gather(ranks, sums, of->used, sizeof *sums);
     if (!status && !fcnn_ranks_number(ranks))
-        status = fcnn_statistics_finish(s->spectra, sample, sums, &s->statistics);
+        status = fcnn_statistics_finish(s->spectra, of, sums, &s->statistics);
     free(sums);
     return fcnn_ranks_agree(ranks, status);
 }
@@ -91,18 +102,18 @@ static fcnn_status take_statistics(const fcnn_training *t, const fcnn_statistics
 fcnn_status fcnn_training_prepare(fcnn_training *t) {
     fcnn_training_data *s = t->of.data;
     int64_t count = s->train.count;
-    const fcnn_statistics_images sample = {s->train.split, s->train.indices, count,
-                                           count < STATISTICS_IMAGES ? count : STATISTICS_IMAGES};
+    const fcnn_statistics_images of = {s->train.split, s->train.indices, count,
+                                       count < STATISTICS_IMAGES ? count : STATISTICS_IMAGES};
     FCNN_TRY(open_in_turn(t));
     double started = fcnn_seconds();
-    FCNN_TRY(take_statistics(t, &sample));
+    FCNN_TRY(take_statistics(t, &of));
     if (fcnn_ranks_number(t->of.ranks) == 0) warn_of_constant_channels(t);
     /* With an empty cache much of the first epoch's work is done here. */
     double seconds = fcnn_seconds() - started;
     if (seconds >= 1)
         fcnn_training_tell(&t->of.events, FCNN_DETAIL,
                            "read %lld images for their mean and deviation in %.1f s",
-                           (long long)sample.used, seconds);
+                           (long long)of.used, seconds);
     /* From here on ranks stop where they have agreed to. */
     if (t->of.ranks) s->spectra->interrupted = t->of.interrupted;
     return FCNN_OK;

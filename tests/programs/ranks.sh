@@ -2,62 +2,7 @@
 # One training on several ranks: the same bits as one process, whatever their number, their threads
 # and the MPI library; after a rank was killed, on another number of ranks; and what ranks refuse.
 source "$(dirname "$0")/common.sh"
-
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
-export OMPI_MCA_mpi_yield_when_idle=1
-export OMPI_MCA_hwloc_base_binding_policy=none # ranks bound to one processor have one thread there
-if sanitized; then export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0; fi # an MPI library's own
-
-# The launcher of a library that there is a module for, or nothing.
-launcher() {
-    local name text
-    [[ -e $build/libfcnn_$1.so ]] || return 0
-    for name in "mpirun.$1" mpirun; do
-        text=$("$name" --version 2>/dev/null || true)
-        case $1 in
-            openmpi) [[ $text == *"Open MPI"* || $text == *OpenRTE* ]] || continue ;;
-            mpich) [[ $text == *HYDRA* ]] || continue ;;
-        esac
-        echo "$name"
-        return
-    done
-}
-openmpi=$(launcher openmpi)
-mpich=$(launcher mpich)
-mpirun=${openmpi:-$mpich}
-if [[ ! $mpirun ]]; then
-    skip "ranks: this build has no MPI module (FCNN_MPI), or there is no mpirun for it"
-    exit 0
-fi
-
-# Notes its process, and changes what rank 1 alone has.
-cat >rank <<'END'
-#!/bin/bash
-number=${OMPI_COMM_WORLD_RANK:-${PMI_RANK:-0}}
-echo $$ >"pid.$number"
-[[ $number != 1 ]] || eval "${ONLY_ONE:-}"
-exec "$@" ${MORE:-}
-END
-chmod +x rank
-
-# ranks N COMMAND...
-ranks() {
-    local number=$1
-    shift
-    timeout 1200 "$mpirun" -n "$number" ./rank "$@"
-}
-
-# refused WORDS N COMMAND...: one line has all words, and names the program once.
-refused() {
-    local words=$1 word line
-    shift
-    run ranks "$@"
-    [[ $code == 2 ]] || fail "expected exit code 2, got $code: $(<err)"
-    line=$(grep '^fcnn-train: ' err) || fail "no message: $(<err)"
-    [[ $(wc -l <<<"$line") == 1 ]] || fail "expected one line: $line"
-    for word in $words; do [[ $line == *"$word"* ]] || fail "expected '$word': $line"; done
-}
+source "$tests/programs/ranks_common.sh"
 
 ldd "$train" | grep -i mpi && fail "the program needs an MPI library"
 ok "alone, the program needs no MPI library"
