@@ -312,6 +312,13 @@ START_TEST(statistics_equal_a_direct_computation) {
     ck_assert_int_eq(fcnn_dataset_statistics(set, FCNN_SPLIT_TRAIN, indices, 9, 4, 2, &again),
                      FCNN_OK);
     ck_assert_mem_eq(&got, &again, sizeof got);
+    /* In pieces, in any order. */
+    const fcnn_statistics_images of = {FCNN_SPLIT_TRAIN, indices, 9, 4};
+    fcnn_image_sums sums[4];
+    ck_assert_int_eq(fcnn_statistics_sum(set, &of, 3, 4, 2, sums), FCNN_OK);
+    ck_assert_int_eq(fcnn_statistics_sum(set, &of, 0, 3, 2, sums), FCNN_OK);
+    ck_assert_int_eq(fcnn_statistics_finish(set, &of, sums, &again), FCNN_OK);
+    ck_assert_mem_eq(&got, &again, sizeof got);
     int64_t outside = 40;
     expect_words(fcnn_dataset_statistics(set, FCNN_SPLIT_TRAIN, &outside, 1, 1, 2, &got),
                  FCNN_ERROR_USAGE, "image 40|there are 40");

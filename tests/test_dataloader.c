@@ -143,6 +143,37 @@ START_TEST(parts_of_batches_are_those_of_whole_ones) {
 }
 END_TEST
 
+/* Loaders that take turns at the batches have together what one of all batches has, also where an
+ * image of the next batch stands in. */
+START_TEST(turns_are_the_batches_of_one_loader) {
+    enum { COUNT = 95, EACH = 10, BATCHES = 10 };
+    fake_open(COUNT);
+    for (int turns = 1; turns <= BATCHES + 1; turns++) {
+        fcnn_loader_options options = {.batch = EACH, .threads = 2, .shuffle = true, .seed = 4};
+        fcnn_loader *whole = loader_of(options);
+        memset(fake.failures, 0, sizeof fake.failures);
+        read_epoch(whole, 3, 0, one);
+        fake.failures[one[EACH - 1]] = fake.failures[one[4]] = FCNN_ERROR_FORMAT;
+        ck_assert_int_eq(read_epoch(whole, 3, 0, one), COUNT);
+        fcnn_loader_destroy(whole);
+        options.turns = turns;
+        for (int turn = 0; turn < turns; turn++) {
+            options.turn = turn;
+            fcnn_loader *loader = loader_of(options);
+            int batches = (BATCHES - turn + turns - 1) / turns;
+            ck_assert_int_eq(fcnn_loader_batches(loader), batches);
+            int images = read_epoch(loader, 3, 0, other);
+            for (int i = 0; i < images; i++)
+                ck_assert_int_eq(other[i], one[(turn + i / EACH * turns) * EACH + i % EACH]);
+            ck_assert_int_eq(images,
+                             batches * EACH -
+                                 ((BATCHES - 1) % turns == turn ? BATCHES * EACH - COUNT : 0));
+            fcnn_loader_destroy(loader);
+        }
+    }
+}
+END_TEST
+
 START_TEST(destroy_joins_at_any_moment) {
     fake_open(300);
     fake.uneven = true;
@@ -178,6 +209,8 @@ START_TEST(wrong_use_is_explained) {
         {{.dataset = set, .indices = &outside, .count = 1, .batch = 8, .threads = 1},
          "image 20|has 20"},
         {{.dataset = set, .count = 20, .batch = 0, .threads = 1}, "batches of 0"},
+        {{.dataset = set, .count = 20, .batch = 8, .threads = 1, .turn = 2, .turns = 2},
+         "turn 2 of 2"},
         {{.dataset = set, .count = 20, .batch = 21, .drop_last = true, .threads = 1},
          "20 images|batch of 21"},
         {{.dataset = set, .count = 20, .batch = 8, .threads = 0}, "0 loader threads"},
@@ -294,6 +327,24 @@ START_TEST(more_than_a_tenth_undecodable_is_an_error) {
 }
 END_TEST
 
+/* Whoever counts the images of several loaders takes what each batch says. */
+START_TEST(an_unlimited_loader_counts_alone) {
+    fake_open(60);
+    for (int i = 10; i < 30; i++) fake.failures[i] = FCNN_ERROR_FORMAT;
+    fcnn_loader *loader = loader_of((fcnn_loader_options){.batch = 20, .unlimited = true});
+    const fcnn_batch *batch;
+    ck_assert_int_eq(fcnn_loader_start(loader, 0, 0), FCNN_OK);
+    for (int b = 0; b < 3; b++) {
+        ck_assert_int_eq(fcnn_loader_next(loader, &batch), FCNN_OK);
+        ck_assert_int_eq(batch->unread, b < 2 ? 10 : 0);
+    }
+    fcnn_loader_destroy(loader);
+    ck_assert_int_eq(fcnn_check_unread(1, 10, "x"), FCNN_OK);
+    ck_assert_int_eq(fcnn_check_unread(110, 11, "x"), FCNN_OK);
+    expect_words(fcnn_check_unread(109, 11, "x"), FCNN_ERROR_FORMAT, "11 of 109|first: x");
+}
+END_TEST
+
 START_TEST(nothing_decodable_is_an_error) {
     fake_open(5);
     for (int i = 0; i < 5; i++) fake.failures[i] = FCNN_ERROR_FORMAT;
@@ -355,6 +406,7 @@ int main(void) {
     TCase *use = add_case(suite, "use");
     tcase_add_test(use, restart_in_an_epoch_equals_its_tail);
     tcase_add_test(use, parts_of_batches_are_those_of_whole_ones);
+    tcase_add_test(use, turns_are_the_batches_of_one_loader);
     tcase_add_test(use, destroy_joins_at_any_moment);
     tcase_add_test(use, wrong_use_is_explained);
     tcase_add_test(use, a_thread_that_cannot_start_is_an_error);
@@ -362,6 +414,7 @@ int main(void) {
     tcase_add_test(failures, an_unreadable_image_is_replaced_by_the_next_that_can);
     tcase_add_test(failures, an_unreadable_image_is_left_out_where_asked);
     tcase_add_test(failures, more_than_a_tenth_undecodable_is_an_error);
+    tcase_add_test(failures, an_unlimited_loader_counts_alone);
     tcase_add_test(failures, nothing_decodable_is_an_error);
     tcase_add_test(failures, other_errors_arrive_in_order_with_their_message);
     tcase_add_test(failures, a_broken_file_of_a_folder_is_replaced);

@@ -198,6 +198,35 @@ START_TEST(norms_are_estimated) {
 }
 END_TEST
 
+/* Statistics of batches that were taken apart add up to those of one call after the other. */
+START_TEST(norms_are_estimated_apart) {
+    enum { BATCHES = 5 };
+    network n = network_open(NORMS, (network_options){.channels = 1, .classes = 3, .batch = 11});
+    network_randomise(&n, 0.1, 5);
+    int64_t count = fcnn_graph_running_floats(n.graph);
+    size_t bytes = (size_t)count * sizeof(float);
+    float *batches[BATCHES], *mean = calloc(1, bytes), *want = malloc(bytes);
+    network_images images[BATCHES];
+    for (int b = 0; b < BATCHES; b++) {
+        images[b] = network_images_make(&n, 11, 9, 9, 20 + (uint64_t)b);
+        network_ok(fcnn_graph_estimate_norms(n.graph, images[b].images, 11, b));
+    }
+    network_ok(fcnn_graph_read_running(n.graph, want));
+    for (int b = BATCHES - 1; b >= 0; b--) {
+        batches[b] = malloc(bytes);
+        network_ok(fcnn_graph_estimate_norms(n.graph, images[b].images, 11, 0));
+        network_ok(fcnn_graph_read_running(n.graph, batches[b]));
+    }
+    for (int b = 0; b < BATCHES; b++) fcnn_running_add(mean, batches[b], count, b);
+    ck_assert_mem_eq(mean, want, bytes);
+    for (int b = 0; b < BATCHES; b++) network_images_free(&images[b]);
+    for (int b = 0; b < BATCHES; b++) free(batches[b]);
+    free(mean);
+    free(want);
+    network_close(&n);
+}
+END_TEST
+
 /* The first ten batches of a run have equal shares, later ones a tenth. */
 START_TEST(running_statistics_begin_with_the_batches) {
     enum { BATCHES = 3, NUMBERS = 2 * 4 + 2 * 3 };
@@ -446,6 +475,7 @@ int main(void) {
     tcase_add_test(tests, class_weights_scale_gradients);
     tcase_add_test(tests, nodes_are_timed);
     tcase_add_test(tests, norms_are_estimated);
+    tcase_add_test(tests, norms_are_estimated_apart);
     tcase_add_test(tests, running_statistics_begin_with_the_batches);
     tcase_add_loop_test(tests, class_weights_from_cfg, 0, 4);
     tcase_add_loop_test(tests, wrong_class_weights, 0, 10);

@@ -1,5 +1,6 @@
 /* What the ranks of a training tell each other at the start: what they are, and where it stands. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "training_internal.h"
 
