@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #include "backend.h"
+#include "dataset.h"
+#include "text.h"
 
 typedef struct fcnn_ranks fcnn_ranks;
 
@@ -46,6 +48,13 @@ void fcnn_ranks_run(const fcnn_ranks *ranks, int64_t count, int64_t *first, int6
 fcnn_status fcnn_ranks_gather(fcnn_ranks *ranks, void *things, int64_t count, int64_t bytes);
 /* Gives all ranks the bits that any of them has. */
 fcnn_status fcnn_ranks_any(fcnn_ranks *ranks, int *bits);
+
+/* Sends a text, which may have zeros in it, to rank 0; it is empty then. Rank 0 receives it with a
+ * zero behind it, and frees it. */
+fcnn_status fcnn_ranks_send_text(fcnn_ranks *ranks, fcnn_text *text);
+fcnn_status fcnn_ranks_receive_text(fcnn_ranks *ranks, int from, char **text, int64_t *bytes);
+/* Gives rank 0 the problems that the others have found and it has not, each once. */
+fcnn_status fcnn_ranks_gather_problems(fcnn_ranks *ranks, fcnn_problems *problems);
 
 /* What all have come to: FCNN_OK, or the failure of the first rank that has failed, with its
  * message. Every rank calls it; afterwards all go on, or none does. */

@@ -122,6 +122,9 @@ static fcnn_status finish(trainer *t) {
         status = fcnn_status_set(
             status, "interrupted while the test images were scored; the run is saved, and "
                     "--resume scores them");
+    if (!status)
+        status = fcnn_ranks_gather_problems(t->training.of.ranks,
+                                            &t->training.of.data->spectra->problems);
     if (status) return run_report_failure(t, status);
     /* Where nothing was trained the report there is knows more. */
     if (run_report_is_old(t)) trainer_report(t);

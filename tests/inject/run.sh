@@ -155,7 +155,8 @@ judge() {
         [[ -e $at/$file ]] || echo "$file"
     done)
     if [[ $lost ]]; then echo "$kind FAULT exit code $code, lost: $lost"; return; fi
-    if [[ $bad ]] && ! { [[ $bad == *tmp* ]] && ((code > 127)); }; then
+    # What ends by a signal, or by OpenMP's exit, leaves the file that it was writing.
+    if [[ $bad ]] && ! { [[ $bad == *tmp* ]] && { ((code > 127)) || [[ $caller == libgomp ]]; }; }; then
         # The log is one epoch longer; of a picture that failed, features are NaN, as is documented.
         bad=$(grep -vE "log\.csv|features\.npy|$optional" <<<"$bad" || true)
         # The model under its first name, where the run ended before it had its last one.

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "among_ranks.h"
 #include "network.h"
 #include "picture_list.h"
 #include "results.h"
@@ -93,13 +92,11 @@ static int64_t probability_bytes(const classification *c, int count) {
 /* Failures, "" where there is none, then the probabilities. */
 static fcnn_status send_batch(classification *c, int64_t first, int count) {
     fcnn_text text = {0};
-    char *none;
-    int64_t bytes;
     for (int i = 0; i < count; i++) {
         const char *failure = c->pictures.pictures[first + i].failure;
         fcnn_text_add_bytes(&text, failure ? failure : "", failure ? strlen(failure) + 1 : 1);
     }
-    FCNN_TRY(pass_text(c->options->ranks, 0, &text, &none, &bytes));
+    FCNN_TRY(fcnn_ranks_send_text(c->options->ranks, &text));
     return fcnn_ranks_send(c->options->ranks, 0, c->probabilities, probability_bytes(c, count));
 }
 
@@ -107,7 +104,7 @@ static fcnn_status receive_batch(classification *c, int rank, int64_t first, int
     char *failures;
     int64_t bytes;
     fcnn_status status = FCNN_OK;
-    FCNN_TRY(pass_text(c->options->ranks, rank, NULL, &failures, &bytes));
+    FCNN_TRY(fcnn_ranks_receive_text(c->options->ranks, rank, &failures, &bytes));
     const char *at = failures;
     for (int i = 0; i < count; i++, at += strlen(at) + 1) {
         char **failure = &c->pictures.pictures[first + i].failure;

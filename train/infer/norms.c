@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#include "among_ranks.h"
 #include "train/run/problems.h"
 #include "train/signals.h"
 #include "train/terminal.h"
@@ -175,7 +174,7 @@ fcnn_status norms_estimate(const infer_options *o, const fcnn_model *model, fcnn
             o->ranks, fcnn_training_data_open_spectra(model->config, graph, device, &events, &s));
     if (!status)
         status = estimate_from(o, &model->config->sections[0], batch, device->threads, &s, graph);
-    if (!status) status = gather_problems(o->ranks, &s.spectra->problems);
+    if (!status) status = fcnn_ranks_gather_problems(o->ranks, &s.spectra->problems);
     if (!status && !fcnn_ranks_number(o->ranks)) problems_name(&s, &named);
     fcnn_dataset *opened = s.dataset;
     fcnn_training_data_clear(&s);

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "among_ranks.h"
 #include "network.h"
 #include "train/run/confusion.h"
 #include "train/run/problems.h"
@@ -43,7 +42,7 @@ static fcnn_status score_set(const infer_options *o, fcnn_training_data *s,
     double started = fcnn_seconds();
     fcnn_status status = fcnn_evaluate(graph, s, set, options, &e);
     double seconds = fcnn_seconds() - started;
-    if (!status) status = gather_problems(o->ranks, &s->spectra->problems);
+    if (!status) status = fcnn_ranks_gather_problems(o->ranks, &s->spectra->problems);
     if (leads) problems_name(s, &named);
     if (leads) problems_summarise(s, &named, false);
     if (!status && !isfinite(e.score.loss)) status = network_not_finite(o, o->data);

@@ -9,12 +9,15 @@ static void warn(void *user, fcnn_message_kind kind, const char *text) {
     if (kind == FCNN_WARNING) terminal_warn("%s", text);
 }
 
-static fcnn_status test(fcnn_training *t) {
+static fcnn_status finish(fcnn_training *t, named_problems *problems) {
+    fcnn_problems *found = &t->of.data->spectra->problems;
     fcnn_score score;
-    return t->of.data->test.count ? fcnn_training_test(t, &score) : FCNN_OK;
+    if (t->of.data->test.count) FCNN_TRY(fcnn_training_test(t, &score));
+    problems->of_spectra = found->count; /* rank 0 names them */
+    return fcnn_ranks_gather_problems(t->of.ranks, found);
 }
 
-static fcnn_status train(fcnn_training *t, bool *finished) {
+static fcnn_status train(fcnn_training *t, named_problems *problems, bool *finished) {
     fcnn_ranks *ranks = t->of.ranks;
     FCNN_TRY(fcnn_training_compare_ranks(t));
     FCNN_TRY(fcnn_ranks_agree(ranks, FCNN_OK)); /* rank 0 has claimed its folder */
@@ -22,7 +25,7 @@ static fcnn_status train(fcnn_training *t, bool *finished) {
     FCNN_TRY(fcnn_ranks_agree(ranks, FCNN_OK)); /* it has begun or resumed */
     FCNN_TRY(fcnn_training_share(t));
     FCNN_TRY(fcnn_training_loop(t, finished));
-    return *finished ? test(t) : FCNN_OK;
+    return *finished ? finish(t, problems) : FCNN_OK;
 }
 
 fcnn_status follow(const fcnn_training_parts *parts, bool *finished) {
@@ -31,8 +34,8 @@ fcnn_status follow(const fcnn_training_parts *parts, bool *finished) {
     own.events = (fcnn_training_events){.message = warn};
     named_problems problems = {.of_data = parts->data->dataset->problems.count};
     fcnn_status status = fcnn_ranks_agree(parts->ranks, fcnn_training_create(&training, &own));
-    if (!status) status = train(&training, finished);
-    problems_name(parts->data, &problems); /* those of the data are named by rank 0 */
+    if (!status) status = train(&training, &problems, finished);
+    problems_name(parts->data, &problems); /* where it does not come to the end */
     fcnn_training_clear(&training);
     return status;
 }

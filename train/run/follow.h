@@ -6,7 +6,8 @@
 #include "training/training_internal.h"
 
 /* Trains to the last epoch, as rank 0 does; *finished is false where the ranks agreed to stop. The
- * images that this rank alone could not read are named. */
+ * pictures that this rank could not read are told to rank 0, or named where it does not come so
+ * far. */
 fcnn_status follow(const fcnn_training_parts *parts, bool *finished);
 
 #endif
