@@ -119,6 +119,7 @@ int main(int argc, char **argv) {
     fcnn_status status = program_ranks_open(&options.ranks);
     terminal_mute(fcnn_ranks_number(options.ranks) > 0);
     if (!status) status = fcnn_ranks_agree(options.ranks, parse(argc, argv, &options));
+    if (!status) status = program_ranks_compare(options.ranks, options.model != NULL);
     if (!status && options.model) status = infer(&options, &failures);
     return program_ranks_end(&infer_program, options.ranks, status,
                              failures ? EXIT_FAILURE : EXIT_SUCCESS);

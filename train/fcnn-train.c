@@ -320,6 +320,7 @@ int main(int argc, char **argv) {
     options.interrupted = options.ranks ? &ranks_interrupted : &signals_interrupted;
     if (!status)
         status = fcnn_ranks_agree(options.ranks, train_options_read(argc, argv, &options, &config));
+    if (!status) status = program_ranks_compare(options.ranks, config != NULL);
     bool answered = !config;
     if (!status && config) {
         signals_catch(&(signals_options){

@@ -11,6 +11,10 @@ fcnn_status program_ranks_open(fcnn_ranks **ranks) {
     return fcnn_status_set(FCNN_ERROR_IO, "/dev/null cannot be opened");
 }
 
+fcnn_status program_ranks_compare(fcnn_ranks *ranks, bool works) {
+    return fcnn_ranks_compare(ranks, "other options", works ? "work to do" : "--help or its like");
+}
+
 int program_ranks_end(const program_info *program, fcnn_ranks *ranks, fcnn_status status,
                       int code) {
     bool alone = ranks && status && !fcnn_ranks_agreed(ranks);

@@ -9,6 +9,9 @@
  */
 fcnn_status program_ranks_open(fcnn_ranks **ranks);
 
+/* Refuses ranks of which some work and others have answered --help or its like. */
+fcnn_status program_ranks_compare(fcnn_ranks *ranks, bool works);
+
 /* Ends the program, as program_end does, and the ranks. What all of them know of, rank 0 tells; a
  * rank that fails alone tells it, and ends the others, which wait for its messages. */
 int program_ranks_end(const program_info *program, fcnn_ranks *ranks, fcnn_status status, int code);

@@ -164,6 +164,8 @@ ONLY_ONE='MORE="--limit 9"' refused "rank 1 other options limit" 2 "$infer" some
 ONLY_ONE='MORE="list/1.png"' refused "rank 1 other pictures" 2 "${listed[@]}"
 ONLY_ONE='set -- "$1" plain/model.safetensors "${@:3}"' refused "rank 1 another model tensors" 2 "${listed[@]}"
 ONLY_ONE='export FCNN_ISA=generic' refused "rank 1 instruction set generic" 2 "${listed[@]}"
+ONLY_ONE='MORE=--version' refused "rank 1 other options --help or its like" 2 "${listed[@]}"
+ONLY_ONE='MORE=--help' refused "rank 1 other options --help or its like" 2 "${cut[@]}" --data some --out never
 refused "features one rank 2" 2 "$infer" one/model.safetensors list --features conv1 never.npy
 refused "picture one rank 2" 2 "$infer" one/model.safetensors list/1.png --picture never.png
 [[ ! -e never && ! -e never.npy && ! -e never.png ]] || fail "something was begun: $(ls)"
