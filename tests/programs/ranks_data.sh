@@ -14,7 +14,8 @@ succeed "${tested[@]}" --out one
 grep '^test accuracy' out >one.test || fail "no test: $(<out)"
 for number in 2 4; do
     rm -rf own.*
-    EACH='MORE="--cache own.$number"' succeed ranks $number "${tested[@]}" --out "own-$number"
+    EACH='MORE="--cache own.$number"' \
+        succeed ranks $number "${tested[@]}" --out "own-$number"
     same_run one "own-$number"
     diff one.test <(grep '^test accuracy' out) || fail "$number ranks: another score of the test"
     [[ $(ls own.*/*.spectra | wc -l) == "$number" ]] || fail "not a cache for each rank: $(ls own.*)"
@@ -29,12 +30,14 @@ succeed "${tested[@]}" --cache shared --out found
 has err "320 stored" " 0 misses"
 same_run one found
 succeed "${four[@]}" --set net.cache_type=half --cache halves --out half
-EACH='MORE="--cache halves.$number"' succeed ranks 4 "${four[@]}" --set net.cache_type=half --out half-4
+EACH='MORE="--cache halves.$number"' \
+    succeed ranks 4 "${four[@]}" --set net.cache_type=half --out half-4
 same_run half half-4
 ok "with a cache for each rank, and with one for all: the bits of one process, also of the test"
 
 touch full.1
-EACH='MORE="--cache full.$number"' succeed ranks 2 "${tested[@]}" --out full
+EACH='MORE="--cache full.$number"' \
+    succeed ranks 2 "${tested[@]}" --out full
 has err "warning: rank 1 on " "no cache: $work/full.1: "
 [[ $(grep -c 'no cache' err) == 1 && -s $(echo full.0/*.spectra) ]] || fail "rank 0 too: $(<err)"
 same_run one full
@@ -87,7 +90,7 @@ for number in 2 4; do
 done
 too_many "${cut[@]}" --data many
 too_many "${cut[@]}" --data many-held-out
-ok "pictures that cannot be read are named once; more than a tenth of them end all with one process's message"
+ok "pictures that cannot be read are named once; more than a tenth end all, as one process"
 
 # ---- fcnn-infer ----
 succeed "$train" "$small" --data "$data" --quiet --out plain
@@ -110,7 +113,8 @@ alike "${scored[@]}" --data "$data" --json --confusion alone.csv
 cp alone.csv ranks.csv
 succeed "${scored[@]}" --data "$data" --json --confusion alone.csv
 cmp alone.csv ranks.csv || fail "another confusion matrix"
-alike "$infer" plain/model.safetensors --data "synthetic:classes=4,size=14,channels=1,train=90,val=33" --json
+alike "$infer" plain/model.safetensors --json \
+    --data "synthetic:classes=4,size=14,channels=1,train=90,val=33"
 alike "${scored[@]}" --data "$data" --json --band-fraction 0.5 --norm-data "$data"
 alike "${scored[@]}" --data "$data" --json --band-fraction 0.5 --norm-data "$data" --limit 7
 ok "the score, the confusion matrix and norms' statistics are those of one process"
@@ -156,16 +160,20 @@ cp -r some fewer
 rm fewer/train/a/10.png
 cp -r some other
 cp "$tests/images/shirt.png" other/val/b/20.png
-ONLY_ONE='MORE="--data fewer"' refused "rank 1 other training images 47 48" 2 "${cut[@]}" --data some --out never
-ONLY_ONE='MORE="--data other"' refused "rank 1 other validation images" 2 "${cut[@]}" --data some --out never
-ONLY_ONE='MORE="--data other"' refused "rank 1 other validation images" 2 "$infer" some-1/model.safetensors --data some
-ONLY_ONE='MORE="--norm-data fewer"' refused "rank 1 other training images" 2 "$infer" some-1/model.safetensors --data some --norm-data some
-ONLY_ONE='MORE="--limit 9"' refused "rank 1 other options limit" 2 "$infer" some-1/model.safetensors --data some
+cut+=(--data some --out never)
+held=("$infer" some-1/model.safetensors --data some)
+ONLY_ONE='MORE="--data fewer"' refused "rank 1 other training images 47 48" 2 "${cut[@]}"
+ONLY_ONE='MORE="--data other"' refused "rank 1 other validation images" 2 "${cut[@]}"
+ONLY_ONE='MORE="--data other"' refused "rank 1 other validation images" 2 "${held[@]}"
+ONLY_ONE='MORE="--norm-data fewer"' \
+    refused "rank 1 other training images" 2 "${held[@]}" --norm-data some
+ONLY_ONE='MORE="--limit 9"' refused "rank 1 other options limit" 2 "${held[@]}"
 ONLY_ONE='MORE="list/1.png"' refused "rank 1 other pictures" 2 "${listed[@]}"
-ONLY_ONE='set -- "$1" plain/model.safetensors "${@:3}"' refused "rank 1 another model tensors" 2 "${listed[@]}"
+ONLY_ONE='set -- "$1" plain/model.safetensors "${@:3}"' \
+    refused "rank 1 another model tensors" 2 "${listed[@]}"
 ONLY_ONE='export FCNN_ISA=generic' refused "rank 1 instruction set generic" 2 "${listed[@]}"
 ONLY_ONE='MORE=--version' refused "rank 1 other options --help or its like" 2 "${listed[@]}"
-ONLY_ONE='MORE=--help' refused "rank 1 other options --help or its like" 2 "${cut[@]}" --data some --out never
+ONLY_ONE='MORE=--help' refused "rank 1 other options --help or its like" 2 "${cut[@]}"
 refused "features one rank 2" 2 "$infer" one/model.safetensors list --features conv1 never.npy
 refused "picture one rank 2" 2 "$infer" one/model.safetensors list/1.png --picture never.png
 [[ ! -e never && ! -e never.npy && ! -e never.png ]] || fail "something was begun: $(ls)"
@@ -199,13 +207,15 @@ stopped() {
 slow="synthetic:classes=4,size=800,channels=1,train=2000,val=0"
 many="synthetic:classes=4,size=14,channels=1,train=3000000,val=0"
 before="interrupted before the first step"
-stopped "$before" '[[ $(<out) == *folder* ]] && sleep 0.5' "$train" "$small" --data "$slow" --set net.shards=2 --out slow
+stopped "$before" '[[ $(<out) == *folder* ]] && sleep 0.5' \
+    "$train" "$small" --data "$slow" --set net.shards=2 --out slow
 [[ ! -e slow/log.csv ]] || fail "it has begun to train"
 mkdir locked.1
 exec 9>locked.1/.lock
 flock 9
-EACH='MORE="--cache locked.$number"' stopped "$before" 'grep -q "cache: .*/locked.0" err && sleep 0.2' "${four[@]}" --out never
+EACH='MORE="--cache locked.$number"' \
+    stopped "$before" 'grep -q "cache: .*/locked.0" err && sleep 0.2' "${four[@]}" --out never
 exec 9>&-
 stopped "rank 1 interrupted" 'grep -q "all of it is scored" err && sleep 0.5' "${scored[@]}" --data "$many"
 stopped "rank 1 interrupted" 'caught && sleep 1' "${scored[@]}" --data "$data" --norm-data "$many"
-ok "a signal to one rank ends all, while statistics are read, a cache is waited for, images are scored"
+ok "a signal to one rank ends all: in statistics, scores, and waits for a cache"
