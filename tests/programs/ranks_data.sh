@@ -97,19 +97,20 @@ succeed "$train" "$small" --data "$data" --quiet --out plain
 scored=("$infer" one/model.safetensors --threads 1)
 without_time() { sed -E 's/"ms_per_image": [0-9.]+, //' out; }
 
-# alike COMMAND...: ranks print what one process does, and write the same file.
+# alike COMMAND...: ranks print what one process does; how many: $numbers.
 alike() {
     local number
     succeed "$@"
     without_time >alone.out
     cp err alone.err
-    for number in 2 3; do
+    for number in $numbers; do
         succeed ranks $number "$@"
         diff alone.out <(without_time) || fail "$number ranks: another result of: $*"
         diff alone.err err || fail "$number ranks tell something else: $*"
     done
 }
-alike "${scored[@]}" --data "$data" --json --confusion alone.csv
+numbers="2 3 4" alike "${scored[@]}" --data "$data" --json --confusion alone.csv
+numbers=3
 cp alone.csv ranks.csv
 succeed "${scored[@]}" --data "$data" --json --confusion alone.csv
 cmp alone.csv ranks.csv || fail "another confusion matrix"
@@ -124,17 +125,16 @@ for i in {1..37}; do cp "$tests/images/shirt.png" "list/$i.png"; done
 head -c 300 "$tests/images/shirt.png" >list/20.png
 echo text >list/notes.txt
 listed=("${scored[@]}" list --top 3)
-for form in --csv --json; do
-    run "${listed[@]}" $form
+for form in "2 --csv" "4 --json"; do
+    read -r number form <<<"$form"
+    run "${listed[@]}" "$form"
     [[ $code == 1 ]] || fail "code $code: $(<err)"
     cp out alone.out
     cp err alone.err
-    for number in 2 4; do
-        run ranks $number "${listed[@]}" $form
-        [[ $code == 1 ]] || fail "code $code: $(<err)"
-        cmp out alone.out || fail "$number ranks classify otherwise"
-        diff alone.err <(head -n "$(wc -l <alone.err)" err) || fail "$number ranks tell: $(<err)"
-    done
+    run ranks "$number" "${listed[@]}" "$form"
+    [[ $code == 1 ]] || fail "code $code: $(<err)"
+    cmp out alone.out || fail "$number ranks classify otherwise"
+    diff alone.err <(head -n "$(wc -l <alone.err)" err) || fail "$number ranks tell: $(<err)"
 done
 alike "${scored[@]}" "$tests/images/shirt.png" --norm-data "$data"
 ok "pictures in their order, and those that cannot be read, as by one process"
@@ -142,16 +142,12 @@ ok "pictures in their order, and those that cannot be read, as by one process"
 run "$infer" some-1/model.safetensors --data many-held-out
 [[ $code == 1 ]] || fail "code $code: $(<err)"
 message=$(grep -oE '[0-9]+ of [0-9]+ images cannot be read; the first: .*' err)
-for number in 2 3; do
-    run ranks $number "$infer" some-1/model.safetensors --data many-held-out
-    one_message 1 "$message"
-done
+run ranks 3 "$infer" some-1/model.safetensors --data many-held-out
+one_message 1 "$message"
 run "$infer" some-1/model.safetensors --data some --norm-data many
 message=$(grep -oE '[0-9]+ of [0-9]+ images cannot be read; the first: .*' err) || fail "norms: $(<err)"
-for number in 2 3; do
-    run ranks $number "$infer" some-1/model.safetensors --data some --norm-data many
-    one_message 1 "$message"
-done
+run ranks 3 "$infer" some-1/model.safetensors --data some --norm-data many
+one_message 1 "$message"
 alike "$infer" some-1/model.safetensors --threads 1 --data some --norm-data some --json
 ok "the limit of pictures that cannot be read, in scores and in norms' statistics"
 
