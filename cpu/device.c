@@ -73,8 +73,9 @@ static void add_functions(fcnn_backend *backend){
 #include "operations.def"
 }
 
-fcnn_status fcnn_cpu_open(int threads, fcnn_device **out) {
+fcnn_status fcnn_cpu_open(int number, int threads, fcnn_device **out) {
     const isa_row *isa;
+    (void)number; /* there is one */
     FCNN_TRY(choose_isa(&isa));
     FCNN_TRY(fcnn_cpu_load_blas());
     int limit = omp_get_thread_limit(), wanted = threads;

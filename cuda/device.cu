@@ -3,6 +3,7 @@
  * FCNN_CUDA_WORKSPACE in the environment is another number of MiB. */
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
 #include "cuda.h"
@@ -16,21 +17,35 @@ extern const fcnn_backend fcnn_cuda_backend; /* framework/backend.c lists it */
 
 /* ---- Opening ---- */
 
+static fcnn_status count_devices(int *count) {
+    cudaError_t error = cudaGetDeviceCount(count);
+    if (error == cudaSuccess && *count == 0) error = cudaErrorNoDevice;
+    if (error == cudaSuccess) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_DEVICE, "no CUDA device was found (cudaGetDeviceCount: %s)",
+                           cudaGetErrorString(error));
+}
+
+/* Behind the first comma stands what devices that compute alike have in common. */
+static fcnn_status describe(int number, int count, char *text, size_t bytes, char *id,
+                            size_t id_bytes) {
+    char which[32] = "";
+    cudaDeviceProp properties;
+    CUDA_TRY(cudaGetDeviceProperties(&properties, number));
+    if (count > 1) snprintf(which, sizeof which, " (%d of %d)", number + 1, count);
+    snprintf(text, bytes, "%.90s%s, compute capability %d.%d, %.1f GiB", properties.name, which,
+             properties.major, properties.minor,
+             (double)properties.totalGlobalMem / (1024.0 * 1024.0 * 1024.0));
+    *id = '\0';
+    for (size_t i = 0; i < sizeof properties.uuid.bytes && 2 * i + 2 < id_bytes; i++)
+        snprintf(id + 2 * i, 3, "%02x", (unsigned char)properties.uuid.bytes[i]);
+    return FCNN_OK;
+}
+
 fcnn_status cuda_probe(char *text, size_t bytes) {
     int count = 0;
-    cudaError_t error = cudaGetDeviceCount(&count);
-    if (error == cudaSuccess && count == 0) error = cudaErrorNoDevice;
-    if (error != cudaSuccess)
-        return fcnn_status_set(FCNN_ERROR_DEVICE,
-                               "no CUDA device was found (cudaGetDeviceCount: %s)",
-                               cudaGetErrorString(error));
-    cudaDeviceProp properties;
-    CUDA_TRY(cudaGetDeviceProperties(&properties, 0));
-    snprintf(text, bytes, "%s, compute capability %d.%d, %.1f GiB%s", properties.name,
-             properties.major, properties.minor,
-             (double)properties.totalGlobalMem / (1024.0 * 1024.0 * 1024.0),
-             count > 1 ? ", the first of several" : "");
-    return FCNN_OK;
+    char id[sizeof(fcnn_device::id)];
+    FCNN_TRY(count_devices(&count));
+    return describe(0, count, text, bytes, id, sizeof id);
 }
 
 static fcnn_status choose_workspace(size_t *bytes) {
@@ -48,9 +63,9 @@ static fcnn_status choose_workspace(size_t *bytes) {
     return FCNN_OK;
 }
 
-static fcnn_status make(cuda_device *device) {
+static fcnn_status make(cuda_device *device, int number) {
     FCNN_TRY(cuda_load_libraries());
-    CUDA_TRY(cudaSetDevice(0));
+    CUDA_TRY(cudaSetDevice(number));
     CUDA_TRY(cudaStreamCreateWithFlags(&device->compute, cudaStreamNonBlocking));
     CUDA_TRY(cudaStreamCreateWithFlags(&device->copy, cudaStreamNonBlocking));
     CUDA_TRY(cuda_calls.cublasCreate(&device->blas));
@@ -63,18 +78,22 @@ static fcnn_status make(cuda_device *device) {
     return FCNN_OK;
 }
 
-fcnn_status cuda_open(int threads, fcnn_device **out) {
-    char text[sizeof(fcnn_device::description) - 8];
+fcnn_status cuda_open(int number, int threads, fcnn_device **out) {
+    char text[sizeof(fcnn_device::description) - 8], id[sizeof(fcnn_device::id)];
     size_t workspace;
-    FCNN_TRY(cuda_probe(text, sizeof text));
+    int count = 0;
+    FCNN_TRY(count_devices(&count));
+    number %= count;
+    FCNN_TRY(describe(number, count, text, sizeof text, id, sizeof id));
     FCNN_TRY(choose_workspace(&workspace));
     cuda_device *device = new (std::nothrow) cuda_device();
     if (!device) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the device");
     device->base.backend = &fcnn_cuda_backend;
     device->workspace = workspace;
     snprintf(device->base.description, sizeof device->base.description, "cuda: %s", text);
+    memcpy(device->base.id, id, sizeof id);
     fcnn_status status = fcnn_device_open("cpu", threads, &device->host);
-    if (!status) status = make(device);
+    if (!status) status = make(device, number);
     if (status) {
         cuda_close(&device->base);
         return status;

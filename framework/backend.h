@@ -32,6 +32,7 @@ typedef struct {
     /* What complex products may round to: the graph's to set before it runs. */
     fcnn_precision precision;
     char description[160]; /* "cpu: 2 threads, avx512, OpenBLAS SkylakeX" */
+    char id[40];           /* of the hardware in all processes of the machine; "": its processors */
 } fcnn_device;
 
 /* A compact kernel and the bins its spectrum is computed for. Taps w are
@@ -185,6 +186,10 @@ extern const fcnn_backend *const fcnn_backends[];
 
 /* Opens a device by name: "auto" takes the first backend that has a device. */
 fcnn_status fcnn_device_open(const char *name, int threads, fcnn_device **device);
+/* The same for one of several processes of a machine, which take its devices in turn. The thread
+ * that opens a device with a number other than 0 is the one that uses it. */
+fcnn_status fcnn_device_open_number(const char *name, int number, int threads,
+                                    fcnn_device **device);
 void fcnn_device_close(fcnn_device *device);
 
 FCNN_C_END

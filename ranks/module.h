@@ -8,11 +8,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Where a process stands among the ranks, and among those of its host. */
+typedef struct {
+    int number, size, local;
+    char host[256];
+} fcnn_ranks_place;
+
 typedef struct {
     const char *family; /* "Open MPI", "MPICH" or another library's name */
     /* *threads: whether messages may be another thread's than the one that calls this, where no two
      * send at once. */
-    int (*start)(int *rank, int *size, bool *threads, char *host, size_t bytes);
+    int (*start)(fcnn_ranks_place *place, bool *threads);
     /* Sends to one rank while it receives from another; -1: neither. Both ends know the bytes. */
     int (*exchange)(int to, const void *out, int64_t out_bytes, int from, void *in,
                     int64_t in_bytes);

@@ -9,14 +9,26 @@
 
 enum { PIECE_BYTES = 1 << 28 }; /* MPI counts in int */
 
-static int start(int *rank, int *size, bool *threads, char *host, size_t bytes) {
+/* Processes that can share memory are those of one host. */
+static int count_locally(int rank, int *local) {
+    MPI_Comm host;
+    int error =
+        MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &host);
+    if (error) return error;
+    error = MPI_Comm_rank(host, local);
+    int freed = MPI_Comm_free(&host);
+    return error ? error : freed;
+}
+
+static int start(fcnn_ranks_place *place, bool *threads) {
     char name[MPI_MAX_PROCESSOR_NAME];
     int provided, length, error = MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided);
     if (!error) error = MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-    if (!error) error = MPI_Comm_rank(MPI_COMM_WORLD, rank);
-    if (!error) error = MPI_Comm_size(MPI_COMM_WORLD, size);
+    if (!error) error = MPI_Comm_rank(MPI_COMM_WORLD, &place->number);
+    if (!error) error = MPI_Comm_size(MPI_COMM_WORLD, &place->size);
+    if (!error) error = count_locally(place->number, &place->local);
     if (!error) error = MPI_Get_processor_name(name, &length);
-    if (!error) snprintf(host, bytes, "%s", name);
+    if (!error) snprintf(place->host, sizeof place->host, "%s", name);
     *threads = !error && provided >= MPI_THREAD_SERIALIZED;
     return error;
 }

@@ -6,10 +6,13 @@
 
 #include "ranks_internal.h"
 
-int fcnn_ranks_number(const fcnn_ranks *ranks) { return ranks ? ranks->number : 0; }
-int fcnn_ranks_size(const fcnn_ranks *ranks) { return ranks ? ranks->size : 1; }
+int fcnn_ranks_number(const fcnn_ranks *ranks) { return ranks ? ranks->place.number : 0; }
+int fcnn_ranks_size(const fcnn_ranks *ranks) { return ranks ? ranks->place.size : 1; }
+int fcnn_ranks_local(const fcnn_ranks *ranks) { return ranks ? ranks->place.local : 0; }
+const char *fcnn_ranks_host(const fcnn_ranks *ranks) { return ranks ? ranks->place.host : ""; }
 const char *fcnn_ranks_name(const fcnn_ranks *ranks) { return ranks ? ranks->name : ""; }
 bool fcnn_ranks_threads(const fcnn_ranks *ranks) { return ranks && ranks->threads; }
+const char *fcnn_ranks_launch(const fcnn_ranks *ranks) { return ranks ? ranks->launch : ""; }
 bool fcnn_ranks_agreed(const fcnn_ranks *ranks) { return ranks && ranks->agreed; }
 
 void fcnn_ranks_abort(fcnn_ranks *ranks, int code) {
@@ -105,8 +108,8 @@ typedef struct {
 
 /* Rank 0 keeps the first failure. */
 static fcnn_status collect(fcnn_ranks *ranks, report *first) {
-    if (ranks->number) return fcnn_ranks_send(ranks, 0, first, sizeof *first);
-    for (int r = 1; r < ranks->size; r++) {
+    if (ranks->place.number) return fcnn_ranks_send(ranks, 0, first, sizeof *first);
+    for (int r = 1; r < ranks->place.size; r++) {
         report other;
         FCNN_TRY(fcnn_ranks_receive(ranks, r, &other, sizeof other));
         if (!first->status) *first = other;
@@ -116,7 +119,7 @@ static fcnn_status collect(fcnn_ranks *ranks, report *first) {
 
 fcnn_status fcnn_ranks_agree(fcnn_ranks *ranks, fcnn_status status) {
     if (!ranks || ranks->agreed) return status;
-    report first = {.status = status, .number = ranks->number};
+    report first = {.status = status, .number = ranks->place.number};
     snprintf(first.name, sizeof first.name, "%s", ranks->name);
     if (status) snprintf(first.message, sizeof first.message, "%s", fcnn_status_message());
     FCNN_TRY(collect(ranks, &first));

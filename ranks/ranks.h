@@ -17,15 +17,24 @@ typedef struct fcnn_ranks fcnn_ranks;
 
 /* Opens the ranks that a launcher has started, by the module that fits it, which lies beside the
  * program or where it was installed to; *ranks is NULL where there is one alone.
- * FCNN_ERROR_UNSUPPORTED where there is no such module. */
+ * FCNN_ERROR_UNSUPPORTED where there is no such module, or where srun was not told to give its
+ * tasks a way to find each other. */
 fcnn_status fcnn_ranks_open(fcnn_ranks **ranks);
+/* The number of this process as a rank where its launcher would not tell which rank was killed; -1
+ * where it would, or where there is one alone. May be asked before they are opened. */
+int fcnn_ranks_unnamed(void);
 /* Waits for all of them. */
 void fcnn_ranks_close(fcnn_ranks *ranks);
 
 int fcnn_ranks_number(const fcnn_ranks *ranks); /* of this one, from 0 */
 int fcnn_ranks_size(const fcnn_ranks *ranks);
+int fcnn_ranks_local(const fcnn_ranks *ranks);        /* its number among the ranks of its host */
+const char *fcnn_ranks_host(const fcnn_ranks *ranks); /* "" where there is one alone */
 /* "rank 2 on HOST"; "" where there is one alone. */
 const char *fcnn_ranks_name(const fcnn_ranks *ranks);
+/* What starts as many ranks by the launcher that has started these, before a program's name:
+ * "mpirun -n 4"; "" where there is one alone. */
+const char *fcnn_ranks_launch(const fcnn_ranks *ranks);
 
 /* Whether another thread may send and receive. */
 bool fcnn_ranks_threads(const fcnn_ranks *ranks);

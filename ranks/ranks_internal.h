@@ -7,10 +7,10 @@
 
 struct fcnn_ranks {
     const fcnn_ranks_module *module;
-    int number, size;
+    fcnn_ranks_place place;
     bool threads; /* messages may be another thread's */
     bool agreed;  /* on a failure */
-    char host[256], name[288];
+    char name[288], launch[64];
 };
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "devices.h"
 #include "options.h"
 #include "program_ranks.h"
 #include "replace.h"
@@ -100,9 +101,10 @@ static fcnn_status infer(infer_options *o, int64_t *failures) {
     fcnn_model *model = NULL;
     fcnn_device *device = NULL;
     fcnn_status status = fcnn_model_load(o->model, &model);
-    if (!status) status = fcnn_device_open(o->device, o->threads, &device);
+    if (!status) status = devices_open(o->ranks, o->device, o->threads, &device);
     status = fcnn_ranks_agree(o->ranks, status);
     if (!status) status = compare_ranks(o, model, device);
+    if (!status) status = devices_tell_shared(o->ranks, device);
     if (!status)
         status =
             o->data ? score_data(o, model, device) : classify_pictures(o, model, device, failures);

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "devices.h"
 #include "program_ranks.h"
 #include "signals.h"
 #include "terminal.h"
@@ -294,10 +295,11 @@ static fcnn_status run(train_options *o, const fcnn_config *config, bool *finish
     fcnn_status status = fcnn_ranks_agree(o->ranks, open_start(o, config, &start));
     if (!status) {
         status = follow_start(o, &start);
-        if (!status) status = fcnn_device_open(o->device, o->threads, &device);
+        if (!status) status = devices_open(o->ranks, o->device, o->threads, &device);
         if (!status) status = open_data(o, config, &start, &problems, &data);
         status = fcnn_ranks_agree(o->ranks, status);
     }
+    if (!status) status = devices_tell_shared(o->ranks, device);
     if (!status) status = build(o, config, &start, &data, &problems, device, finished);
     fcnn_dataset *opened = data.dataset;
     fcnn_training_data_clear(&data);

@@ -5,8 +5,9 @@
  *   - streams do nothing until somebody waits for them, so that a missing wait
  *     is seen: host memory changed too early, a copy that nothing waited for;
  *   - device memory starts as NaN.
- * STAND_IN_MEMORY in the environment is the device's memory in bytes; with
- * STAND_IN_DEVICES=0 there is no device. */
+ * STAND_IN_MEMORY in the environment is the device's memory in bytes; STAND_IN_DEVICES is the
+ * number of devices, and 1 without it. A process uses one of them, by the thread that has set it.
+ */
 #ifndef FCNN_TESTS_CUDA_RUNTIME_H
 #define FCNN_TESTS_CUDA_RUNTIME_H
 
@@ -33,6 +34,9 @@ typedef enum {
 
 struct cudaDeviceProp {
     char name[256];
+    struct {
+        char bytes[16];
+    } uuid;
     size_t totalGlobalMem;
     int major, minor, multiProcessorCount;
 };

@@ -103,9 +103,12 @@ cudaError_t cudaMemGetInfo(size_t *available, size_t *total) {
 
 /* ---- Streams: what is queued runs when somebody waits for it ---- */
 
+static thread_local int current_device;
+
 struct stand_in_stream {
     std::deque<std::function<void()>> work;
     bool running = false;
+    int device = current_device;
 };
 
 /* Recorded marks that were not reached yet. */
@@ -141,8 +144,14 @@ static void run_all_streams(void) {
         if (!stream->running) wait_for(stream, nullptr);
 }
 
-void stand_in_queue(cudaStream_t stream, std::function<void()> work) {
+static void queue(cudaStream_t stream, std::function<void()> work) {
     stream->work.push_back(std::move(work));
+}
+
+/* Copies and events go to a stream of any device, kernels to one of the thread's own. */
+void stand_in_queue(cudaStream_t stream, std::function<void()> work) {
+    if (stream->device != current_device) abort();
+    queue(stream, std::move(work));
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags) {
@@ -178,7 +187,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     long mark = ++event->recorded;
     event->stream = stream;
-    stand_in_queue(stream, [event, mark] { event->reached = mark; });
+    queue(stream, [event, mark] { event->reached = mark; });
     return cudaSuccess;
 }
 
@@ -191,8 +200,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     (void)flags;
     long mark = event->recorded;
     cudaStream_t other = event->stream;
-    if (event->reached < mark)
-        stand_in_queue(stream, [event, mark, other] { run(other, event, mark); });
+    if (event->reached < mark) queue(stream, [event, mark, other] { run(other, event, mark); });
     return cudaSuccess;
 }
 
@@ -206,16 +214,16 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
         return bytes ? cudaErrorInvalidValue : cudaSuccess;
     if (!from_device && !lies_in(pinned_memory, from, bytes)) {
         std::string copy((const char *)from, bytes);
-        stand_in_queue(stream, [to, copy] { memcpy(to, copy.data(), copy.size()); });
+        queue(stream, [to, copy] { memcpy(to, copy.data(), copy.size()); });
     } else {
-        stand_in_queue(stream, [to, from, bytes] { memcpy(to, from, bytes); });
+        queue(stream, [to, from, bytes] { memcpy(to, from, bytes); });
     }
     return cudaSuccess;
 }
 
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream) {
     if (bytes && !lies_in(device_memory, memory, bytes)) return cudaErrorInvalidValue;
-    stand_in_queue(stream, [memory, value, bytes] { memset(memory, value, bytes); });
+    queue(stream, [memory, value, bytes] { memset(memory, value, bytes); });
     return cudaSuccess;
 }
 
@@ -234,17 +242,24 @@ const char *cudaGetErrorString(cudaError_t error) {
 
 cudaError_t cudaGetLastError(void) { return cudaSuccess; }
 
+static int device_count(void) { return (int)number_of("STAND_IN_DEVICES", 1); }
+
 cudaError_t cudaGetDeviceCount(int *count) {
-    *count = (int)number_of("STAND_IN_DEVICES", 1);
+    *count = device_count();
     return *count ? cudaSuccess : cudaErrorNoDevice;
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device) {
-    (void)device;
+    if (device < 0 || device >= device_count()) return cudaErrorInvalidValue;
     *properties = cudaDeviceProp();
     snprintf(properties->name, sizeof properties->name, "stand-in on the host");
+    properties->uuid.bytes[15] = (char)(device + 1);
     properties->totalGlobalMem = device_total();
     return cudaSuccess;
 }
 
-cudaError_t cudaSetDevice(int device) { return device ? cudaErrorInvalidValue : cudaSuccess; }
+cudaError_t cudaSetDevice(int device) {
+    if (device < 0 || device >= device_count()) return cudaErrorInvalidValue;
+    current_device = device;
+    return cudaSuccess;
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # One training on several ranks: the same bits as one process, whatever their number, their threads
-# and the MPI library; after a rank was killed, on another number of ranks; and what ranks refuse.
+# and the MPI library; and what ranks refuse. What happens on the way: ranks_faults.sh.
 source "$(dirname "$0")/common.sh"
 source "$tests/programs/ranks_common.sh"
 
@@ -31,9 +31,11 @@ ok "lenet.cfg on Fashion-MNIST: the same bits on 1, 2 and 4 ranks"
 
 if [[ $openmpi && $mpich ]]; then
     mpirun=$mpich
-    succeed ranks 2 "${eight[@]}" --threads 1 --out mpich
+    for number in 2 4 8; do
+        succeed ranks $number "${eight[@]}" --threads 1 --out "mpich-$number"
+        same_run one "mpich-$number"
+    done
     mpirun=$openmpi
-    same_run one mpich
     ok "the same bits with the other MPI library"
 fi
 
@@ -97,50 +99,6 @@ succeed ranks 4 "${wide[@]}" "${clip[@]}" "${part[@]}" --out clip-4
 same_run clip clip-4
 ok "weights of several buckets, and moments in parts, saved and resumed: the same bits"
 
-# ---- What happens on the way ----
-long=("${eight[@]}" --set net.save_every=2 --epochs 120 --threads 1)
-succeed "${long[@]}" --out whole
-
-# in_between FOLDER N: starts a run, and waits until it has come some way.
-in_between() {
-    rm -f pid.*
-    ranks "$2" "${long[@]}" --out "$1" >out 2>err </dev/null &
-    job=$!
-    until [[ -e $1/log.csv && $(wc -l <"$1/log.csv") -gt 8 ]]; do
-        kill -0 $job 2>/dev/null || fail "it has ended: $(<err)"
-        sleep 0.02
-    done
-}
-in_between killed 4
-kill -KILL "$(<pid.2)"
-started=$SECONDS code=0
-wait $job || code=$?
-((code != 0 && SECONDS - started < 1000)) || fail "code $code after $((SECONDS - started)) s: $(<err)"
-if [[ $openmpi ]]; then has err "rank 2"; fi
-for number in 0 1 3; do
-    for ((i = 0; i < 10000; i++)); do
-        kill -0 "$(<pid.$number)" 2>/dev/null || break
-        sleep 0.1
-    done
-    ((i < 10000)) || fail "rank $number is still there"
-done
-epoch=$(($(wc -l <killed/log.csv) - 1))
-((epoch < 120)) || fail "it was not killed on the way"
-succeed ranks 2 "${long[@]}" --out killed --resume
-same_run whole killed
-ok "rank 2 of 4 killed in epoch $epoch: all end, and on 2 ranks it goes on to the same bits"
-
-long+=("${part[@]}")
-in_between stopped 2
-kill -TERM "$(<pid.1)"
-code=0
-wait $job || code=$?
-[[ $code == 130 ]] || fail "exit code $code after SIGTERM, expected 130: $(<err)"
-has err "interrupted in epoch"
-succeed "${long[@]}" --out stopped --resume
-same_run whole stopped
-ok "a signal to rank 1 stops all; one process goes on to the same bits"
-
 run ranks 4 "${eight[@]}" --set net.optimizer=sgd --set net.learning_rate=1e6 --out diverged
 [[ $code == 1 && $(grep -c "the loss is not finite" err) == 1 ]] || fail "code $code: $(<err)"
 has err "conv1.norm+activation" "--set net.learning_rate=100000"
@@ -157,6 +115,14 @@ ONLY_ONE='MORE=--partition-optimizer' refused "rank 1 --partition-optimizer with
 ONLY_ONE='export FCNN_ISA=generic' refused "rank 1 instruction set generic" 2 "${eight[@]}" --out never
 [[ ! -e never ]] || fail "something was begun: $(ls never)"
 ok "ranks that do not divide the shards, and ranks that are not alike"
+
+# srun without --mpi starts processes that know nothing of each other; a batch script has no step.
+run env SLURM_STEP_NUM_TASKS=4 SLURM_NTASKS=4 SLURM_PROCID=0 "$train" "$small" --quiet --out never
+[[ $code == 1 && ! -e never ]] || fail "code $code: $(<err)"
+has err "SLURM_STEP_NUM_TASKS=4" "srun --mpi=pmix" "--mpi=pmi2"
+succeed env SLURM_NTASKS=4 SLURM_PROCID=0 "$train" "$small" --quiet --epochs 1 --out batch
+succeed env SLURM_STEP_NUM_TASKS=1 SLURM_NTASKS=4 "$train" "$small" --quiet --epochs 1 --out task
+ok "a task of srun that cannot find the others says so; one task, and a batch script, train alone"
 
 mkdir alone
 cp "$train" alone

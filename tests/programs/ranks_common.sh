@@ -62,3 +62,11 @@ refused() {
     run ranks "$@"
     one_message 2 "$words"
 }
+
+# process N: that of the rank itself, where another one keeps it.
+process() {
+    local first kept
+    first=$(<"pid.$1")
+    kept=$(cat "/proc/$first/task/$first/children" 2>/dev/null)
+    echo "${kept:-$first}"
+}
