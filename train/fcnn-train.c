@@ -324,6 +324,7 @@ int main(int argc, char **argv) {
         status = fcnn_ranks_agree(options.ranks, train_options_read(argc, argv, &options, &config));
     if (!status) status = program_ranks_compare(options.ranks, config != NULL);
     bool answered = !config;
+    if (!status && config) status = train_options_decide(&options);
     if (!status && config) {
         signals_catch(&(signals_options){
             .message = follows ? NULL

@@ -12,7 +12,7 @@ enum { TOGETHER_MS = 300 };
 
 volatile int signals_interrupted;
 
-static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU};
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU, SIGUSR1};
 enum { ENDING = sizeof ending / sizeof ending[0] };
 
 static signals_options chosen;
@@ -35,7 +35,7 @@ static void request_end(int signal_number) {
     } else if (first) {
         size_t length = chosen.message ? strlen(chosen.message) : 0;
         if (length && write(STDERR_FILENO, chosen.message, length) < 0) errno = 0;
-    } else if (signal_number != SIGHUP && signal_number != SIGXCPU &&
+    } else if ((signal_number == SIGINT || signal_number == SIGTERM) &&
                milliseconds_since_first() > TOGETHER_MS) {
         signal(signal_number, SIG_DFL);
         raise(signal_number);

@@ -1,4 +1,5 @@
-/* Signals that ask a program to end: SIGINT, SIGTERM, SIGHUP and SIGXCPU. One that was ignored when
+/* Signals that ask a program to end: SIGINT, SIGTERM, SIGHUP, SIGXCPU, and SIGUSR1, by which batch
+ * systems tell that a job's time is almost over. One that was ignored when
  * the program started, as by nohup or for a script's job in the background, stays ignored. */
 #ifndef FCNN_TRAIN_SIGNALS_H
 #define FCNN_TRAIN_SIGNALS_H
@@ -15,8 +16,9 @@ typedef struct {
 } signals_options;
 
 /* Catches them from here on; the options' texts stay. Without `pass` a later SIGINT or SIGTERM
- * ends the program at once. SIGHUP and SIGXCPU, which is sent every second, never do, and neither
- * does what comes together with the first one: a shell and the system may both send the same. */
+ * ends the program at once. The others, of which SIGXCPU is sent every second, never do, and
+ * neither does what comes together with the first one: a shell and the system may both send the
+ * same. */
 void signals_catch(const signals_options *options);
 
 /* Catches one more, unless it was ignored. */

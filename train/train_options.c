@@ -28,6 +28,8 @@ static const option_row rows[] = {
      "default: runs/<name of the cfg>, or -2, -3 behind it; runs/latest links to it"},
     {"resume", NULL, OPTION_FLAG, FIELD(resume), 0, 0,
      "continue from DIR/checkpoint.safetensors; with a run's folder for the cfg, as that run was"},
+    {"auto-resume", NULL, OPTION_FLAG, FIELD(auto_resume), 0, 0,
+     "continue if the folder that --out names has a checkpoint, else begin: for a job's script"},
     {"find-rate", NULL, OPTION_FLAG, FIELD(find_rate), 0, 0,
      "draw the loss against a rising learning rate and propose one, in place of training"},
     {"init", "MODEL", OPTION_TEXT, FIELD(init), 0, 0, "start from a saved model's weights"},
@@ -50,9 +52,11 @@ const program_info train_program = {
     .rows = rows};
 
 static void build_commands(train_options *o, int argc, char **argv) {
+    snprintf(o->command, sizeof o->command, "%s", fcnn_ranks_launch(o->ranks));
+    snprintf(o->resume_command, sizeof o->resume_command, "%s", fcnn_ranks_launch(o->ranks));
     for (int i = 0; i < argc; i++) {
         command_append(o->command, sizeof o->command, argv[i]);
-        if (strcmp(argv[i], "--resume") != 0)
+        if (strcmp(argv[i], "--resume") != 0 && strcmp(argv[i], "--auto-resume") != 0)
             command_append(o->resume_command, sizeof o->resume_command, argv[i]);
     }
     o->resume_length = strlen(o->resume_command);
@@ -125,6 +129,27 @@ static fcnn_status choose_page(train_options *o, const fcnn_config *config) {
     return rundir_check_apart(o->folder, data, cache);
 }
 
+static fcnn_status check_auto_resume(const train_options *o) {
+    if (!o->auto_resume) return FCNN_OK;
+    if (o->resume || o->find_rate)
+        return fcnn_status_set(FCNN_ERROR_USAGE, "--auto-resume and %s exclude each other",
+                               o->resume ? "--resume" : "--find-rate");
+    if (!o->out)
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "--auto-resume takes --out DIR, the folder to go on in");
+    return FCNN_OK;
+}
+
+fcnn_status train_options_decide(train_options *o) {
+    char checkpoint[PATH_MAX];
+    if (!o->auto_resume) return FCNN_OK;
+    rundir_file(o->folder, RUNDIR_CHECKPOINT, checkpoint);
+    o->resume = !access(checkpoint, F_OK);
+    FCNN_TRY(fcnn_ranks_broadcast(o->ranks, &o->resume, sizeof o->resume));
+    if (o->resume) o->init = NULL; /* the run began with it */
+    return FCNN_OK;
+}
+
 fcnn_status train_options_read(int argc, char **argv, train_options *o, fcnn_config **config) {
     char **operands, checkpoint[PATH_MAX];
     build_commands(o, argc, argv);
@@ -145,6 +170,7 @@ fcnn_status train_options_read(int argc, char **argv, train_options *o, fcnn_con
     if (o->out) FCNN_TRY(rundir_check_name(o->out));
     if (o->out) snprintf(o->folder, sizeof o->folder, "%s", o->out);
     train_options_name_folder(o);
+    FCNN_TRY(check_auto_resume(o));
     if (o->find_rate) FCNN_TRY(choose_page(o, *config));
     if (o->resume && o->init)
         return fcnn_status_set(FCNN_ERROR_USAGE, "--resume and --init exclude each other");

@@ -26,7 +26,7 @@ ended() {
 }
 
 # ---- Signals ----
-for signal in INT TERM HUP XCPU; do
+for signal in INT TERM HUP XCPU USR1; do
     rm -rf run
     env --default-signal=$signal "${endless[@]}" --out run >out 2>err &
     pid=$!
@@ -37,7 +37,7 @@ for signal in INT TERM HUP XCPU; do
     has err "interrupted in epoch" "--resume"
     succeed "$info" run/checkpoint.safetensors
 done
-ok "SIGINT, SIGTERM, SIGHUP and SIGXCPU: a checkpoint and exit code 130"
+ok "SIGINT, SIGTERM, SIGHUP, SIGXCPU and SIGUSR1: a checkpoint and exit code 130"
 
 for signals in "HUP HUP HUP" "XCPU XCPU" "TERM HUP" "TERM TERM"; do
     rm -rf run

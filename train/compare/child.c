@@ -51,6 +51,7 @@ static sigset_t caught_signals(void) {
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGXCPU);
+    sigaddset(&set, SIGUSR1);
     sigaddset(&set, SIGTSTP);
     return set;
 }

@@ -261,6 +261,11 @@ static fcnn_status interrupted(trainer *t) {
                    "; %s/%s and the model beside it hold everything",
                    training->epoch + 1, training->epoch_step, training->steps_per_epoch,
                    FCNN_SHOWN(t->options.folder), RUNDIR_CHECKPOINT);
+    if (training->of.ranks)
+        fprintf(stderr,
+                "any number of ranks that divides the %d shards of a batch can go on, as can one "
+                "process without a launcher\n",
+                training->shards);
     /* In one piece, to be copied. */
     fprintf(stderr, "to go on: %s\n", t->options.resume_command);
     return FCNN_OK;
