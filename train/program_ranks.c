@@ -3,10 +3,13 @@
 
 #include <stdio.h>
 
+#include "keeper.h"
 #include "terminal.h"
 
 fcnn_status program_ranks_open(fcnn_ranks **ranks) {
+    keeper_start();
     FCNN_TRY(fcnn_ranks_open(ranks));
+    keeper_joined();
     if (!fcnn_ranks_number(*ranks) || freopen("/dev/null", "w", stdout)) return FCNN_OK;
     return fcnn_status_set(FCNN_ERROR_IO, "/dev/null cannot be opened");
 }

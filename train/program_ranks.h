@@ -5,7 +5,8 @@
 #include "options.h"
 #include "ranks/ranks.h"
 
-/* Opens the ranks, as fcnn_ranks_open does. What is printed on standard output is rank 0's alone.
+/* Opens the ranks, as fcnn_ranks_open does, before the program has threads. What is printed on
+ * standard output is rank 0's alone.
  */
 fcnn_status program_ranks_open(fcnn_ranks **ranks);
 
