@@ -4,12 +4,13 @@
 #include <string.h>
 
 #include "options.h"
+#include "program_ranks.h"
 #include "signals.h"
 #include "train/bench/commands.h"
 
 static const struct {
     const char *name, *help;
-    fcnn_status (*run)(int argc, char **argv, const volatile int *interrupted);
+    fcnn_status (*run)(int argc, char **argv, bench_session *session);
 } commands[] = {
     {"conv", "one convolution layer by each algorithm, in space and in frequency",
      bench_conv_command},
@@ -27,15 +28,14 @@ static void print_help(void) {
     puts("\n`fcnn-bench COMMAND --help` lists a command's options.");
 }
 
-static fcnn_status run_command(int argc, char **argv) {
+static fcnn_status run_command(int argc, char **argv, bench_session *session) {
     if (argc < 2)
         return fcnn_status_set(FCNN_ERROR_USAGE, "expected what to time: conv, train or infer; "
                                                  "see --help");
     if (!strcmp(argv[1], "--help")) return print_help(), FCNN_OK;
     if (!strcmp(argv[1], "--version")) return program_print_version(&program), FCNN_OK;
     for (int i = 0; i < COMMANDS; i++)
-        if (!strcmp(argv[1], commands[i].name))
-            return commands[i].run(argc - 1, argv + 1, &signals_interrupted);
+        if (!strcmp(argv[1], commands[i].name)) return commands[i].run(argc - 1, argv + 1, session);
     return fcnn_status_set(FCNN_ERROR_USAGE,
                            "'%s' cannot be timed: expected conv, train or infer first; see "
                            "--help",
@@ -47,6 +47,8 @@ int main(int argc, char **argv) {
     program_start(argv);
     /* A command then ends after its current pass, with what it has. */
     signals_catch(&(signals_options){.restart = false});
-    fcnn_status status = run_command(argc, argv);
-    return program_end(&program, status, signals_interrupted ? EXIT_INTERRUPTED : EXIT_SUCCESS);
+    bench_session session = {.interrupted = &signals_interrupted};
+    fcnn_status status = run_command(argc, argv, &session);
+    return program_ranks_end(&program, session.ranks, status,
+                             signals_interrupted ? EXIT_INTERRUPTED : EXIT_SUCCESS);
 }

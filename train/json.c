@@ -13,6 +13,13 @@ bool json_add_real(cJSON *object, const char *name, double value, int digits) {
     return cJSON_AddRawToObject(object, name, isfinite(value) ? text : "null") != NULL;
 }
 
+bool json_add_numbers(cJSON *object, size_t count, const json_number *numbers) {
+    bool good = true;
+    for (size_t i = 0; good && i < count; i++)
+        good = cJSON_AddNumberToObject(object, numbers[i].name, numbers[i].value) != NULL;
+    return good;
+}
+
 static void write_text(FILE *out, const char *json) {
     for (int bytes; *json; json += bytes) {
         const unsigned char *at = (const unsigned char *)json;

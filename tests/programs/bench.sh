@@ -65,6 +65,13 @@ unexpected more|train small.cfg more
 --steps|train small.cfg --steps 0
 filterz|train small.cfg --set conv.filterz=3
 --bogus|train small.cfg --bogus
+--bandwidth|train small.cfg --ranks-model --bandwidth 0
+--bandwidth --ranks-model|train small.cfg --bandwidth 10
+--latency --ranks-model|train small.cfg --latency 10
+--images --ranks-model|train small.cfg --images 10
+--partition-optimizer --ranks-model|train small.cfg --partition-optimizer
+--images|train small.cfg --ranks-model --images 0
+--ranks-model|infer small.cfg --ranks-model
 model|infer
 --set|infer small.cfg --set conv.size=3
 unexpected more|conv more
@@ -107,6 +114,27 @@ same "layers take no longer than the phases that they are made of" True "$(json 
 same "layers' operations, and the time that they take at least" True "$(json \
     'r["layers"]["conv2"]["gflop"] > 0 and all((l["floor_ms"] > 0) != n.endswith(".norm") for n, l in r["layers"].items() if n.startswith("conv"))')"
 ok "train: time by phase and by layer, as text and as JSON"
+
+# The model of ranks: its parts add up, and begin with the step that was timed; what is stated counts.
+succeed "$bench" "${training[@]}" --batch 12 --ranks-model --bandwidth 0.5 --latency 20 --images 1000
+has out "all conv" "all dense" "0.5 Gbit/s" "20 us (stated)" "1000 images (stated)" "12 images a step, up to 4 ranks" "12 images a rank"
+succeed "$bench" "${training[@]}" --batch 12 --ranks-model --json
+model='(lambda m: EXPRESSION)(r["ranks_model"])'
+same_in_model() { same "$1" "$2" "$(json "${model/EXPRESSION/$3}")"; }
+same_in_model "names" "['bandwidth_gbit', 'buckets', 'gradients_mb', 'images', 'images_of', 'latency_us', 'link', 'report_kb', 'strong', 'weak']" 'sorted(m)'
+same_in_model "the usual link and the cfg's data" "(10, 50, True)" '(round(m["bandwidth_gbit"]), round(m["latency_us"]), "synthetic" in m["images_of"])'
+same_in_model "ranks and images" "[(1, 12), (2, 6), (4, 3)]" '[(s["ranks"], s["images"]) for s in m["strong"]]'
+same_in_model "ranks of a batch each" "[(1, 12), (1024, 12), 11]" '[(s["ranks"], s["images"]) for s in (m["weak"][0], m["weak"][-1])] + [len(m["weak"])]'
+same_in_model "buckets hold every gradient" True 'sum(m["gradients_mb"].values()) <= sum(b["mb"] for b in m["buckets"]) < sum(m["gradients_mb"].values()) + 0.01'
+same_in_model "one rank is what was timed" True 'abs(m["strong"][0]["step_ms"] / r["ms_per_step"] - 1) < 1e-6'
+json 'max(max(abs(sum(s[p + "_ms"] for p in ("computation", "shard", "bandwidth", "latency", "update")) / s["step_ms"] - 1),
+          abs(s["images"] * s["ranks"] / s["step_ms"] / (12 / r["ms_per_step"]) / s["speed_up"] - 1),
+          abs(m["images"] // (s["images"] * s["ranks"]) * s["step_ms"] / 1000 - s["epoch_s"]))
+      for m in [r["ranks_model"]] for s in m["strong"] + m["weak"]) < 1e-6' >figures
+same "steps are the sum of their parts, and speed-up and epoch follow" True "$(<figures)"
+succeed "$bench" "${training[@]}" --ranks-model --set net.data=nowhere
+has out "1281167 images (as ImageNet's; the cfg's data: " nowhere
+ok "train --ranks-model: its figures follow from the steps that were timed"
 
 # Inference: the same of a saved model, forwards alone.
 succeed "$train" "$small" --epochs 1 --limit 32 --save spectral --out run --quiet

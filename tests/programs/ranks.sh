@@ -131,3 +131,13 @@ run ranks 2 alone/fcnn-train "$small" --out never
 has err "a launcher has started several ranks" "FCNN_MPI"
 [[ ! -e never ]] || fail "something was begun"
 ok "a program without its module says so"
+
+# ---- What more ranks would bring ----
+succeed ranks 2 "$build/fcnn-bench" train "$small" --channels 1 --classes 4 --batch 8 --steps 2 --threads 1 --ranks-model
+has out "us (measured, rank 0 with its slowest partner)" "up to 8 ranks"
+[[ $(grep -c '^link: ' out) == 1 ]] || fail "another rank prints too: $(<out)"
+succeed ranks 2 "$build/fcnn-bench" train "$small" --channels 1 --classes 4 --batch 8 --steps 2 --threads 1 --ranks-model --bandwidth 2.5
+has out "2.5 Gbit/s" "slowest partner, bandwidth as stated)"
+run ranks 2 "$build/fcnn-bench" train "$small" --threads 1 --ranks-model --device none
+[[ $code != 0 && $(grep -c "device none" err) == 1 ]] || fail "code $code: $(<err)"
+ok "fcnn-bench train --ranks-model: two ranks measure their link, and the first one prints"

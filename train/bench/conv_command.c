@@ -150,13 +150,13 @@ static fcnn_status bench_conv(bench_options *o) {
     return status;
 }
 
-fcnn_status bench_conv_command(int argc, char **argv, const volatile int *interrupted) {
+fcnn_status bench_conv_command(int argc, char **argv, bench_session *session) {
     bench_options o = {.shape = {.side = 224,
                                  .channels = 64,
                                  .images = 8,
                                  .rounds = ROUNDS,
                                  .seconds = SECONDS,
-                                 .interrupted = interrupted},
+                                 .interrupted = session->interrupted},
                        .border = 1,
                        .kernel_text = "3,5,7,8,11,15",
                        .device = "auto"};

@@ -10,6 +10,7 @@
 #include "ceiling.h"
 #include "train/progress.h"
 #include "train/sample.h"
+#include "training/training_internal.h"
 
 enum { COPY_CHANNELS = 8192, COPY_IMAGES = 8192, COPY_ROUNDS = 5 }; /* at the least */
 
@@ -37,9 +38,7 @@ static fcnn_status copy_rate(fcnn_device *device, double seconds, fcnn_tensor *x
     return FCNN_OK;
 }
 
-/* The ceilings are measured for a part of the time that the steps took, because other work on the
- * machine comes and goes. */
-static fcnn_status measure_ceilings(fcnn_device *device, bench_train_result *r) {
+fcnn_status bench_train_ceilings(fcnn_device *device, bench_train_result *r) {
     const double seconds = fmin(fmax(0.25e-3 * r->step_ms * r->steps, 0.5), 3.0);
     fcnn_tensor x = {.layout = FCNN_VECTOR,
                      .channels = COPY_CHANNELS,
@@ -111,37 +110,86 @@ typedef struct {
     fcnn_optimizer optimizer;
     noise noise;
     int64_t step;
+    double started, trained; /* of the last step: its start, and the end of its backward pass */
+    int bucket_count, bucket;
+    int64_t *bytes;   /* [bucket_count], */
+    double *complete; /* and when it was, or NULL */
 } run;
 
+static fcnn_status note_bucket(void *user, fcnn_range range) {
+    run *t = user;
+    FCNN_TRY(t->device->backend->synchronize(t->device));
+    t->bytes[t->bucket] = (range.to - range.from) * (int64_t)sizeof(float);
+    t->complete[t->bucket++] = fcnn_seconds();
+    return FCNN_OK;
+}
+
 static fcnn_status train_step(run *t) {
+    t->bucket = 0;
     FCNN_TRY(fcnn_graph_train(t->graph, t->noise.images, t->options->batch, t->noise.labels, 1,
                               t->step, NULL));
+    if (t->complete) FCNN_TRY(t->device->backend->synchronize(t->device));
+    t->trained = fcnn_seconds();
     return fcnn_optimizer_step(&t->optimizer, t->graph, t->step++, NULL);
 }
 
 static fcnn_status step(run *t, double *seconds) {
-    double started = fcnn_seconds();
+    t->started = fcnn_seconds();
     if (t->options->config)
         FCNN_TRY(train_step(t));
     else
         FCNN_TRY(fcnn_graph_forward(t->graph, t->noise.images, t->options->batch, t->noise.labels,
                                     NULL));
     FCNN_TRY(t->device->backend->synchronize(t->device));
-    *seconds = fcnn_seconds() - started;
+    *seconds = fcnn_seconds() - t->started;
+    return FCNN_OK;
+}
+
+/* Times of steps; row by row those of whole steps, updates, and buckets. */
+static void take_medians(const run *t, double *times, bench_train_result *r) {
+    int steps = t->options->steps;
+    r->step_ms = 1e3 * sample_median(times, r->steps);
+    r->fastest_ms = 1e3 * times[0]; /* they are sorted now */
+    r->update_ms = 1e3 * sample_median(times + steps, r->steps);
+    for (int b = 0; b < r->bucket_count; b++)
+        r->buckets[b] = (bench_bucket){
+            t->bytes[b], 1e3 * sample_median(times + (ptrdiff_t)(2 + b) * steps, r->steps)};
+}
+
+static fcnn_status time_steps(run *t, double *times, bench_train_result *r) {
+    int steps = t->options->steps;
+    double first;
+    FCNN_TRY(step(t, &first)); /* touches memory, makes the first spectra */
+    while (r->steps < steps && !*t->options->interrupted) {
+        double *at = times + r->steps++;
+        FCNN_TRY(step(t, at));
+        at[steps] = t->options->config ? *at - (t->trained - t->started) : 0.0;
+        for (int b = 0; b < t->bucket_count; b++)
+            at[(ptrdiff_t)(2 + b) * steps] = t->trained - t->complete[b];
+    }
     return FCNN_OK;
 }
 
 static fcnn_status time_whole(run *t, bench_train_result *r) {
-    double *seconds = malloc((size_t)t->options->steps * sizeof *seconds), first;
-    if (!seconds) return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the times");
-    fcnn_status status = step(t, &first); /* touches memory, makes the first spectra */
-    while (!status && r->steps < t->options->steps && !*t->options->interrupted)
-        status = step(t, &seconds[r->steps++]);
-    if (!status && r->steps) {
-        r->step_ms = 1e3 * sample_median(seconds, r->steps);
-        r->fastest_ms = 1e3 * seconds[0]; /* they are sorted now */
+    if (t->options->buckets) {
+        t->bucket_count = (int)fcnn_bucket_count(fcnn_graph_flat(t->graph).trained);
+        t->bytes = malloc((size_t)t->bucket_count * sizeof *t->bytes);
+        t->complete = malloc((size_t)t->bucket_count * sizeof *t->complete);
+        r->buckets = calloc((size_t)t->bucket_count, sizeof *r->buckets);
+        r->bucket_count = t->bucket_count;
+        fcnn_graph_set_bucket_ready(t->graph, note_bucket, t);
     }
-    free(seconds);
+    double *times =
+        malloc((size_t)(2 + t->bucket_count) * (size_t)t->options->steps * sizeof *times);
+    bool full = times && (!t->bucket_count || (t->bytes && t->complete && r->buckets));
+    fcnn_status status = full ? time_steps(t, times, r)
+                              : fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for the times");
+    if (!status && r->steps) take_medians(t, times, r);
+    if (t->options->buckets) fcnn_graph_set_bucket_ready(t->graph, NULL, NULL);
+    free(times);
+    free(t->bytes);
+    free(t->complete);
+    t->complete = NULL;
     return status;
 }
 
@@ -198,6 +246,15 @@ static fcnn_status check_loss(run *t) {
                            t->options->config ? ": a lower net.learning_rate helps" : "");
 }
 
+fcnn_status bench_train_graph(const bench_train_options *o, fcnn_device *device,
+                              fcnn_graph **graph) {
+    const fcnn_graph_options options =
+        fcnn_training_graph_options(o->config, o->channels, o->classes, o->batch);
+    FCNN_TRY(fcnn_graph_create(&options, device, graph));
+    FCNN_TRY(fcnn_graph_allocate(*graph));
+    return fcnn_graph_initialise(*graph, 1);
+}
+
 fcnn_status bench_train(const bench_train_options *options, fcnn_device *device, fcnn_graph *graph,
                         bench_train_result *r) {
     const fcnn_memory_plan *plan = fcnn_graph_memory(graph);
@@ -214,7 +271,7 @@ fcnn_status bench_train(const bench_train_options *options, fcnn_device *device,
     struct rusage usage;
     if (!getrusage(RUSAGE_SELF, &usage)) r->peak_mib = (double)usage.ru_maxrss / 1024.0;
     free_noise(&t.noise);
-    return status ? status : measure_ceilings(device, r);
+    return status;
 }
 
 double bench_train_floor(const bench_train_result *r, const bench_layer_time *layer) {
@@ -225,5 +282,6 @@ double bench_train_floor(const bench_train_result *r, const bench_layer_time *la
 
 void bench_train_clear(bench_train_result *r) {
     free(r->layers);
+    free(r->buckets);
     *r = (bench_train_result){0};
 }

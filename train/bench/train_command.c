@@ -4,16 +4,18 @@
 #include <stdlib.h>
 
 #include "commands.h"
+#include "ranks_report.h"
 #include "train.h"
 #include "train/json.h"
 #include "train/options.h"
-#include "training/training_internal.h"
+#include "train/program_ranks.h"
 
 typedef struct {
     bench_train_options work;
     int threads;
     const char *file, *device;
     bool infer, json;
+    ranks_options model;
 } train_options;
 
 #define FIELD(name) offsetof(train_options, name)
@@ -40,6 +42,17 @@ static const option_row train_rows[] = {
     OPTION_THREADS(train_options),
     OPTION_DEVICE(train_options),
     {"set", "SECTION.KEY=VALUE", OPTION_SET, 0, 0, 0, "any key of the cfg"},
+    {"ranks-model", NULL, OPTION_FLAG, FIELD(model.asked), 0, 0,
+     "predict step and epoch on 1 to 1024 ranks, from steps on every share of the batch"},
+    {"bandwidth", "GBIT", OPTION_REAL, FIELD(model.bandwidth), 0, 1000000,
+     "of its ranks, in Gbit/s each way (default: measured where mpirun or srun starts several, "
+     "else 10)"},
+    {"latency", "US", OPTION_REAL, FIELD(model.latency), 0, 1000000000,
+     "of their messages, in microseconds (default: measured or 50)"},
+    {"images", "N", OPTION_INT64, FIELD(model.images), 1, INT64_MAX,
+     "of an epoch (default: the training images of the cfg's data, or 1281167)"},
+    {"partition-optimizer", NULL, OPTION_FLAG, FIELD(model.partition), 0, 0,
+     "predict for the same option of fcnn-train"},
     JSON_ROW,
     {0}};
 
@@ -104,7 +117,7 @@ static void print_layers(const fcnn_graph *graph, const bench_train_result *r) {
 }
 
 static void print_text(const train_options *o, const fcnn_device *device, const fcnn_graph *graph,
-                       const bench_train_result *r) {
+                       const bench_train_result *r, const ranks_report *model) {
     printf("%s, batch %d, images of %dx%dx%d from noise\n%s\n", FCNN_SHOWN(o->file), o->work.batch,
            r->size, r->size, o->work.channels, device->description);
     printf("%.2f ms an image, %.1f ms a step (fastest %.1f; median of %d), %.1f by phase\n",
@@ -114,6 +127,10 @@ static void print_text(const train_options *o, const fcnn_device *device, const 
     printf("this machine: %.1f GFLOP/s in a large product, %.1f GB/s in a large copy; percentages "
            "are of those\n",
            r->matrix_gflops, r->copy_gbytes);
+    if (o->model.asked) {
+        ranks_print(model, graph, r);
+        return;
+    }
     print_phases(r);
     print_layers(graph, r);
     printf("(GFLOP: %d a complex product, 4 a tap and bin of a stored spectrum, none where memory "
@@ -122,28 +139,12 @@ static void print_text(const train_options *o, const fcnn_device *device, const 
            device->backend->product_flops);
 }
 
-/* A number to be written under a name. */
-typedef struct {
-    const char *name;
-    double value;
-} named_number;
-
-static bool add_numbers(cJSON *object, size_t count, const named_number *numbers) {
-    bool good = true;
-    for (size_t i = 0; good && i < count; i++)
-        good = cJSON_AddNumberToObject(object, numbers[i].name, numbers[i].value) != NULL;
-    return good;
-}
-#define ADD_NUMBERS(object, ...)                                                                   \
-    add_numbers(object, sizeof((named_number[]){__VA_ARGS__}) / sizeof(named_number),              \
-                (named_number[]){__VA_ARGS__})
-
 static bool add_phases(cJSON *object, const bench_train_result *r) {
     cJSON *phases = cJSON_AddObjectToObject(object, "phases");
     bool good = phases != NULL;
     for (int i = 0; good && i < FCNN_PHASE_COUNT; i++)
         if (r->phases[i].seconds > 0.0)
-            good = ADD_NUMBERS(phases, {fcnn_phase_names[i], 1e3 * r->phases[i].seconds});
+            good = JSON_ADD_NUMBERS(phases, {fcnn_phase_names[i], 1e3 * r->phases[i].seconds});
     return good;
 }
 
@@ -153,9 +154,9 @@ static bool add_layers(cJSON *object, const fcnn_graph *graph, const bench_train
     for (int i = 0; good && i < r->layer_count; i++) {
         const bench_layer_time *t = &r->layers[i];
         cJSON *layer = cJSON_AddObjectToObject(layers, fcnn_graph_node_name(graph, i));
-        good = ADD_NUMBERS(layer, {"forward_ms", t->forward_ms}, {"backward_ms", t->backward_ms},
-                           {"gflop", 1e-9 * t->flops}, {"mb", 1e-6 * t->bytes},
-                           {"floor_ms", bench_train_floor(r, t)});
+        good = JSON_ADD_NUMBERS(layer, {"forward_ms", t->forward_ms},
+                                {"backward_ms", t->backward_ms}, {"gflop", 1e-9 * t->flops},
+                                {"mb", 1e-6 * t->bytes}, {"floor_ms", bench_train_floor(r, t)});
     }
     return good;
 }
@@ -170,56 +171,84 @@ static double product_gflops(const bench_train_result *r) {
 }
 
 static fcnn_status print_json(const train_options *o, const fcnn_device *device,
-                              const fcnn_graph *graph, const bench_train_result *r) {
+                              const fcnn_graph *graph, const bench_train_result *r,
+                              const ranks_report *model) {
     cJSON *object = cJSON_CreateObject();
-    bool good = cJSON_AddStringToObject(object, o->infer ? "model" : "cfg", o->file) &&
-                ADD_NUMBERS(object, {"ms_per_image", r->step_ms / o->work.batch},
-                            {"ms_per_step", r->step_ms}, {"ms_per_step_fastest", r->fastest_ms},
-                            {"steps", r->steps}) &&
-                add_phases(object, r) && add_layers(object, graph, r) &&
-                ADD_NUMBERS(object, {"gflops", product_gflops(r)},
-                            {"matrix_gflops", r->matrix_gflops}, {"copy_gbytes", r->copy_gbytes},
-                            {"peak_mib", r->peak_mib}, {"device_mib", r->device_mib},
-                            {"threads", device->threads}, {"batch", o->work.batch}) &&
-                cJSON_AddStringToObject(object, "device", device->description);
+    bool good =
+        cJSON_AddStringToObject(object, o->infer ? "model" : "cfg", o->file) &&
+        JSON_ADD_NUMBERS(object, {"ms_per_image", r->step_ms / o->work.batch},
+                         {"ms_per_step", r->step_ms}, {"ms_per_step_fastest", r->fastest_ms},
+                         {"steps", r->steps}) &&
+        add_phases(object, r) && add_layers(object, graph, r) &&
+        JSON_ADD_NUMBERS(object, {"gflops", product_gflops(r)}, {"matrix_gflops", r->matrix_gflops},
+                         {"copy_gbytes", r->copy_gbytes}, {"peak_mib", r->peak_mib},
+                         {"device_mib", r->device_mib}, {"threads", device->threads},
+                         {"batch", o->work.batch}) &&
+        cJSON_AddStringToObject(object, "device", device->description) &&
+        (!o->model.asked || ranks_add_json(object, model, graph));
     return json_write(stdout, object, good);
 }
 
 /* ---- The run ---- */
 
-static fcnn_status time_graph(const train_options *o, fcnn_device *device, fcnn_graph *graph) {
+/* Of several ranks the first one prints. */
+static fcnn_status time_graph(const train_options *o, fcnn_device *device, fcnn_graph *graph,
+                              ranks_report *model) {
     bench_train_result result = {0};
     fcnn_status status = bench_train(&o->work, device, graph, &result);
-    if (!status && result.steps && o->json) status = print_json(o, device, graph, &result);
-    if (!status && result.steps && !o->json) print_text(o, device, graph, &result);
+    if (!status) status = bench_train_ceilings(device, &result);
+    if (o->model.asked) status = fcnn_ranks_agree(o->model.ranks, status);
+    if (!status && o->model.asked)
+        status = ranks_complete(&o->model, &o->work, graph, &result, model);
+    bool prints = !status && result.steps && !fcnn_ranks_number(o->model.ranks);
+    if (prints && o->json) status = print_json(o, device, graph, &result, model);
+    if (prints && !o->json) print_text(o, device, graph, &result, model);
     bench_train_clear(&result);
     return status;
-}
-
-static fcnn_status create_graph(const train_options *o, fcnn_device *device, fcnn_graph **graph) {
-    const fcnn_graph_options options = fcnn_training_graph_options(o->work.config, o->work.channels,
-                                                                   o->work.classes, o->work.batch);
-    FCNN_TRY(fcnn_graph_create(&options, device, graph));
-    FCNN_TRY(fcnn_graph_allocate(*graph));
-    return fcnn_graph_initialise(*graph, 1);
 }
 
 /* The graph is of the cfg, for training, or of the model. */
 static fcnn_status time_network(const train_options *o, const fcnn_model *model) {
     fcnn_device *device;
     fcnn_graph *graph = NULL;
-    FCNN_TRY(fcnn_device_open(o->device, o->threads, &device));
-    fcnn_status status = model ? fcnn_model_graph(model, device, o->work.batch, &graph)
-                               : create_graph(o, device, &graph);
-    if (!status) status = time_graph(o, device, graph);
+    ranks_report report = {0};
+    fcnn_status status = fcnn_device_open(o->device, o->threads, &device);
+    FCNN_TRY(fcnn_ranks_agree(o->model.ranks, status));
+    if (o->model.asked) status = ranks_time_shards(&o->model, &o->work, device, &report);
+    if (!status)
+        status = model ? fcnn_model_graph(model, device, o->work.batch, &graph)
+                       : bench_train_graph(&o->work, device, &graph);
+    if (!status) status = time_graph(o, device, graph, &report);
+    ranks_clear(&report);
     fcnn_graph_destroy(graph);
     fcnn_device_close(device);
     return status;
 }
 
-fcnn_status bench_train_command(int argc, char **argv, const volatile int *interrupted) {
+/* What is for the model of ranks alone. */
+static fcnn_status check_model(const ranks_options *model) {
+    const char *given = model->bandwidth > 0.0 ? "bandwidth"
+                        : model->latency > 0.0 ? "latency"
+                        : model->images        ? "images"
+                        : model->partition     ? "partition-optimizer"
+                                               : NULL;
+    if (model->asked || !given) return FCNN_OK;
+    return fcnn_status_set(FCNN_ERROR_USAGE, "--%s is for --ranks-model", given);
+}
+
+static fcnn_status time_training(train_options *o, fcnn_config *config, bench_session *session) {
+    FCNN_TRY(check_model(&o->model));
+    o->work.config = config;
+    o->work.buckets = o->model.asked;
+    if (!o->work.batch) o->work.batch = (int)fcnn_section_int(&config->sections[0], "batch");
+    if (o->model.asked) FCNN_TRY(program_ranks_open(&session->ranks));
+    o->model.ranks = session->ranks;
+    return time_network(o, NULL);
+}
+
+fcnn_status bench_train_command(int argc, char **argv, bench_session *session) {
     train_options o = {
-        .work = {.channels = 3, .classes = 10, .steps = 5, .interrupted = interrupted},
+        .work = {.channels = 3, .classes = 10, .steps = 5, .interrupted = session->interrupted},
         .device = "auto"};
     char **operands;
     fcnn_config *config;
@@ -228,15 +257,13 @@ fcnn_status bench_train_command(int argc, char **argv, const volatile int *inter
     o.file = operands[0];
     FCNN_TRY(fcnn_config_load(o.file, &config));
     fcnn_status status = options_read(&train_program, argc, argv, config, &o);
-    o.work.config = config;
-    if (!o.work.batch) o.work.batch = (int)fcnn_section_int(&config->sections[0], "batch");
-    if (!status) status = time_network(&o, NULL);
+    if (!status) status = time_training(&o, config, session);
     fcnn_config_destroy(config);
     return status;
 }
 
-fcnn_status bench_infer_command(int argc, char **argv, const volatile int *interrupted) {
-    train_options o = {.work = {.batch = 1, .steps = 5, .interrupted = interrupted},
+fcnn_status bench_infer_command(int argc, char **argv, bench_session *session) {
+    train_options o = {.work = {.batch = 1, .steps = 5, .interrupted = session->interrupted},
                        .device = "auto",
                        .infer = true};
     char **operands;
