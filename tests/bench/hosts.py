@@ -75,9 +75,9 @@ class Hosts:
 
     def shape_by_netem(self):
         for name in NAMES:
-            done = subprocess.run(["tc", "-n", name, "qdisc", "replace", "dev", name, "root", "netem",
-                                   "delay", f"{self.delay}ms", "rate", f"{self.rate}mbit",
-                                   "limit", "100000"], capture_output=True, check=False)
+            words = ["delay", f"{self.delay}ms", "rate", f"{self.rate}mbit", "limit", "100000"]
+            done = subprocess.run(["tc", "-n", name, "qdisc", "replace", "dev", name, "root",
+                                   "netem", *words], capture_output=True, check=False)
             if done.returncode:
                 return False
         return True

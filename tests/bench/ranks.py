@@ -12,8 +12,8 @@ Usage: ranks.py BUILD [options]; --help lists them. Markdown tables go to standa
 A step's time is that of an epoch in log.csv by its steps, the median of all epochs but the first of
 each run; images come from a cache. What it waits for other ranks is told by fcnn-train at the end.
 Predictions are of as many ranks that time their steps at once, and of the link as it is stated or,
-between ranks of this machine, as they measure it. Everything is run in turn, --rounds times, and the
-median of the rounds is given. Models are compared byte by byte: a difference is an error.
+between ranks of this machine, as they measure it. Everything is run in turn, --rounds times, and
+the median of the rounds is given. Models are compared byte by byte: a difference is an error.
 """
 import argparse
 import csv
@@ -258,8 +258,8 @@ def across(o, runs):
 PARTS = {
     "machine": (machine, ["cfg", "batch", "what", "ms a step (rounds)", "waiting for other ranks",
                           "more than without exchange"]),
-    "hosts": (across, ["cfg", "batch", "link", "as ranks measure it, and what is predicted by that", "ms a step (rounds)",
-                       "predicted", "measured / predicted", "waiting for other ranks",
+    "hosts": (across, ["cfg", "batch", "link", "as ranks measure it, and predicted by that",
+                       "ms a step (rounds)", "predicted", "measured / predicted", "waiting for other ranks",
                        "of the exchange not hidden, predicted", "all of it", "binds"]),
     "oversubscribed": (oversubscribed,
                        ["cfg", "batch", "ranks", "link as measured", "ms a step (rounds)",
