@@ -32,6 +32,7 @@ from peers import HERE, Failed, main, run, table
 
 MODELS = os.path.join(HERE, "..", "..", "models")
 SETTINGS = ((1000, 0.1), (1000, 1.0), (100, 1.0))  # Mbit/s, ms
+LIMIT = ("timeout", "900")  # libraries have been seen to hang in the end
 OPENMPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
            "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_mpi_yield_when_idle": "1",
            "OMPI_MCA_hwloc_base_binding_policy": "none",
@@ -98,7 +99,7 @@ class Runs:
                 "--cache", os.path.join(self.work, "cache"), "--out", self.folder(name)]
 
     def launch(self, ranks, words):
-        return [f"mpirun.{self.o.mpi}", "-n", str(ranks), *words] if ranks > 1 else words
+        return [*LIMIT, f"mpirun.{self.o.mpi}", "-n", str(ranks), *words] if ranks > 1 else words
 
     def step(self, name, text):
         """A run's median step and what of it waits for other ranks, in ms."""
@@ -216,14 +217,14 @@ def oversubscribed(o, runs):
 def launcher(o, agent):
     """The command that starts a rank on each host."""
     def openmpi(words):
-        return hosts.on(0, "mpirun.openmpi", "-n", "2", "-host", ",".join(hosts.ADDRESSES), "--mca",
-                        "btl", "tcp,self", "--mca", "btl_tcp_if_include", hosts.NETWORK, "--mca",
+        return hosts.on(0, *LIMIT, "mpirun.openmpi", "-n", "2", "-host",
+                        ",".join(hosts.ADDRESSES), "--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", hosts.NETWORK, "--mca",
                         "oob_tcp_if_include", hosts.NETWORK, "--mca", "plm_rsh_agent", agent,
                         *words)
 
     def mpich(words):
-        return hosts.on(0, "env", "UCX_TLS=tcp,self", "mpirun.mpich", "-n", "2", "-hosts",
-                        ",".join(hosts.ADDRESSES), "-launcher", "ssh", "-launcher-exec", agent,
+        return hosts.on(0, *LIMIT, "env", "UCX_TLS=tcp,self", "mpirun.mpich", "-n", "2",
+                        "-hosts", ",".join(hosts.ADDRESSES), "-launcher", "ssh", "-launcher-exec", agent,
                         *words)
     return openmpi if o.mpi == "openmpi" else mpich
 
@@ -259,8 +260,8 @@ PARTS = {
     "machine": (machine, ["cfg", "batch", "what", "ms a step (rounds)", "waiting for other ranks",
                           "more than without exchange"]),
     "hosts": (across, ["cfg", "batch", "link", "as ranks measure it, and predicted by that",
-                       "ms a step (rounds)", "predicted", "measured / predicted", "waiting for other ranks",
-                       "of the exchange not hidden, predicted", "all of it", "binds"]),
+                       "ms a step (rounds)", "predicted", "measured / predicted",
+                       "waiting for other ranks", "of the exchange not hidden, predicted", "all of it", "binds"]),
     "oversubscribed": (oversubscribed,
                        ["cfg", "batch", "ranks", "link as measured", "ms a step (rounds)",
                         "predicted", "measured / predicted", "waiting for other ranks",
