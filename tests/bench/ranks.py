@@ -218,14 +218,14 @@ def launcher(o, agent):
     """The command that starts a rank on each host."""
     def openmpi(words):
         return hosts.on(0, *LIMIT, "mpirun.openmpi", "-n", "2", "-host",
-                        ",".join(hosts.ADDRESSES), "--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", hosts.NETWORK, "--mca",
-                        "oob_tcp_if_include", hosts.NETWORK, "--mca", "plm_rsh_agent", agent,
-                        *words)
+                        ",".join(hosts.ADDRESSES), "--mca", "btl", "tcp,self", "--mca",
+                        "btl_tcp_if_include", hosts.NETWORK, "--mca", "oob_tcp_if_include",
+                        hosts.NETWORK, "--mca", "plm_rsh_agent", agent, *words)
 
     def mpich(words):
         return hosts.on(0, *LIMIT, "env", "UCX_TLS=tcp,self", "mpirun.mpich", "-n", "2",
-                        "-hosts", ",".join(hosts.ADDRESSES), "-launcher", "ssh", "-launcher-exec", agent,
-                        *words)
+                        "-hosts", ",".join(hosts.ADDRESSES), "-launcher", "ssh",
+                        "-launcher-exec", agent, *words)
     return openmpi if o.mpi == "openmpi" else mpich
 
 
@@ -261,7 +261,8 @@ PARTS = {
                           "more than without exchange"]),
     "hosts": (across, ["cfg", "batch", "link", "as ranks measure it, and predicted by that",
                        "ms a step (rounds)", "predicted", "measured / predicted",
-                       "waiting for other ranks", "of the exchange not hidden, predicted", "all of it", "binds"]),
+                       "waiting for other ranks", "of the exchange not hidden, predicted",
+                       "all of it", "binds"]),
     "oversubscribed": (oversubscribed,
                        ["cfg", "batch", "ranks", "link as measured", "ms a step (rounds)",
                         "predicted", "measured / predicted", "waiting for other ranks",
