@@ -35,8 +35,7 @@ SETTINGS = ((1000, 0.1), (1000, 1.0), (100, 1.0))  # Mbit/s, ms
 LIMIT = ("timeout", "900")  # libraries have been seen to hang in the end
 OPENMPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
            "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_mpi_yield_when_idle": "1",
-           "OMPI_MCA_hwloc_base_binding_policy": "none",
-           "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
+           "OMPI_MCA_hwloc_base_binding_policy": "none"}
 
 
 class Job(NamedTuple):
