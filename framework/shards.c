@@ -104,10 +104,10 @@ static bool is_last(place p) { return ends_shard(p) && p.shard == p.here - 1; }
  * one's.
  */
 static fcnn_status add_part(fcnn_graph *graph, place p, fcnn_range range) {
+    if (p.each == 1) return FCNN_OK;
     float *gradients = graph->flat.gradients + range.from;
     float *sums = graph->gradient_sums + range.from;
     int64_t count = range.to - range.from;
-    if (p.each == 1) return FCNN_OK;
     if (p.part == 0) return copy(graph, gradients, sums, count);
     return ends_shard(p) ? add(graph, sums, gradients, count) : add(graph, gradients, sums, count);
 }

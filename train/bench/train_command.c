@@ -212,7 +212,8 @@ static fcnn_status time_network(const train_options *o, const fcnn_model *model)
     fcnn_device *device;
     fcnn_graph *graph = NULL;
     ranks_report report = {0};
-    fcnn_status status = fcnn_device_open(o->device, o->threads, &device);
+    int local = fcnn_ranks_local(o->model.ranks);
+    fcnn_status status = fcnn_device_open_number(o->device, local, o->threads, &device);
     FCNN_TRY(fcnn_ranks_agree(o->model.ranks, status));
     if (o->model.asked) status = ranks_time_shards(&o->model, &o->work, device, &report);
     if (!status)
