@@ -100,9 +100,7 @@ static place place_of(const fcnn_graph *graph, int part, int parts) {
 static bool ends_shard(place p) { return p.part == p.each - 1; }
 static bool is_last(place p) { return ends_shard(p) && p.shard == p.here - 1; }
 
-/* The parts' sum begins with the gradients of the first, and ends up in the place of the last
- * one's.
- */
+/* The parts' sum begins with the gradients of the first, and ends up in those of the last. */
 static fcnn_status add_part(fcnn_graph *graph, place p, fcnn_range range) {
     if (p.each == 1) return FCNN_OK;
     float *gradients = graph->flat.gradients + range.from;
