@@ -73,6 +73,8 @@ static void write_data(FILE *out, const report_options *o) {
     fprintf(out, " images, %d classes (chance: ", data->dataset->classes);
     markup_percent(out, 1.0 / data->dataset->classes);
     fprintf(out, "); batch %d", o->batch);
+    if (o->parts > 1) fprintf(out, " in %d parts", o->parts);
+    if (o->ranks > 1) fprintf(out, " on %d ranks", o->ranks);
 }
 
 static void write_version(FILE *out) {
@@ -135,7 +137,7 @@ static fcnn_status write_sections(FILE *out, const report_options *o, const run_
     report_write_problems(out, o);
     FCNN_TRY(report_write_kernels(out, o->graph));
     FCNN_TRY(report_write_speed(out, log, o));
-    report_write_layers(out, o->graph, o->batch);
+    report_write_layers(out, o->graph, o->batch / o->parts);
     return FCNN_OK;
 }
 

@@ -23,7 +23,8 @@ typedef struct {
     const char *command; /* as it was typed */
     const char *config_text;
     fcnn_graph *graph;
-    int batch;
+    int batch;        /* images a step */
+    int parts, ranks; /* in which, and by which, they pass */
     const fcnn_training_data *data;
     const fcnn_evaluation *evaluation; /* of the last validation; NULL without any */
     char **mistakes;        /* keeps the evaluation's for later reports, as reading its pictures
