@@ -137,7 +137,7 @@ static fcnn_status write_sections(FILE *out, const report_options *o, const run_
     report_write_problems(out, o);
     FCNN_TRY(report_write_kernels(out, o->graph));
     FCNN_TRY(report_write_speed(out, log, o));
-    report_write_layers(out, o->graph, o->batch / o->parts);
+    report_write_layers(out, o->graph, o->parts > 1 ? o->batch / o->parts : o->batch);
     return FCNN_OK;
 }
 

@@ -24,7 +24,7 @@ typedef struct {
     const char *config_text;
     fcnn_graph *graph;
     int batch;        /* images a step */
-    int parts, ranks; /* in which, and by which, they pass */
+    int parts, ranks; /* in which, and by which, they pass; 0: 1 */
     const fcnn_training_data *data;
     const fcnn_evaluation *evaluation; /* of the last validation; NULL without any */
     char **mistakes;        /* keeps the evaluation's for later reports, as reading its pictures
