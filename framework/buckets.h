@@ -17,6 +17,10 @@ typedef struct {
     int64_t from, to;
 } fcnn_range;
 
+FCNN_INLINE int64_t fcnn_range_bytes(fcnn_range range) {
+    return (range.to - range.from) * (int64_t)sizeof(float);
+}
+
 /* The buckets of so many floats; the last one may be smaller. */
 int64_t fcnn_bucket_count(int64_t floats);
 fcnn_range fcnn_bucket(int64_t floats, int64_t number);

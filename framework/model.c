@@ -335,7 +335,7 @@ static fcnn_status to_graph(void *graph, int moment, fcnn_range range, const flo
 
 static fcnn_status to_host(void *host, int moment, fcnn_range range, const float *numbers) {
     (void)moment;
-    memcpy((float *)host + range.from, numbers, (size_t)(range.to - range.from) * sizeof *numbers);
+    memcpy((float *)host + range.from, numbers, (size_t)fcnn_range_bytes(range));
     return FCNN_OK;
 }
 

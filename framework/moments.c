@@ -50,7 +50,7 @@ static fcnn_status copy(fcnn_graph *graph, int moment, fcnn_range range, float *
         fcnn_range common = both(kept.range, range);
         if (common.from >= common.to) continue;
         float *here = kept.moments[moment] + (common.from - kept.range.from);
-        size_t bytes = (size_t)(common.to - common.from) * sizeof *here;
+        size_t bytes = (size_t)fcnn_range_bytes(common);
         if (from)
             FCNN_CALL(graph, upload, here, from + (common.from - range.from), bytes);
         else

@@ -30,8 +30,6 @@ struct fcnn_exchange {
 
 /* ---- A bucket ---- */
 
-static int64_t bytes_of(fcnn_range r) { return (r.to - r.from) * (int64_t)sizeof(float); }
-
 static void add(const float *restrict from, float *restrict to, int64_t count) {
     for (int64_t i = 0; i < count; i++) to[i] += from[i];
 }
@@ -41,8 +39,8 @@ static fcnn_status add_halves(fcnn_exchange *x, fcnn_range whole) {
     for (int bit = 1; bit < size; bit *= 2) {
         fcnn_range kept = fcnn_range_half(whole, number & bit);
         fcnn_range given = fcnn_range_half(whole, !(number & bit));
-        FCNN_TRY(fcnn_ranks_exchange(x->ranks, number ^ bit, x->data + given.from, bytes_of(given),
-                                     x->spare, bytes_of(kept)));
+        FCNN_TRY(fcnn_ranks_exchange(x->ranks, number ^ bit, x->data + given.from,
+                                     fcnn_range_bytes(given), x->spare, fcnn_range_bytes(kept)));
         add(x->spare, x->data + kept.from, kept.to - kept.from);
         whole = kept;
     }
@@ -58,7 +56,8 @@ static fcnn_status gather_parts(fcnn_exchange *x, fcnn_range whole) {
         fcnn_range mine = before[level + 1];
         fcnn_range other = fcnn_range_half(before[level], !(number >> level & 1));
         FCNN_TRY(fcnn_ranks_exchange(x->ranks, number ^ 1 << level, x->data + mine.from,
-                                     bytes_of(mine), x->data + other.from, bytes_of(other)));
+                                     fcnn_range_bytes(mine), x->data + other.from,
+                                     fcnn_range_bytes(other)));
     }
     return FCNN_OK;
 }
@@ -160,10 +159,12 @@ void fcnn_exchange_destroy(fcnn_exchange *x) {
 /* ---- Gradients and weights ---- */
 
 static void begin(fcnn_exchange *x, fcnn_graph *graph, int what, float *data) {
+    pthread_mutex_lock(&x->lock);
     x->graph = graph;
     x->what = what;
     x->data = x->staged ? x->staged : data;
     x->given = x->done = 0;
+    pthread_mutex_unlock(&x->lock);
 }
 
 static fcnn_status take_bucket(void *user, fcnn_range range) {
@@ -171,7 +172,8 @@ static fcnn_status take_bucket(void *user, fcnn_range range) {
     const float *gradients = fcnn_graph_flat(x->graph).gradients;
     if (x->staged)
         FCNN_TRY(x->device->backend->download(x->device, x->staged + range.from,
-                                              gradients + range.from, (size_t)bytes_of(range)));
+                                              gradients + range.from,
+                                              (size_t)fcnn_range_bytes(range)));
     give(x, range);
     return FCNN_OK;
 }

@@ -155,8 +155,8 @@ static fcnn_training_progress sum_up(const fcnn_training *t, bool validated) {
 
 /* Where ranks keep parts of the moments, all have to know that rank 0 is going to save. */
 static fcnn_status gather_to_save(fcnn_training *t) {
-    bool saves = t->of.saves && t->of.saves(t->of.events.user, true);
     if (!t->of.ranks || !t->of.partition) return FCNN_OK;
+    bool saves = t->of.saves && t->of.saves(t->of.events.user, true);
     FCNN_TRY(fcnn_ranks_broadcast(t->of.ranks, &saves, sizeof saves));
     return saves ? fcnn_training_gather_moments(t) : FCNN_OK;
 }

@@ -33,8 +33,6 @@ static fcnn_status make_room(fcnn_training *t) {
 
 /* ---- To rank 0 ---- */
 
-static int64_t bytes_of(fcnn_range r) { return (r.to - r.from) * (int64_t)sizeof(float); }
-
 /* Rank 0 has each part at its place; the others have room for one. */
 static fcnn_status gather_bucket(fcnn_training *t, int moment, fcnn_range bucket, float *part) {
     fcnn_ranks *ranks = t->of.ranks;
@@ -42,10 +40,10 @@ static fcnn_status gather_bucket(fcnn_training *t, int moment, fcnn_range bucket
     fcnn_range own = fcnn_range_part(bucket, size, number);
     float *whole = t->whole_moments[moment], *to = number ? part : whole + own.from;
     FCNN_TRY(fcnn_graph_read_moment(t->graph, moment, own, to));
-    if (number) return fcnn_ranks_send(ranks, 0, part, bytes_of(own));
+    if (number) return fcnn_ranks_send(ranks, 0, part, fcnn_range_bytes(own));
     for (int r = 1; r < size; r++) {
         fcnn_range other = fcnn_range_part(bucket, size, r);
-        FCNN_TRY(fcnn_ranks_receive(ranks, r, whole + other.from, bytes_of(other)));
+        FCNN_TRY(fcnn_ranks_receive(ranks, r, whole + other.from, fcnn_range_bytes(other)));
     }
     return FCNN_OK;
 }

@@ -76,8 +76,7 @@ static fcnn_status share_floats(fcnn_training *t, int moment, int64_t floats, pa
     for (int64_t b = 0; b < fcnn_bucket_count(floats); b++) {
         fcnn_range range = fcnn_bucket(floats, b);
         if (!fcnn_ranks_number(t->of.ranks)) FCNN_TRY(read(t, moment, range, host));
-        FCNN_TRY(fcnn_ranks_broadcast(t->of.ranks, host,
-                                      (range.to - range.from) * (int64_t)sizeof *host));
+        FCNN_TRY(fcnn_ranks_broadcast(t->of.ranks, host, fcnn_range_bytes(range)));
         if (fcnn_ranks_number(t->of.ranks)) FCNN_TRY(write(t, moment, range, host));
     }
     return FCNN_OK;
@@ -87,20 +86,20 @@ static fcnn_status read_values(fcnn_training *t, int moment, fcnn_range range, f
     const float *values = fcnn_graph_flat(t->graph).values;
     (void)moment;
     return t->of.device->backend->download(t->of.device, host, values + range.from,
-                                           (size_t)(range.to - range.from) * sizeof *host);
+                                           (size_t)fcnn_range_bytes(range));
 }
 
 static fcnn_status write_values(fcnn_training *t, int moment, fcnn_range range, float *host) {
     float *values = fcnn_graph_flat(t->graph).values;
     (void)moment;
     return t->of.device->backend->upload(t->of.device, values + range.from, host,
-                                         (size_t)(range.to - range.from) * sizeof *host);
+                                         (size_t)fcnn_range_bytes(range));
 }
 
 static fcnn_status read_moment(fcnn_training *t, int moment, fcnn_range range, float *host) {
     const float *whole = t->whole_moments[moment];
     if (!whole) return fcnn_graph_read_moment(t->graph, moment, range, host);
-    memcpy(host, whole + range.from, (size_t)(range.to - range.from) * sizeof *host);
+    memcpy(host, whole + range.from, (size_t)fcnn_range_bytes(range));
     return FCNN_OK;
 }
 

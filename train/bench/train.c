@@ -119,7 +119,7 @@ typedef struct {
 static fcnn_status note_bucket(void *user, fcnn_range range) {
     run *t = user;
     FCNN_TRY(t->device->backend->synchronize(t->device));
-    t->bytes[t->bucket] = (range.to - range.from) * (int64_t)sizeof(float);
+    t->bytes[t->bucket] = fcnn_range_bytes(range);
     t->complete[t->bucket++] = fcnn_seconds();
     return FCNN_OK;
 }
