@@ -220,6 +220,7 @@ static const struct {
      "<b>57.0</b>.</p>",
      "times as fast"},
     {"1,8,1,0.5,,,2,100\n2,16,1,0.5,,,2,109\n", "later epochs: <b>109.0</b>.</p>", "times as fast"},
+    {"1,8,1,0.5,,,2,0.0\n2,16,1,0.5,,,2,0.0\n", "later epochs: <b>0.0</b>.</p>", "times as fast"},
     {"1,8,1,0.5,,,2,100\n2,16,1,0.5,,,2,50\n3,8,1,0.5,,,2,121\n4,8,1,0.5,,,2,122\n",
      "later epochs: <b>121.0</b> (median), 1.2 times as fast.</p>", "ache"},
 };

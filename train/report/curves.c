@@ -181,7 +181,7 @@ static void write_rates(FILE *out, double *rates, int count) {
     if (count > 1) {
         double later = sample_median(rates + 1, count - 1);
         fprintf(out, "; later epochs: <b>%.1f</b>%s", later, count > 2 ? " (median)" : "");
-        if (later >= 1.1 * first) fprintf(out, ", %.1f times as fast", later / first);
+        if (first > 0 && later >= 1.1 * first) fprintf(out, ", %.1f times as fast", later / first);
     }
     fputc('.', out);
 }
