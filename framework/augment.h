@@ -172,4 +172,32 @@ FCNN_INLINE fcnn_complex fcnn_input_turned_bin(const fcnn_input_source *source,
     fcnn_input_factors(source, t, ky, kx, &inside, &phase);
     return fcnn_input_bin(x, inside, mean, scale, source->mirror && kx > 0, phase);
 }
+
+/* ---- Cut-out, on the map of an image ---- */
+
+/* Pixels [first, end) of one axis. */
+typedef struct {
+    int first, end;
+} fcnn_cutout_range;
+
+/* middle, side: as fractions of the `size` pixels. */
+FCNN_INLINE fcnn_cutout_range fcnn_cutout_range_of(float middle, float side, int size) {
+    int length = (int)floor((double)side * size + 0.5);
+    int first = (int)floor((double)middle * size - 0.5 * length + 0.5), end = first + length;
+    fcnn_cutout_range range;
+    range.first = first > 0 ? first : 0;
+    range.end = end < size ? end : size;
+    return range;
+}
+
+typedef struct {
+    fcnn_cutout_range rows, columns;
+} fcnn_cutout;
+
+FCNN_INLINE fcnn_cutout fcnn_cutout_of(const fcnn_augmentation *a, int size) {
+    fcnn_cutout cutout;
+    cutout.rows = fcnn_cutout_range_of(a->cutout_y, a->cutout, size);
+    cutout.columns = fcnn_cutout_range_of(a->cutout_x, a->cutout, size);
+    return cutout;
+}
 #endif

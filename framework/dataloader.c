@@ -68,44 +68,6 @@ struct fcnn_loader {
     char unread_message[MESSAGE_BYTES];
 };
 
-/* ---- Augmentation ---- */
-
-/* A draw takes a random number for each of these; gain and offset take one for each channel. */
-enum {
-    LANE_MIRROR,
-    LANE_SHIFT_Y,
-    LANE_SHIFT_X,
-    LANE_TRUNCATE,
-    LANE_GAIN,
-    LANE_OFFSET = LANE_GAIN + FCNN_IMAGE_CHANNELS_MAX
-};
-
-static float within(const fcnn_random *random, int lane, double most) {
-    return (float)(most * (2.0 * (double)fcnn_random_uniform(random, (uint64_t)lane) - 1.0));
-}
-
-void fcnn_augmentation_draw(const fcnn_augmentation_ranges *ranges, uint64_t seed, int64_t epoch,
-                            int64_t index, int channels, fcnn_augmentation *augmentation) {
-    /* A split has at most INT32_MAX images (see check_options). */
-    fcnn_random random = {seed, FCNN_STREAM_AUGMENT, (uint64_t)epoch << 31 | (uint64_t)index};
-    *augmentation = (fcnn_augmentation){.mirror = ranges->mirror &&
-                                                  fcnn_random_uniform(&random, LANE_MIRROR) < 0.5f,
-                                        .shift_y = within(&random, LANE_SHIFT_Y, ranges->shift),
-                                        .shift_x = within(&random, LANE_SHIFT_X, ranges->shift)};
-    if (ranges->truncate > 0.0) {
-        /* A cut at 0 would be none, so it is at 1 or more; 1e-9 takes the product's rounding off.
-         */
-        int least = (int)ceil(fmax(ranges->truncate * ranges->radius - 1e-9, 1.0));
-        double range = ranges->radius - least + 1;
-        int drawn = (int)(range * (double)fcnn_random_uniform(&random, LANE_TRUNCATE));
-        augmentation->truncate = least + drawn;
-    }
-    for (int c = 0; c < channels; c++) {
-        augmentation->gain[c] = within(&random, LANE_GAIN + c, ranges->jitter);
-        augmentation->offset[c] = within(&random, LANE_OFFSET + c, ranges->jitter);
-    }
-}
-
 /* ---- Filling ---- */
 
 static void report_clear(report *r) {
@@ -260,23 +222,6 @@ static bool slots_allocate(fcnn_loader *loader) {
 
 /* ---- Creation ---- */
 
-static fcnn_status check_augmentation(const fcnn_loader_options *o) {
-    const fcnn_augmentation_ranges *a = o->augmentation;
-    if (!a) return FCNN_OK;
-    if (!(a->shift >= 0.0 && a->shift <= 1.0) || !(a->jitter >= 0.0 && a->jitter <= 1.0) ||
-        !(a->truncate >= 0.0 && a->truncate <= 1.0))
-        return fcnn_status_set(FCNN_ERROR_USAGE,
-                               "augmentation within shift %g, truncate %g and jitter %g: expected "
-                               "0 to 1",
-                               a->shift, a->truncate, a->jitter);
-    if (a->truncate > 0.0 && a->radius < 1)
-        return fcnn_status_set(FCNN_ERROR_USAGE,
-                               "augmentation by truncation of a band of radius %d: expected at "
-                               "least 1",
-                               a->radius);
-    return FCNN_OK;
-}
-
 static fcnn_status check_options(const fcnn_loader_options *o) {
     int64_t held = o->dataset->count[o->split];
     if (o->count < 1 || o->count > INT32_MAX || (!o->indices && o->count > held))
@@ -298,7 +243,7 @@ static fcnn_status check_options(const fcnn_loader_options *o) {
     if (o->turn < 0 || o->turns < 0 || (o->turn && o->turn >= o->turns))
         return fcnn_status_set(FCNN_ERROR_USAGE, "turn %lld of %lld: expected 0 or more, and less",
                                (long long)o->turn, (long long)o->turns);
-    FCNN_TRY(check_augmentation(o));
+    if (o->augmentation) FCNN_TRY(fcnn_augmentation_check(o->augmentation));
     if (o->drop_last && o->count < o->batch)
         return fcnn_status_set(FCNN_ERROR_USAGE,
                                "%lld images do not fill one batch of %d; choose a smaller batch",

@@ -4,6 +4,7 @@
 #ifndef FCNN_DATALOADER_H
 #define FCNN_DATALOADER_H
 
+#include "augment_draw.h"
 #include "dataset.h"
 
 FCNN_C_BEGIN
@@ -15,19 +16,6 @@ typedef struct {
     int32_t *labels;    /* [count] */
     int64_t *indices;   /* [count] their places in the data set's split */
 } fcnn_batch;
-
-/* Ranges that augmentations are drawn from, one draw an image and epoch, from the seed. */
-typedef struct {
-    bool mirror;     /* half of the images are mirrored */
-    double shift;    /* uniform on each axis within +- this fraction of the side */
-    double truncate; /* the radius kept is uniform from this fraction of it to all; 0: no cut */
-    double jitter;   /* gain and offset of each channel are uniform within +- this */
-    int radius;      /* the radius that truncate is a fraction of */
-} fcnn_augmentation_ranges;
-
-/* Draws for image `index` of the data, which has so many channels, in an epoch. */
-void fcnn_augmentation_draw(const fcnn_augmentation_ranges *ranges, uint64_t seed, int64_t epoch,
-                            int64_t index, int channels, fcnn_augmentation *augmentation);
 
 typedef struct {
     fcnn_dataset *dataset;

@@ -164,6 +164,7 @@ fcnn_status fcnn_graph_create(const fcnn_graph_options *options, fcnn_device *de
     graph->section_count = options->config->section_count;
     graph->section_last = malloc((size_t)graph->section_count * sizeof *graph->section_last);
     graph->notes = calloc(1, 1);
+    graph->scores_mirrored = fcnn_section_int(&options->config->sections[0], "test_mirror") != 0;
     graph->pass.version = 1;
     graph->pass.parts = graph->pass.shards = fcnn_graph_shards(options);
     graph->statistics.channels = options->channels;

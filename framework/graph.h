@@ -179,7 +179,9 @@ void fcnn_graph_set_statistics(fcnn_graph *graph, const fcnn_input_statistics *s
 const fcnn_input_statistics *fcnn_graph_statistics(const fcnn_graph *graph);
 
 /* Forward pass over 1 .. batch images. labels (host, or NULL) are scored into *score, which
- * is added to; where it is NULL, on the device, until fcnn_graph_take_score. */
+ * is added to; where it is NULL, on the device, until fcnn_graph_take_score. With the cfg's
+ * test_mirror=1 logits are the mean of those of each image and of its mirror image; no other output
+ * knows of the latter. */
 fcnn_status fcnn_graph_forward(fcnn_graph *graph, const fcnn_image *images, int count,
                                const int32_t *labels, fcnn_score *score);
 /* Forward and backward pass in training mode: fills every gradient. step and seed select the

@@ -42,6 +42,7 @@ struct fcnn_graph {
 
     fcnn_placement placement;
     fcnn_input_statistics statistics;
+    bool scores_mirrored; /* see fcnn_graph_forward */
     fcnn_pass pass;
     double *clock;         /* of the node and direction that run now; NULL between passes */
     fcnn_profile *profile; /* NULL: none */

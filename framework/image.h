@@ -46,7 +46,7 @@ typedef struct {
 } fcnn_spectrum;
 
 /* One draw of the augmentations of an image; all zero changes nothing. In this order: mirror,
- * shift, truncation, channels. */
+ * shift, truncation, channels, cut-out. */
 typedef struct {
     bool mirror;            /* x' = W-1-x of the placed source */
     float shift_y, shift_x; /* the content moves by this fraction of the side, around the edge;
@@ -54,6 +54,10 @@ typedef struct {
     int truncate;           /* bins of a larger radius become 0; 0: none */
     /* A normalised value v becomes (1 + gain) v + offset. */
     float gain[FCNN_IMAGE_CHANNELS_MAX], offset[FCNN_IMAGE_CHANNELS_MAX];
+    /* A square of the input map, whose side is this fraction of the map's, becomes 0: the data's
+     * mean (DeVries & Taylor 2017). Its middle is at this fraction of the sides; what reaches
+     * beyond the map is nothing. cutout 0: none. */
+    float cutout, cutout_y, cutout_x;
 } fcnn_augmentation;
 
 typedef struct {

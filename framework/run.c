@@ -142,9 +142,9 @@ static void set_node(fcnn_graph *graph, int node, double *clock) {
     graph->clock = clock;
 }
 
-/* Through node `last`; `visit` may be NULL. */
-static fcnn_status forward(fcnn_graph *graph, int last, fcnn_visit visit, void *user) {
-    for (int i = 0; i <= last; i++) {
+/* From node `first` through node `last`; `visit` may be NULL. */
+static fcnn_status forward(fcnn_graph *graph, int first, int last, fcnn_visit visit, void *user) {
+    for (int i = first; i <= last; i++) {
         fcnn_node *node = graph->nodes[i];
         if (!(node->type->flags & FCNN_LAYER_VIEW)) {
             set_node(graph, i, &node->time.forward);
@@ -188,26 +188,102 @@ static fcnn_status backward(fcnn_graph *graph) {
     return FCNN_OK;
 }
 
-fcnn_status fcnn_graph_forward(fcnn_graph *graph, const fcnn_image *images, int count,
-                               const int32_t *labels, fcnn_score *score) {
-    FCNN_TRY(begin(graph, images, count));
+/* ---- Inference: where the cfg asks for it, of each image and of its mirror image ---- */
+
+static fcnn_node *logits_node(const fcnn_graph *graph) {
+    return graph->nodes[graph->nodes[graph->node_count - 1]->inputs[0]];
+}
+
+static size_t logits_floats(const fcnn_graph *graph) {
+    return (size_t)fcnn_tensor_floats(&logits_node(graph)->output);
+}
+
+static fcnn_status read_logits(fcnn_graph *graph, float *host) {
+    FCNN_CALL(graph, download, host, logits_node(graph)->output.data,
+              logits_floats(graph) * sizeof *host);
+    return FCNN_OK;
+}
+
+/* The logits become the mean of the images' own, which are there, and of the others. */
+static fcnn_status join_logits(fcnn_graph *graph, const float *other, float *own) {
+    const fcnn_tensor *logits = &logits_node(graph)->output;
+    FCNN_TRY(read_logits(graph, own));
+    for (int c = 0; c < logits->channels; c++)
+        for (int n = 0; n < logits->images; n++) {
+            int64_t at = (int64_t)c * logits->capacity + n;
+            own[at] = 0.5f * (own[at] + other[at]);
+        }
+    FCNN_CALL(graph, upload, logits->data, own, logits_floats(graph) * sizeof *own);
+    return FCNN_OK;
+}
+
+/* What inference does with images. */
+typedef struct {
+    const fcnn_image *images;
+    int count;
+    fcnn_visit visit; /* or NULL */
+    void *user;
+} inference_pass;
+
+/* The images themselves pass last, so that every output but the logits is theirs. */
+static fcnn_status forward_both(fcnn_graph *graph, const inference_pass *pass,
+                                const fcnn_image *mirrored, float *own, float *other) {
+    int logits = logits_node(graph)->index;
+    FCNN_TRY(begin(graph, mirrored, pass->count));
+    FCNN_TRY(forward(graph, 0, logits, NULL, NULL));
+    FCNN_TRY(read_logits(graph, other));
+    FCNN_TRY(begin(graph, pass->images, pass->count));
+    FCNN_TRY(forward(graph, 0, logits, pass->visit, pass->user));
+    FCNN_TRY(join_logits(graph, other, own));
+    return forward(graph, logits + 1, graph->node_count - 1, pass->visit, pass->user);
+}
+
+static fcnn_status forward_mirrored(fcnn_graph *graph, const inference_pass *pass) {
+    size_t floats = logits_floats(graph), images = (size_t)pass->count;
+    fcnn_image *mirrored = malloc(images * sizeof *mirrored);
+    float *own = malloc(2 * floats * sizeof *own);
+    fcnn_status status = FCNN_OK;
+    if (!mirrored || !own) {
+        status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for mirrored images");
+    } else {
+        memcpy(mirrored, pass->images, images * sizeof *mirrored);
+        for (size_t n = 0; n < images; n++)
+            mirrored[n].augmentation.mirror = !mirrored[n].augmentation.mirror;
+        status = forward_both(graph, pass, mirrored, own, own + floats);
+    }
+    free(mirrored);
+    free(own);
+    return status;
+}
+
+/* A pass of inference through node `last`. */
+static fcnn_status infer(fcnn_graph *graph, const inference_pass *pass, int last,
+                         const int32_t *labels, fcnn_score *score) {
+    FCNN_TRY(begin(graph, pass->images, pass->count));
     graph->pass.training = false;
     graph->pass.labels = labels;
     graph->pass.score = score;
-    return forward(graph, graph->node_count - 1, NULL, NULL);
+    if (graph->scores_mirrored && !graph->pass.estimates_norms && last == graph->node_count - 1)
+        return forward_mirrored(graph, pass);
+    return forward(graph, 0, last, pass->visit, pass->user);
+}
+
+fcnn_status fcnn_graph_forward(fcnn_graph *graph, const fcnn_image *images, int count,
+                               const int32_t *labels, fcnn_score *score) {
+    const inference_pass pass = {images, count, NULL, NULL};
+    return infer(graph, &pass, graph->node_count - 1, labels, score);
 }
 
 fcnn_status fcnn_graph_visit(fcnn_graph *graph, const fcnn_image *images, int count, int last,
                              fcnn_visit visit, void *user) {
+    const inference_pass pass = {images, count, visit, user};
     if (last < 0 || last >= graph->node_count)
         return fcnn_status_set(FCNN_ERROR_USAGE, "a pass to node %d: the network has %d", last,
                                graph->node_count);
-    FCNN_TRY(begin(graph, images, count));
-    graph->pass.training = false;
-    graph->pass.labels = NULL;
-    graph->pass.score = NULL;
-    return forward(graph, last, visit, user);
+    return infer(graph, &pass, last, NULL, NULL);
 }
+
+/* ---- Training ---- */
 
 fcnn_status fcnn_graph_train(fcnn_graph *graph, const fcnn_image *images, int count,
                              const int32_t *labels, uint64_t seed, int64_t step,
@@ -243,7 +319,7 @@ fcnn_status fcnn_graph_train_part(fcnn_graph *graph, const fcnn_image *images, i
     graph->pass.part = part;
     graph->pass.parts = parts;
     FCNN_TRY(fcnn_graph_begin_part(graph, part, parts));
-    FCNN_TRY(forward(graph, graph->node_count - 1, NULL, NULL));
+    FCNN_TRY(forward(graph, 0, graph->node_count - 1, NULL, NULL));
     FCNN_TRY(backward(graph));
     return fcnn_graph_end_part(graph, part, parts);
 }
@@ -294,8 +370,7 @@ fcnn_status fcnn_graph_probabilities(fcnn_graph *graph, float *host) {
 }
 
 fcnn_status fcnn_graph_logits(fcnn_graph *graph, float *host) {
-    const fcnn_node *last = graph->nodes[graph->node_count - 1];
-    return fcnn_graph_read_output(graph, last->inputs[0], host);
+    return fcnn_graph_read_output(graph, logits_node(graph)->index, host);
 }
 
 /* ---- Where a number that is not finite came from ---- */
@@ -347,7 +422,7 @@ fcnn_status fcnn_graph_diagnose(fcnn_graph *graph, const fcnn_image *images, int
     graph->pass.labels = NULL;
     graph->pass.seed = seed;
     graph->pass.step = step;
-    FCNN_TRY(forward(graph, graph->node_count - 1, check_output, NULL));
+    FCNN_TRY(forward(graph, 0, graph->node_count - 1, check_output, NULL));
     /* Last: running statistics are not finite because an output was not. */
     FCNN_TRY(check_parameters(graph, false));
     return fcnn_status_set(FCNN_ERROR_NUMERIC,

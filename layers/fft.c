@@ -49,10 +49,48 @@ static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
     return FCNN_OK;
 }
 
+/* ---- Cut-out, of the pixels that the band stands for ---- */
+
+typedef struct {
+    void *map;
+} fft_state;
+
+static bool cuts_out(const fcnn_graph *graph) {
+    const fcnn_graph_options *options = fcnn_graph_get_options(graph);
+    return options->training &&
+           fcnn_section_real(&options->config->sections[0], "augment_cutout") > 0.0;
+}
+
+/* The smallest map that has all of the band's bins. */
+static fcnn_tensor map_of(const fcnn_tensor *band) {
+    fcnn_tensor map = *band;
+    map.layout = FCNN_MAP;
+    map.size = fcnn_band_size(band->radius);
+    return map;
+}
+
+static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
+    fft_state *state = node->state;
+    fcnn_tensor map = map_of(&node->output);
+    int64_t bytes = fcnn_tensor_floats(&map) * (int64_t)sizeof(float);
+    if (!cuts_out(graph)) return FCNN_OK;
+    FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_FORWARD, &state->map));
+    return fcnn_plan_grid(graph, node, map.size);
+}
+
+static fcnn_status cut_out(fcnn_graph *graph, const fft_state *state, fcnn_tensor *band) {
+    fcnn_tensor map = map_of(band);
+    map.data = state->map;
+    FCNN_CALL(graph, band_to_map, band, 1.0f, &map);
+    FCNN_CALL(graph, cut_out, fcnn_graph_pass(graph)->pixels, &map);
+    return fcnn_call_map_to_band(graph, &map, 1.0f, band);
+}
+
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
-    return fcnn_call_images_to_band(graph, fcnn_graph_pass(graph)->pixels,
-                                    fcnn_graph_placement(graph), fcnn_graph_statistics(graph),
-                                    &node->output);
+    const fcnn_pass *pass = fcnn_graph_pass(graph);
+    FCNN_CALL(graph, images_to_band, pass->pixels, fcnn_graph_placement(graph),
+              fcnn_graph_statistics(graph), &node->output);
+    return pass->training && cuts_out(graph) ? cut_out(graph, node->state, &node->output) : FCNN_OK;
 }
 
 static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
@@ -68,7 +106,9 @@ static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost 
 const fcnn_layer_type fcnn_layer_fft = {.name = "fft",
                                         .flags = FCNN_LAYER_BEGINS,
                                         .in_space = &fcnn_layer_space_input,
+                                        .state_bytes = sizeof(fft_state),
                                         .shape = shape,
+                                        .plan = plan,
                                         .forward = forward,
                                         .cost = cost};
 
@@ -97,11 +137,14 @@ static fcnn_status space_plan(fcnn_graph *graph, fcnn_node *node) {
 
 static fcnn_status space_forward(fcnn_graph *graph, fcnn_node *node) {
     input_state *state = node->state;
+    const fcnn_pass *pass = fcnn_graph_pass(graph);
     state->band.data = state->memory;
     state->band.images = node->output.images;
-    FCNN_CALL(graph, images_to_band, fcnn_graph_pass(graph)->pixels, fcnn_graph_placement(graph),
+    FCNN_CALL(graph, images_to_band, pass->pixels, fcnn_graph_placement(graph),
               fcnn_graph_statistics(graph), &state->band);
-    return fcnn_call_band_to_map(graph, &state->band, 1.0f, &node->output);
+    FCNN_CALL(graph, band_to_map, &state->band, 1.0f, &node->output);
+    if (pass->training && cuts_out(graph)) FCNN_CALL(graph, cut_out, pass->pixels, &node->output);
+    return FCNN_OK;
 }
 
 static void space_cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {

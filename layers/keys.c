@@ -95,6 +95,12 @@ const fcnn_config_key fcnn_config_keys[] = {
      "smallest fraction of the input's radius that a training image keeps; 0: all is kept"},
     {"net", "augment_jitter", FCNN_KEY_REAL, 0, 1, "0", NULL,
      "largest random gain and offset of each channel of training images"},
+    {"net", "augment_cutout", FCNN_KEY_REAL, 0, 8191, "0", NULL,
+     "side of a square of each training image, at a random place, that becomes the mean colour: "
+     "pixels of the input map"},
+    {"net", "test_mirror", FCNN_KEY_INT, 0, 1, "0", NULL,
+     "1: an image is validated, tested and classified by the mean of its logits and of its mirror "
+     "image's, in twice the time"},
     {"net", "schedule", FCNN_KEY_WORD, 0, 0, "constant", "constant|step|cosine|onecycle",
      "course of the learning rate"},
     {"net", "step_epochs", FCNN_KEY_REAL, 0.001, 1e6, "30", NULL, "step: epochs between drops"},

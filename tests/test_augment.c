@@ -1,6 +1,6 @@
 /* Augmentations of spectra against the same operations on pixels: circular
  * shift and mirror, shift by parts of a pixel against a trigonometric
- * polynomial, truncation, gain and offset. What is drawn: test_dataloader.c. */
+ * polynomial, truncation, gain and offset; cut-out. What is drawn: test_augment_draws.c. */
 #include "input_case.h"
 
 #include <math.h>
@@ -140,6 +140,50 @@ static void inside_factors(void) {
     case_end();
 }
 
+/* Squares inside the map, over its edges, of all of it, of less than half a pixel and of none. */
+static void cut_out_case(int m, int channels, int images, bool last_alone) {
+    static const float squares[][3] = {{0.5f, 0.5f, 0.25f}, {0.0f, 0.99f, 0.4f},
+                                       {0.5f, 0.5f, 1.0f},  {0.7f, 0.1f, 0.01f},
+                                       {0.9f, 0.3f, 0.0f},  {0.31f, 0.62f, 0.5f}};
+    if (!case_begin("cutout", "squares of %d maps of %dx%d%s", images, m, m,
+                    last_alone ? ", of the last alone" : ""))
+        return;
+    ref_shape shape = {0, m, channels, images};
+    int64_t pixels = ref_map_count(&shape);
+    float *x = case_random(pixels, 1.0);
+    double *want = case_new(pixels);
+    for (int64_t i = 0; i < pixels; i++) want[i] = (double)x[i];
+    fcnn_image *with = ref_allocate((size_t)images * sizeof *with);
+    memset(with, 0, (size_t)images * sizeof *with);
+    for (int n = last_alone ? images - 1 : 0; n < images; n++) {
+        const float *square = squares[n % COUNT(squares)];
+        with[n].augmentation =
+            (fcnn_augmentation){.cutout_y = square[0], .cutout_x = square[1], .cutout = square[2]};
+        long side = lround((double)square[2] * m);
+        long top = lround(floor((double)square[0] * m - 0.5 * (double)side + 0.5));
+        long left = lround(floor((double)square[1] * m - 0.5 * (double)side + 0.5));
+        for (int64_t i = n; i < pixels; i += images) {
+            long row = i / images / m % m, column = i / images % m;
+            if (row >= top && row < top + side && column >= left && column < left + side)
+                want[i] = 0.0;
+        }
+    }
+    while (case_device()) {
+        fcnn_tensor map = case_map(CASE_UPDATE, m, channels, images, x);
+        case_reserve();
+        CASE_CALL(cut_out, with, &map);
+        case_compare("map", &map, want);
+    }
+    case_end();
+}
+
+static void cut_out(void) {
+    cut_out_case(7, 3, 5, false);
+    cut_out_case(16, 1, 130, false);
+    cut_out_case(31, 2, 65, true);
+    cut_out_case(1, 1, 6, false);
+}
+
 /* What changes nothing leaves the bits as they are. */
 static void nothing(void) {
     if (!case_begin("nothing", "no draw, a turn around all of the image, and a cut at the radius"))
@@ -163,6 +207,7 @@ int main(void) {
     static const case_test tests[] = {{"pixels", pixels},
                                       {"sub_pixel", sub_pixel},
                                       {"inside_factors", inside_factors},
+                                      {"cut_out", cut_out},
                                       {"nothing", nothing}};
     return case_main("augmentations", tests, COUNT(tests));
 }

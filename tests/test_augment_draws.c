@@ -5,14 +5,15 @@
 #include "loader_case.h"
 
 static const fcnn_augmentation_ranges ranges = {
-    .mirror = true, .shift = 0.125, .truncate = 0.6, .jitter = 0.25, .radius = 10};
+    .mirror = true, .shift = 0.125, .truncate = 0.6, .jitter = 0.25, .cutout = 0.3, .radius = 10};
 
 enum { AUGMENTED = 1000, AUGMENTED_BATCH = 16 };
 static fcnn_augmentation drawn[2][AUGMENTED];
 
 static bool same_draw(const fcnn_augmentation *a, const fcnn_augmentation *b) {
     bool same = a->mirror == b->mirror && a->shift_y == b->shift_y && a->shift_x == b->shift_x &&
-                a->truncate == b->truncate;
+                a->truncate == b->truncate && a->cutout == b->cutout &&
+                a->cutout_y == b->cutout_y && a->cutout_x == b->cutout_x;
     for (int c = 0; c < FCNN_IMAGE_CHANNELS_MAX; c++)
         same = same && a->gain[c] == b->gain[c] && a->offset[c] == b->offset[c];
     return same;
@@ -66,7 +67,7 @@ END_TEST
 
 START_TEST(draws_differ_and_keep_to_their_ranges) {
     int mirrored = 0, radii[11] = {0};
-    double mean[4] = {0.0}, largest[4] = {0.0};
+    double mean[4] = {0.0}, largest[4] = {0.0}, middle[2] = {0.0};
     for (int i = 0; i < AUGMENTED; i++) {
         fcnn_augmentation *a = &drawn[0][i];
         fcnn_augmentation_draw(&ranges, 5, 0, i, 3, a);
@@ -79,10 +80,15 @@ START_TEST(draws_differ_and_keep_to_their_ranges) {
             mean[j] += values[j] / most[j] / AUGMENTED;
             largest[j] = fmax(largest[j], fabs(values[j]) / most[j]);
         }
+        ck_assert(a->cutout == 0.3f && a->cutout_y != a->cutout_x);
+        ck_assert(a->cutout_y >= 0.0f && a->cutout_y < 1.0f && a->cutout_x < 1.0f);
+        middle[0] += (double)a->cutout_y / AUGMENTED;
+        middle[1] += (double)a->cutout_x / AUGMENTED;
         ck_assert(a->gain[0] != a->gain[1] && a->gain[1] != a->offset[1]);
         ck_assert(a->gain[3] == 0.0f && a->offset[3] == 0.0f); /* of three channels */
     }
     ck_assert(mirrored > 430 && mirrored < 570); /* 4.4 deviations */
+    for (int j = 0; j < 2; j++) ck_assert(fabs(middle[j] - 0.5) < 0.04);
     for (int r = 6; r <= 10; r++) ck_assert(radii[r] > 140 && radii[r] < 260);
     for (int j = 0; j < 4; j++)
         ck_assert(fabs(mean[j]) < 0.08 && largest[j] > 0.98 && largest[j] <= 1.0);

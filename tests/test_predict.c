@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sys/resource.h>
 
+#include "formulas.h"
 #include "inference/network_internal.h"
 #include "library_case.h"
 
@@ -76,6 +77,60 @@ START_TEST(types_of_samples_give_the_same) {
     network_images_free(&images);
     fcnn_network_destroy(loaded);
     network_close(&n);
+}
+END_TEST
+
+/* Turns each image left to right. */
+static void mirror_images(network_images *images) {
+    for (int i = 0; i < images->count; i++) {
+        const fcnn_image *image = &images->images[i];
+        int width = image->width, channels = image->channels;
+        uint8_t *row = images->pixels + (size_t)i * (size_t)(image->height * width * channels);
+        for (int y = 0; y < image->height; y++, row += width * channels)
+            for (int x = 0; x < width / 2; x++)
+                for (int c = 0; c < channels; c++) {
+                    uint8_t *left = row + x * channels + c;
+                    uint8_t *right = row + (width - 1 - x) * channels + c, swapped = *left;
+                    *left = *right;
+                    *right = swapped;
+                }
+    }
+}
+
+/* A network with test_mirror=1 has the mean of the logits that the same weights give without. */
+START_TEST(mirror_images_are_scored_too) {
+    enum { COUNT = 20 };
+    char words[1024];
+    network plain = library_train(nets[_i], FCNN_FORM_TRAINABLE, false);
+    network_images images = network_images_make(&plain, COUNT, 11, 10, 8);
+    fcnn_image_array array = library_array(&images);
+    float *want = library_graph_logits(&plain, &images);
+    mirror_images(&images);
+    float *other = library_graph_logits(&plain, &images);
+    mirror_images(&images);
+    bool differ = false;
+    for (int i = 0; i < COUNT * CLASSES; i++) {
+        differ = differ || fabsf(want[i] - other[i]) > 0.01f;
+        want[i] = 0.5f * (want[i] + other[i]);
+    }
+    ck_assert(differ);
+    snprintf(words, sizeof words, "[net] test_mirror=1 %s", nets[_i] + strlen("[net] "));
+    network mirrored = library_train(words, FCNN_FORM_TRAINABLE, false);
+    fcnn_network *loaded = library_load(2, 7);
+    check_predictions(loaded, &array, want);
+    fcnn_score score, both = {0};
+    network_ok(fcnn_network_score(loaded, &array, images.labels, &score, NULL));
+    ck_assert_int_eq(score.images, COUNT);
+    for (int i = 0; i < COUNT; i++)
+        both.loss +=
+            fcnn_image_loss(want + (ptrdiff_t)i * CLASSES, 1, CLASSES, images.labels[i], 0);
+    ck_assert_double_eq_tol(score.loss, both.loss, 1e-4);
+    free(want);
+    free(other);
+    network_images_free(&images);
+    fcnn_network_destroy(loaded);
+    network_close(&plain);
+    network_close(&mirrored);
 }
 END_TEST
 
@@ -382,6 +437,7 @@ int main(void) {
     TCase *cases = add_case(suite, "predict");
     tcase_add_loop_test(cases, predictions_are_those_of_the_graph, 0, LENGTH(nets));
     tcase_add_test(cases, types_of_samples_give_the_same);
+    tcase_add_loop_test(cases, mirror_images_are_scored_too, 0, LENGTH(nets));
     tcase_add_test(cases, no_images_are_no_work);
     tcase_add_loop_test(cases, scores_are_those_of_the_graph, 0, LENGTH(nets));
     tcase_add_test(cases, bad_images_and_labels_are_explained);

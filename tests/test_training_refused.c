@@ -52,6 +52,7 @@ START_TEST(what_is_wrong_is_told_when_it_is_opened) {
         int held;
     } cases[] = {{NET("patience=2\n"), "a.cfg:2|patience needs validation images", 0},
                  {NET("augment_shift=30\n"), "a.cfg:2|augment_shift=30|7 pixels", HELD},
+                 {NET("augment_cutout=7.5\n"), "a.cfg:2|augment_cutout=7.5|7 pixels", HELD},
                  {NET("class_weights=1,2\n"), "a.cfg:2|3 classes", HELD},
                  {NET("val_fraction=0.001\n"), "val_fraction=0.001|one image", HELD}};
     subject s;

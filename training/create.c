@@ -89,15 +89,18 @@ static fcnn_status check_patience(const fcnn_training *t) {
                              "val_fraction (--val-fraction)");
 }
 
-/* Refuses shifts of more than a whole map: what leaves on one side enters on the other. */
-static fcnn_status check_shift(const fcnn_training *t) {
+/* Refuses what is more than a whole map: a shift, as what leaves on one side enters on the other,
+ * and a cut-out. */
+static fcnn_status check_pixels(const fcnn_training *t) {
+    static const char *const keys[] = {"augment_shift", "augment_cutout"};
     const fcnn_section *net = fcnn_training_net(t);
     int side = fcnn_graph_node_output(t->largest, 0)->size;
-    double shift = fcnn_section_real(net, "augment_shift");
-    if (shift <= side) return FCNN_OK;
-    return fcnn_config_error(t->of.config, net, "augment_shift",
-                             "augment_shift=%g: expected at most the %d pixels of the input map",
-                             shift, side);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (fcnn_section_real(net, keys[i]) > side)
+            return fcnn_config_error(t->of.config, net, keys[i],
+                                     "%s=%g: expected at most the %d pixels of the input map",
+                                     keys[i], fcnn_section_real(net, keys[i]), side);
+    return FCNN_OK;
 }
 
 static fcnn_status plan_graph(fcnn_training *t) {
@@ -130,7 +133,7 @@ fcnn_status fcnn_training_create(fcnn_training *t, const fcnn_training_parts *pa
     FCNN_TRY(fcnn_data_identity_take(parts->data, &t->identity));
     FCNN_TRY(fcnn_bands_from_config(parts->config, &t->bands));
     FCNN_TRY(check_patience(t));
-    FCNN_TRY(check_shift(t));
+    FCNN_TRY(check_pixels(t));
     return fcnn_class_weights_read(parts->config, parts->data, &t->class_weights);
 }
 

@@ -200,8 +200,9 @@ static bool augmentation(const fcnn_training *t, fcnn_augmentation_ranges *range
                                          .shift = fcnn_section_real(net, "augment_shift") / side,
                                          .truncate = fcnn_section_real(net, "augment_truncate"),
                                          .jitter = fcnn_section_real(net, "augment_jitter"),
+                                         .cutout = fcnn_section_real(net, "augment_cutout") / side,
                                          .radius = fcnn_graph_input_radius(t->largest)};
-    return ranges->mirror || ranges->shift > 0 || ranges->truncate > 0 || ranges->jitter > 0;
+    return fcnn_augmentation_is_asked(ranges);
 }
 
 fcnn_status fcnn_training_open_loader(const fcnn_training *t, fcnn_loader **loader) {

@@ -28,7 +28,8 @@ class _Spectrum(Structure):
 class _Augmentation(Structure):
     _fields_ = [("mirror", c_bool), ("shift_y", c_float), ("shift_x", c_float),
                 ("truncate", c_int), ("gain", c_float * IMAGE_CHANNELS_MAX),
-                ("offset", c_float * IMAGE_CHANNELS_MAX)]
+                ("offset", c_float * IMAGE_CHANNELS_MAX), ("cutout", c_float),
+                ("cutout_y", c_float), ("cutout_x", c_float)]
 
 
 class ImageRecord(Structure):

@@ -33,12 +33,14 @@ static void write_augmentation(FILE *out, const fcnn_section *net) {
         const char *key, *format;
     } amounts[] = {{"augment_shift", "; shifted by up to %g pixels"},
                    {"augment_truncate", "; radius truncated to %g of it at least"},
-                   {"augment_jitter", "; channels jittered by up to %g"}};
+                   {"augment_jitter", "; channels jittered by up to %g"},
+                   {"augment_cutout", "; a square of %g pixels blanked"}};
     if (fcnn_section_int(net, "augment_mirror")) fputs("; mirrored at random", out);
     for (size_t i = 0; i < sizeof amounts / sizeof amounts[0]; i++) {
         double amount = fcnn_section_real(net, amounts[i].key);
         if (amount > 0) fprintf(out, amounts[i].format, amount);
     }
+    if (fcnn_section_int(net, "test_mirror")) fputs("; scored with its mirror image", out);
 }
 
 /* Writes how images enter the network, as far as it is not the default. */
