@@ -50,8 +50,8 @@ const char *fcnn_onnx_parameter(onnx_exporter *e, const fcnn_node *node, int par
 /* Takes maps of from x from pixels to to x to: the bins of radius <= `radius` that they have,
  * evaluated on the other grid. */
 const char *fcnn_onnx_resample(onnx_exporter *e, const char *x, int from, int to, int radius);
-/* The image, placed as the network does, as a map of side 2 radius + 1. */
-const char *fcnn_onnx_enter(onnx_exporter *e, const char *x, int radius);
+/* The image, or its mirror image, placed as the network does, as a map of side 2 radius + 1. */
+const char *fcnn_onnx_enter(onnx_exporter *e, const char *x, int radius, bool mirrored);
 
 /* Real and imaginary part of a spectrum, each [batch][channels][2r+1][r+1]: row ky + r, column kx
  * of c_k = mean(x exp(-i t_k)). */

@@ -46,7 +46,24 @@ static const char *image(onnx_exporter *e, const fcnn_node *node) {
     }
     const char *x =
         ONNX_NODE(b, "Div", ONNX_NODE(b, "Sub", "image", "input_mean"), "input_deviation");
-    return fcnn_onnx_enter(e, x, (onnx_side(node) - 1) / 2);
+    int radius = (onnx_side(node) - 1) / 2;
+    const char *entered = fcnn_onnx_enter(e, x, radius, false);
+    if (!e->graph->scores_mirrored) return entered;
+    const char *both = ONNX_NODE(b, "Concat", entered, fcnn_onnx_enter(e, x, radius, true));
+    fcnn_onnx_set_int(b, "axis", 0);
+    return both;
+}
+
+/* Logits of images and, behind them, of their mirror images, become the mean of both. */
+static const char *join_mirrored(onnx_exporter *e, const fcnn_node *node, const char *logits) {
+    onnx_builder *b = &e->b;
+    const int64_t first = 0, dims[3] = {2, -1, node->output.channels};
+    const char *pairs =
+        ONNX_NODE(b, "Reshape", logits, fcnn_onnx_int64s(b, "mirrored_pairs", 3, dims));
+    const char *mean = ONNX_NODE(b, "ReduceMean", pairs);
+    fcnn_onnx_set_ints(b, "axes", 1, &first);
+    fcnn_onnx_set_int(b, "keepdims", 0);
+    return mean;
 }
 
 static const char *normalise(onnx_exporter *e, const fcnn_node *node, const char *x) {
@@ -181,7 +198,9 @@ static const char *dense(onnx_exporter *e, const fcnn_node *node) {
 }
 
 static const char *softmax(onnx_exporter *e, const fcnn_node *node) {
-    fcnn_onnx_rename(&e->b, fcnn_onnx_input(e, node, 0), "logits");
+    const char *logits = fcnn_onnx_input(e, node, 0);
+    if (e->graph->scores_mirrored) logits = join_mirrored(e, node, logits);
+    fcnn_onnx_rename(&e->b, logits, "logits");
     const char *y = ONNX_NODE(&e->b, "Softmax", "logits");
     fcnn_onnx_set_int(&e->b, "axis", 1);
     fcnn_onnx_rename(&e->b, y, "probabilities");

@@ -68,6 +68,7 @@ typedef struct {
     int first, inside; /* of them those that are kept */
     int frame;         /* pixels on each side around these */
     bool reflect;      /* the frame mirrors them; else it is 0 */
+    bool turned;       /* what is kept, with its frame, runs from the last to the first */
 } placed_axis;
 
 static placed_axis place(const fcnn_placement *p, int count, int other) {
@@ -84,6 +85,7 @@ static placed_axis place(const fcnn_placement *p, int count, int other) {
 
 /* The kept pixel that stands at place t of the framed axis, or -1: none. */
 static int source_of(const placed_axis *axis, int t) {
+    if (axis->turned) t = axis->inside + 2 * axis->frame - 1 - t;
     int at = t - axis->frame, period = 2 * (axis->inside - 1);
     if (at >= 0 && at < axis->inside) return axis->first + at;
     if (!axis->reflect) return -1;
@@ -92,9 +94,10 @@ static int source_of(const placed_axis *axis, int t) {
     return axis->first + (at < axis->inside ? at : period - at);
 }
 
-/* [side][count], or transposed. */
+/* [side][count], or transposed, made once under a name. */
 static const char *axis_matrix(onnx_exporter *e, const placed_axis *axis, const char *name,
                                int radius, bool transposed) {
+    if (fcnn_onnx_find(&e->b, name)) return name;
     int side = fcnn_band_size(radius), framed = axis->inside + 2 * axis->frame;
     int shared = 2 * radius < framed ? radius : framed / 2;
     double *sum = calloc((size_t)axis->count, sizeof *sum);
@@ -115,15 +118,18 @@ static const char *axis_matrix(onnx_exporter *e, const placed_axis *axis, const 
 }
 
 static bool unchanged(const placed_axis *axis, int radius) {
-    return axis->count == fcnn_band_size(radius) && axis->inside == axis->count && !axis->frame;
+    return axis->count == fcnn_band_size(radius) && axis->inside == axis->count && !axis->frame &&
+           !axis->turned;
 }
 
-const char *fcnn_onnx_enter(onnx_exporter *e, const char *x, int radius) {
+const char *fcnn_onnx_enter(onnx_exporter *e, const char *x, int radius, bool mirrored) {
     const fcnn_placement *p = fcnn_graph_placement(e->graph);
     placed_axis rows = place(p, e->height, e->width), columns = place(p, e->width, e->height);
+    columns.turned = mirrored;
     if (unchanged(&rows, radius) && unchanged(&columns, radius)) return x;
     const char *left = axis_matrix(e, &rows, "image_rows", radius, false);
-    const char *right = axis_matrix(e, &columns, "image_columns", radius, true);
+    const char *right = axis_matrix(
+        e, &columns, mirrored ? "image_columns_mirrored" : "image_columns", radius, true);
     return multiply(e, left, x, right);
 }
 

@@ -179,12 +179,16 @@ class Network(nn.Module):
 
         Maps are [n][channels][size][size], what a band of fcnn stands for; the last are logits.
         """
+        return self._outputs(x, False)
+
+    def _outputs(self, x: torch.Tensor, mirrored: bool) -> Iterator[tuple[str, torch.Tensor]]:
+        """Those of images or of their mirror images."""
         last_use = {at: at for at in range(len(self._nodes))}
         for at, node in enumerate(self._nodes):
             last_use.update(dict.fromkeys(node.inputs, at))
         kept: dict[int, torch.Tensor] = {}
         for at, node in enumerate(self._nodes):
-            values = [kept[one] for one in node.inputs] if node.inputs else [x]
+            values = [kept[one] for one in node.inputs] if node.inputs else [x, mirrored]
             y = self.get_submodule(node.name)(*values)
             if self.band_fraction < 1 and at < self._ifft:
                 size = int(y.shape[-1])
@@ -196,15 +200,21 @@ class Network(nn.Module):
                 del kept[one]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits, [n][classes].
+        """Logits, [n][classes]: with test_mirror=1 and after eval() the mean of two passes.
 
         Parameters
         ----------
         x : torch.Tensor
             Float [n][c][h][w], 0 is black and 1 is white, of any size.
         """
+        y = self._logits(x, False)
+        if self.training or not self.config["net"]["test_mirror"]:
+            return y
+        return (y + self._logits(x, True)) / 2
+
+    def _logits(self, x: torch.Tensor, mirrored: bool) -> torch.Tensor:
         y = x
-        for _, y in self.outputs(x):
+        for _, y in self._outputs(x, mirrored):
             pass
         return y
 

@@ -130,7 +130,7 @@ class Input(_Layer):
             x = x.index_select(axis, index)
         return x
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, mirrored: bool = False) -> torch.Tensor:
         if x.ndim != 4 or x.shape[1] != len(self.mean) or not x.is_floating_point():
             raise ValueError(f"images of shape {tuple(x.shape)} and {x.dtype}: expected "
                              f"[n][{len(self.mean)}][h][w] of floats from 0 to 1")
@@ -142,6 +142,8 @@ class Input(_Layer):
         x = (x - self.mean[:, None, None]) / self.deviation[:, None, None]
         if self.pad != "none":
             x = self._framed(x)
+        if mirrored:
+            x = x.flip(-1)
         return resample(x, self.size, (self.size - 1) // 2)
 
 

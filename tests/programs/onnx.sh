@@ -120,6 +120,10 @@ layers padded 1 16x16 0 "fft size=17" "conv filters=4 size=3" "max_pool size=3 s
 layers shortcuts 1 16x16 0 "fft size=15" "conv filters=4 size=3 activation=srelu" \
     "fourier_pool size=11" "conv filters=4 size=3 activation=srelu" "shortcut from=conv1" \
     "fourier_pool size=5" "shortcut from=conv2"
+network mirrored rules.cfg 1 20x24 0 net.test_mirror=1
+network mirrored-whole points.cfg 2 15x15 0 net.test_mirror=1
+network mirrored-crop shortcuts.cfg 1 19x22 0 net.test_mirror=1 fft.placement=crop fft.crop=0.8 \
+    fft.pad=reflect fft.margin=0.2
 ok "kinds of layers, in frequency"
 
 space=(net.domain=space)

@@ -64,6 +64,9 @@ CASES = {
                            "activation function=square"),
     "crop, reflected": network(CONV, fft="placement=crop\ncrop=0.8\npad=reflect\nmargin=0.3"),
     "frame of zeros": network(CONV, fft="pad=zero\nmargin=0.21"),
+    "mirror images": network(CONV, net="test_mirror=1"),
+    "mirror images, crop": network(CONV, net="test_mirror=1",
+                                   fft="placement=crop\ncrop=0.85\npad=reflect\nmargin=0.3"),
     "bands": network("conv filters=4 size=4 stride=2 norm=batch activation=srelu, "
                      f"fourier_pool size=9, {CONV} activation=relu, {CONV} activation=modrelu, "
                      "shortcut from=conv1", 25, net="bands=0.5:1,0.6:"),
