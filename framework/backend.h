@@ -119,11 +119,13 @@ typedef struct {
     float smoothing; /* label smoothing e puts 1 - e on the class and e / classes on all */
     float scale;     /* of the gradient: 1, or the part of a batch that is accumulated */
     const float *class_weights; /* [classes] of the gradient, host memory; NULL: all 1 */
+    const float *shares;        /* [images] of mixed images, host memory; NULL: none are mixed */
 } fcnn_loss_constants;
 
 typedef struct {
     double loss;          /* sum over the images, not weighted */
-    int64_t correct;      /* the right class has the largest probability */
+    int64_t correct;      /* the right class has the largest probability; of a mixed image, the
+                           * class of the larger share */
     int64_t correct_top5; /* it is among the five largest */
     int64_t images;
 } fcnn_score;

@@ -81,6 +81,7 @@ const char *fcnn_foreign_key(const char *name) {
          "val_fraction"},
         {"flip|mirror|hflip|horizontalflip|augmentflip|randomhorizontalflip", "augment_mirror"},
         {"shift|randomcrop|augmentcrop|translate", "augment_shift"},
+        {"mix|mixing|mixupalpha|alphamixup|augmentmixup", "mixup"},
         {"jitter|colorjitter|colourjitter|brightness|contrast", "augment_jitter"},
         {"clip|gradclip|clipgrad|clipgradnorm|maxnorm|gradientclip", "clip_norm"},
         {"accumulate|gradaccum|accumulationsteps|gradientaccumulationsteps|gradaccumulation",

@@ -98,6 +98,36 @@ FCNN_INLINE float fcnn_window_count(const fcnn_window *w) {
     return (float)(w->bottom - w->top) * (float)(w->right - w->left);
 }
 
+/* ---- Mixed images ---- */
+
+/* share: that each of two partners keeps of itself. */
+FCNN_INLINE void fcnn_mix(float share, float *image, float *partner) {
+    float a = *image, b = *partner;
+    *image = share * a + (1.0f - share) * b;
+    *partner = share * b + (1.0f - share) * a;
+}
+
+/* What an image is scored against. */
+typedef struct {
+    int label, other; /* its own, and its partner's */
+    float share;      /* of its own; 1 where it is not mixed */
+} fcnn_target;
+
+/* shares: NULL where no images are mixed. */
+FCNN_INLINE fcnn_target fcnn_target_of(const int32_t *labels, const float *shares, int image,
+                                       int images) {
+    fcnn_target target;
+    target.label = labels[image];
+    target.other = labels[images - 1 - image];
+    target.share = shares ? shares[image] : 1.0f;
+    return target;
+}
+
+/* The label that counts as the right one. */
+FCNN_INLINE int fcnn_target_label(const fcnn_target *target) {
+    return target->share >= 0.5f ? target->label : target->other;
+}
+
 /* ---- Loss of an image, whose logits lie `step` floats apart ---- */
 
 FCNN_INLINE float fcnn_logits_largest(const float *logits, int64_t step, int classes) {
@@ -128,24 +158,42 @@ FCNN_INLINE int fcnn_label_rank(const float *logits, int64_t step, int classes, 
     return rank;
 }
 
-/* -sum t log p with t = 1 - smoothing on the label plus smoothing / classes on all. */
-FCNN_INLINE double fcnn_image_loss(const float *logits, int64_t step, int classes, int label,
-                                   double smoothing) {
+/* -sum t log p with t = 1 - smoothing on the label plus smoothing / classes on all; of a mixed
+ * image the sum of both labels' by their shares. */
+FCNN_INLINE double fcnn_image_loss(const float *logits, int64_t step, int classes,
+                                   const fcnn_target *target, double smoothing) {
     double most = fcnn_logits_largest(logits, step, classes), sum = 0.0, mean = 0.0;
+    double right = logits[target->label * step];
+    if (target->share < 1.0f) {
+        double share = target->share;
+        right = share * right + (1.0 - share) * (double)logits[target->other * step];
+    }
     for (int c = 0; c < classes; c++) {
         double z = logits[c * step];
         sum += exp(z - most);
         mean += z;
     }
     mean /= classes;
-    return most + log(sum) - (1.0 - smoothing) * (double)logits[label * step] - smoothing * mean;
+    return most + log(sum) - (1.0 - smoothing) * right - smoothing * mean;
 }
 
-/* dL/dlogit of class c; scale is that of the image's loss. */
-FCNN_INLINE float fcnn_loss_slope(float probability, int c, int label, int classes, float smoothing,
-                                  float scale) {
+/* dL/dlogit of class c for one label; scale is that of the image's loss. */
+FCNN_INLINE float fcnn_label_slope(float probability, int c, int label, int classes,
+                                   float smoothing, float scale) {
     float target = smoothing / (float)classes + (c == label ? 1.0f - smoothing : 0.0f);
     return (probability - target) * scale;
+}
+
+/* The same of an image; class_weights: NULL where all are 1. */
+FCNN_INLINE float fcnn_loss_slope(float probability, int c, const fcnn_target *target, int classes,
+                                  float smoothing, float scale, const float *class_weights) {
+    float own = class_weights ? scale * class_weights[target->label] : scale;
+    float slope = fcnn_label_slope(probability, c, target->label, classes, smoothing, own);
+    if (!(target->share < 1.0f)) return slope;
+    float other = class_weights ? scale * class_weights[target->other] : scale;
+    return target->share * slope + (1.0f - target->share) * fcnn_label_slope(probability, c,
+                                                                             target->other, classes,
+                                                                             smoothing, other);
 }
 
 /* ---- Dropout, from 32 random bits ---- */

@@ -164,13 +164,16 @@ fcnn_status fcnn_graph_create(const fcnn_graph_options *options, fcnn_device *de
     graph->section_count = options->config->section_count;
     graph->section_last = malloc((size_t)graph->section_count * sizeof *graph->section_last);
     graph->notes = calloc(1, 1);
+    graph->mixup =
+        options->training ? fcnn_section_real(&options->config->sections[0], "mixup") : 0;
+    if (graph->mixup > 0.0) graph->shares = malloc((size_t)options->batch * sizeof *graph->shares);
     graph->scores_mirrored = fcnn_section_int(&options->config->sections[0], "test_mirror") != 0;
     graph->pass.version = 1;
     graph->pass.parts = graph->pass.shards = fcnn_graph_shards(options);
     graph->statistics.channels = options->channels;
     for (int c = 0; c < FCNN_IMAGE_CHANNELS_MAX; c++) graph->statistics.deviation[c] = 1.0f;
     fcnn_status status = FCNN_OK;
-    if (!graph->section_last || !graph->notes) {
+    if (!graph->section_last || !graph->notes || (graph->mixup > 0.0 && !graph->shares)) {
         status = fcnn_graph_no_memory();
     } else {
         for (int i = 0; i < graph->section_count; i++) graph->section_last[i] = -1;
@@ -195,6 +198,7 @@ void fcnn_graph_destroy(fcnn_graph *graph) {
     free(graph->section_last);
     free(graph->parameters);
     free(graph->class_weights);
+    free(graph->shares);
     free(graph->buffers);
     free(graph->notes);
     free(graph);

@@ -185,7 +185,7 @@ const fcnn_input_statistics *fcnn_graph_statistics(const fcnn_graph *graph);
 fcnn_status fcnn_graph_forward(fcnn_graph *graph, const fcnn_image *images, int count,
                                const int32_t *labels, fcnn_score *score);
 /* Forward and backward pass in training mode: fills every gradient. step and seed select the
- * dropout masks. */
+ * dropout masks, and the shares of mixed images. */
 fcnn_status fcnn_graph_train(fcnn_graph *graph, const fcnn_image *images, int count,
                              const int32_t *labels, uint64_t seed, int64_t step, fcnn_score *score);
 /* The same for part `part` of `parts` equal ones of a batch, one after the other: after the last,
@@ -258,10 +258,10 @@ fcnn_status fcnn_graph_probabilities(fcnn_graph *graph, float *host);
 fcnn_status fcnn_graph_logits(fcnn_graph *graph, float *host);
 /* FCNN_ERROR_NUMERIC, naming the first parameter that is not finite, if one is. */
 fcnn_status fcnn_graph_check(fcnn_graph *graph);
-/* After a loss that is not finite: runs forward again on the same images, and sets a
- * FCNN_ERROR_NUMERIC message that names the first layer and tensor that is not finite. */
+/* After a loss that is not finite: runs forward again on the same images of the same part, and sets
+ * a FCNN_ERROR_NUMERIC message that names the first layer and tensor that is not finite. */
 fcnn_status fcnn_graph_diagnose(fcnn_graph *graph, const fcnn_image *images, int count,
-                                uint64_t seed, int64_t step);
+                                uint64_t seed, int64_t step, int part, int parts);
 
 FCNN_C_END
 #endif

@@ -33,6 +33,8 @@ struct fcnn_graph {
     void *bucket_user;
     int64_t buckets_given; /* of the current part, in the order in which they are */
     float *class_weights;  /* [classes] or NULL, in host memory */
+    double mixup;          /* of the cfg, in training; 0: none */
+    float *shares;         /* [options.batch] where images are mixed, or NULL, in host memory */
 
     int buffer_count;
     fcnn_buffer *buffers;

@@ -162,6 +162,7 @@ typedef struct {
     const float *class_weights; /* [classes] or NULL */
     int part, parts;            /* of the batch; 0 of 1 where it is not split */
     int shards;                 /* of the batch; a norm's running statistics see one of them */
+    const float *shares;  /* [images] of training images that are mixed (mixup.h); NULL: none are */
     bool estimates_norms; /* norms take the batch's statistics and keep them as running ones */
 } fcnn_pass;
 

@@ -18,7 +18,8 @@ typedef enum {
     FCNN_STREAM_DROPOUT,  /* index: step, combined with the layer */
     FCNN_STREAM_SPLIT,    /* validation split */
     FCNN_STREAM_DATA,     /* synthetic images; index: image */
-    FCNN_STREAM_AUGMENT   /* index: epoch and image */
+    FCNN_STREAM_AUGMENT,  /* index: epoch and image */
+    FCNN_STREAM_MIXUP     /* index: step and part of its batch */
 } fcnn_stream;
 
 typedef struct {

@@ -4,6 +4,7 @@
 
 #include "graph_internal.h"
 #include "half.h"
+#include "mixup.h"
 
 /* ---- Parameters ---- */
 
@@ -261,6 +262,7 @@ static fcnn_status infer(fcnn_graph *graph, const inference_pass *pass, int last
                          const int32_t *labels, fcnn_score *score) {
     FCNN_TRY(begin(graph, pass->images, pass->count));
     graph->pass.training = false;
+    graph->pass.shares = NULL;
     graph->pass.labels = labels;
     graph->pass.score = score;
     if (graph->scores_mirrored && !graph->pass.estimates_norms && last == graph->node_count - 1)
@@ -304,6 +306,17 @@ static fcnn_status check_part(const fcnn_graph *graph, int part, int parts) {
                            parts > shards ? "accumulates gradients" : "takes whole batches");
 }
 
+/* What is drawn in a pass depends on these alone. */
+static void set_draws(fcnn_graph *graph, uint64_t seed, int64_t step, int part, int parts) {
+    fcnn_pass *pass = &graph->pass;
+    pass->seed = seed;
+    pass->step = step;
+    pass->part = part;
+    pass->parts = parts;
+    pass->shares = graph->shares;
+    if (graph->shares) fcnn_mixup_draw(graph->mixup, seed, step, part, pass->images, graph->shares);
+}
+
 fcnn_status fcnn_graph_train_part(fcnn_graph *graph, const fcnn_image *images, int count,
                                   const int32_t *labels, uint64_t seed, int64_t step, int part,
                                   int parts, fcnn_score *score) {
@@ -314,10 +327,7 @@ fcnn_status fcnn_graph_train_part(fcnn_graph *graph, const fcnn_image *images, i
     graph->pass.training = true;
     graph->pass.labels = labels;
     graph->pass.score = score;
-    graph->pass.seed = seed;
-    graph->pass.step = step;
-    graph->pass.part = part;
-    graph->pass.parts = parts;
+    set_draws(graph, seed, step, part, parts);
     FCNN_TRY(fcnn_graph_begin_part(graph, part, parts));
     FCNN_TRY(forward(graph, 0, graph->node_count - 1, NULL, NULL));
     FCNN_TRY(backward(graph));
@@ -415,13 +425,12 @@ fcnn_status fcnn_graph_check(fcnn_graph *graph) {
 }
 
 fcnn_status fcnn_graph_diagnose(fcnn_graph *graph, const fcnn_image *images, int count,
-                                uint64_t seed, int64_t step) {
+                                uint64_t seed, int64_t step, int part, int parts) {
     FCNN_TRY(check_parameters(graph, true));
     FCNN_TRY(begin(graph, images, count));
     graph->pass.training = graph->options.training;
     graph->pass.labels = NULL;
-    graph->pass.seed = seed;
-    graph->pass.step = step;
+    set_draws(graph, seed, step, part, parts);
     FCNN_TRY(forward(graph, 0, graph->node_count - 1, check_output, NULL));
     /* Last: running statistics are not finite because an output was not. */
     FCNN_TRY(check_parameters(graph, false));

@@ -14,7 +14,7 @@ static fcnn_status check_images(const fcnn_network *n, const fcnn_image_array *i
 
 /* Says by the batch that begins with image `first` where the numbers came from. */
 static fcnn_status not_finite(fcnn_network *n, int64_t first, int count) {
-    fcnn_status status = fcnn_graph_diagnose(n->graph, n->images, count, 0, 0);
+    fcnn_status status = fcnn_graph_diagnose(n->graph, n->images, count, 0, 0, 0, 1);
     return fcnn_status_prefix(status, "the network's results are not finite, from images[%lld] on",
                               (long long)first);
 }

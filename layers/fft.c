@@ -86,11 +86,18 @@ static fcnn_status cut_out(fcnn_graph *graph, const fft_state *state, fcnn_tenso
     return fcnn_call_map_to_band(graph, &map, 1.0f, band);
 }
 
+/* Mixes images in the domain that they have come to. */
+static fcnn_status mix(fcnn_graph *graph, fcnn_tensor *x) {
+    const fcnn_pass *pass = fcnn_graph_pass(graph);
+    return pass->shares ? fcnn_call_mix(graph, pass->shares, x) : FCNN_OK;
+}
+
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     const fcnn_pass *pass = fcnn_graph_pass(graph);
     FCNN_CALL(graph, images_to_band, pass->pixels, fcnn_graph_placement(graph),
               fcnn_graph_statistics(graph), &node->output);
-    return pass->training && cuts_out(graph) ? cut_out(graph, node->state, &node->output) : FCNN_OK;
+    if (pass->training && cuts_out(graph)) FCNN_TRY(cut_out(graph, node->state, &node->output));
+    return mix(graph, &node->output);
 }
 
 static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
@@ -144,7 +151,7 @@ static fcnn_status space_forward(fcnn_graph *graph, fcnn_node *node) {
               fcnn_graph_statistics(graph), &state->band);
     FCNN_CALL(graph, band_to_map, &state->band, 1.0f, &node->output);
     if (pass->training && cuts_out(graph)) FCNN_CALL(graph, cut_out, pass->pixels, &node->output);
-    return FCNN_OK;
+    return mix(graph, &node->output);
 }
 
 static void space_cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {

@@ -98,6 +98,10 @@ const fcnn_config_key fcnn_config_keys[] = {
     {"net", "augment_cutout", FCNN_KEY_REAL, 0, 8191, "0", NULL,
      "side of a square of each training image, at a random place, that becomes the mean colour: "
      "pixels of the input map"},
+    {"net", "mixup", FCNN_KEY_REAL, 0, 1, "0", NULL,
+     "training images and their labels are mixed in twos, by shares of the Beta distribution with "
+     "both parameters this number; training accuracy is of the label with the larger share; 0: "
+     "not"},
     {"net", "test_mirror", FCNN_KEY_INT, 0, 1, "0", NULL,
      "1: an image is validated, tested and classified by the mean of its logits and of its mirror "
      "image's, in twice the time"},

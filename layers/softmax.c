@@ -22,7 +22,8 @@ static fcnn_status score(fcnn_graph *graph, fcnn_node *node, fcnn_tensor *gradie
     fcnn_loss_constants constants = {.smoothing =
                                          (float)fcnn_section_real(node->section, "label_smoothing"),
                                      .scale = 1.0f / (float)pass->parts,
-                                     .class_weights = pass->class_weights};
+                                     .class_weights = pass->class_weights,
+                                     .shares = pass->shares};
     return fcnn_call_cross_entropy(graph, &constants, &fcnn_graph_input(graph, node, 0)->output,
                                    &node->output, pass->labels, gradient, pass->score);
 }

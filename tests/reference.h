@@ -176,7 +176,8 @@ void ref_dense_backward(int units, int features, int images, const double *w, co
                         const double *dy, double *dx, double *dw, double *dbias);
 void ref_softmax(int classes, int images, const double *logits, double *probabilities);
 /* Sum of the images' losses. *objective, whose gradient it is, is the mean over images of scale *
- * weight of the label * loss; both may be NULL. */
+ * weight of the label * loss; both may be NULL. Of mixed images each is the sum over both labels,
+ * by their shares. */
 double ref_cross_entropy(int classes, int images, const fcnn_loss_constants *constants,
                          const double *logits, const int32_t *labels, double *objective,
                          double *gradient);

@@ -55,17 +55,21 @@ double ref_cross_entropy(int classes, int images, const fcnn_loss_constants *con
                          const double *logits, const int32_t *labels, double *objective,
                          double *gradient) {
     double sum = 0.0, weighted = 0.0, smoothing = (double)constants->smoothing;
-    for (int64_t n = 0; n < images; n++) {
+    if (gradient) memset(gradient, 0, (size_t)classes * (size_t)images * sizeof *gradient);
+    for (int64_t i = 0; i < 2 * images; i++) { /* of each image its label, and its partner's */
+        int64_t n = i / 2, from = i % 2 ? images - 1 - n : n;
         double total = log_sum(classes, images, logits + n), loss = 0.0;
-        double weight = (double)constants->scale / images;
-        if (constants->class_weights) weight *= (double)constants->class_weights[labels[n]];
+        double share = constants->shares ? (double)constants->shares[n] : 1.0;
+        double part = i % 2 ? 1.0 - share : share;
+        double weight = part * (double)constants->scale / images;
+        if (constants->class_weights) weight *= (double)constants->class_weights[labels[from]];
         for (int64_t c = 0; c < classes; c++) {
-            double target = smoothing / classes + (c == labels[n] ? 1.0 - smoothing : 0.0);
+            double target = smoothing / classes + (c == labels[from] ? 1.0 - smoothing : 0.0);
             double log_probability = logits[c * images + n] - total;
             loss -= target * log_probability;
-            if (gradient) gradient[c * images + n] = weight * (exp(log_probability) - target);
+            if (gradient) gradient[c * images + n] += weight * (exp(log_probability) - target);
         }
-        sum += loss;
+        sum += part * loss;
         weighted += weight * loss;
     }
     if (objective) *objective = weighted;

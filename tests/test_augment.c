@@ -1,6 +1,7 @@
 /* Augmentations of spectra against the same operations on pixels: circular
  * shift and mirror, shift by parts of a pixel against a trigonometric
- * polynomial, truncation, gain and offset; cut-out. What is drawn: test_augment_draws.c. */
+ * polynomial, truncation, gain and offset; cut-out; mixing. What is drawn: test_augment_draws.c,
+ * test_mixup.c. */
 #include "input_case.h"
 
 #include <math.h>
@@ -184,6 +185,67 @@ static void cut_out(void) {
     cut_out_case(1, 1, 6, false);
 }
 
+/* ---- Mixing ---- */
+
+/* Shares of 0, 1 and between; every image of a row by itself, from what was there before. */
+static float *shares_of(int images) {
+    float *shares = ref_allocate((size_t)images * sizeof *shares);
+    shares[images / 2] = 1.0f;
+    for (int n = 0; n < images / 2; n++)
+        shares[n] = shares[images - 1 - n] = (float)(n * 3 % 8) / 7.0f;
+    return shares;
+}
+
+static double *mixed(const float *x, const float *shares, int64_t rows, int images, int width) {
+    double *want = case_new(rows * images * width);
+    for (int64_t row = 0; row < rows; row++, x += images * width)
+        for (int n = 0; n < images; n++)
+            for (int i = 0; i < width; i++) {
+                double share = (double)shares[n], partner = x[(images - 1 - n) * width + i];
+                want[(row * images + n) * width + i] =
+                    share * x[n * width + i] + (1.0 - share) * partner;
+            }
+    return want;
+}
+
+static void mix_band_case(int radius, int channels, int images) {
+    if (!case_begin("mix", "%d bands of radius %d C=%d", images, radius, channels)) return;
+    ref_shape shape = {radius, 0, channels, images};
+    float *x = case_random_band(radius, channels, images, 1.0), *shares = shares_of(images);
+    double *want = mixed(x, shares, ref_band_count(&shape, radius) / images, images, 2);
+    while (case_device()) {
+        fcnn_tensor band = case_band(CASE_UPDATE, radius, channels, images, x);
+        case_reserve();
+        CASE_CALL(mix, shares, &band);
+        case_compare("band", &band, want);
+    }
+    case_end();
+}
+
+static void mix_map_case(int m, int channels, int images) {
+    if (!case_begin("mix", "%d maps of %dx%d C=%d", images, m, m, channels)) return;
+    ref_shape shape = {0, m, channels, images};
+    int64_t pixels = ref_map_count(&shape);
+    float *x = case_random(pixels, 1.0), *shares = shares_of(images);
+    double *want = mixed(x, shares, pixels / images, images, 1);
+    while (case_device()) {
+        fcnn_tensor map = case_map(CASE_UPDATE, m, channels, images, x);
+        case_reserve();
+        CASE_CALL(mix, shares, &map);
+        case_compare("map", &map, want);
+    }
+    case_end();
+}
+
+static void mix(void) {
+    static const int images[] = {1, 2, 5, 19, 32, 130, 515, 1026};
+    for (size_t i = 0; i < COUNT(images); i++) {
+        int channels = 1 + (int)i % 3;
+        mix_band_case(images[i] > 200 ? 2 : 6, channels, images[i]);
+        mix_map_case(images[i] > 200 ? 3 : 8, channels, images[i]);
+    }
+}
+
 /* What changes nothing leaves the bits as they are. */
 static void nothing(void) {
     if (!case_begin("nothing", "no draw, a turn around all of the image, and a cut at the radius"))
@@ -208,6 +270,7 @@ int main(void) {
                                       {"sub_pixel", sub_pixel},
                                       {"inside_factors", inside_factors},
                                       {"cut_out", cut_out},
+                                      {"mix", mix},
                                       {"nothing", nothing}};
     return case_main("augmentations", tests, COUNT(tests));
 }

@@ -54,6 +54,15 @@ static const struct {
      "function=gelu [conv] filters=4 size=3 norm=batch [fourier_pool] size=7 [shortcut] from=conv2 "
      "[conv] filters=3 size=3 norm=batch [fourier_pool] size=5 [activation] function=ctanh" TAIL,
      9, 1e-2, 2e-3, "conv1.bias conv2.norm.beta"},
+    {"mixed",
+     "[net] mixup=0.4 [fft] size=9 [conv] filters=4 size=3 norm=batch activation=srelu window=2 "
+     "[dropout] rate=0.2 [fourier_pool] size=5 [conv] filters=3 size=3 activation=gelu [ifft] "
+     "[dense] units=classes [softmax] label_smoothing=0.1",
+     9, 1e-2, 2e-3, ""},
+    {"mixed-space",
+     "[net] domain=space mixup=1 [fft] size=9 [conv] filters=4 size=3 norm=batch activation=gelu "
+     "[fourier_pool] size=5 [conv] filters=3 size=3 activation=gelu" TAIL,
+     9, 1e-2, 2e-3, ""},
     {"kinks",
      "[net] [fft] size=9 [conv] filters=4 size=3 norm=batch activation=relu [conv] filters=4 "
      "size=3 activation=leaky_relu slope=0.2 grid=auto [fourier_pool] size=5 [conv] filters=4 "

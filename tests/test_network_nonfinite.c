@@ -20,7 +20,7 @@ static void scale_parameter(network *n, const char *name, float factor) {
 }
 
 static void diagnose(network *n, const network_images *images, const char *words) {
-    network_expect(fcnn_graph_diagnose(n->graph, images->images, images->count, 7, 0),
+    network_expect(fcnn_graph_diagnose(n->graph, images->images, images->count, 7, 0, 0, 1),
                    FCNN_ERROR_NUMERIC, words);
 }
 

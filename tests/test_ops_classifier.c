@@ -113,13 +113,16 @@ static void loss_forward(void *context, double *y) {
     ref_cross_entropy(p->classes, p->images, &p->constants, p->logits, p->labels, y, NULL);
 }
 
-/* Classes with a larger logit than the label's. */
+/* Classes with a larger logit than the label's, which is the partner's where that has the larger
+ * share. */
 static fcnn_score count_score(const loss_problem *p, double loss) {
     fcnn_score score = {.loss = loss, .images = p->images};
     for (int64_t n = 0; n < p->images; n++) {
         int above = 0;
+        const float *shares = p->constants.shares;
+        int64_t label = p->labels[shares && shares[n] < 0.5f ? p->images - 1 - n : n];
         for (int64_t c = 0; c < p->classes; c++)
-            above += p->logits[c * p->images + n] > p->logits[p->labels[n] * p->images + n];
+            above += p->logits[c * p->images + n] > p->logits[label * p->images + n];
         score.correct += above == 0;
         score.correct_top5 += above < 5;
     }
@@ -148,14 +151,26 @@ static float *class_weights(int classes) {
     return weights;
 }
 
-static void loss_case(int classes, int images, fcnn_loss_constants constants, bool weighted,
+/* Shares of mixed images: 0, 1/8, ... 1, among them 1/2. */
+static float *mixed_shares(int images) {
+    float *shares = ref_allocate((size_t)images * sizeof *shares);
+    shares[images / 2] = 1.0f;
+    for (int n = 0; n < images / 2; n++)
+        shares[n] = shares[images - 1 - n] = (float)(n * 5 % 9) / 8.0f;
+    return shares;
+}
+
+typedef enum { PLAIN = 0, WEIGHTED = 1, MIXED = 2 } loss_kind;
+
+static void loss_case(int classes, int images, fcnn_loss_constants constants, int kind,
                       double deviation) {
-    if (!case_begin("gradient", "softmax + cross entropy%s%s scale=%g classes=%d N=%d logits*%g",
+    if (!case_begin("gradient", "softmax + cross entropy%s%s%s scale=%g classes=%d N=%d logits*%g",
                     constants.smoothing > 0.0f ? " smoothing=0.125" : "",
-                    weighted ? " weighted" : "", (double)constants.scale, classes, images,
-                    deviation))
+                    kind & WEIGHTED ? " weighted" : "", kind & MIXED ? " mixed" : "",
+                    (double)constants.scale, classes, images, deviation))
         return;
-    if (weighted) constants.class_weights = class_weights(classes);
+    if (kind & WEIGHTED) constants.class_weights = class_weights(classes);
+    if (kind & MIXED) constants.shares = mixed_shares(images);
     int64_t count = (int64_t)classes * images;
     float *logits = case_random(count, deviation);
     loss_problem p = {classes,         images,
@@ -188,18 +203,29 @@ static void loss_case(int classes, int images, fcnn_loss_constants constants, bo
     case_end();
 }
 
+static const fcnn_loss_constants constants[] = {{.scale = 1.0f},
+                                                {.smoothing = 0.125f, .scale = 1.0f},
+                                                {.smoothing = 0.125f, .scale = 0.25f}};
+
 static void loss(void) {
-    const fcnn_loss_constants constants[] = {{.scale = 1.0f},
-                                             {.smoothing = 0.125f, .scale = 1.0f},
-                                             {.smoothing = 0.125f, .scale = 0.25f}};
     for (int i = 0; i < COUNT(constants); i++) {
-        bool weighted = constants[i].scale < 1.0f;
-        loss_case(10, 19, constants[i], false, 2.0);
+        int weighted = constants[i].scale < 1.0f ? WEIGHTED : PLAIN;
+        loss_case(10, 19, constants[i], PLAIN, 2.0);
         loss_case(3, 5, constants[i], weighted, 1.0);
         loss_case(1000, 16, constants[i], weighted, 3.0);
-        loss_case(2, 1, constants[i], false, 1.0);
+        loss_case(2, 1, constants[i], PLAIN, 1.0);
         /* Exponentials of such logits overflow unless the largest is taken off first. */
         loss_case(10, 32, constants[i], weighted, 1000.0);
+    }
+}
+
+static void mixed_loss(void) {
+    for (int i = 0; i < COUNT(constants); i++) {
+        int weighted = constants[i].scale < 1.0f ? WEIGHTED : PLAIN;
+        loss_case(10, 19, constants[i], MIXED | weighted, 2.0);
+        loss_case(7, 130, constants[i], MIXED | weighted, 2.0);
+        loss_case(3, 1, constants[i], MIXED | weighted, 1.0);
+        loss_case(10, 32, constants[i], MIXED, 1000.0);
     }
 }
 
@@ -281,6 +307,7 @@ int main(void) {
         {"softmax and loss", loss},
         {"own score", own_score},
         {"dense, parts of blocks", dense_parts},
+        {"loss of mixed images", mixed_loss},
     };
     return case_main("classifier", tests, COUNT(tests));
 }

@@ -122,8 +122,8 @@ START_TEST(mirror_images_are_scored_too) {
     network_ok(fcnn_network_score(loaded, &array, images.labels, &score, NULL));
     ck_assert_int_eq(score.images, COUNT);
     for (int i = 0; i < COUNT; i++)
-        both.loss +=
-            fcnn_image_loss(want + (ptrdiff_t)i * CLASSES, 1, CLASSES, images.labels[i], 0);
+        both.loss += fcnn_image_loss(want + (ptrdiff_t)i * CLASSES, 1, CLASSES,
+                                     &(fcnn_target){.label = images.labels[i], .share = 1.0f}, 0);
     ck_assert_double_eq_tol(score.loss, both.loss, 1e-4);
     free(want);
     free(other);

@@ -17,7 +17,8 @@ START_TEST(input_is_described) {
     run *r = run_open_words(
         HEADER ONE_ROW,
         "[net] data=/some/where/my&photos epochs=1 augment_mirror=1 augment_shift=1.5 "
-        "augment_truncate=0.5 augment_jitter=0.1 bands=0.5:1,1: [fft] size=9 placement=crop "
+        "augment_truncate=0.5 augment_jitter=0.1 mixup=0.2 bands=0.5:1,1: [fft] size=9 "
+        "placement=crop "
         "crop=0.5 pad=reflect margin=0.25 [conv] filters=3 size=3 [ifft] [dense] units=classes "
         "[softmax]");
     static const char *const parts[] = {
@@ -25,7 +26,8 @@ START_TEST(input_is_described) {
         "Data<dd>/some/where/my&amp;photos: 1,234",
         "Input<dd>9&times;9, cropped to 0.5 of the short side, reflect padding of 0.25 on each "
         "side; mirrored at random; shifted by up to 1.5 pixels; radius truncated to 0.5 of it at "
-        "least; channels jittered by up to 0.1; growing bands 0.5:1,1:\n"};
+        "least; channels jittered by up to 0.1; mixed in twos, mixup 0.2; growing bands "
+        "0.5:1,1:\n"};
     expect_in_order(written(r), parts, LENGTH(parts));
     run_close(r);
 }
@@ -106,6 +108,18 @@ START_TEST(fits_are_told) {
     *strstr(page, "<dl>") = '\0';
     const char *lead = strstr(page, "class=\"lead\"");
     ck_assert_msg(strstr(lead, fits[_i].want) != NULL, "not '%s' in %s", fits[_i].want, lead);
+    run_close(r);
+}
+END_TEST
+
+/* Training accuracy is of mixed images, and tells nothing of overfitting where it is lower. */
+START_TEST(mixed_images_are_told) {
+    run *r = run_open_words(HEADER "1,8,1.9,0.5,1,0.8,2,64\n",
+                            "[net] epochs=1 mixup=0.2 [fft] size=9 [conv] filters=3 size=3 [ifft] "
+                            "[dense] units=classes [softmax]");
+    static const char *const parts[] = {" Training images are mixed: 50.0&nbsp;% right in "
+                                        "training, 80.0&nbsp;% in validation. It "};
+    expect_in_order(written(r), parts, LENGTH(parts));
     run_close(r);
 }
 END_TEST
@@ -268,6 +282,7 @@ int main(void) {
     tcase_add_test(page, input_is_described);
     tcase_add_loop_test(page, leads_say_how_it_ended, 0, LENGTH(leads));
     tcase_add_loop_test(page, fits_are_told, 0, LENGTH(fits));
+    tcase_add_test(page, mixed_images_are_told);
     tcase_add_loop_test(page, states_are_told, 0, LENGTH(states));
     tcase_add_test(page, a_first_epoch_has_its_losses);
     tcase_add_test(page, a_test_is_told_apart);

@@ -46,18 +46,21 @@ START_TEST(a_checkpoint_of_another_training_is_refused) {
 }
 END_TEST
 
+static const struct {
+    const char *cfg, *words;
+    int held;
+} wrong[] = {{NET("patience=2\n"), "a.cfg:2|patience needs validation images", 0},
+             {NET("augment_shift=30\n"), "a.cfg:2|augment_shift=30|7 pixels", HELD},
+             {NET("augment_cutout=7.5\n"), "a.cfg:2|augment_cutout=7.5|7 pixels", HELD},
+             {NET("mixup=0.2\nsubdivisions=4\nshards=2\n"),
+              "a.cfg:2|mixup=0.2|at least 2|batch 8 passes in 8 parts", HELD},
+             {NET("class_weights=1,2\n"), "a.cfg:2|3 classes", HELD},
+             {NET("val_fraction=0.001\n"), "val_fraction=0.001|one image", HELD}};
+
 START_TEST(what_is_wrong_is_told_when_it_is_opened) {
-    static const struct {
-        const char *cfg, *words;
-        int held;
-    } cases[] = {{NET("patience=2\n"), "a.cfg:2|patience needs validation images", 0},
-                 {NET("augment_shift=30\n"), "a.cfg:2|augment_shift=30|7 pixels", HELD},
-                 {NET("augment_cutout=7.5\n"), "a.cfg:2|augment_cutout=7.5|7 pixels", HELD},
-                 {NET("class_weights=1,2\n"), "a.cfg:2|3 classes", HELD},
-                 {NET("val_fraction=0.001\n"), "val_fraction=0.001|one image", HELD}};
     subject s;
-    expect_words(try_open(&s, cases[_i].cfg, 1, 0, cases[_i].held), FCNN_ERROR_CONFIG,
-                 cases[_i].words);
+    expect_words(try_open(&s, wrong[_i].cfg, 1, 0, wrong[_i].held), FCNN_ERROR_CONFIG,
+                 wrong[_i].words);
     ck_assert_ptr_null(s.training);
     close_subject(&s);
 }
@@ -99,7 +102,8 @@ int main(void) {
     tcase_add_test(refused, what_cannot_be_done);
     tcase_add_test(refused, options_that_are_none);
     tcase_add_test(refused, a_checkpoint_of_another_training_is_refused);
-    tcase_add_loop_test(refused, what_is_wrong_is_told_when_it_is_opened, 0, 4);
+    tcase_add_loop_test(refused, what_is_wrong_is_told_when_it_is_opened, 0,
+                        (int)(sizeof wrong / sizeof *wrong));
     tcase_add_test(refused, messages_are_told);
     tcase_add_test(refused, an_opening_is_interrupted);
     return run_suite(suite);

@@ -103,6 +103,17 @@ static fcnn_status check_pixels(const fcnn_training *t) {
     return FCNN_OK;
 }
 
+/* An image alone has no partner. */
+static fcnn_status check_mixup(const fcnn_training *t) {
+    const fcnn_section *net = fcnn_training_net(t);
+    double mixup = fcnn_section_real(net, "mixup");
+    if (!(mixup > 0.0) || t->batch > t->parts) return FCNN_OK;
+    return fcnn_config_error(t->of.config, net, "mixup",
+                             "mixup=%g mixes images in twos: expected at least 2 in each part of a "
+                             "batch; batch %d passes in %d part%s",
+                             mixup, t->batch, t->parts, t->parts == 1 ? "" : "s");
+}
+
 static fcnn_status plan_graph(fcnn_training *t) {
     const fcnn_dataset *data = t->of.data->dataset;
     t->graph_options = fcnn_training_graph_options(t->of.config, data->channels, data->classes,
@@ -134,6 +145,7 @@ fcnn_status fcnn_training_create(fcnn_training *t, const fcnn_training_parts *pa
     FCNN_TRY(fcnn_bands_from_config(parts->config, &t->bands));
     FCNN_TRY(check_patience(t));
     FCNN_TRY(check_pixels(t));
+    FCNN_TRY(check_mixup(t));
     return fcnn_class_weights_read(parts->config, parts->data, &t->class_weights);
 }
 

@@ -55,7 +55,7 @@ static fcnn_status join(fcnn_training *t, const fcnn_batch *batch, int bad, uint
     fcnn_status status = FCNN_OK;
     if (bad >= 0)
         status = fcnn_graph_diagnose(t->graph, batch->images + (ptrdiff_t)bad * images, images,
-                                     seed, step);
+                                     seed, step, t->first_part + bad, t->parts);
     return fcnn_ranks_agree(t->of.ranks, status);
 }
 
@@ -77,7 +77,7 @@ static fcnn_status train_parts(fcnn_training *t, const fcnn_batch *batch, uint64
         else if (score_is_due(t))
             FCNN_TRY(take_score(t, &finite));
         if (!finite && !t->of.ranks)
-            return fcnn_graph_diagnose(t->graph, first, images, seed, step);
+            return fcnn_graph_diagnose(t->graph, first, images, seed, step, part, t->parts);
         if (!finite && bad < 0) bad = i; /* the others wait for this rank's sums */
     }
     if (t->shards == 1) return FCNN_OK;

@@ -26,18 +26,18 @@ fcnn_status CPU(cross_entropy)(fcnn_device *base, const fcnn_loss_constants *con
     FCNN_TRY(fcnn_labels_check(labels, logits->images, classes));
     if (!score) score = &((cpu_device *)base)->score;
     for (int n = 0; n < logits->images; n++) {
-        int label = labels[n];
+        fcnn_target target = fcnn_target_of(labels, constants->shares, n, logits->images);
         const float *column = logits->data + n;
-        int rank = fcnn_label_rank(column, logits->capacity, classes, label);
-        score->loss +=
-            fcnn_image_loss(column, logits->capacity, classes, label, (double)constants->smoothing);
+        int rank = fcnn_label_rank(column, logits->capacity, classes, fcnn_target_label(&target));
+        score->loss += fcnn_image_loss(column, logits->capacity, classes, &target,
+                                       (double)constants->smoothing);
         score->correct += rank < 1;
         score->correct_top5 += rank < 5;
         score->images++;
-        float scale = constants->class_weights ? mean * constants->class_weights[label] : mean;
         for (int c = 0; gradient && c < classes; c++)
             row_at(gradient, c)[n] =
-                fcnn_loss_slope(row_at(p, c)[n], c, label, classes, constants->smoothing, scale);
+                fcnn_loss_slope(row_at(p, c)[n], c, &target, classes, constants->smoothing, mean,
+                                constants->class_weights);
     }
     return FCNN_OK;
 }

@@ -35,14 +35,17 @@ enum { SCORE_LOSS, SCORE_CORRECT, SCORE_TOP5, SCORE_IMAGES, SCORE_NUMBERS };
 struct batch_scores : cuda_sums<SCORE_NUMBERS> {
     fcnn_tensor logits;
     const int32_t *labels;
+    const float *shares; /* or NULL */
     double smoothing;
     bool add_up;   /* to what the score holds */
     double *score; /* [SCORE_NUMBERS] */
     CUDA_BODY void add(int64_t, int64_t n, double *sums) const {
         const float *column = logits.data + n;
-        int rank = fcnn_label_rank(column, logits.capacity, logits.channels, labels[n]);
+        fcnn_target target = fcnn_target_of(labels, shares, (int)n, logits.images);
+        int label = fcnn_target_label(&target);
+        int rank = fcnn_label_rank(column, logits.capacity, logits.channels, label);
         sums[SCORE_LOSS] +=
-            fcnn_image_loss(column, logits.capacity, logits.channels, labels[n], smoothing);
+            fcnn_image_loss(column, logits.capacity, logits.channels, &target, smoothing);
         sums[SCORE_CORRECT] += rank < 1;
         sums[SCORE_TOP5] += rank < 5;
         sums[SCORE_IMAGES] += 1.0;
@@ -55,26 +58,29 @@ struct batch_scores : cuda_sums<SCORE_NUMBERS> {
 struct loss_slopes {
     fcnn_tensor p, gradient;
     const int32_t *labels;
-    const float *class_weights; /* or NULL */
+    const float *shares, *class_weights; /* or NULL */
     float smoothing, mean;
     CUDA_BODY void operator()(int64_t item) const {
         int64_t c = item / gradient.images, n = item % gradient.images;
-        float scale = class_weights ? mean * class_weights[labels[n]] : mean;
-        gradient.data[c * gradient.capacity + n] = fcnn_loss_slope(
-            p.data[c * p.capacity + n], (int)c, labels[n], p.channels, smoothing, scale);
+        fcnn_target target = fcnn_target_of(labels, shares, (int)n, gradient.images);
+        gradient.data[c * gradient.capacity + n] =
+            fcnn_loss_slope(p.data[c * p.capacity + n], (int)c, &target, p.channels, smoothing,
+                            mean, class_weights);
     }
 };
 
 /* ---- Device memory ---- */
 
-/* Labels and class weights of the batch, and the score that is summed up until it is taken. */
+/* Labels, shares and class weights of the batch, and the score that is summed up until it is taken.
+ */
 struct kept_score : cuda_kept {
     int32_t *labels;
-    float *class_weights;
+    float *shares, *class_weights;
     double *score; /* [SCORE_NUMBERS] */
-    size_t labels_bytes, class_weights_bytes, score_bytes;
+    size_t labels_bytes, shares_bytes, class_weights_bytes, score_bytes;
     ~kept_score() override {
-        for (void *at : {(void *)labels, (void *)class_weights, (void *)score}) cudaFree(at);
+        for (void *at : {(void *)labels, (void *)shares, (void *)class_weights, (void *)score})
+            cudaFree(at);
     }
 };
 
@@ -94,11 +100,15 @@ static fcnn_status send_labels(cuda_device *device, kept_score *kept, const fcnn
     return cuda_send(device, kept->labels, labels, (size_t)logits->images * sizeof *labels);
 }
 
-static fcnn_status send_weights(cuda_device *device, kept_score *kept, int classes,
-                                const float *weights) {
-    size_t bytes = (size_t)classes * sizeof *weights;
-    FCNN_TRY(cuda_grow(device, (void **)&kept->class_weights, &kept->class_weights_bytes, bytes));
-    return cuda_send(device, kept->class_weights, weights, bytes);
+/* Sends what may be NULL, and then is nothing; *kept: where it lies. */
+static fcnn_status send_floats(cuda_device *device, const float *floats, int count, float **kept,
+                               size_t *kept_bytes, const float **sent) {
+    size_t bytes = (size_t)count * sizeof *floats;
+    *sent = nullptr;
+    if (!floats) return FCNN_OK;
+    FCNN_TRY(cuda_grow(device, (void **)kept, kept_bytes, bytes));
+    *sent = *kept;
+    return cuda_send(device, *kept, floats, bytes);
 }
 
 static fcnn_status fetch_score(cuda_device *device, const double *from, fcnn_score *score) {
@@ -115,24 +125,31 @@ fcnn_status cuda_cross_entropy(fcnn_device *base, const fcnn_loss_constants *con
                                const int32_t *labels, fcnn_tensor *gradient, fcnn_score *score) {
     cuda_device *device = cuda_of(base);
     kept_score *kept;
+    const float *shares;
     FCNN_TRY(find_score(device, &kept));
     FCNN_TRY(send_labels(device, kept, logits, labels));
+    FCNN_TRY(send_floats(device, constants->shares, logits->images, &kept->shares,
+                         &kept->shares_bytes, &shares));
     if (gradient) {
         loss_slopes body = {*p,
                             *gradient,
                             kept->labels,
+                            shares,
                             nullptr,
                             constants->smoothing,
                             constants->scale / (float)logits->images};
-        if (constants->class_weights) {
-            FCNN_TRY(send_weights(device, kept, logits->channels, constants->class_weights));
-            body.class_weights = kept->class_weights;
-        }
+        FCNN_TRY(send_floats(device, constants->class_weights, logits->channels,
+                             &kept->class_weights, &kept->class_weights_bytes,
+                             &body.class_weights));
         CUDA_RUN(device, (int64_t)gradient->channels * gradient->images, body);
     }
-    batch_scores scores = {{},           *logits,
-                           kept->labels, (double)constants->smoothing,
-                           !score,       score ? device->results : kept->score};
+    batch_scores scores = {{},
+                           *logits,
+                           kept->labels,
+                           shares,
+                           (double)constants->smoothing,
+                           !score,
+                           score ? device->results : kept->score};
     CUDA_REDUCE(device, 1, logits->images, scores);
     return score ? fetch_score(device, device->results, score) : FCNN_OK;
 }

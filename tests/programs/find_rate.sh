@@ -50,7 +50,7 @@ within "$(sed -nE 's/^.* accuracy ([0-9.]+), .*/\1/p' out)" 0 0.6 || fail "any r
 ok "a rate of $rate trains to $accuracy"
 
 for options in "--set net.optimizer=sgd" "--set net.optimizer=adam" "--set net.domain=space --set conv[2].activation=relu" \
-    "--set net.augment_mirror=1 --set net.augment_shift=2 --set net.augment_jitter=0.1" \
+    "--set net.augment_mirror=1 --set net.augment_shift=2 --set net.augment_jitter=0.1 --set net.mixup=0.3" \
     "--set net.subdivisions=4" "--set net.bands=0.4:1,1.0:" "--set net.clip_norm=1" "--batch 4" \
     "--set net.class_weights=balanced --set net.warmup_epochs=1" "--limit 12" "--val-fraction 0.2" \
     "--init trained/model.safetensors"; do

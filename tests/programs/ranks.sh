@@ -44,7 +44,7 @@ mixed=("$train" "$small" --data "synthetic:classes=4,size=14,channels=1,train=25
     --set net.bands=0.5:1,1: --set net.shards=4 --set net.subdivisions=2 --set net.patience=1
     --set net.augment_mirror=1 --set net.augment_shift=1.5 --set net.clip_norm=1 --epochs 6
     --set net.class_weights=balanced --set net.augment_cutout=5 --set net.test_mirror=1
-    --val-fraction 0.1)
+    --set net.mixup=0.3 --val-fraction 0.1)
 succeed "${mixed[@]}" --out mixed
 succeed ranks 4 "${mixed[@]}" --cache spectra --out mixed-4
 same_run mixed mixed-4

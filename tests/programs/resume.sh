@@ -35,7 +35,7 @@ ok "two interruptions, at $first and $epoch/$step: the same bits"
 # Bands that grow, batches in shards and parts, patience: stopped in the first phase, then in the second.
 mixed=("${long[@]}" --set net.bands=0.5:1,1: --set net.subdivisions=2 --set net.shards=4
     --set net.patience=2 --set net.augment_mirror=1 --set net.augment_shift=1
-    --set net.augment_cutout=5 --set net.test_mirror=1)
+    --set net.augment_cutout=5 --set net.mixup=0.3 --set net.test_mirror=1)
 succeed "$train" "$small" "${mixed[@]}" --out mixed
 stop pieces 1 'step > 0 && step < steps && epoch == 1' \
     "$train" "$small" "${mixed[@]}" --out pieces

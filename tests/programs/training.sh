@@ -108,7 +108,7 @@ ok "subdivisions=4 and shards train as the whole batch does; class weights"
 # ---- Everything at once, in pieces ----
 all=("${constant[@]}" --set net.bands=0.5:2,0.8:1,1: --set net.subdivisions=2 --set net.patience=3
     --set net.class_weights=balanced --set net.augment_mirror=1 --set net.augment_shift=1.5
-    --set net.augment_jitter=0.1)
+    --set net.augment_jitter=0.1 --set net.mixup=0.3)
 succeed "$train" "$small" "${all[@]}" --epochs 5 --out whole
 [[ $(column band_fraction whole) == "0.5 0.5 0.8 1 1" ]] || fail "$(column band_fraction whole)"
 has err "epoch 1: bands 0.5, 25 of 85 input bins" "epoch 3: bands 0.8, 61 of 85 input bins" \

@@ -153,6 +153,7 @@ static void write_overfitting(FILE *out, const report_options *o, const run_log 
         if (isfinite(loss[i]) && loss[i] < loss[least]) least = i;
     double gap = train[last] - accuracy[last];
     bool sure = gap > 0.05 && gap > 2 * uncertainty(accuracy[last], o->data->validation.count);
+    bool mixed = fcnn_section_real(report_net(o), "mixup") > 0; /* harder than what is scored */
     const char *name = report_scored_name(o);
     if (loss[last] > 1.1 * loss[least] && train_loss[last] < train_loss[least]) {
         fprintf(out,
@@ -161,8 +162,9 @@ static void write_overfitting(FILE *out, const report_options *o, const run_log 
                 epoch_of(log, least), train_loss[least], train_loss[last], name, loss[least],
                 loss[last]);
     } else {
-        fputs(sure ? " It knows its training images better than others: "
-                   : " No sign of overfitting: ",
+        fputs(sure    ? " It knows its training images better than others: "
+              : mixed ? " Training images are mixed: "
+                      : " No sign of overfitting: ",
               out);
         markup_percent(out, train[last]);
         fputs(sure ? " of them are right, against " : " right in training, ", out);
