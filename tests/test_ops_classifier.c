@@ -203,9 +203,8 @@ static void loss_case(int classes, int images, fcnn_loss_constants constants, in
     case_end();
 }
 
-static const fcnn_loss_constants constants[] = {{.scale = 1.0f},
-                                                {.smoothing = 0.125f, .scale = 1.0f},
-                                                {.smoothing = 0.125f, .scale = 0.25f}};
+static const fcnn_loss_constants constants[] = {
+    {.scale = 1.0f}, {.smoothing = 0.125f, .scale = 1.0f}, {.smoothing = 0.125f, .scale = 0.25f}};
 
 static void loss(void) {
     for (int i = 0; i < COUNT(constants); i++) {
