@@ -1,4 +1,4 @@
-/* Mixup (Zhang et al. 2018): images of a part of a batch are mixed in twos, image i with its
+/* Mixup (Zhang et al. 2018): images of a part of a batch are mixed in pairs, image i with its
  * partner, image count - 1 - i, and so are their losses. */
 #ifndef FCNN_MIXUP_H
 #define FCNN_MIXUP_H

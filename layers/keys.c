@@ -99,7 +99,7 @@ const fcnn_config_key fcnn_config_keys[] = {
      "side of a square of each training image, at a random place, that becomes the mean colour: "
      "pixels of the input map"},
     {"net", "mixup", FCNN_KEY_REAL, 0, 1, "0", NULL,
-     "training images and their labels are mixed in twos, by shares of the Beta distribution with "
+     "training images and their labels are mixed in pairs, by shares of the Beta distribution with "
      "both parameters this number; training accuracy is of the label with the larger share; 0: "
      "not"},
     {"net", "test_mirror", FCNN_KEY_INT, 0, 1, "0", NULL,

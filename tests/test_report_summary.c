@@ -26,7 +26,7 @@ START_TEST(input_is_described) {
         "Data<dd>/some/where/my&amp;photos: 1,234",
         "Input<dd>9&times;9, cropped to 0.5 of the short side, reflect padding of 0.25 on each "
         "side; mirrored at random; shifted by up to 1.5 pixels; radius truncated to 0.5 of it at "
-        "least; channels jittered by up to 0.1; mixed in twos, mixup 0.2; growing bands "
+        "least; channels jittered by up to 0.1; mixed in pairs, mixup 0.2; growing bands "
         "0.5:1,1:\n"};
     expect_in_order(written(r), parts, LENGTH(parts));
     run_close(r);

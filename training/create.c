@@ -108,10 +108,11 @@ static fcnn_status check_mixup(const fcnn_training *t) {
     const fcnn_section *net = fcnn_training_net(t);
     double mixup = fcnn_section_real(net, "mixup");
     if (!(mixup > 0.0) || t->batch > t->parts) return FCNN_OK;
-    return fcnn_config_error(t->of.config, net, "mixup",
-                             "mixup=%g mixes images in twos: expected at least 2 in each part of a "
-                             "batch; batch %d passes in %d part%s",
-                             mixup, t->batch, t->parts, t->parts == 1 ? "" : "s");
+    return fcnn_config_error(
+        t->of.config, net, "mixup",
+        "mixup=%g mixes images in pairs: expected at least 2 in each part of a "
+        "batch; batch %d passes in %d part%s",
+        mixup, t->batch, t->parts, t->parts == 1 ? "" : "s");
 }
 
 static fcnn_status plan_graph(fcnn_training *t) {

@@ -35,7 +35,7 @@ static void write_augmentation(FILE *out, const fcnn_section *net) {
                    {"augment_truncate", "; radius truncated to %g of it at least"},
                    {"augment_jitter", "; channels jittered by up to %g"},
                    {"augment_cutout", "; a square of %g pixels blanked"},
-                   {"mixup", "; mixed in twos, mixup %g"}};
+                   {"mixup", "; mixed in pairs, mixup %g"}};
     if (fcnn_section_int(net, "augment_mirror")) fputs("; mirrored at random", out);
     for (size_t i = 0; i < sizeof amounts / sizeof amounts[0]; i++) {
         double amount = fcnn_section_real(net, amounts[i].key);
