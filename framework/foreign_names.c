@@ -81,6 +81,8 @@ const char *fcnn_foreign_key(const char *name) {
          "val_fraction"},
         {"flip|mirror|hflip|horizontalflip|augmentflip|randomhorizontalflip", "augment_mirror"},
         {"shift|randomcrop|augmentcrop|translate", "augment_shift"},
+        {"cutout|randomerasing|erasing|augmenterase", "augment_cutout"},
+        {"tta|testtimeaugmentation|testaugment|mirrortest|testflip", "test_mirror"},
         {"mix|mixing|mixupalpha|alphamixup|augmentmixup", "mixup"},
         {"jitter|colorjitter|colourjitter|brightness|contrast", "augment_jitter"},
         {"clip|gradclip|clipgrad|clipgradnorm|maxnorm|gradientclip", "clip_norm"},

@@ -1,7 +1,7 @@
 /* The graph's insides, shared by graph.c (creation), rewrite.c, plan.c and allocate.c (memory),
  * bands.c (growing bands), shards.c (batches in parts),
- * moments.c (of the optimizer), node.c (what layers call), call.c (operations), run.c (passes) and
- * model.c (files). */
+ * moments.c (of the optimizer), node.c (what layers call), call.c (operations), parameters.c,
+ * run.c (passes) and model.c (files). */
 #ifndef FCNN_GRAPH_INTERNAL_H
 #define FCNN_GRAPH_INTERNAL_H
 
