@@ -78,6 +78,9 @@ fcnn_status fcnn_training_take_checkpoint(const fcnn_training *t, const fcnn_tra
     }
     snprintf(values[POSITION_FIELDS], VALUE_BYTES, "%" PRId64, t->of.data->train.count);
     own[POSITION_FIELDS] = (fcnn_metadata){"training_images", values[POSITION_FIELDS]};
+    if (!fcnn_training_may_save(t))
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "a checkpoint without the moments that other ranks keep");
     fcnn_save_options options = {.form = FCNN_FORM_TRAINABLE,
                                  .moments = true,
                                  .whole_moments = {t->whole_moments[0], t->whole_moments[1]},

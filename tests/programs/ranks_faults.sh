@@ -6,6 +6,7 @@ source "$(dirname "$0")/common.sh"
 source "$tests/programs/ranks_common.sh"
 
 long=("$train" "$small" --set net.shards=8 --quiet --set net.save_every=2 --epochs 120 --threads 1)
+whole_run=("${long[@]}")
 succeed "${long[@]}" --out whole
 part=(--partition-optimizer)
 
@@ -61,6 +62,19 @@ has err "interrupted in epoch"
 succeed "${long[@]}" --out stopped --resume
 same_run whole stopped
 ok "a signal to rank 1 stops all; one process goes on to the same bits"
+
+# Validation takes most of the time, and the signal comes while it lasts: then no step gathers the
+# moments that ranks keep in parts.
+long+=(--data "synthetic:classes=4,size=14,channels=1,train=64,val=4096" --epochs 30)
+succeed "${long[@]}" --out validated
+in_between validating 2 "${part[@]}"
+kill -TERM "$(<pid.1)"
+ended 130
+has err "after step 2 of 2"
+succeed "${long[@]}" --out validating --resume
+same_run validated validating
+ok "stopped while it validates: one process goes on to the same bits"
+long=("${whole_run[@]}")
 
 # Ctrl-C goes to the launcher. Open MPI's leaves ranks little time then, but passes SIGUSR1 on and
 # waits.
