@@ -161,11 +161,6 @@ static fcnn_status gather_to_save(fcnn_training *t) {
     return saves ? fcnn_training_gather_moments(t) : FCNN_OK;
 }
 
-/* A run that was interrupted in a step has gathered there; all ranks agree on whether it was. */
-static fcnn_status gather_to_stop(fcnn_training *t) {
-    return t->saves_here ? FCNN_OK : fcnn_training_gather_moments(t);
-}
-
 /* Validates; the position then is the start of the next epoch. */
 static fcnn_status end_epoch(fcnn_training *t) {
     const fcnn_training_events *events = &t->of.events;
@@ -174,7 +169,7 @@ static fcnn_status end_epoch(fcnn_training *t) {
     fcnn_status status = validate(t, &validated);
     fcnn_training_count_time(&t->times.validation, &started);
     FCNN_TRY(status);
-    if (is_interrupted(t)) return gather_to_stop(t);
+    if (is_interrupted(t)) return fcnn_training_gather_moments(t);
     FCNN_TRY(fcnn_graph_check(t->graph));
     fcnn_training_progress progress = sum_up(t, validated);
     progress.is_best = is_best(t, &progress);

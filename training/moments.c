@@ -9,7 +9,7 @@ static bool is_parted(const fcnn_training *t) { return t->of.ranks && t->of.part
 static int moment_count(const fcnn_training *t) { return t->graph_options.moments; }
 
 bool fcnn_training_may_save(const fcnn_training *t) {
-    return !is_parted(t) || !moment_count(t) || t->whole_moments[0];
+    return !is_parted(t) || !moment_count(t) || t->moments_gathered;
 }
 
 void fcnn_training_release_moments(fcnn_training *t) {
@@ -17,6 +17,7 @@ void fcnn_training_release_moments(fcnn_training *t) {
         free(t->whole_moments[m]);
         t->whole_moments[m] = NULL;
     }
+    t->moments_gathered = false;
 }
 
 /* Padding between parameters is 0. */
@@ -63,6 +64,7 @@ fcnn_status fcnn_training_gather_moments(fcnn_training *t) {
     if (!part) status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for a bucket of moments");
     if (!status && !fcnn_ranks_number(t->of.ranks)) status = make_room(t);
     if (!status) status = gather_all(t, part);
+    t->moments_gathered = !status;
     free(part);
     return status;
 }
@@ -75,5 +77,6 @@ fcnn_status fcnn_training_restore_moments(fcnn_training *t, const fcnn_model *ch
     FCNN_TRY(make_room(t)); /* the parts of other ranks */
     for (int m = 0; m < moment_count(t); m++)
         FCNN_TRY(fcnn_model_read_moment(checkpoint, t->graph, m, t->whole_moments[m]));
+    t->moments_gathered = true;
     return FCNN_OK;
 }

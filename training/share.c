@@ -37,6 +37,7 @@ typedef struct {
     fcnn_score score;
     double seconds, best_accuracy, best_loss;
     bool moments; /* of a checkpoint: without one all are 0 */
+    bool moments_gathered;
     fcnn_schedule schedule;
     fcnn_input_statistics statistics;
 } standing;
@@ -51,6 +52,7 @@ static standing take_standing(const fcnn_training *t) {
                       .best_accuracy = t->best_accuracy,
                       .best_loss = t->best_loss,
                       .moments = fcnn_training_steps(t) > 0,
+                      .moments_gathered = t->moments_gathered,
                       .schedule = t->optimizer.schedule,
                       .statistics = *fcnn_graph_statistics(t->graph)};
 }
@@ -60,6 +62,7 @@ static void set_standing(fcnn_training *t, const standing *s) {
     t->epoch_step = s->epoch_step;
     t->best_epoch = s->best_epoch;
     t->since_best = s->since_best;
+    t->moments_gathered = s->moments_gathered;
     t->score = s->score;
     t->seconds = s->seconds;
     t->best_accuracy = s->best_accuracy;

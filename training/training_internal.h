@@ -66,6 +66,7 @@ struct fcnn_training {
     /* On rank 0 the moments of all ranks, [trained], from when it saves to the next step; NULL
      * otherwise, and where each rank keeps all of them. */
     float *whole_moments[FCNN_MOMENTS_MOST];
+    bool moments_gathered; /* rank 0 has them; every rank knows */
     fcnn_optimizer optimizer;
     int64_t epochs, steps_per_epoch;
     /* The position: complete epochs, steps of the current one, and its sums so far. */

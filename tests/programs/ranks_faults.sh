@@ -80,6 +80,13 @@ same_run validated validating
 ok "stopped while it validates: one process goes on to the same bits"
 long=("${whole_run[@]}")
 
+# A save that is due in the last step of an epoch is due behind the epoch too: one gathers alone.
+often=("$train" "$small" --set net.shards=8 --quiet --set net.save_every=0.0001m --epochs 60 --threads 1)
+succeed "${often[@]}" --out often
+succeed ranks 2 "${often[@]}" "${part[@]}" --out often-2
+same_run often often-2
+ok "moments in parts, saved at every moment: the same bits"
+
 # Ctrl-C goes to the launcher. Open MPI's leaves ranks little time then, but passes SIGUSR1 on and
 # waits.
 for signal in INT USR1; do
