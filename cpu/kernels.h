@@ -40,8 +40,8 @@ fcnn_status CPU(taps_folded_backward)(fcnn_device *, const fcnn_taps *, const fl
                                       void *memory, const fcnn_tensor *x, const fcnn_tensor *dy,
                                       fcnn_tensor *dx, float *dw);
 
-/* A thread's scratch of srelu by sums (srelu_backward.c), in bytes. */
-size_t CPU(srelu_scratch)(int radius, int window, int channels);
+/* A thread's scratch of srelu (srelu_backward.c), in bytes. */
+size_t CPU(srelu_scratch)(const fcnn_srelu_form *form, int radius, int channels);
 
 /* srelu on a pixel grid (fused.c): the window's bins of [x^2], and dx = 2 b [x g]. */
 void CPU(grid_square)(cpu_device *, int, const fcnn_tensor *, int, fcnn_complex *);

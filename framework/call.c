@@ -62,9 +62,9 @@ static double dense_bytes(const fcnn_tensor *x, const fcnn_tensor *y) {
     return traffic(x) + traffic(y) + 4.0 * (double)fcnn_tensor_rows(x) * y->channels;
 }
 
-static double srelu_flops(const fcnn_tensor *x, int window, int grid) {
-    if (grid) return 0.0;
-    return 2.0 * (double)fcnn_band_square_cost(x->radius, window) * x->channels * x->images;
+static double srelu_flops(const fcnn_tensor *x, const fcnn_srelu_form *form) {
+    if (form->grid) return 0.0;
+    return 2.0 * (double)fcnn_band_square_cost(x->radius, form->window) * x->channels * x->images;
 }
 
 /* ---- The calls ---- */

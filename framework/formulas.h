@@ -31,6 +31,22 @@ FCNN_INLINE float fcnn_srelu_inverse(float energy) {
     return 1.0f / sqrtf((energy > 0.0f ? energy : 0.0f) + FCNN_SRELU_EPSILON);
 }
 
+/* ---- srelu that saturates: at points of the map of the square's bins, energies become
+ * q / (1 + |q| / limit), the divisive normalization of Heeger 1992. Cut off bins leave some q a
+ * little below 0. ---- */
+
+/* Points across for a window: the fewest of even number that hold its bins. */
+FCNN_INLINE int fcnn_saturation_size(int window) { return 2 * window + 2; }
+
+FCNN_INLINE float fcnn_saturation_value(float q, float limit) {
+    return q / (1.0f + fabsf(q) / limit);
+}
+
+FCNN_INLINE float fcnn_saturation_slope(float q, float limit) {
+    float share = 1.0f / (1.0f + fabsf(q) / limit);
+    return share * share;
+}
+
 /* ---- Batch norm ---- */
 
 /* y = scale x + shift, the shift of a band at DC alone. */

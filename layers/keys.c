@@ -12,6 +12,8 @@
 enum { SIZE_MAX_PX = 2 * FCNN_RADIUS_MAX + 1 };
 
 #define WINDOW_HELP "srelu: radius of the bins that the square is restricted to"
+#define SATURATION_HELP                                                                            \
+    "srelu: what the square's energies saturate to; 0: they are divided by their root mean square"
 #define GRID_HELP                                                                                  \
     "fused activations: side of the pixel grid; same as the map, or auto: the next size with "     \
     "factors 2, 3, 5, 7"
@@ -20,6 +22,7 @@ enum { SIZE_MAX_PX = 2 * FCNN_RADIUS_MAX + 1 };
 #define ACTIVATION_KEYS(section, key, algorithms, help)                                            \
     {section, key, FCNN_KEY_WORD, 0, 0, "linear", ACTIVATION_WORDS, "the activation"},             \
         {section, "window", FCNN_KEY_INT, 0, FCNN_RADIUS_MAX, "3", NULL, WINDOW_HELP},             \
+        {section, "saturation", FCNN_KEY_REAL, 0, 1e6, "0", NULL, SATURATION_HELP},                \
         {section, "algorithm", FCNN_KEY_WORD, 0, 0, "sum", algorithms, help},                      \
         {section, "grid", FCNN_KEY_INT, 1, 2 * SIZE_MAX_PX, "same", "same|auto", GRID_HELP}, {     \
         section, "slope", FCNN_KEY_REAL, -10, 10, "0.01", NULL, SLOPE_HELP                         \

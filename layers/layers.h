@@ -79,13 +79,20 @@ fcnn_status fcnn_norm_read_affine(fcnn_graph *graph, const fcnn_norm *norm, int 
 
 /* srelu's part of a node's state, and what srelu.c does for the layers that have one. */
 typedef struct {
-    int window, grid; /* grid 0: by sums */
-    int a, b;         /* parameters */
-    void *square;     /* [x^2] inside the window, from the forward to the backward pass */
+    fcnn_srelu_form form;
+    int a, b;     /* parameters */
+    void *square; /* [x^2] inside the window, from the forward to the backward pass */
 } fcnn_srelu;
 fcnn_status fcnn_srelu_shape(fcnn_graph *graph, fcnn_node *node, fcnn_srelu *srelu);
+/* Reads the form from the section, for the node's output. */
+fcnn_status fcnn_srelu_read_form(const fcnn_graph *graph, const fcnn_node *node,
+                                 fcnn_srelu_form *form);
+/* The form whose window has no bins beyond this radius. */
+fcnn_srelu_form fcnn_srelu_form_within(const fcnn_srelu_form *form, int radius);
 /* Declares a and b, one of each a channel, with their initial values. */
 fcnn_status fcnn_srelu_declare(fcnn_graph *graph, fcnn_node *node, int *a, int *b);
+/* Multiply-adds of a channel of a band of this radius, of the square and what bounds it. */
+int64_t fcnn_srelu_square_cost(const fcnn_srelu_form *form, int radius);
 fcnn_status fcnn_srelu_plan(fcnn_graph *graph, fcnn_node *node, fcnn_srelu *srelu);
 /* The cost of a node whose state begins with fcnn_srelu. */
 void fcnn_srelu_cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost);

@@ -53,7 +53,7 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
         FCNN_CALL(graph, norm_running, &constants, x->channels, gamma, beta, mean, variance,
                   state->affine);
     return fcnn_call_norm_srelu_forward(
-        graph, srelu->window, state->affine, fcnn_graph_value(graph, srelu->a),
+        graph, &srelu->form, state->affine, fcnn_graph_value(graph, srelu->a),
         fcnn_graph_value(graph, srelu->b), x, srelu->square, &node->output);
 }
 
@@ -71,7 +71,7 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
                              .dgamma = fcnn_graph_gradient(graph, norm->gamma),
                              .dbeta = fcnn_graph_gradient(graph, norm->beta)};
     return fcnn_call_norm_srelu_backward(
-        graph, srelu->window, &inner, fcnn_graph_value(graph, srelu->a),
+        graph, &srelu->form, &inner, fcnn_graph_value(graph, srelu->a),
         fcnn_graph_value(graph, srelu->b), x, srelu->square, &node->gradient, dx ? dx : &unused,
         fcnn_graph_gradient(graph, srelu->a), fcnn_graph_gradient(graph, srelu->b));
 }

@@ -5,7 +5,7 @@
 #include "layers.h"
 
 typedef struct {
-    int window, grid;        /* grid 0: by sums */
+    fcnn_srelu_form form;
     int a, b;                /* parameters */
     fcnn_tensor x, y;        /* the input's band, and the result's or its gradient's */
     fcnn_tensor dx;          /* gradient in the input's band */
@@ -17,9 +17,7 @@ static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {
     srelu_state *state = node->state;
     FCNN_TRY(fcnn_expect_features(graph, node));
     node->output = fcnn_graph_input(graph, node, 0)->output;
-    state->window = (int)fcnn_section_int(node->section, "window");
-    if (!fcnn_section_is(node->section, "algorithm", "grid")) return FCNN_OK;
-    return fcnn_activation_grid(graph, node, state->window, &state->grid);
+    return fcnn_srelu_read_form(graph, node, &state->form);
 }
 
 static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
@@ -30,7 +28,8 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     band.radius = (band.size - 1) / 2;
     state->x = state->y = state->dx = band;
     int64_t bytes = fcnn_tensor_floats(&band) * (int64_t)sizeof(float);
-    if (state->window < band.radius) band.radius = state->window;
+    fcnn_srelu_form form = fcnn_srelu_form_within(&state->form, state->x.radius);
+    band.radius = form.window;
     int64_t inside = fcnn_tensor_floats(&band) * (int64_t)sizeof(float);
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_STEP, &state->x_memory));
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, inside, FCNN_LIFE_STEP, &state->square));
@@ -38,8 +37,7 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_BACKWARD, &state->dy_memory));
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_BACKWARD, &state->dx_memory));
     FCNN_TRY(fcnn_plan_grid(graph, node, node->output.size));
-    return fcnn_call_srelu_plan(graph, band.radius, state->grid, state->x.radius, band.channels,
-                                band.capacity);
+    return fcnn_call_srelu_plan(graph, &form, state->x.radius, band.channels, band.capacity);
 }
 
 static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
@@ -49,7 +47,7 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     state->y.data = state->y_memory;
     state->x.images = state->y.images = x->images;
     FCNN_CALL(graph, map_to_band, x, 1.0f, &state->x);
-    FCNN_CALL(graph, srelu_forward, state->window, state->grid, fcnn_graph_value(graph, state->a),
+    FCNN_CALL(graph, srelu_forward, &state->form, fcnn_graph_value(graph, state->a),
               fcnn_graph_value(graph, state->b), &state->x, state->square, &state->y);
     return fcnn_call_band_to_map(graph, &state->y, 1.0f, &node->output);
 }
@@ -62,7 +60,7 @@ static fcnn_status backward(fcnn_graph *graph, fcnn_node *node) {
     state->dx.data = state->dx_memory;
     state->dx.images = node->gradient.images;
     FCNN_CALL(graph, map_to_band, &node->gradient, points, &state->y);
-    FCNN_CALL(graph, srelu_backward, state->window, state->grid, fcnn_graph_value(graph, state->a),
+    FCNN_CALL(graph, srelu_backward, &state->form, fcnn_graph_value(graph, state->a),
               fcnn_graph_value(graph, state->b), &state->x, state->square, &state->y,
               dx ? &state->dx : NULL, fcnn_graph_gradient(graph, state->a),
               fcnn_graph_gradient(graph, state->b));
@@ -73,8 +71,8 @@ static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost 
     (void)graph;
     const srelu_state *state = node->state;
     int64_t transforms = 2 * fcnn_transform_cost(node->output.size);
-    int64_t square = state->grid ? 2 * fcnn_transform_cost(state->grid)
-                                 : fcnn_band_square_cost(state->x.radius, state->window);
+    fcnn_srelu_form form = fcnn_srelu_form_within(&state->form, state->x.radius);
+    int64_t square = fcnn_srelu_square_cost(&form, state->x.radius);
     cost->label = "space";
     cost->multiply_adds = node->output.channels * (transforms + square);
 }

@@ -157,10 +157,12 @@ void ref_fused_backward(const ref_shape *shape, const ref_pointwise *rule, doubl
                         ref_complex *dx);
 
 /* y = a x + b [x^2] / sqrt(mean of x^2 + 1e-5), the square taken on a grid without aliases (or,
- * with grid > 0, on that one) and cut at min(window, radius_out). */
+ * with grid > 0, on that one) and cut at w = min(window, radius_out). With a saturation c, y = a x
+ * + b [r], r = q / (1 + |q| / c) of the square's map q at 2 w + 2 points across. */
 typedef struct {
     ref_shape shape; /* of x; its size is not used */
     int radius_out, window, grid;
+    double saturation;
 } ref_srelu;
 
 int ref_srelu_window(const ref_srelu *s);

@@ -240,22 +240,83 @@ static double *inverse_rms(const ref_shape *shape, const double *map) {
     return inverse;
 }
 
+/* ---- The bound of the square ---- */
+
+typedef struct {
+    const ref_srelu *s;
+    ref_shape low;   /* the window's bins, on the points where they saturate */
+    double *inverse; /* [c][n], of [x^2] / s */
+    double *energy;  /* the map of the points */
+} ref_bound;
+
+static ref_bound new_bound(const ref_srelu *s, const double *map, const ref_complex *square) {
+    ref_shape shape = srelu_grid(s);
+    ref_bound bound = {.s = s, .low = s->shape};
+    bound.low.radius = ref_srelu_window(s);
+    bound.low.size = 2 * bound.low.radius + 2;
+    bound.inverse = inverse_rms(&shape, map);
+    bound.energy = new_map(&bound.low);
+    ref_inverse(&bound.low, square, bound.energy);
+    return bound;
+}
+
+/* Makes r of the window's bins. */
+static void bound_values(const ref_bound *bound, const ref_complex *square, ref_complex *r) {
+    const ref_shape *low = &bound->low;
+    int64_t row = low->images, channels = low->channels, inside = ref_band_count(low, low->radius);
+    if (bound->s->saturation == 0.0) {
+        for (int64_t i = 0; i < inside; i++)
+            r[i] = square[i] * bound->inverse[i / row % channels * row + i % row];
+        return;
+    }
+    double *map = new_map(low);
+    for (int64_t i = 0; i < ref_map_count(low); i++)
+        map[i] = bound->energy[i] / (1.0 + fabs(bound->energy[i]) / bound->s->saturation);
+    ref_forward(low, map, 1.0, r);
+}
+
+/* Makes g, the gradient in the square's bins of dr. */
+static void bound_gradient(const ref_bound *bound, const ref_complex *square, const ref_complex *dr,
+                           ref_complex *g) {
+    const ref_shape *low = &bound->low;
+    int64_t row = low->images, channels = low->channels, inside = ref_band_count(low, low->radius);
+    if (bound->s->saturation > 0.0) {
+        double *map = new_map(low);
+        ref_inverse(low, dr, map);
+        for (int64_t i = 0; i < ref_map_count(low); i++)
+            map[i] /= pow(1.0 + fabs(bound->energy[i]) / bound->s->saturation, 2.0);
+        ref_forward(low, map, 1.0, g);
+        return;
+    }
+    /* Of f(e) = (e + 1e-5)^(-1/2) the slope is -f^3 / 2, and e is the square's DC. */
+    double *sums = ref_allocate((size_t)(channels * row) * sizeof *sums);
+    memset(sums, 0, (size_t)(channels * row) * sizeof *sums);
+    for (int64_t i = 0; i < inside; i++) {
+        int64_t image = i / row % channels * row + i % row;
+        sums[image] += creal(conj(square[i]) * dr[i]);
+        g[i] = dr[i] * bound->inverse[image];
+    }
+    for (int64_t i = 0; i < channels * row; i++)
+        g[i] -= 0.5 * pow(bound->inverse[i], 3.0) * sums[i];
+}
+
 void ref_srelu_forward(const ref_srelu *s, const double *a, const double *b, const ref_complex *x,
                        ref_complex *square, ref_complex *y) {
     ref_shape shape = srelu_grid(s), low = shape;
     low.radius = ref_srelu_window(s);
     int mark = ref_mark();
-    double *map = new_map(&shape);
+    double *map = new_map(&shape), *squares = new_map(&shape);
     int64_t row = shape.images, channels = shape.channels;
     int64_t inside = ref_band_count(&shape, low.radius);
+    ref_complex *r = ref_allocate((size_t)inside * sizeof *r);
     ref_inverse(&shape, x, map);
-    double *inverse = inverse_rms(&shape, map);
-    for (int64_t i = 0; i < ref_map_count(&shape); i++) map[i] *= map[i];
-    ref_forward(&low, map, 1.0, square);
+    for (int64_t i = 0; i < ref_map_count(&shape); i++) squares[i] = map[i] * map[i];
+    ref_forward(&low, squares, 1.0, square);
+    ref_bound bound = new_bound(s, map, square);
+    bound_values(&bound, square, r);
     for (int64_t i = 0; i < ref_band_count(&shape, s->radius_out); i++) {
         int64_t c = i / row % channels;
-        double scale = b[c] * inverse[c * row + i % row];
-        y[i] = a[c] * x[i] + (i < inside ? scale * square[i] : 0.0);
+        y[i] = a[c] * x[i] + (i < inside ? b[c] * r[i] : 0.0);
     }
     ref_release(mark);
 }
@@ -265,26 +326,25 @@ void ref_srelu_backward(const ref_srelu *s, const double *a, const double *b, co
     ref_shape shape = srelu_grid(s), low = shape;
     low.radius = ref_srelu_window(s);
     int mark = ref_mark();
-    double *map = new_map(&shape), *g = new_map(&shape);
+    double *map = new_map(&shape), *slopes = new_map(&shape);
     int64_t row = shape.images, channels = shape.channels, plane = (int64_t)shape.size * shape.size;
+    int64_t inside = ref_band_count(&shape, low.radius);
+    ref_complex *square = ref_allocate((size_t)inside * sizeof *square);
+    ref_complex *r = ref_allocate((size_t)inside * sizeof *r);
+    ref_complex *g = ref_allocate((size_t)inside * sizeof *g);
     ref_inverse(&shape, x, map);
-    ref_inverse(&low, dy, g);
+    for (int64_t i = 0; i < ref_map_count(&shape); i++) slopes[i] = map[i] * map[i];
+    ref_forward(&low, slopes, 1.0, square);
+    ref_bound bound = new_bound(s, map, square);
+    bound_values(&bound, square, r);
+    bound_gradient(&bound, square, dy, g);
     memset(da, 0, (size_t)channels * sizeof *da);
     memset(db, 0, (size_t)channels * sizeof *db);
-    /* This differentiates y = b x^2 f(mean of x^2), where f(e) = (e + 1e-5)^(-1/2) and f' = -f^3
-     * / 2. */
-    double *inverse = inverse_rms(&shape, map);
-    double *squares = ref_allocate((size_t)(channels * row) * sizeof *squares);
-    memset(squares, 0, (size_t)(channels * row) * sizeof *squares);
+    for (int64_t i = 0; i < inside; i++) db[i / row % channels] += creal(conj(r[i]) * dy[i]);
+    ref_inverse(&low, g, slopes);
     for (int64_t i = 0; i < ref_map_count(&shape); i++)
-        squares[i / row / plane * row + i % row] += g[i] * map[i] * map[i] / (double)plane;
-    for (int64_t i = 0; i < channels * row; i++) db[i / row] += inverse[i] * squares[i];
-    for (int64_t i = 0; i < ref_map_count(&shape); i++) {
-        int64_t c = i / row / plane, image = c * row + i % row;
-        double f = inverse[image], slope = -0.5 * f * f * f;
-        g[i] = 2.0 * b[c] * map[i] * (g[i] * f + squares[image] * slope);
-    }
-    ref_forward(&shape, g, 1.0, dx);
+        slopes[i] *= 2.0 * b[i / row / plane] * map[i];
+    ref_forward(&shape, slopes, 1.0, dx);
     for (int64_t i = 0; i < ref_band_count(&shape, s->radius_out); i++) {
         int64_t c = i / row % channels;
         da[c] += creal(conj(x[i]) * dy[i]);

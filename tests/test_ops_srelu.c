@@ -1,8 +1,7 @@
 /* srelu on a backend: y = a x + b [x^2] / s, the square cut at the window, s the
- * root mean square of x, by sums over bins and on a pixel grid, against squared
- * pixels in double precision. Where the grid is large enough both must agree. Also
- * of a norm's output that is not stored, where a backend has that: then backward
- * is that of both. */
+ * root mean square of x, or the square saturated, by sums over bins and on a pixel grid, against
+ * squared pixels in double precision. Where the grid is large enough both must agree. Also of a
+ * norm's output that is not stored, where a backend has that: then backward is that of both. */
 #include "reference_case.h"
 
 #include <math.h>
@@ -11,44 +10,44 @@
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 
-/* radius, channels, images of x; radius of y; window; grid (0: sums). */
+/* radius, channels, images of x; radius of y; window; grid (0: sums); saturation. */
 static const ref_srelu by_sums[] = {
-    {{0, 0, 3, 16}, 0, 0, 0},
-    {{1, 0, 5, 1}, 1, 1, 0},
-    {{2, 0, 17, 19}, 2, 2, 0},
-    {{6, 0, 5, 19}, 6, 3, 0},
-    {{6, 0, 1, 32}, 6, 0, 0},
-    {{6, 0, 3, 5}, 6, 6, 0},
-    {{3, 0, 3, 5}, 3, 9, 0},
-    {{7, 0, 3, 5}, 2, 3, 0},
-    {{7, 0, 1, 19}, 3, 3, 0},
-    {{13, 0, 1, 5}, 13, 3, 0},
-    {{2, 0, 16, 32}, 0, 2, 0},
-    {{7, 0, 16, 16}, 7, 1, 0},
+    {{0, 0, 3, 16}, 0, 0, 0, 0},
+    {{1, 0, 5, 1}, 1, 1, 0, 0},
+    {{2, 0, 17, 19}, 2, 2, 0, 0},
+    {{6, 0, 5, 19}, 6, 3, 0, 0},
+    {{6, 0, 1, 32}, 6, 0, 0, 0},
+    {{6, 0, 3, 5}, 6, 6, 0, 0},
+    {{3, 0, 3, 5}, 3, 9, 0, 0},
+    {{7, 0, 3, 5}, 2, 3, 0, 0},
+    {{7, 0, 1, 19}, 3, 3, 0, 0},
+    {{13, 0, 1, 5}, 13, 3, 0, 0},
+    {{2, 0, 16, 32}, 0, 2, 0, 0},
+    {{7, 0, 16, 16}, 7, 1, 0, 0},
     /* Rows beyond the ones loaded at once, windows of more sums than registers hold, and of no
      * whole number of them; images that end inside every width of a register. */
-    {{9, 0, 2, 4}, 9, 4, 0},
-    {{8, 0, 2, 7}, 5, 5, 0},
-    {{7, 0, 2, 8}, 7, 2, 0},
-    {{5, 0, 1, 9}, 4, 5, 0},
-    {{4, 0, 1, 1}, 4, 3, 0},
-    {{10, 0, 1, 17}, 8, 8, 0},
+    {{9, 0, 2, 4}, 9, 4, 0, 0},
+    {{8, 0, 2, 7}, 5, 5, 0, 0},
+    {{7, 0, 2, 8}, 7, 2, 0, 0},
+    {{5, 0, 1, 9}, 4, 5, 0, 0},
+    {{4, 0, 1, 1}, 4, 3, 0, 0},
+    {{10, 0, 1, 17}, 8, 8, 0, 0},
     /* Few images: several channels in a register, the last of fewer. */
-    {{5, 0, 33, 1}, 3, 3, 0},
-    {{4, 0, 16, 2}, 4, 3, 0},
-    {{3, 0, 9, 4}, 3, 2, 0},
-    {{3, 0, 5, 7}, 2, 1, 0},
+    {{5, 0, 33, 1}, 3, 3, 0, 0},
+    {{4, 0, 16, 2}, 4, 3, 0, 0},
+    {{3, 0, 9, 4}, 3, 2, 0, 0},
+    {{3, 0, 5, 7}, 2, 1, 0, 0},
 };
 
 /* So many channels that outputs are larger than a cache, and that a thread works on some tiles in
  * turn; rows of more columns than a turn. */
 enum { MANY = 48 };
-static const ref_srelu large = {{17, 0, 2, 35}, 17, 3, 0};
+static const ref_srelu large = {{17, 0, 2, 35}, 17, 3, 0, 0};
 
 static const ref_srelu on_grid[] = {
-    {{0, 0, 3, 16}, 0, 0, 1},  {{1, 0, 5, 1}, 1, 1, 4},   {{2, 0, 17, 19}, 2, 2, 7},
-    {{6, 0, 5, 19}, 6, 3, 16}, {{6, 0, 1, 32}, 6, 0, 14}, {{6, 0, 3, 5}, 6, 6, 20},
-    {{3, 0, 3, 5}, 3, 9, 16},  {{7, 0, 3, 5}, 2, 3, 18},  {{6, 0, 3, 5}, 6, 3, 13},
+    {{0, 0, 3, 16}, 0, 0, 1, 0},  {{1, 0, 5, 1}, 1, 1, 4, 0},   {{2, 0, 17, 19}, 2, 2, 7, 0},
+    {{6, 0, 5, 19}, 6, 3, 16, 0}, {{6, 0, 1, 32}, 6, 0, 14, 0}, {{6, 0, 3, 5}, 6, 6, 20, 0},
+    {{3, 0, 3, 5}, 3, 9, 16, 0},  {{7, 0, 3, 5}, 2, 3, 18, 0},  {{6, 0, 3, 5}, 6, 3, 13, 0},
 };
 
 /* These are the numbers of a norm whose output srelu reads. */
@@ -236,23 +235,23 @@ static void run_device(const problem *p, int grid) {
     float *b = case_array(CASE_INPUT, channels, p->b_float);
     float *da = case_array(CASE_OUTPUT, channels, NULL);
     float *db = case_array(CASE_OUTPUT, channels, NULL);
-    if (grid)
-        CASE_CALL(grid_plan, grid, channels, x.capacity);
-    else
-        CASE_CALL(srelu_plan, ref_srelu_window(s), 0, r, channels, x.capacity);
+    fcnn_srelu_form form = {s->window, grid, (float)s->saturation}, within = form;
+    within.window = ref_srelu_window(s);
+    CASE_CALL(srelu_plan, &within, r, channels, x.capacity);
     case_reserve();
     fcnn_complex *kept = fcnn_tensor_band(&square);
     if (p->normed) {
         fcnn_inner_norm norm = run_norm(p, &x);
-        CASE_CALL(norm_srelu_forward, s->window, norm.affine, a, b, &x, kept, &y);
-        CASE_CALL(norm_srelu_backward, s->window, &norm, a, b, &x, kept, &dy, &dx, da, db);
+        CASE_CALL(norm_srelu_forward, &form, norm.affine, a, b, &x, kept, &y);
+        case_compare("square", &square, p->square);
+        CASE_CALL(norm_srelu_backward, &form, &norm, a, b, &x, kept, &dy, &dx, da, db);
         case_compare_array("dgamma", norm.dgamma, p->norm.dgamma, channels);
         case_compare_array("dbeta", norm.dbeta, p->norm.dbeta, channels);
     } else {
-        CASE_CALL(srelu_forward, s->window, grid, a, b, &x, kept, &y);
-        CASE_CALL(srelu_backward, s->window, grid, a, b, &x, kept, &dy, &dx, da, db);
+        CASE_CALL(srelu_forward, &form, a, b, &x, kept, &y);
+        case_compare("square", &square, p->square);
+        CASE_CALL(srelu_backward, &form, a, b, &x, kept, &dy, &dx, da, db);
     }
-    case_compare("square", &square, p->square);
     case_compare("y", &y, p->y);
     case_compare("dx", &dx, p->dx);
     case_compare_array("da", da, p->da, channels);
@@ -263,8 +262,9 @@ static void run_case(const ref_srelu *s, bool normed) {
     char way[32];
     snprintf(way, sizeof way, normed ? "sum, norm not stored," : "sum");
     if (s->grid) snprintf(way, sizeof way, "grid=%d", s->grid);
-    if (!case_begin("gradient", "srelu %s window=%d r=%d->%d C=%d N=%d", way, s->window,
-                    s->shape.radius, s->radius_out, s->shape.channels, s->shape.images))
+    if (!case_begin("gradient", "srelu %s window=%d saturation=%g r=%d->%d C=%d N=%d", way,
+                    s->window, s->saturation, s->shape.radius, s->radius_out, s->shape.channels,
+                    s->shape.images))
         return;
     problem p = new_problem(s, normed);
     check_gradient(&p);
@@ -272,22 +272,31 @@ static void run_case(const ref_srelu *s, bool normed) {
     case_end();
 }
 
-static void sums(void) {
-    for (int i = 0; i < COUNT(by_sums); i++) run_case(&by_sums[i], false);
+/* The squares are divided by s, or saturate. */
+static void run_cases(const ref_srelu *cases, int count, double saturation, bool normed) {
+    for (int i = 0; i < count; i++) {
+        ref_srelu s = cases[i];
+        s.saturation = saturation;
+        run_case(&s, normed);
+    }
 }
 
-static void grids(void) {
-    for (int i = 0; i < COUNT(on_grid); i++) run_case(&on_grid[i], false);
-}
+static void sums(void) { run_cases(by_sums, COUNT(by_sums), 0.0, false); }
 
-static void normed(void) {
-    for (int i = 0; i < COUNT(by_sums); i++) run_case(&by_sums[i], true);
+static void grids(void) { run_cases(on_grid, COUNT(on_grid), 0.0, false); }
+
+static void normed(void) { run_cases(by_sums, COUNT(by_sums), 0.0, true); }
+
+static void saturated(void) {
+    run_cases(by_sums, COUNT(by_sums), 4.0, false);
+    run_cases(on_grid, COUNT(on_grid), 8.0, false);
+    run_cases(by_sums, COUNT(by_sums), 6.0, true);
 }
 
 /* Norms that give all but constants, of a few channels or all: what they read must be told from
  * their output's digits beyond the constant, or not at all. */
 static void constant_norms(void) {
-    static const ref_srelu s = {{6, 0, 5, 19}, 3, 3, 0};
+    static const ref_srelu s = {{6, 0, 5, 19}, 3, 3, 0, 0};
     static const double gammas[] = {0.0, 1e-20, 1e-4, 0.03, 0.2};
     for (int i = 0; i < COUNT(gammas); i++) {
         if (!case_begin("gradient", "srelu sum, norm not stored, gamma=%g, window=%d r=%d->%d",
@@ -301,7 +310,7 @@ static void constant_norms(void) {
 
 /* A mean far from 0. */
 static void large_mean(void) {
-    static const ref_srelu s = {{6, 0, 5, 19}, 3, 3, 0};
+    static const ref_srelu s = {{6, 0, 5, 19}, 3, 3, 0, 0};
     if (!case_begin("gradient", "srelu sum, norm not stored, mean 10 with deviation 1")) return;
     problem p = new_problem(&s, true);
     int first = s.shape.channels * s.shape.images;
@@ -354,6 +363,7 @@ int main(void) {
         {"grids", grids},
         {"agreement", agreement},
         {"normed", normed},
+        {"saturated", saturated},
         {"constant norms", constant_norms},
         {"large mean", large_mean},
         {"large outputs", large_outputs},

@@ -1,12 +1,11 @@
 /* srelu by sums: y = a x + b Z / s on the bins of radius <= p, with
- * s = sqrt(Z_0 + epsilon), per channel and tile of LANES places, over the full
- * plane of coefficients c_q (c_0 = X_0, c_k = X_k / sqrt 2, c_-k = conj c_k):
- *   forward   Z_k = sum_q c_q c_(k-q)        k in the window, each pair once
- *   backward  Z_k = sum_q g_q c_(k-q)        q in the window, k in the band
- * Rows of c pass through a ring that stays in the second cache: x is read once,
- * and y and dx are written once. With a grid the sums are made by the transforms
- * of grid/fused.c. The backward pass is srelu_backward.c. */
-#include "srelu_rows.h"
+ * s = sqrt(Z_0 + epsilon) or Z saturated (saturation.h), per channel and tile of LANES places, over
+ * the full plane of coefficients c_q (c_0 = X_0, c_k = X_k / sqrt 2, c_-k = conj c_k): forward Z_k
+ * = sum_q c_q c_(k-q)        k in the window, each pair once backward  Z_k = sum_q g_q c_(k-q) q in
+ * the window, k in the band Rows of c pass through a ring that stays in the second cache: x is read
+ * once, and y and dx are written once. With a grid the sums are made by the transforms of
+ * grid/fused.c. The backward pass is srelu_backward.c. */
+#include "saturation.h"
 
 /* Lags whose sums are in registers at once. */
 #if FCNN_LANES == 8
@@ -88,13 +87,11 @@ static void sum_pairs(ring *p) {
     }
 }
 
-/* Turns a window's sums, of 2 Z, to coordinates: DC is real, the others count sqrt 2. They are kept
- * and, times b / s, added to y. */
-static void add_squares(const ring *p, const cell *sums, lanes b, const tile *square,
-                        const tile *y) {
+/* Turns a window's sums, of 2 Z, to coordinates, which are kept: DC is real, the others count
+ * sqrt 2. */
+static void store_squares(const ring *p, const cell *sums, const tile *square) {
     int64_t bins = fcnn_band_count(p->window);
     int across = 2 * p->window + 1;
-    b *= inverse_rms(0.5f * sums->re);
     for (int64_t k = 0; k < bins; k++) {
         int ky, kx;
         fcnn_band_frequency(k, &ky, &kx);
@@ -103,15 +100,27 @@ static void add_squares(const ring *p, const cell *sums, lanes b, const tile *sq
         z.re *= scale;
         z.im = k ? z.im * scale : (lanes){0};
         store_cell(square, k, z);
-        cell v = load_cell(y, k);
+    }
+}
+
+/* y += b r([x^2]) inside the window. */
+static void add_bounded(const saturation *s, lanes b, const tile *square, const tile *y) {
+    int64_t bins = fcnn_band_count(s->window);
+    if (s->limit > 0.0f)
+        saturate(s, square);
+    else
+        b *= inverse_rms(load_cell(square, 0).re);
+    for (int64_t k = 0; k < bins; k++) {
+        cell v = load_cell(y, k), z = s->limit > 0.0f ? s->bins[k] : load_cell(square, k);
         store_cell(y, k, (cell){v.re + b * z.re, v.im + b * z.im});
     }
 }
 
 /* square has the window's radius. */
-static void square_tiles(const float *affine, const float *a, const float *b, const fcnn_tensor *x,
-                         unsigned char *scratch, const fcnn_tensor *square, const fcnn_tensor *y,
-                         tile_run run) {
+static void square_tiles(const saturation *s, const float *affine, const float *a, const float *b,
+                         const fcnn_tensor *x, unsigned char *scratch, const fcnn_tensor *square,
+                         const fcnn_tensor *y, tile_run run) {
+    saturation own = saturation_at(s, scratch + rings_bytes(x->radius, square->radius));
     ring p = make_ring(scratch, x, affine, run, square->radius);
     p.kept = fcnn_band_count(y->radius);
     p.stream = streams(y);
@@ -122,54 +131,60 @@ static void square_tiles(const float *affine, const float *a, const float *b, co
     sum_pairs(&p);
     for (int i = 0; i < run.count; i++) {
         tile energy = tile_of(square, run.first + i);
-        add_squares(&p, p.tile[i].end + p.window, of_channels(&energy, b, 1), &energy,
-                    &p.tile[i].y);
+        store_squares(&p, p.tile[i].end + p.window, &energy);
+        add_bounded(&own, of_channels(&energy, b, 1), &energy, &p.tile[i].y);
     }
     if (p.stream) stream_end();
 }
 
 /* Makes y of a tile whose square comes from a grid. */
-static void combine_tile(const float *a, const float *b, const fcnn_tensor *x,
-                         const fcnn_tensor *square, const fcnn_tensor *y, int unit) {
+static void combine_tile(const saturation *s, const float *a, const float *b, const fcnn_tensor *x,
+                         unsigned char *scratch, const fcnn_tensor *square, const fcnn_tensor *y,
+                         int unit) {
     tile from = tile_of(x, unit), squares = tile_of(square, unit), to = tile_of(y, unit);
-    int64_t bins = fcnn_band_count(y->radius), inside = fcnn_band_count(square->radius);
+    int64_t bins = fcnn_band_count(y->radius);
+    saturation own = saturation_at(s, scratch);
     lanes scale = of_channels(&from, a, 1);
-    lanes of_square = of_channels(&from, b, 1) * inverse_rms(load_cell(&squares, 0).re);
     for (int64_t k = 0; k < bins; k++) {
-        cell v = load_cell(&from, k), z = {{0}, {0}};
-        if (k < inside) z = load_cell(&squares, k);
-        store_cell(&to, k,
-                   (cell){scale * v.re + of_square * z.re, scale * v.im + of_square * z.im});
+        cell v = load_cell(&from, k);
+        store_cell(&to, k, (cell){scale * v.re, scale * v.im});
     }
+    add_bounded(&own, of_channels(&from, b, 1), &squares, &to);
 }
 
-fcnn_status CPU(norm_srelu_forward)(fcnn_device *base, int window, const float *affine,
-                                    const float *a, const float *b, const fcnn_tensor *x,
-                                    fcnn_complex *square, fcnn_tensor *y) {
-    fcnn_tensor squares = window_band(x, square, smaller(window, y->radius));
+fcnn_status CPU(norm_srelu_forward)(fcnn_device *base, const fcnn_srelu_form *form,
+                                    const float *affine, const float *a, const float *b,
+                                    const fcnn_tensor *x, fcnn_complex *square, fcnn_tensor *y) {
+    fcnn_tensor squares = window_band(x, square, smaller(form->window, y->radius));
     int tiles = tiles_of_run(base, x, squares.radius);
+    saturation s;
+    FCNN_TRY(make_saturation(base, form->saturation, squares.radius, &s));
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < runs_of(x, tiles); unit++)
-        square_tiles(affine, a, b, x, fcnn_cpu_thread_scratch((const cpu_device *)base), &squares,
-                     y, run_at(x, tiles, unit));
+        square_tiles(&s, affine, a, b, x, fcnn_cpu_thread_scratch((const cpu_device *)base),
+                     &squares, y, run_at(x, tiles, unit));
     return FCNN_OK;
 }
 
-fcnn_status CPU(srelu_forward)(fcnn_device *base, int window, int grid, const float *a,
+fcnn_status CPU(srelu_forward)(fcnn_device *base, const fcnn_srelu_form *form, const float *a,
                                const float *b, const fcnn_tensor *x, fcnn_complex *square,
                                fcnn_tensor *y) {
-    int w = smaller(window, y->radius);
-    if (!grid) return CPU(norm_srelu_forward)(base, window, NULL, a, b, x, square, y);
-    fcnn_tensor squares = window_band(x, square, w);
-    CPU(grid_square)((cpu_device *)base, grid, x, w, square);
+    if (!form->grid) return CPU(norm_srelu_forward)(base, form, NULL, a, b, x, square, y);
+    fcnn_tensor squares = window_band(x, square, smaller(form->window, y->radius));
+    saturation s;
+    FCNN_TRY(make_saturation(base, form->saturation, squares.radius, &s));
+    CPU(grid_square)((cpu_device *)base, form->grid, x, squares.radius, square);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int unit = 0; unit < tiles_of(x); unit++) combine_tile(a, b, x, &squares, y, unit);
+    for (int unit = 0; unit < tiles_of(x); unit++)
+        combine_tile(&s, a, b, x, fcnn_cpu_thread_scratch((const cpu_device *)base), &squares, y,
+                     unit);
     return FCNN_OK;
 }
 
-fcnn_status CPU(srelu_plan)(fcnn_device *base, int window, int grid, int radius, int channels,
-                            int capacity) {
-    if (grid) return CPU(grid_plan)(base, grid, channels, capacity);
-    fcnn_cpu_need_scratch((cpu_device *)base, CPU(srelu_scratch)(radius, window, channels));
-    return FCNN_OK;
+fcnn_status CPU(srelu_plan)(fcnn_device *base, const fcnn_srelu_form *form, int radius,
+                            int channels, int capacity) {
+    saturation s;
+    FCNN_TRY(make_saturation(base, form->saturation, form->window, &s));
+    fcnn_cpu_need_scratch((cpu_device *)base, CPU(srelu_scratch)(form, radius, channels));
+    return form->grid ? CPU(grid_plan)(base, form->grid, channels, capacity) : FCNN_OK;
 }

@@ -1,13 +1,14 @@
 /* srelu's gradients: dx = a dy + 2 b / s [x g] - b pull x, by sums over the rows of
  * srelu_rows.h or on a grid, with da and db. Each image has its s and a factor `pull` = <[x^2], g>
- * / s^3, by which the change of s enters dx. DESIGN.md has the derivation.
+ * / s^3, by which the change of s enters dx. Where the square saturates instead, g is the gradient
+ * in [x^2] (saturation.h), s is 1 and pull 0. DESIGN.md has the derivation.
  *
  * The backward pass of a norm whose output z is not stored is here too. It needs sums over the
  * whole gradient dz of z before it can write any, and has them: of a dy + 2 b / s [z g] they are
  * sums of dy, which often has few of z's bins, as <w, [z g]> = <[w z], g> for any w; of z's own
  * part, sums of [z^2]'s DC and z's. */
 #include "norm_blocks.h"
-#include "srelu_rows.h"
+#include "saturation.h"
 
 /* A channel's factors in dx. */
 typedef struct {
@@ -16,9 +17,15 @@ typedef struct {
     bool unsummed;      /* dx is still the gradient in the norm's output */
 } srelu_factors;
 
-/* The channels' factors lie in the first thread's scratch, behind its rings. */
-size_t CPU(srelu_scratch)(int radius, int window, int channels) {
-    return rings_bytes(radius, window) + (size_t)channels * sizeof(srelu_factors);
+/* A thread's scratch has its rings and its saturation's memory; the first one's ends with the
+ * channels' factors. */
+static size_t factors_offset(float limit, int radius, int window) {
+    return rings_bytes(radius, window) + saturation_bytes(limit, window);
+}
+
+size_t CPU(srelu_scratch)(const fcnn_srelu_form *form, int radius, int channels) {
+    return factors_offset(form->saturation, radius, form->window) +
+           (size_t)channels * sizeof(srelu_factors);
 }
 
 enum {
@@ -70,20 +77,43 @@ ALWAYS_INLINE void prefetch_outputs(const tile *dy, int radius, int ky, int kx) 
         if (i >= -dy->radius && i <= dy->radius) prefetch_bin(dy, full_index(ky, i));
 }
 
-/* 1 / s, <[x^2], g>, and pull of a tile's images. */
+/* 1 / s, <[x^2], g>, <r([x^2]), dy> but for 1 / s, and pull of a tile's images. */
 typedef struct {
-    lanes inverse, square, pull;
+    lanes inverse, square, bounded, pull;
 } image_factors;
 
-static image_factors image_factors_of(const tile *square, const tile *dy) {
+/* The sum over the window of Re(conj(cells) t). */
+static lanes window_product(const cell *cells, const tile *t, int64_t bins) {
+    lanes sum = {0};
+    for (int64_t k = 0; k < bins; k++) {
+        cell z = cells[k], d = load_cell(t, k);
+        sum += z.re * d.re + z.im * d.im;
+    }
+    return sum;
+}
+
+/* Leaves g in s->bins where the square saturates. */
+static image_factors image_factors_of(const saturation *s, const tile *square, const tile *dy) {
     int64_t bins = fcnn_band_count(square->radius);
+    if (s->limit > 0.0f) {
+        saturate(s, square);
+        lanes bounded = window_product(s->bins, dy, bins);
+        saturate_gradient(s, square, dy);
+        lanes sum = window_product(s->bins, square, bins);
+        return (image_factors){(lanes){0} + 1.0f, sum, bounded, {0}};
+    }
     lanes sum = {0};
     for (int64_t k = 0; k < bins; k++) {
         cell z = load_cell(square, k), d = load_cell(dy, k);
         sum += z.re * d.re + z.im * d.im;
     }
     lanes inverse = inverse_rms(load_cell(square, 0).re);
-    return (image_factors){inverse, sum, inverse * inverse * inverse * sum};
+    return (image_factors){inverse, sum, sum, inverse * inverse * inverse * sum};
+}
+
+/* A bin of g, once image_factors_of has run. */
+static inline cell slope_cell(const saturation *s, const tile *dy, int64_t k) {
+    return s->limit > 0.0f ? s->bins[k] : load_cell(dy, k);
 }
 
 /* What a tile's backward pass works with; g is 2 b / s g, row 0, column 0. */
@@ -144,16 +174,17 @@ static void backward_row(ring *p, const gradients *s, int ky, int from, int to) 
 }
 
 /* Makes 2 b / s g of rows 0 .. window, less what dx loses along x. */
-static void load_window(lanes b, lanes along, const tile *square, const tile *dy, cell *g) {
+static void load_window(const saturation *s, lanes b, lanes along, const tile *square,
+                        const tile *dy, cell *g) {
     int window = square->radius;
     int64_t bins = fcnn_band_count(window);
-    image_factors factors = image_factors_of(square, dy);
+    image_factors factors = image_factors_of(s, square, dy);
     along += b * factors.pull;
     b *= factors.inverse;
     for (int64_t k = 0; k < bins; k++) {
         int ky, kx;
         fcnn_band_frequency(k, &ky, &kx);
-        cell v = load_cell(dy, k);
+        cell v = slope_cell(s, dy, k);
         lanes scale = 2.0f * b * (k ? (float)(1.0 / FCNN_SQRT2) : 1.0f);
         v.re *= scale;
         v.im *= scale;
@@ -167,11 +198,13 @@ static void load_window(lanes b, lanes along, const tile *square, const tile *dy
 }
 
 /* Makes dx of a run; the factors are those of all channels. */
-static void backward_tiles(const srelu_factors *factors, const float *affine, const fcnn_tensor *x,
-                           const fcnn_tensor *square, const fcnn_tensor *dy, unsigned char *scratch,
-                           const fcnn_tensor *dx, tile_run run) {
+static void backward_tiles(const saturation *plan, const srelu_factors *factors,
+                           const float *affine, const fcnn_tensor *x, const fcnn_tensor *square,
+                           const fcnn_tensor *dy, unsigned char *scratch, const fcnn_tensor *dx,
+                           tile_run run) {
     enum { STRIDE = sizeof *factors / sizeof(float) };
     ring p = make_ring(scratch, x, affine, run, square->radius);
+    saturation own = saturation_at(plan, scratch + rings_bytes(x->radius, square->radius));
     gradients s[SRELU_TILES];
     for (int i = 0; i < run.count; i++) {
         const tile *from = &p.tile[i].x;
@@ -184,7 +217,7 @@ static void backward_tiles(const srelu_factors *factors, const float *affine, co
                            .dx = tile_of(dx, run.first + i),
                            .given = fcnn_band_count(dy->radius),
                            .stream = streams(dx)};
-        load_window(of_channels(from, &factors->b, STRIDE),
+        load_window(&own, of_channels(from, &factors->b, STRIDE),
                     of_channels(from, &factors->along, STRIDE), &squares, &s[i].dy, g);
     }
     for (int ky = 0; ky <= p.radius; ky++) {
@@ -195,14 +228,25 @@ static void backward_tiles(const srelu_factors *factors, const float *affine, co
     if (streams(dx)) stream_end();
 }
 
+/* Puts g in the place of [x^2] where the square saturates. */
+static void replace_squares(const saturation *plan, unsigned char *scratch,
+                            const fcnn_tensor *square, const fcnn_tensor *dy, int unit) {
+    tile squares = tile_of(square, unit), given = tile_of(dy, unit);
+    saturation s = saturation_at(plan, scratch);
+    saturate_gradient(&s, &squares, &given);
+    for (int64_t k = 0; k < fcnn_band_count(square->radius); k++)
+        store_cell(&squares, k, s.bins[k]);
+}
+
 /* Finishes dx of a tile, which has 2 b [x g] from a grid. */
-static void finish_tile(const float *a, const float *b, const fcnn_tensor *x,
+static void finish_tile(const saturation *s, const float *a, const float *b, const fcnn_tensor *x,
                         const fcnn_tensor *square, const fcnn_tensor *dy, const fcnn_tensor *dx,
                         int unit) {
     tile from = tile_of(x, unit), squares = tile_of(square, unit);
     tile given = tile_of(dy, unit), to = tile_of(dx, unit);
     int64_t bins = fcnn_band_count(dx->radius), inside = fcnn_band_count(dy->radius);
-    image_factors factors = image_factors_of(&squares, &given);
+    image_factors factors = {(lanes){0} + 1.0f, {0}, {0}, {0}};
+    if (s->limit == 0.0f) factors = image_factors_of(s, &squares, &given);
     lanes scale = of_channels(&from, a, 1), along = of_channels(&from, b, 1) * factors.pull;
     for (int64_t k = 0; k < bins; k++) {
         cell v = load_cell(&to, k), own = load_cell(&from, k), d = {{0}, {0}};
@@ -216,8 +260,8 @@ static void finish_tile(const float *a, const float *b, const fcnn_tensor *x,
 /* Sums over images and, of products with dy, bins. */
 typedef struct {
     double x, dc; /* Re(conj(x) dy), and dy's DC */
-    /* Inside the window and over s: Re(conj(x) dy), Re(conj([x^2]) dy), dy's DC. */
-    double window, square, window_dc;
+    /* Inside the window and over s: Re(conj(x) g), Re(conj([x^2]) g), g's DC; and db. */
+    double window, square, window_dc, bounded;
     double pull, pulled_dc, pulled_energy; /* pull by itself, times x's DC, times [x^2]'s */
 } dy_sums;
 
@@ -232,24 +276,25 @@ static tile channel_tile(const fcnn_tensor *band, int c, int n0) {
 }
 
 /* Adds the sums whose terms have an image's own factor, of channel c. */
-static void add_image_sums(const fcnn_tensor *x, const fcnn_tensor *square, const fcnn_tensor *dy,
-                           int c, dy_sums *sums) {
+static void add_image_sums(const saturation *s, const fcnn_tensor *x, const fcnn_tensor *square,
+                           const fcnn_tensor *dy, int c, dy_sums *sums) {
     int64_t inside = fcnn_band_count(square->radius);
     for (int n = 0; n < x->images; n += LANES) {
         tile from = channel_tile(x, c, n), squares = channel_tile(square, c, n);
         tile given = channel_tile(dy, c, n);
-        image_factors factors = image_factors_of(&squares, &given);
+        image_factors factors = image_factors_of(s, &squares, &given);
         lanes products = {0};
         for (int64_t k = 0; k < inside; k++) {
-            cell v = load_cell(&from, k), d = load_cell(&given, k);
+            cell v = load_cell(&from, k), d = slope_cell(s, &given, k);
             products += v.re * d.re + v.im * d.im;
         }
-        lanes dc = load_cell(&from, 0).re, given_dc = load_cell(&given, 0).re;
+        lanes dc = load_cell(&from, 0).re, given_dc = slope_cell(s, &given, 0).re;
         lanes energy = load_cell(&squares, 0).re;
         for (int i = 0; i < from.images; i++) {
             double inverse = factors.inverse[i], pull = factors.pull[i];
             sums->window += inverse * products[i];
             sums->square += inverse * factors.square[i];
+            sums->bounded += inverse * factors.bounded[i];
             sums->window_dc += inverse * given_dc[i];
             sums->pull += pull;
             sums->pulled_dc += pull * dc[i];
@@ -258,8 +303,8 @@ static void add_image_sums(const fcnn_tensor *x, const fcnn_tensor *square, cons
     }
 }
 
-static void block_dy_sums(const fcnn_tensor *x, const fcnn_tensor *square, const fcnn_tensor *dy,
-                          block b, dy_sums *sums) {
+static void block_dy_sums(const saturation *s, const fcnn_tensor *x, const fcnn_tensor *square,
+                          const fcnn_tensor *dy, block b, dy_sums *sums) {
     wide all[CHANNEL_BLOCK] = {{0}};
     int64_t bins = fcnn_band_count(dy->radius);
     for (int64_t k = 0; k < bins; k++) {
@@ -272,7 +317,7 @@ static void block_dy_sums(const fcnn_tensor *x, const fcnn_tensor *square, const
     }
     for (int c = b.first, i = 0; c < b.end; c++, i++) {
         sums[i] = (dy_sums){.x = wide_sum(all[i]), .dc = dc_sum(dy, c)};
-        add_image_sums(x, square, dy, c, &sums[i]);
+        add_image_sums(s, x, square, dy, c, &sums[i]);
     }
 }
 
@@ -303,20 +348,24 @@ static srelu_factors norm_gradients(const fcnn_inner_norm *norm, float a, float 
 }
 
 /* Makes da, db and, unless factors is NULL, what dx takes. */
-static void parameter_gradients(fcnn_device *base, const fcnn_inner_norm *norm, const float *a,
-                                const float *b, const fcnn_tensor *x, const fcnn_tensor *square,
+static void parameter_gradients(fcnn_device *base, const saturation *plan,
+                                const fcnn_inner_norm *norm, const float *a, const float *b,
+                                const fcnn_tensor *x, const fcnn_tensor *square,
                                 const fcnn_tensor *dy, float *da, float *db,
                                 srelu_factors *factors) {
+    size_t rings = rings_bytes(x->radius, square->radius);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < blocks_of(x); unit++) {
         block channels = block_at(x, unit);
         dy_sums sums[CHANNEL_BLOCK];
-        block_dy_sums(x, square, dy, channels, sums);
+        unsigned char *scratch = fcnn_cpu_thread_scratch((const cpu_device *)base);
+        saturation own = saturation_at(plan, scratch + rings);
+        block_dy_sums(&own, x, square, dy, channels, sums);
         for (int c = channels.first; c < channels.end; c++) {
             const dy_sums *s = &sums[c - channels.first];
             double shift = norm ? norm->affine[x->channels + c] : 0.0;
             da[c] = (float)((norm ? norm->affine[c] : 1.0) * s->x + shift * s->dc);
-            db[c] = (float)s->square;
+            db[c] = (float)s->bounded;
             if (norm)
                 factors[c] = norm_gradients(norm, a[c], b[c], s, shift, x->images, c);
             else if (factors)
@@ -326,18 +375,19 @@ static void parameter_gradients(fcnn_device *base, const fcnn_inner_norm *norm, 
 }
 
 /* Makes all gradients; without a norm, srelu's alone. */
-static void sums_backward(fcnn_device *base, const fcnn_inner_norm *norm, const float *a,
-                          const float *b, const fcnn_tensor *x, const fcnn_tensor *square,
-                          const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
+static void sums_backward(fcnn_device *base, const saturation *s, const fcnn_inner_norm *norm,
+                          const float *a, const float *b, const fcnn_tensor *x,
+                          const fcnn_tensor *square, const fcnn_tensor *dy, fcnn_tensor *dx,
+                          float *da, float *db) {
     cpu_device *device = (cpu_device *)base;
     int window = square->radius;
-    srelu_factors *factors =
-        (srelu_factors *)(void *)(device->scratch + rings_bytes(x->radius, window));
+    size_t offset = factors_offset(s->limit, x->radius, window);
+    srelu_factors *factors = (srelu_factors *)(void *)(device->scratch + offset);
     int tiles = tiles_of_run(base, x, window);
-    parameter_gradients(base, norm, a, b, x, square, dy, da, db, factors);
+    parameter_gradients(base, s, norm, a, b, x, square, dy, da, db, factors);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < runs_of(x, tiles); unit++)
-        backward_tiles(factors, norm ? norm->affine : NULL, x, square, dy,
+        backward_tiles(s, factors, norm ? norm->affine : NULL, x, square, dy,
                        fcnn_cpu_thread_scratch(device), dx, run_at(x, tiles, unit));
     if (!norm) return;
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
@@ -347,28 +397,42 @@ static void sums_backward(fcnn_device *base, const fcnn_inner_norm *norm, const 
                            dx, dx, norm->dgamma, norm->dbeta);
 }
 
-fcnn_status CPU(norm_srelu_backward)(fcnn_device *base, int window, const fcnn_inner_norm *norm,
-                                     const float *a, const float *b, const fcnn_tensor *x,
-                                     const fcnn_complex *square, const fcnn_tensor *dy,
-                                     fcnn_tensor *dx, float *da, float *db) {
-    fcnn_tensor squares = window_band(x, square, smaller(window, dy->radius));
-    sums_backward(base, norm, a, b, x, &squares, dy, dx, da, db);
+fcnn_status CPU(norm_srelu_backward)(fcnn_device *base, const fcnn_srelu_form *form,
+                                     const fcnn_inner_norm *norm, const float *a, const float *b,
+                                     const fcnn_tensor *x, const fcnn_complex *square,
+                                     const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
+    fcnn_tensor squares = window_band(x, square, smaller(form->window, dy->radius));
+    saturation s;
+    FCNN_TRY(make_saturation(base, form->saturation, squares.radius, &s));
+    sums_backward(base, &s, norm, a, b, x, &squares, dy, dx, da, db);
     return FCNN_OK;
 }
 
-fcnn_status CPU(srelu_backward)(fcnn_device *base, int window, int grid, const float *a,
-                                const float *b, const fcnn_tensor *x, const fcnn_complex *square,
+/* dx of all, where the square comes from a grid. */
+static void grid_backward(fcnn_device *base, const saturation *s, int grid, const float *a,
+                          const float *b, const fcnn_tensor *x, const fcnn_tensor *square,
+                          const fcnn_tensor *dy, fcnn_tensor *dx) {
+    cpu_device *device = (cpu_device *)base;
+    bool saturates = s->limit > 0.0f;
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
+    for (int unit = 0; unit < (saturates ? tiles_of(x) : 0); unit++)
+        replace_squares(s, fcnn_cpu_thread_scratch(device), square, dy, unit);
+    CPU(grid_square_backward)(device, grid, b, x, saturates ? square : dy, square->radius, dx);
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
+    for (int unit = 0; unit < tiles_of(x); unit++) finish_tile(s, a, b, x, square, dy, dx, unit);
+}
+
+fcnn_status CPU(srelu_backward)(fcnn_device *base, const fcnn_srelu_form *form, const float *a,
+                                const float *b, const fcnn_tensor *x, fcnn_complex *square,
                                 const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
-    int w = smaller(window, dy->radius);
-    fcnn_tensor squares = window_band(x, square, w);
-    if (!grid && dx) {
-        sums_backward(base, NULL, a, b, x, &squares, dy, dx, da, db);
+    fcnn_tensor squares = window_band(x, square, smaller(form->window, dy->radius));
+    saturation s;
+    FCNN_TRY(make_saturation(base, form->saturation, squares.radius, &s));
+    if (!form->grid && dx) {
+        sums_backward(base, &s, NULL, a, b, x, &squares, dy, dx, da, db);
         return FCNN_OK;
     }
-    parameter_gradients(base, NULL, a, b, x, &squares, dy, da, db, NULL);
-    if (!dx) return FCNN_OK;
-    CPU(grid_square_backward)((cpu_device *)base, grid, b, x, dy, w, dx);
-#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int unit = 0; unit < tiles_of(x); unit++) finish_tile(a, b, x, &squares, dy, dx, unit);
+    parameter_gradients(base, &s, NULL, a, b, x, &squares, dy, da, db, NULL);
+    if (dx) grid_backward(base, &s, form->grid, a, b, x, &squares, dy, dx);
     return FCNN_OK;
 }
