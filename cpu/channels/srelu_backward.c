@@ -1,7 +1,8 @@
 /* srelu's gradients: dx = a dy + 2 b / s [x g] - b pull x, by sums over the rows of
  * srelu_rows.h or on a grid, with da and db. Each image has its s and a factor `pull` = <[x^2], g>
  * / s^3, by which the change of s enters dx. Where the square saturates instead, g is the gradient
- * in [x^2] (saturation.h), s is 1 and pull 0. DESIGN.md has the derivation.
+ * in [x^2], which takes its place in memory (saturation.h), s is 1 and pull 0. DESIGN.md has the
+ * derivation.
  *
  * The backward pass of a norm whose output z is not stored is here too. It needs sums over the
  * whole gradient dz of z before it can write any, and has them: of a dy + 2 b / s [z g] they are
@@ -77,43 +78,41 @@ ALWAYS_INLINE void prefetch_outputs(const tile *dy, int radius, int ky, int kx) 
         if (i >= -dy->radius && i <= dy->radius) prefetch_bin(dy, full_index(ky, i));
 }
 
-/* 1 / s, <[x^2], g>, <r([x^2]), dy> but for 1 / s, and pull of a tile's images. */
+/* 1 / s, <[x^2], g>, pull, and <r([x^2]), dy> but for 1 / s of a tile's images. */
 typedef struct {
-    lanes inverse, square, bounded, pull;
+    lanes inverse, square, pull;
+    double bounded[LANES];
 } image_factors;
 
-/* The sum over the window of Re(conj(cells) t). */
-static lanes window_product(const cell *cells, const tile *t, int64_t bins) {
-    lanes sum = {0};
-    for (int64_t k = 0; k < bins; k++) {
-        cell z = cells[k], d = load_cell(t, k);
-        sum += z.re * d.re + z.im * d.im;
-    }
-    return sum;
-}
-
-/* Leaves g in s->bins where the square saturates. */
-static image_factors image_factors_of(const saturation *s, const tile *square, const tile *dy) {
+static image_factors image_factors_of(const tile *square, const tile *dy) {
     int64_t bins = fcnn_band_count(square->radius);
-    if (s->limit > 0.0f) {
-        saturate(s, square);
-        lanes bounded = window_product(s->bins, dy, bins);
-        saturate_gradient(s, square, dy);
-        lanes sum = window_product(s->bins, square, bins);
-        return (image_factors){(lanes){0} + 1.0f, sum, bounded, {0}};
-    }
     lanes sum = {0};
     for (int64_t k = 0; k < bins; k++) {
         cell z = load_cell(square, k), d = load_cell(dy, k);
         sum += z.re * d.re + z.im * d.im;
     }
     lanes inverse = inverse_rms(load_cell(square, 0).re);
-    return (image_factors){inverse, sum, sum, inverse * inverse * inverse * sum};
+    image_factors factors = {inverse, sum, inverse * inverse * inverse * sum, {0}};
+    for (int i = 0; i < LANES; i++) factors.bounded[i] = sum[i];
+    return factors;
 }
 
-/* A bin of g, once image_factors_of has run. */
-static inline cell slope_cell(const saturation *s, const tile *dy, int64_t k) {
-    return s->limit > 0.0f ? s->bins[k] : load_cell(dy, k);
+/* Puts g in the place of [x^2]. */
+static image_factors saturated_factors(const saturation *s, const tile *square, const tile *dy) {
+    image_factors factors = {.inverse = (lanes){0} + 1.0f};
+    saturate_gradient(s, square, dy, factors.bounded);
+    for (int64_t k = 0; k < fcnn_band_count(square->radius); k++) {
+        cell z = load_cell(square, k), g = s->bins[k];
+        factors.square += z.re * g.re + z.im * g.im;
+        store_cell(square, k, g);
+    }
+    return factors;
+}
+
+/* The factors in dx once parameter_gradients has run. */
+static image_factors final_factors(float limit, const tile *square, const tile *dy) {
+    if (limit > 0.0f) return (image_factors){.inverse = (lanes){0} + 1.0f};
+    return image_factors_of(square, dy);
 }
 
 /* What a tile's backward pass works with; g is 2 b / s g, row 0, column 0. */
@@ -174,17 +173,17 @@ static void backward_row(ring *p, const gradients *s, int ky, int from, int to) 
 }
 
 /* Makes 2 b / s g of rows 0 .. window, less what dx loses along x. */
-static void load_window(const saturation *s, lanes b, lanes along, const tile *square,
-                        const tile *dy, cell *g) {
+static void load_window(float limit, lanes b, lanes along, const tile *square, const tile *dy,
+                        cell *g) {
     int window = square->radius;
     int64_t bins = fcnn_band_count(window);
-    image_factors factors = image_factors_of(s, square, dy);
+    image_factors factors = final_factors(limit, square, dy);
     along += b * factors.pull;
     b *= factors.inverse;
     for (int64_t k = 0; k < bins; k++) {
         int ky, kx;
         fcnn_band_frequency(k, &ky, &kx);
-        cell v = slope_cell(s, dy, k);
+        cell v = load_cell(limit > 0.0f ? square : dy, k);
         lanes scale = 2.0f * b * (k ? (float)(1.0 / FCNN_SQRT2) : 1.0f);
         v.re *= scale;
         v.im *= scale;
@@ -198,13 +197,11 @@ static void load_window(const saturation *s, lanes b, lanes along, const tile *s
 }
 
 /* Makes dx of a run; the factors are those of all channels. */
-static void backward_tiles(const saturation *plan, const srelu_factors *factors,
-                           const float *affine, const fcnn_tensor *x, const fcnn_tensor *square,
-                           const fcnn_tensor *dy, unsigned char *scratch, const fcnn_tensor *dx,
-                           tile_run run) {
+static void backward_tiles(float limit, const srelu_factors *factors, const float *affine,
+                           const fcnn_tensor *x, const fcnn_tensor *square, const fcnn_tensor *dy,
+                           unsigned char *scratch, const fcnn_tensor *dx, tile_run run) {
     enum { STRIDE = sizeof *factors / sizeof(float) };
     ring p = make_ring(scratch, x, affine, run, square->radius);
-    saturation own = saturation_at(plan, scratch + rings_bytes(x->radius, square->radius));
     gradients s[SRELU_TILES];
     for (int i = 0; i < run.count; i++) {
         const tile *from = &p.tile[i].x;
@@ -217,7 +214,7 @@ static void backward_tiles(const saturation *plan, const srelu_factors *factors,
                            .dx = tile_of(dx, run.first + i),
                            .given = fcnn_band_count(dy->radius),
                            .stream = streams(dx)};
-        load_window(&own, of_channels(from, &factors->b, STRIDE),
+        load_window(limit, of_channels(from, &factors->b, STRIDE),
                     of_channels(from, &factors->along, STRIDE), &squares, &s[i].dy, g);
     }
     for (int ky = 0; ky <= p.radius; ky++) {
@@ -228,25 +225,14 @@ static void backward_tiles(const saturation *plan, const srelu_factors *factors,
     if (streams(dx)) stream_end();
 }
 
-/* Puts g in the place of [x^2] where the square saturates. */
-static void replace_squares(const saturation *plan, unsigned char *scratch,
-                            const fcnn_tensor *square, const fcnn_tensor *dy, int unit) {
-    tile squares = tile_of(square, unit), given = tile_of(dy, unit);
-    saturation s = saturation_at(plan, scratch);
-    saturate_gradient(&s, &squares, &given);
-    for (int64_t k = 0; k < fcnn_band_count(square->radius); k++)
-        store_cell(&squares, k, s.bins[k]);
-}
-
 /* Finishes dx of a tile, which has 2 b [x g] from a grid. */
-static void finish_tile(const saturation *s, const float *a, const float *b, const fcnn_tensor *x,
+static void finish_tile(float limit, const float *a, const float *b, const fcnn_tensor *x,
                         const fcnn_tensor *square, const fcnn_tensor *dy, const fcnn_tensor *dx,
                         int unit) {
     tile from = tile_of(x, unit), squares = tile_of(square, unit);
     tile given = tile_of(dy, unit), to = tile_of(dx, unit);
     int64_t bins = fcnn_band_count(dx->radius), inside = fcnn_band_count(dy->radius);
-    image_factors factors = {(lanes){0} + 1.0f, {0}, {0}, {0}};
-    if (s->limit == 0.0f) factors = image_factors_of(s, &squares, &given);
+    image_factors factors = final_factors(limit, &squares, &given);
     lanes scale = of_channels(&from, a, 1), along = of_channels(&from, b, 1) * factors.pull;
     for (int64_t k = 0; k < bins; k++) {
         cell v = load_cell(&to, k), own = load_cell(&from, k), d = {{0}, {0}};
@@ -282,13 +268,16 @@ static void add_image_sums(const saturation *s, const fcnn_tensor *x, const fcnn
     for (int n = 0; n < x->images; n += LANES) {
         tile from = channel_tile(x, c, n), squares = channel_tile(square, c, n);
         tile given = channel_tile(dy, c, n);
-        image_factors factors = image_factors_of(s, &squares, &given);
+        bool saturates = s->limit > 0.0f;
+        image_factors factors =
+            saturates ? saturated_factors(s, &squares, &given) : image_factors_of(&squares, &given);
+        const tile *g = saturates ? &squares : &given;
         lanes products = {0};
         for (int64_t k = 0; k < inside; k++) {
-            cell v = load_cell(&from, k), d = slope_cell(s, &given, k);
+            cell v = load_cell(&from, k), d = load_cell(g, k);
             products += v.re * d.re + v.im * d.im;
         }
-        lanes dc = load_cell(&from, 0).re, given_dc = slope_cell(s, &given, 0).re;
+        lanes dc = load_cell(&from, 0).re, given_dc = load_cell(g, 0).re;
         lanes energy = load_cell(&squares, 0).re;
         for (int i = 0; i < from.images; i++) {
             double inverse = factors.inverse[i], pull = factors.pull[i];
@@ -387,7 +376,7 @@ static void sums_backward(fcnn_device *base, const saturation *s, const fcnn_inn
     parameter_gradients(base, s, norm, a, b, x, square, dy, da, db, factors);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < runs_of(x, tiles); unit++)
-        backward_tiles(s, factors, norm ? norm->affine : NULL, x, square, dy,
+        backward_tiles(s->limit, factors, norm ? norm->affine : NULL, x, square, dy,
                        fcnn_cpu_thread_scratch(device), dx, run_at(x, tiles, unit));
     if (!norm) return;
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
@@ -399,7 +388,7 @@ static void sums_backward(fcnn_device *base, const saturation *s, const fcnn_inn
 
 fcnn_status CPU(norm_srelu_backward)(fcnn_device *base, const fcnn_srelu_form *form,
                                      const fcnn_inner_norm *norm, const float *a, const float *b,
-                                     const fcnn_tensor *x, const fcnn_complex *square,
+                                     const fcnn_tensor *x, fcnn_complex *square,
                                      const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
     fcnn_tensor squares = window_band(x, square, smaller(form->window, dy->radius));
     saturation s;
@@ -408,18 +397,15 @@ fcnn_status CPU(norm_srelu_backward)(fcnn_device *base, const fcnn_srelu_form *f
     return FCNN_OK;
 }
 
-/* dx of all, where the square comes from a grid. */
-static void grid_backward(fcnn_device *base, const saturation *s, int grid, const float *a,
-                          const float *b, const fcnn_tensor *x, const fcnn_tensor *square,
-                          const fcnn_tensor *dy, fcnn_tensor *dx) {
+/* Makes dx where the square comes from a grid, once parameter_gradients has run. */
+static void grid_backward(fcnn_device *base, float limit, int grid, const float *a, const float *b,
+                          const fcnn_tensor *x, const fcnn_tensor *square, const fcnn_tensor *dy,
+                          fcnn_tensor *dx) {
     cpu_device *device = (cpu_device *)base;
-    bool saturates = s->limit > 0.0f;
+    CPU(grid_square_backward)(device, grid, b, x, limit > 0.0f ? square : dy, square->radius, dx);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int unit = 0; unit < (saturates ? tiles_of(x) : 0); unit++)
-        replace_squares(s, fcnn_cpu_thread_scratch(device), square, dy, unit);
-    CPU(grid_square_backward)(device, grid, b, x, saturates ? square : dy, square->radius, dx);
-#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
-    for (int unit = 0; unit < tiles_of(x); unit++) finish_tile(s, a, b, x, square, dy, dx, unit);
+    for (int unit = 0; unit < tiles_of(x); unit++)
+        finish_tile(limit, a, b, x, square, dy, dx, unit);
 }
 
 fcnn_status CPU(srelu_backward)(fcnn_device *base, const fcnn_srelu_form *form, const float *a,
@@ -433,6 +419,6 @@ fcnn_status CPU(srelu_backward)(fcnn_device *base, const fcnn_srelu_form *form, 
         return FCNN_OK;
     }
     parameter_gradients(base, &s, NULL, a, b, x, &squares, dy, da, db, NULL);
-    if (dx) grid_backward(base, &s, form->grid, a, b, x, &squares, dy, dx);
+    if (dx) grid_backward(base, s.limit, form->grid, a, b, x, &squares, dy, dx);
     return FCNN_OK;
 }
