@@ -1,8 +1,7 @@
 /* Compact taps to spectrum and back. Neighbouring items have neighbouring
  * pairs; each takes several, so that a phase is found once for all of them. */
-#include <cmath>
-
 #include "cuda/launch.h"
+#include "cuda/roots.h"
 
 constexpr int KERNEL_PAIRS = 4; /* of an item, a whole row of items apart */
 constexpr int KERNEL_TAPS = 3;  /* of an item of the way back, next to each other in a row */
@@ -11,46 +10,6 @@ constexpr int64_t KERNEL_PARTS = 1024, KERNEL_PART_BINS = 128;
 constexpr int64_t KERNEL_ITEMS = 1 << 19; /* more parts than make so many items gain nothing */
 
 static int64_t divided_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-/* ---- Roots of unity ---- */
-
-/* exp(i 2 pi j / count), j = 0 .. count-1, on the device. */
-struct root_table {
-    int count;
-    fcnn_complex *at;
-};
-
-struct kept_roots : cuda_kept {
-    std::vector<root_table> tables;
-    ~kept_roots() override {
-        for (const root_table &roots : tables) cudaFree(roots.at);
-    }
-};
-
-static fcnn_status find_roots(cuda_device *device, int count, const fcnn_complex **found) {
-    kept_roots *kept = cuda_keep<kept_roots>(device);
-    for (const root_table &roots : kept->tables) {
-        *found = roots.at;
-        if (roots.count == count) return FCNN_OK;
-    }
-    std::vector<fcnn_complex> host((size_t)count);
-    for (int j = 0; j < count; j++) {
-        double angle = 2.0 * FCNN_PI * j / count;
-        host[(size_t)j] = {(float)cos(angle), (float)sin(angle)};
-    }
-    root_table roots = {count, nullptr};
-    FCNN_TRY(cuda_make_copy(device, host.data(), host.size() * sizeof(fcnn_complex),
-                            (void **)&roots.at));
-    kept->tables.push_back(roots);
-    *found = roots.at;
-    return FCNN_OK;
-}
-
-/* The place of exp(i 2 pi turns / grid) among the roots. */
-FCNN_INLINE int phase_of(int turns, int grid) {
-    int phase = turns % grid;
-    return phase < 0 ? phase + grid : phase;
-}
 
 /* ---- Taps to spectrum ---- */
 
@@ -68,7 +27,7 @@ struct spectrum_of_taps {
         fcnn_complex sums[KERNEL_PAIRS] = {};
         const float *row = w;
         for (int i = 0; i < size; i++) {
-            int phase = phase_of(ky * (i - centre) - kx * centre, shape.grid);
+            int phase = cuda_phase_of(ky * (i - centre) - kx * centre, shape.grid);
             for (int j = 0; j < size; j++, row += shape.pairs) {
                 fcnn_complex root = roots[phase];
                 phase += kx; /* 0 <= kx < grid */
@@ -92,7 +51,7 @@ fcnn_status cuda_kernel_to_spectrum(fcnn_device *base, const fcnn_kernel_shape *
                                     const float *w, fcnn_complex *h) {
     cuda_device *device = cuda_of(base);
     const fcnn_complex *roots;
-    FCNN_TRY(find_roots(device, shape->grid, &roots));
+    FCNN_TRY(cuda_find_roots(device, shape->grid, &roots));
     spectrum_of_taps body = {*shape, roots, w, h, divided_up(shape->pairs, KERNEL_PAIRS)};
     CUDA_RUN(device, fcnn_band_count(shape->radius) * body.columns, body);
     return FCNN_OK;
@@ -136,7 +95,7 @@ struct taps_of_spectrum {
         fcnn_band_frequency(bin, &ky, &kx);
         for (; bin < end; bin++, fcnn_band_next(&ky, &kx))
             add(dh + bin * shape.pairs, column,
-                phase_of(ky * (i - centre) + kx * (first - centre), shape.grid), kx, sums);
+                cuda_phase_of(ky * (i - centre) + kx * (first - centre), shape.grid), kx, sums);
         float *row = out + ((part * size + i) * size + first) * shape.pairs;
         for (int t = 0; t < KERNEL_TAPS; t++) {
             for (int p = 0; p < KERNEL_PAIRS; p++) {
@@ -175,7 +134,7 @@ fcnn_status cuda_spectrum_to_kernel(fcnn_device *base, const fcnn_kernel_shape *
                                     const fcnn_complex *dh, float *dw) {
     cuda_device *device = cuda_of(base);
     taps_of_spectrum body = {};
-    FCNN_TRY(find_roots(device, shape->grid, &body.roots));
+    FCNN_TRY(cuda_find_roots(device, shape->grid, &body.roots));
     body.shape = *shape;
     body.dh = dh;
     body.columns = divided_up(shape->pairs, KERNEL_PAIRS);
@@ -194,5 +153,5 @@ fcnn_status cuda_spectrum_to_kernel(fcnn_device *base, const fcnn_kernel_shape *
 
 fcnn_status cuda_kernel_plan(fcnn_device *base, int, int grid) {
     const fcnn_complex *roots;
-    return grid ? find_roots(cuda_of(base), grid, &roots) : FCNN_OK;
+    return grid ? cuda_find_roots(cuda_of(base), grid, &roots) : FCNN_OK;
 }

@@ -1,13 +1,13 @@
 /* srelu: y = a x + b [x^2] / s, the square on the bins of radius <= window, s the
- * root mean square of x's map. By sums, an item is a bin k of a channel of an
- * image. With coordinates X of stored bins (c_0 = X_0, c_q = X_q / sqrt 2,
- * c_-q = conj c_q), the pairs of Z_k, the sum of c_q c_(k-q), that have DC in them
- * are 2 X_0 c_k; the others are halves of products of coordinates:
- * conj(X_q) X_(k+q), where both are stored for any stored k and q, and X_q X_(k-q)
- * for the few where these are. Sums of long rows are made of sums of shells, whose
- * rounding is smaller. On a grid: by transforms. */
+ * root mean square of x's map, or y = a x + b r, the square saturated. By sums, an item is a bin k
+ * of a channel of an image. With coordinates X of stored bins (c_0 = X_0, c_q = X_q / sqrt 2, c_-q
+ * = conj c_q), the pairs of Z_k, the sum of c_q c_(k-q), that have DC in them are 2 X_0 c_k; the
+ * others are halves of products of coordinates: conj(X_q) X_(k+q), where both are stored for any
+ * stored k and q, and X_q X_(k-q) for the few where these are. Sums of long rows are made of sums
+ * of shells, whose rounding is smaller. On a grid: by transforms. */
 #include "cuda/grid/transform.h"
 #include "cuda/launch.h"
+#include "saturation.h"
 
 /* The bins of a channel of an image. */
 struct srelu_column {
@@ -25,10 +25,23 @@ FCNN_INLINE fcnn_complex &square_at(fcnn_complex *square, const fcnn_tensor *x, 
     return square[(bin * x->channels + channel) * x->capacity + image];
 }
 
-/* 1 / s of an image. */
-FCNN_INLINE float inverse_rms(fcnn_complex *square, const fcnn_tensor *x, int channel,
-                              int64_t image) {
-    return fcnn_srelu_inverse(square_at(square, x, 0, channel, image).re);
+/* What bounds the square of an image: 1 / s, or 1 where it has saturated. */
+FCNN_INLINE float bound_of(bool saturated, fcnn_complex *square, const fcnn_tensor *x, int channel,
+                           int64_t image) {
+    return saturated ? 1.0f : fcnn_srelu_inverse(square_at(square, x, 0, channel, image).re);
+}
+
+/* The bins of a window in such memory. */
+static fcnn_tensor window_band(const fcnn_tensor *like, int window, fcnn_complex *bins) {
+    fcnn_tensor band = *like;
+    band.radius = window;
+    band.data = (float *)(void *)bins;
+    return band;
+}
+
+static size_t window_bytes(int window, int channels, int capacity) {
+    return cuda_align((size_t)(fcnn_band_count(window) * channels * capacity) *
+                      sizeof(fcnn_complex));
 }
 
 FCNN_INLINE fcnn_complex conjugate_of(fcnn_complex a) { return {a.re, -a.im}; }
@@ -116,67 +129,13 @@ struct srelu_squares {
     }
 };
 
-/* ---- The square on a grid ---- */
-
-struct srelu_grid_squares {
-    float *map;
-    CUDA_BODY void operator()(int64_t cell) const {
-        map[cell] = fcnn_square_value(map[cell], 0.0f);
-    }
-};
-
-/* g = b dy 2x on the columns of a chunk. */
-struct srelu_grid_slopes {
-    const float *b, *map;
-    cuda_columns chunk;
-    int columns;
-    float *g;
-    CUDA_BODY void operator()(int64_t item) const {
-        int64_t j = item % chunk.count, cell = item / chunk.count * columns + j;
-        int64_t c = chunk.channel + (chunk.image + j) / chunk.images;
-        g[cell] *= b[c] * fcnn_square_slope(map[cell], 0.0f);
-    }
-};
-
-static fcnn_status grid_square(cuda_device *device, int m, const fcnn_tensor *x, int window,
-                               fcnn_complex *square) {
-    cuda_walk at = cuda_walk_of(device, m);
-    while (cuda_next_chunk(&at, x)) {
-        FCNN_TRY(cuda_columns_to_map(device, at.grid, &at.s, x, x->radius, at.first, at.count,
-                                     at.s.map));
-        srelu_grid_squares body = {at.s.map};
-        CUDA_RUN(device, (int64_t)m * m * at.grid->columns, body);
-        FCNN_TRY(cuda_map_to_columns(device, at.grid, &at.s, at.s.map, window, 1.0f, square, x,
-                                     at.first, at.count));
-    }
-    return FCNN_OK;
-}
-
-/* dx = 2 b [x g]. */
-static fcnn_status grid_square_backward(cuda_device *device, int m, const float *b,
-                                        const fcnn_tensor *x, const fcnn_tensor *dy, int window,
-                                        const fcnn_tensor *dx) {
-    cuda_walk at = cuda_walk_of(device, m);
-    while (cuda_next_chunk(&at, x)) {
-        FCNN_TRY(cuda_columns_to_map(device, at.grid, &at.s, x, x->radius, at.first, at.count,
-                                     at.s.map));
-        FCNN_TRY(cuda_columns_to_map(device, at.grid, &at.s, dy, window, at.first, at.count,
-                                     at.s.other));
-        srelu_grid_slopes body = {b, at.s.map, cuda_columns_of(x, at.first, at.count),
-                                  at.grid->columns, at.s.other};
-        CUDA_RUN(device, (int64_t)m * m * at.count, body);
-        FCNN_TRY(cuda_map_to_columns(device, at.grid, &at.s, at.s.other, dx->radius, 1.0f,
-                                     fcnn_tensor_band(dx), dx, at.first, at.count));
-    }
-    return FCNN_OK;
-}
-
 /* ---- The forward pass ---- */
 
 struct srelu_values {
     int64_t inside; /* bins of the window */
     const float *a, *b;
-    fcnn_complex *square;
+    bool saturated;
+    fcnn_complex *square; /* [x^2], or r */
     fcnn_tensor x, y;
     CUDA_BODY void operator()(int64_t item) const {
         int64_t row = item / y.images, n = item % y.images, bin = row / y.channels;
@@ -184,7 +143,7 @@ struct srelu_values {
         fcnn_complex in = cuda_bin_row(&x, bin, c)[n], out = {a[c] * in.re, a[c] * in.im};
         if (bin < inside) {
             fcnn_complex z = square_at(square, &x, bin, c, n);
-            float factor = b[c] * inverse_rms(square, &x, c, n);
+            float factor = b[c] * bound_of(saturated, square, &x, c, n);
             out.re += factor * z.re;
             out.im += factor * z.im;
         }
@@ -192,51 +151,62 @@ struct srelu_values {
     }
 };
 
-fcnn_status cuda_srelu_forward(fcnn_device *base, int window, int grid, const float *a,
+fcnn_status cuda_srelu_forward(fcnn_device *base, const fcnn_srelu_form *form, const float *a,
                                const float *b, const fcnn_tensor *x, fcnn_complex *square,
                                fcnn_tensor *y) {
     cuda_device *device = cuda_of(base);
-    int w = window < y->radius ? window : y->radius;
+    int w = form->window < y->radius ? form->window : y->radius;
     int64_t inside = fcnn_band_count(w);
-    if (grid) {
-        FCNN_TRY(grid_square(device, grid, x, w, square));
+    if (form->grid) {
+        FCNN_TRY(cuda_grid_square(device, form->grid, x, w, square));
     } else {
         srelu_squares squares = {inside, *x, square};
         CUDA_RUN(device, inside * x->channels * x->images, squares);
     }
-    srelu_values values = {inside, a, b, square, *x, *y};
+    bool saturates = form->saturation > 0.0f;
+    fcnn_complex *bounded = square;
+    if (saturates) {
+        size_t offset = 0;
+        fcnn_tensor squares = window_band(x, w, square);
+        bounded = (fcnn_complex *)cuda_take_scratch(device, &offset,
+                                                    window_bytes(w, x->channels, x->capacity));
+        FCNN_TRY(cuda_saturate(device, form->saturation, &squares, offset, bounded));
+    }
+    srelu_values values = {inside, a, b, saturates, bounded, *x, *y};
     CUDA_RUN(device, fcnn_tensor_rows(y) * y->images, values);
     return FCNN_OK;
 }
 
 /* ---- The backward pass ---- */
 
-/* An image's pull in a channel, <[x^2], g> / s^3, is what s adds to the gradient; an item is an
- * image of a channel. */
+/* An image's pull in a channel, <[x^2], g> / s^3, is what s adds to the gradient, 0 where the
+ * square saturates; an item is an image of a channel. */
 struct srelu_pulls {
     int64_t inside; /* bins of the window */
+    bool saturated;
     fcnn_complex *square;
     fcnn_tensor dy;
     float *pull; /* [C][capacity] */
     CUDA_BODY void operator()(int64_t item) const {
         int c = (int)(item / dy.images);
         int64_t n = item % dy.images;
-        float sum = 0.0f, inverse = inverse_rms(square, &dy, c, n);
+        float sum = 0.0f, inverse = bound_of(saturated, square, &dy, c, n);
         for (int64_t bin = 0; bin < inside; bin++) {
             fcnn_complex d = cuda_bin_row(&dy, bin, c)[n], z = square_at(square, &dy, bin, c, n);
             sum += z.re * d.re + z.im * d.im;
         }
-        pull[c * (int64_t)dy.capacity + n] = inverse * inverse * inverse * sum;
+        pull[c * (int64_t)dy.capacity + n] = saturated ? 0.0f : inverse * inverse * inverse * sum;
     }
 };
 
-/* dx = a dy + z / s - b pull x, z being 2 b [x g]. */
+/* dx = a dy + z / s - b pull x, z being 2 b [x g]; where the square saturates s is 1. */
 struct srelu_terms {
     const float *a, *b, *pull;
+    bool saturated;
     fcnn_complex *square;
     fcnn_tensor x, dy, dx;
     CUDA_BODY void finish(int64_t bin, int c, int64_t n, fcnn_complex z) const {
-        float inverse = inverse_rms(square, &x, c, n);
+        float inverse = bound_of(saturated, square, &x, c, n);
         float along = b[c] * pull[c * (int64_t)dy.capacity + n];
         fcnn_complex own = cuda_bin_row(&x, bin, c)[n];
         fcnn_complex out = {inverse * z.re - along * own.re, inverse * z.im - along * own.im};
@@ -263,6 +233,7 @@ struct srelu_grid_gradients {
 /* The gradients where z is summed up here. */
 struct srelu_gradients {
     int window;
+    fcnn_tensor slope; /* its bins inside the window are g's: dy, or the gradient in [x^2] */
     srelu_terms terms;
 
     /* Sum of G_q X_(k-q) and conj(G_q) X_(k+q), q of the window but DC, without X_0. */
@@ -291,7 +262,7 @@ struct srelu_gradients {
         const fcnn_tensor *dx = &terms.dx;
         srelu_item at = srelu_item_of(item, fcnn_band_count(dx->radius), dx->images);
         srelu_column in = column_of(&terms.x, at.channel, at.image);
-        srelu_column g = column_of(&terms.dy, at.channel, at.image);
+        srelu_column g = column_of(&slope, at.channel, at.image);
         int ky, kx;
         fcnn_band_frequency(at.bin, &ky, &kx);
         fcnn_complex pairs = sum(in, g, ky, kx), own = in[at.bin], z;
@@ -310,11 +281,12 @@ struct srelu_gradients {
     }
 };
 
-/* da = sum Re(conj(x) dy), db = sum Re(conj([x^2]) dy) / s. A group is a channel, an item a bin of
- * an image. */
+/* da = sum Re(conj(x) dy), db = sum Re(conj([x^2]) dy) / s, or of r. A group is a channel, an item
+ * a bin of an image. */
 struct srelu_parameter_gradients : cuda_sums<2> {
     int64_t inside; /* bins of the window */
-    fcnn_complex *square;
+    bool saturated;
+    fcnn_complex *square; /* [x^2], or r */
     fcnn_tensor x, dy;
     float *da, *db;
     CUDA_BODY void add(int64_t c, int64_t item, double *sums) const {
@@ -323,7 +295,7 @@ struct srelu_parameter_gradients : cuda_sums<2> {
         sums[0] += in.re * d.re + in.im * d.im;
         if (bin >= inside) return;
         fcnn_complex z = square_at(square, &x, bin, (int)c, n);
-        sums[1] += inverse_rms(square, &x, (int)c, n) * (z.re * d.re + z.im * d.im);
+        sums[1] += bound_of(saturated, square, &x, (int)c, n) * (z.re * d.re + z.im * d.im);
     }
     CUDA_BODY void finish(int64_t c, const double *sums) const {
         da[c] = (float)sums[0];
@@ -336,34 +308,51 @@ static size_t pull_bytes(int channels, int capacity) {
     return cuda_align((size_t)channels * (size_t)capacity * sizeof(float));
 }
 
-fcnn_status cuda_srelu_backward(fcnn_device *base, int window, int grid, const float *a,
-                                const float *b, const fcnn_tensor *x, const fcnn_complex *square,
+fcnn_status cuda_srelu_backward(fcnn_device *base, const fcnn_srelu_form *form, const float *a,
+                                const float *b, const fcnn_tensor *x, fcnn_complex *square,
                                 const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
     cuda_device *device = cuda_of(base);
-    int w = window < dy->radius ? window : dy->radius;
-    srelu_parameter_gradients sums = {
-        {}, fcnn_band_count(w), const_cast<fcnn_complex *>(square), *x, *dy, da, db};
+    int w = form->window < dy->radius ? form->window : dy->radius, grid = form->grid;
+    int64_t inside = fcnn_band_count(w);
+    bool saturates = form->saturation > 0.0f;
+    fcnn_tensor squares = window_band(x, w, square);
+    const fcnn_tensor *slope = saturates ? &squares : dy;
+    fcnn_complex *bounded = square;
+    size_t offset = 0;
+    if (saturates) {
+        bounded = (fcnn_complex *)cuda_take_scratch(device, &offset,
+                                                    window_bytes(w, x->channels, x->capacity));
+        FCNN_TRY(cuda_saturate(device, form->saturation, &squares, offset, bounded));
+    }
+    srelu_parameter_gradients sums = {{}, inside, saturates, bounded, *x, *dy, da, db};
     CUDA_REDUCE(device, x->channels, fcnn_band_count(dy->radius) * dy->images, sums);
     if (!dx) return FCNN_OK;
-    if (grid) FCNN_TRY(grid_square_backward(device, grid, b, x, dy, w, dx));
-    size_t offset = 0;
+    /* The gradient takes the place of [x^2], as a grid needs the scratch. */
+    if (saturates)
+        FCNN_TRY(cuda_saturate_gradient(device, form->saturation, &squares, dy, 0, square));
+    if (grid) FCNN_TRY(cuda_grid_square_backward(device, grid, b, x, slope, w, dx));
+    offset = 0;
     float *pull = (float *)cuda_take_scratch(device, &offset, pull_bytes(x->channels, x->capacity));
-    srelu_pulls pulls = {sums.inside, sums.square, *dy, pull};
+    srelu_pulls pulls = {inside, saturates, square, *dy, pull};
     CUDA_RUN(device, (int64_t)dy->channels * dy->images, pulls);
     int64_t items = fcnn_tensor_rows(dx) * dx->images;
-    srelu_terms terms = {a, b, pull, sums.square, *x, *dy, *dx};
+    srelu_terms terms = {a, b, pull, saturates, square, *x, *dy, *dx};
     if (grid) {
         srelu_grid_gradients gradients = {terms};
         CUDA_RUN(device, items, gradients);
     } else {
-        srelu_gradients gradients = {w, terms};
+        srelu_gradients gradients = {w, *slope, terms};
         CUDA_RUN(device, items, gradients);
     }
     return FCNN_OK;
 }
 
-fcnn_status cuda_srelu_plan(fcnn_device *base, int, int grid, int, int channels, int capacity) {
+fcnn_status cuda_srelu_plan(fcnn_device *base, const fcnn_srelu_form *form, int, int channels,
+                            int capacity) {
     cuda_device *device = cuda_of(base);
     cuda_need_scratch(device, pull_bytes(channels, capacity));
-    return grid ? cuda_make_grid(device, grid, channels, capacity) : FCNN_OK;
+    if (form->saturation > 0.0f)
+        cuda_need_scratch(device, window_bytes(form->window, channels, capacity) +
+                                      cuda_saturation_bytes(form->window, channels, capacity));
+    return form->grid ? cuda_make_grid(device, form->grid, channels, capacity) : FCNN_OK;
 }

@@ -65,4 +65,12 @@ fcnn_status cuda_map_to_columns(cuda_device *device, const cuda_grid *grid,
                                 float scale, fcnn_complex *out, const fcnn_tensor *like,
                                 int64_t first, int count);
 
+/* srelu on a grid of side m (fused.cu): the window's bins of [x^2], and dx = 2 b [x g], g's bins
+ * those of dy inside the window. They use the scratch from its start. */
+fcnn_status cuda_grid_square(cuda_device *device, int m, const fcnn_tensor *x, int window,
+                             fcnn_complex *square);
+fcnn_status cuda_grid_square_backward(cuda_device *device, int m, const float *b,
+                                      const fcnn_tensor *x, const fcnn_tensor *dy, int window,
+                                      const fcnn_tensor *dx);
+
 #endif
