@@ -35,6 +35,13 @@ FCNN_INLINE float fcnn_srelu_inverse(float energy) {
  * q / (1 + |q| / limit), the divisive normalization of Heeger 1992. Cut off bins leave some q a
  * little below 0. ---- */
 
+/* Radius w of the square's bins for bands x and y of these radii. What saturates needs all bins of
+ * the window, also where y, of which less is needed, has fewer. */
+FCNN_INLINE int fcnn_srelu_window(const fcnn_srelu_form *form, int x_radius, int y_radius) {
+    int most = form->saturation > 0.0f ? x_radius : y_radius;
+    return form->window < most ? form->window : most;
+}
+
 /* Points across for a window: the fewest of even number that hold its bins. */
 FCNN_INLINE int fcnn_saturation_size(int window) { return 2 * window + 2; }
 

@@ -87,8 +87,8 @@ fcnn_status fcnn_srelu_shape(fcnn_graph *graph, fcnn_node *node, fcnn_srelu *sre
 /* Reads the form from the section, for the node's output. */
 fcnn_status fcnn_srelu_read_form(const fcnn_graph *graph, const fcnn_node *node,
                                  fcnn_srelu_form *form);
-/* The form whose window has no bins beyond this radius. */
-fcnn_srelu_form fcnn_srelu_form_within(const fcnn_srelu_form *form, int radius);
+/* The form with the window that it has for bands x and y of these radii. */
+fcnn_srelu_form fcnn_srelu_form_within(const fcnn_srelu_form *form, int x_radius, int y_radius);
 /* Declares a and b, one of each a channel, with their initial values. */
 fcnn_status fcnn_srelu_declare(fcnn_graph *graph, fcnn_node *node, int *a, int *b);
 /* Multiply-adds of a channel of a band of this radius, of the square and what bounds it. */

@@ -28,7 +28,7 @@ static fcnn_status plan(fcnn_graph *graph, fcnn_node *node) {
     band.radius = (band.size - 1) / 2;
     state->x = state->y = state->dx = band;
     int64_t bytes = fcnn_tensor_floats(&band) * (int64_t)sizeof(float);
-    fcnn_srelu_form form = fcnn_srelu_form_within(&state->form, state->x.radius);
+    fcnn_srelu_form form = fcnn_srelu_form_within(&state->form, state->x.radius, state->x.radius);
     band.radius = form.window;
     int64_t inside = fcnn_tensor_floats(&band) * (int64_t)sizeof(float);
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_STEP, &state->x_memory));
@@ -71,7 +71,7 @@ static void cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost 
     (void)graph;
     const srelu_state *state = node->state;
     int64_t transforms = 2 * fcnn_transform_cost(node->output.size);
-    fcnn_srelu_form form = fcnn_srelu_form_within(&state->form, state->x.radius);
+    fcnn_srelu_form form = fcnn_srelu_form_within(&state->form, state->x.radius, state->x.radius);
     int64_t square = fcnn_srelu_square_cost(&form, state->x.radius);
     cost->label = "space";
     cost->multiply_adds = node->output.channels * (transforms + square);

@@ -26,21 +26,21 @@ fcnn_status fcnn_srelu_declare(fcnn_graph *graph, fcnn_node *node, int *a, int *
     return fcnn_activation_declare(graph, node, "b", start, b);
 }
 
-fcnn_srelu_form fcnn_srelu_form_within(const fcnn_srelu_form *form, int radius) {
+fcnn_srelu_form fcnn_srelu_form_within(const fcnn_srelu_form *form, int x_radius, int y_radius) {
     fcnn_srelu_form within = *form;
-    if (within.window > radius) within.window = radius;
+    within.window = fcnn_srelu_window(form, x_radius, y_radius);
     return within;
 }
 
 fcnn_status fcnn_srelu_plan(fcnn_graph *graph, fcnn_node *node, fcnn_srelu *srelu) {
     const fcnn_tensor *y = &node->output;
-    fcnn_srelu_form form = fcnn_srelu_form_within(&srelu->form, node->output.radius);
+    int radius = fcnn_graph_input(graph, node, 0)->output.radius;
+    fcnn_srelu_form form = fcnn_srelu_form_within(&srelu->form, radius, y->radius);
     int64_t bytes =
         fcnn_band_count(form.window) * y->channels * y->capacity * (int64_t)sizeof(fcnn_complex);
     FCNN_TRY(fcnn_srelu_declare(graph, node, &srelu->a, &srelu->b));
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_STEP, &srelu->square));
-    return fcnn_call_srelu_plan(graph, &form, fcnn_graph_input(graph, node, 0)->output.radius,
-                                y->channels, y->capacity);
+    return fcnn_call_srelu_plan(graph, &form, radius, y->channels, y->capacity);
 }
 
 int64_t fcnn_srelu_square_cost(const fcnn_srelu_form *form, int radius) {
@@ -53,11 +53,10 @@ int64_t fcnn_srelu_square_cost(const fcnn_srelu_form *form, int radius) {
 
 void fcnn_srelu_cost(const fcnn_graph *graph, const fcnn_node *node, fcnn_node_cost *cost) {
     const fcnn_srelu *srelu = node->state;
-    fcnn_srelu_form form = fcnn_srelu_form_within(&srelu->form, node->output.radius);
+    int radius = fcnn_graph_input(graph, node, 0)->output.radius;
+    fcnn_srelu_form form = fcnn_srelu_form_within(&srelu->form, radius, node->output.radius);
     cost->label = form.grid ? "fused" : "resident";
-    cost->multiply_adds =
-        node->output.channels *
-        fcnn_srelu_square_cost(&form, fcnn_graph_input(graph, node, 0)->output.radius);
+    cost->multiply_adds = node->output.channels * fcnn_srelu_square_cost(&form, radius);
 }
 
 static fcnn_status shape(fcnn_graph *graph, fcnn_node *node) {

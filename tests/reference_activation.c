@@ -214,7 +214,8 @@ void ref_fused_backward(const ref_shape *shape, const ref_pointwise *rule, doubl
 /* ---- srelu ---- */
 
 int ref_srelu_window(const ref_srelu *s) {
-    return s->window < s->radius_out ? s->window : s->radius_out;
+    int most = s->saturation > 0.0 ? s->shape.radius : s->radius_out;
+    return s->window < most ? s->window : most;
 }
 
 /* x^2 reaches radius 2r: 4r+1 points hold it without aliases. */
@@ -337,15 +338,18 @@ void ref_srelu_backward(const ref_srelu *s, const double *a, const double *b, co
     ref_forward(&low, slopes, 1.0, square);
     ref_bound bound = new_bound(s, map, square);
     bound_values(&bound, square, r);
-    bound_gradient(&bound, square, dy, g);
+    int64_t out = ref_band_count(&shape, s->radius_out);
+    ref_complex *dr = ref_allocate((size_t)inside * sizeof *dr);
+    for (int64_t i = 0; i < inside; i++) dr[i] = i < out ? dy[i] : 0.0;
+    bound_gradient(&bound, square, dr, g);
     memset(da, 0, (size_t)channels * sizeof *da);
     memset(db, 0, (size_t)channels * sizeof *db);
-    for (int64_t i = 0; i < inside; i++) db[i / row % channels] += creal(conj(r[i]) * dy[i]);
+    for (int64_t i = 0; i < inside; i++) db[i / row % channels] += creal(conj(r[i]) * dr[i]);
     ref_inverse(&low, g, slopes);
     for (int64_t i = 0; i < ref_map_count(&shape); i++)
         slopes[i] *= 2.0 * b[i / row / plane] * map[i];
     ref_forward(&shape, slopes, 1.0, dx);
-    for (int64_t i = 0; i < ref_band_count(&shape, s->radius_out); i++) {
+    for (int64_t i = 0; i < out; i++) {
         int64_t c = i / row % channels;
         da[c] += creal(conj(x[i]) * dy[i]);
         dx[i] += a[c] * dy[i];

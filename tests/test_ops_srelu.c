@@ -288,7 +288,7 @@ static void grids(void) { run_cases(on_grid, COUNT(on_grid), 0.0, false); }
 static void normed(void) { run_cases(by_sums, COUNT(by_sums), 0.0, true); }
 
 static void saturated(void) {
-    run_cases(by_sums, COUNT(by_sums), 5.0, false);
+    run_cases(by_sums, COUNT(by_sums), 3.0, false);
     run_cases(on_grid, COUNT(on_grid), 8.0, false);
     run_cases(by_sums, COUNT(by_sums), 6.0, true);
 }

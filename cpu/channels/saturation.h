@@ -53,12 +53,18 @@ static inline int next_turn(int turn, int step, int m) {
     return turn < m ? turn : turn - m;
 }
 
+/* Bins that a band lacks are 0. */
+static inline cell window_cell(const tile *bins, int ky, int kx) {
+    int reach = abs(ky) > kx ? abs(ky) : kx;
+    return reach > bins->radius ? (cell){{0}, {0}} : load_cell(bins, fcnn_band_index(ky, kx));
+}
+
 /* s->even[ky] and s->odd[ky] = sum and difference of the bins at ky and -ky, for 1 .. window; of
  * column 0, whose bins at -ky are conjugates and count once, the real and the imaginary part. */
 static inline void pair_bins(const saturation *s, const tile *bins, int kx) {
     for (int ky = 1; ky <= s->window; ky++) {
-        cell v = load_cell(bins, fcnn_band_index(ky, kx)), other = {{0}, {0}};
-        if (kx) other = load_cell(bins, fcnn_band_index(-ky, kx));
+        cell v = window_cell(bins, ky, kx), other = {{0}, {0}};
+        if (kx) other = window_cell(bins, -ky, kx);
         s->even[ky] = (cell){v.re + other.re, kx ? v.im + other.im : (lanes){0}};
         s->odd[ky] = (cell){kx ? v.re - other.re : (lanes){0}, v.im - other.im};
     }
@@ -70,8 +76,7 @@ static inline void open_columns(const saturation *s, const tile *bins) {
     const float *cosine = s->roots->cosine, *sine = s->roots->sine, root = (float)FCNN_SQRT2;
     int m = s->size;
     for (int kx = 0; kx <= s->window; kx++) {
-        cell *column = s->columns + kx * m,
-             first = load_cell(bins, kx ? fcnn_band_index(0, kx) : 0);
+        cell *column = s->columns + kx * m, first = window_cell(bins, 0, kx);
         float scale = kx ? root : 1.0f;
         pair_bins(s, bins, kx);
         for (int y = 0; y <= m / 2; y++) {

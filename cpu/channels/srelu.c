@@ -105,7 +105,7 @@ static void store_squares(const ring *p, const cell *sums, const tile *square) {
 
 /* y += b r([x^2]) inside the window. */
 static void add_bounded(const saturation *s, lanes b, const tile *square, const tile *y) {
-    int64_t bins = fcnn_band_count(s->window);
+    int64_t bins = fcnn_band_count(smaller(s->window, y->radius));
     if (s->limit > 0.0f)
         saturate(s, square);
     else
@@ -155,7 +155,7 @@ static void combine_tile(const saturation *s, const float *a, const float *b, co
 fcnn_status CPU(norm_srelu_forward)(fcnn_device *base, const fcnn_srelu_form *form,
                                     const float *affine, const float *a, const float *b,
                                     const fcnn_tensor *x, fcnn_complex *square, fcnn_tensor *y) {
-    fcnn_tensor squares = window_band(x, square, smaller(form->window, y->radius));
+    fcnn_tensor squares = window_band(x, square, fcnn_srelu_window(form, x->radius, y->radius));
     int tiles = tiles_of_run(base, x, squares.radius);
     saturation s;
     FCNN_TRY(make_saturation(base, form->saturation, squares.radius, &s));
@@ -170,7 +170,7 @@ fcnn_status CPU(srelu_forward)(fcnn_device *base, const fcnn_srelu_form *form, c
                                const float *b, const fcnn_tensor *x, fcnn_complex *square,
                                fcnn_tensor *y) {
     if (!form->grid) return CPU(norm_srelu_forward)(base, form, NULL, a, b, x, square, y);
-    fcnn_tensor squares = window_band(x, square, smaller(form->window, y->radius));
+    fcnn_tensor squares = window_band(x, square, fcnn_srelu_window(form, x->radius, y->radius));
     saturation s;
     FCNN_TRY(make_saturation(base, form->saturation, squares.radius, &s));
     CPU(grid_square)((cpu_device *)base, form->grid, x, squares.radius, square);

@@ -390,7 +390,7 @@ fcnn_status CPU(norm_srelu_backward)(fcnn_device *base, const fcnn_srelu_form *f
                                      const fcnn_inner_norm *norm, const float *a, const float *b,
                                      const fcnn_tensor *x, fcnn_complex *square,
                                      const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
-    fcnn_tensor squares = window_band(x, square, smaller(form->window, dy->radius));
+    fcnn_tensor squares = window_band(x, square, fcnn_srelu_window(form, x->radius, dy->radius));
     saturation s;
     FCNN_TRY(make_saturation(base, form->saturation, squares.radius, &s));
     sums_backward(base, &s, norm, a, b, x, &squares, dy, dx, da, db);
@@ -411,7 +411,7 @@ static void grid_backward(fcnn_device *base, float limit, int grid, const float 
 fcnn_status CPU(srelu_backward)(fcnn_device *base, const fcnn_srelu_form *form, const float *a,
                                 const float *b, const fcnn_tensor *x, fcnn_complex *square,
                                 const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
-    fcnn_tensor squares = window_band(x, square, smaller(form->window, dy->radius));
+    fcnn_tensor squares = window_band(x, square, fcnn_srelu_window(form, x->radius, dy->radius));
     saturation s;
     FCNN_TRY(make_saturation(base, form->saturation, squares.radius, &s));
     if (!form->grid && dx) {

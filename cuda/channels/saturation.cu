@@ -33,7 +33,8 @@ struct saturation_open_columns {
         int channel = (int)room.row(item), m = room.size;
         int kx = (int)(place / m), y = (int)(place % m);
         fcnn_complex sum = {0.0f, 0.0f};
-        for (int ky = kx ? -room.window : 0; ky <= room.window; ky++) {
+        int reach = room.window < bins.radius ? room.window : bins.radius;
+        for (int ky = kx ? -reach : 0; ky <= reach && kx <= reach; ky++) {
             fcnn_complex v = cuda_bin_row(&bins, fcnn_band_index(ky, kx), channel)[image];
             fcnn_complex root = room.roots[cuda_phase_of(ky * y, m)];
             float scale = ky || kx ? (float)FCNN_SQRT2 : 1.0f;

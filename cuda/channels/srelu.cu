@@ -155,7 +155,7 @@ fcnn_status cuda_srelu_forward(fcnn_device *base, const fcnn_srelu_form *form, c
                                const float *b, const fcnn_tensor *x, fcnn_complex *square,
                                fcnn_tensor *y) {
     cuda_device *device = cuda_of(base);
-    int w = form->window < y->radius ? form->window : y->radius;
+    int w = fcnn_srelu_window(form, x->radius, y->radius);
     int64_t inside = fcnn_band_count(w);
     if (form->grid) {
         FCNN_TRY(cuda_grid_square(device, form->grid, x, w, square));
@@ -191,7 +191,7 @@ struct srelu_pulls {
         int c = (int)(item / dy.images);
         int64_t n = item % dy.images;
         float sum = 0.0f, inverse = bound_of(saturated, square, &dy, c, n);
-        for (int64_t bin = 0; bin < inside; bin++) {
+        for (int64_t bin = 0; bin < (saturated ? 0 : inside); bin++) {
             fcnn_complex d = cuda_bin_row(&dy, bin, c)[n], z = square_at(square, &dy, bin, c, n);
             sum += z.re * d.re + z.im * d.im;
         }
@@ -312,7 +312,7 @@ fcnn_status cuda_srelu_backward(fcnn_device *base, const fcnn_srelu_form *form, 
                                 const float *b, const fcnn_tensor *x, fcnn_complex *square,
                                 const fcnn_tensor *dy, fcnn_tensor *dx, float *da, float *db) {
     cuda_device *device = cuda_of(base);
-    int w = form->window < dy->radius ? form->window : dy->radius, grid = form->grid;
+    int w = fcnn_srelu_window(form, x->radius, dy->radius), grid = form->grid;
     int64_t inside = fcnn_band_count(w);
     bool saturates = form->saturation > 0.0f;
     fcnn_tensor squares = window_band(x, w, square);
