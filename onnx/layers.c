@@ -80,23 +80,47 @@ static const char *norm(onnx_exporter *e, const fcnn_node *node) {
     return to_output(e, node, normalise(e, node, fcnn_onnx_input(e, node, 0)), side);
 }
 
-/* a x + b [x^2] / s of maps on a grid of n x n, n odd. The square, of radius 2r, is taken on a grid
- * where what it aliases misses the window. */
-static const char *square_relu(onnx_exporter *e, const fcnn_node *node, const char *x, int n) {
+/* b [x^2] / s of a square on a grid, on the points of its window. */
+static const char *divided_square(onnx_exporter *e, const fcnn_node *node, const char *square,
+                                  int grid, int window) {
     onnx_builder *b = &e->b;
-    int radius = (n - 1) / 2, side = n < onnx_side(node) ? n : onnx_side(node);
-    int reach = (side - 1) / 2, window = (int)fcnn_section_int(node->section, "window");
-    if (window > reach) window = reach;
-    int grid = n + window, inside = fcnn_band_size(window);
-    const char *fine = fcnn_onnx_resample(e, x, n, grid, radius);
-    const char *square = ONNX_NODE(b, "Mul", fine, fine);
     const char *energy = ONNX_NODE(b, "GlobalAveragePool", square);
     const char *epsilon = fcnn_onnx_scalar(b, FCNN_SRELU_EPSILON);
     const char *s = ONNX_NODE(b, "Sqrt", ONNX_NODE(b, "Add", energy, epsilon));
     const char *scale = ONNX_NODE(b, "Div", fcnn_onnx_channels(e, node, 1, "b"), s);
-    square = fcnn_onnx_resample(e, square, grid, inside, window);
-    square = ONNX_NODE(b, "Mul", square, scale);
-    square = fcnn_onnx_resample(e, square, inside, side, window);
+    square = fcnn_onnx_resample(e, square, grid, fcnn_band_size(window), window);
+    return ONNX_NODE(b, "Mul", square, scale);
+}
+
+/* b r of a square on a grid, on the points where it saturates. */
+static const char *saturated_square(onnx_exporter *e, const fcnn_node *node, const char *square,
+                                    int grid, const fcnn_srelu_form *form) {
+    onnx_builder *b = &e->b;
+    int points = fcnn_saturation_size(form->window);
+    const char *q = fcnn_onnx_resample(e, square, grid, points, form->window);
+    const char *share =
+        ONNX_NODE(b, "Div", ONNX_NODE(b, "Abs", q), fcnn_onnx_scalar(b, form->saturation));
+    q = ONNX_NODE(b, "Div", q, ONNX_NODE(b, "Add", share, fcnn_onnx_scalar(b, 1.0f)));
+    return ONNX_NODE(b, "Mul", q, fcnn_onnx_channels(e, node, 1, "b"));
+}
+
+/* srelu of maps on a grid of n x n, n odd. The square, of radius 2r, is taken on a grid where what
+ * it aliases misses the window. */
+static const char *square_relu(onnx_exporter *e, const fcnn_node *node, const char *x, int n) {
+    onnx_builder *b = &e->b;
+    int radius = (n - 1) / 2, side = n < onnx_side(node) ? n : onnx_side(node);
+    int reach = (side - 1) / 2;
+    fcnn_srelu_form form = {.window = (int)fcnn_section_int(node->section, "window"),
+                            .saturation = (float)fcnn_section_real(node->section, "saturation")};
+    bool saturates = form.saturation > 0.0f;
+    form.window = fcnn_srelu_window(&form, radius, reach);
+    int grid = n + form.window;
+    int points = saturates ? fcnn_saturation_size(form.window) : fcnn_band_size(form.window);
+    const char *fine = fcnn_onnx_resample(e, x, n, grid, radius);
+    const char *square = ONNX_NODE(b, "Mul", fine, fine);
+    square = saturates ? saturated_square(e, node, square, grid, &form)
+                       : divided_square(e, node, square, grid, form.window);
+    square = fcnn_onnx_resample(e, square, points, side, form.window < reach ? form.window : reach);
     x = fcnn_onnx_resample(e, x, n, side, reach);
     x = ONNX_NODE(b, "Mul", x, fcnn_onnx_channels(e, node, 1, "a"));
     return ONNX_NODE(b, "Add", x, square);

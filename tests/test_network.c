@@ -35,6 +35,11 @@ static const struct {
      "algorithm=grid [fourier_pool] size=5 [activation] function=srelu window=9 algorithm=grid "
      "grid=auto" TAIL,
      12, 1e-2, 2e-3, ""},
+    {"srelu-saturated",
+     "[net] [fft] size=9 [conv] filters=4 size=3 norm=batch activation=srelu window=3 saturation=9 "
+     "[fourier_pool] size=5 [conv] filters=5 size=3 activation=srelu saturation=9 [fourier_pool] "
+     "size=3 [activation] function=srelu saturation=9 window=9 algorithm=grid" TAIL,
+     9, 1e-2, 2e-3, ""},
     {"normed-input",
      "[net] [fft] size=9 [norm] [activation] function=srelu window=2 [conv] filters=4 size=3" TAIL,
      9, 1e-2, 2e-3, ""},
@@ -308,6 +313,7 @@ START_TEST(srelu_by_sum_and_by_grid) {
         {"window=3", "window=3 algorithm=grid"},
         {"window=2", "window=2 algorithm=grid grid=31"},
         {"window=9", "window=9 algorithm=grid grid=auto"},
+        {"window=4 saturation=4", "window=4 saturation=4 algorithm=grid"},
     };
     float *logits[2], *gradient[2];
     int64_t count;
@@ -336,6 +342,6 @@ int main(void) {
     tcase_add_loop_test(tests, partial_batches, 0, LENGTH(gradients));
     tcase_add_test(tests, scores_add_up);
     tcase_add_loop_test(tests, gradients_do_not_read_padding, 0, LENGTH(gradients));
-    tcase_add_loop_test(tests, srelu_by_sum_and_by_grid, 0, 4);
+    tcase_add_loop_test(tests, srelu_by_sum_and_by_grid, 0, 5);
     return network_main(suite);
 }

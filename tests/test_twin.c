@@ -36,6 +36,11 @@ static const struct {
      "activation=leaky_relu slope=0.2 [dropout] rate=0.3 [conv] filters=3 size=8 [activation] "
      "function=square [fourier_pool] size=5",
      "", "", 2, 11, 16},
+    {"squares that saturate in more bins than a pool leaves", NULL,
+     "[net] [fft] size=15 [conv] filters=4 size=3 norm=batch activation=srelu window=5 "
+     "saturation=4 [fourier_pool] size=7 [conv] filters=4 size=3 activation=srelu saturation=2 "
+     "[fourier_pool] size=3",
+     "", "", 2, 15, 18},
     {"a norm before a pool", NULL,
      "[net] [fft] size=13 [conv] filters=4 size=3 norm=batch [fourier_pool] size=7 [activation] "
      "function=relu [norm] [fourier_pool] size=5 [conv] filters=4 size=1",

@@ -130,13 +130,14 @@ START_TEST(other_ratios_are_refused) {
 END_TEST
 
 START_TEST(activations_lose_keys_of_others) {
-    load("activation=srelu\nwindow=2\nalgorithm=grid\ngrid=30\nslope=0.5\n", FOURIER(7),
-         "activation=linear\nwindow=4\n", "[activation]\nfunction=leaky_relu\nslope=0.2\n");
+    load("activation=srelu\nwindow=2\nsaturation=4\nalgorithm=grid\ngrid=30\nslope=0.5\n",
+         FOURIER(7), "activation=linear\nwindow=4\n",
+         "[activation]\nfunction=leaky_relu\nslope=0.2\n");
     make(NULL, "srelu,relu,leaky_relu", NULL);
     ck_assert_str_eq(variants[1].name, "relu-fourier-frequency");
     expect_section(0, "[conv]", 1,
-                   "filters=2\nsize=3\nactivation=srelu\nwindow=2\nalgorithm=grid\ngrid=30\n"
-                   "slope=0.5\n");
+                   "filters=2\nsize=3\nactivation=srelu\nwindow=2\nsaturation=4\n"
+                   "algorithm=grid\ngrid=30\nslope=0.5\n");
     expect_section(1, "[conv]", 1, "filters=2\nsize=3\nactivation=relu\n");
     expect_section(1, "[conv]", 2, "filters=2\nsize=3\nactivation=linear\nwindow=4\n");
     expect_section(1, "[activation]", 1, "function=relu\n");

@@ -151,7 +151,7 @@ class Network(nn.Module):
             return
         if rule == "srelu":
             made = layers.Srelu(self._weights[f"{name}.a"], self._weights[f"{name}.b"],
-                                section["window"])
+                                section["window"], section["saturation"])
         elif rule in ("modrelu", "crelu", "ctanh"):
             made = layers.PerBin(rule, self._weights.get(f"{name}.b"))
         else:

@@ -273,12 +273,15 @@ class Pointwise(_Layer):
 
 
 class Srelu(_Layer):
-    """a x + b [x^2] / s: the square keeps bins up to window, s is the map's root mean square."""
+    """a x + b [x^2] / s: the square keeps bins up to window, s is the map's root mean square.
 
-    def __init__(self, a: np.ndarray, b: np.ndarray, window: int) -> None:
+    With a saturation c the square's map q at 2 window + 2 points across becomes q / (1 + |q| / c).
+    """
+
+    def __init__(self, a: np.ndarray, b: np.ndarray, window: int, saturation: float) -> None:
         super().__init__()
         self.a, self.b = (nn.Parameter(torch.tensor(value)) for value in (a, b))
-        self.window = window
+        self.window, self.saturation = window, saturation
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         size = _sides(x)[1]
@@ -287,8 +290,13 @@ class Srelu(_Layer):
         x = resample(x, size, radius)
         # The square reaches 2 radius: on this grid what folds back misses the window.
         square = resample(x, 2 * radius + window + 1, radius) ** 2
-        scale = self.b[:, None, None] / torch.sqrt(square.mean((2, 3), keepdim=True) + 1e-5)
-        return self.a[:, None, None] * x + scale * resample(square, size, window)
+        if self.saturation:
+            square = resample(square, 2 * window + 2, window)
+            square = square / (1 + square.abs() / self.saturation)
+        else:
+            square = square / torch.sqrt(square.mean((2, 3), keepdim=True) + 1e-5)
+        bounded = self.b[:, None, None] * resample(square, size, window)
+        return self.a[:, None, None] * x + bounded
 
 
 class PerBin(_Layer):

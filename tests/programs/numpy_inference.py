@@ -183,14 +183,19 @@ def convolve(x, section, ordinal, tensors, state):
     return y
 
 
-def srelu(x, window, a, b):
-    """a X + b [x^2] / rms(x) on the bins of radius <= window."""
+def srelu(x, window, saturation, a, b):
+    """a X + b [x^2] / rms(x) on the bins of radius <= window, or the square saturated."""
     radius = radius_of(len(x))
     window = min(window, radius)
     # x^2 reaches radius 2r; on this grid what folds back misses the window.
     square = to_band(to_map(x, 2 * radius + window + 1) ** 2, window)
+    if saturation:
+        energy = to_map(square, 2 * window + 2)
+        square = to_band(energy / (1 + abs(energy) / saturation), window)
+    else:
+        square = square / np.sqrt(square[0].real + 1e-5)
     y = a * x
-    y[:len(square)] += b * square / np.sqrt(square[0].real + 1e-5)
+    y[:len(square)] += b * square
     return y
 
 
@@ -200,7 +205,7 @@ def activate(x, name, section, prefix, tensors):
         return x
     if name == "srelu":
         a, b = tensors[f"{prefix}.a"], tensors[f"{prefix}.b"]
-        return srelu(x, int(section.get("window", 3)), a, b)
+        return srelu(x, int(section.get("window", 3)), float(section.get("saturation", 0)), a, b)
     if name == "relu" and section.get("grid", "same") == "same":
         radius = radius_of(len(x))
         return to_band(np.maximum(to_map(x, 2 * radius + 1), 0), radius)

@@ -111,6 +111,11 @@ layers srelus 1 16x16 0 "fft size=15" "conv filters=4 size=3 norm=batch activati
     "conv filters=4 size=3 activation=srelu window=20 algorithm=grid" "fourier_pool size=9" \
     "conv filters=4 size=3 norm=batch activation=srelu window=2 algorithm=grid grid=auto" \
     "fourier_pool size=3"
+layers saturated 1 16x16 0 "fft size=15" \
+    "conv filters=4 size=3 norm=batch activation=srelu window=5 saturation=4" \
+    "conv filters=4 size=3 activation=srelu window=20 algorithm=grid saturation=2" \
+    "fourier_pool size=9" "conv filters=4 size=3 norm=batch activation=srelu saturation=0.5" \
+    "fourier_pool size=3"
 layers pools 1 16x16 0 "fft size=15" "conv filters=4 size=3 activation=relu" \
     "max_pool size=3 stride=2 pad=0" "conv filters=4 size=3 norm=batch" \
     "avg_pool size=3 stride=2 pad=0" "dropout rate=0.5"
@@ -132,6 +137,7 @@ network border "$models/lenet-fused.cfg" 1 28x28 0 "${space[@]}" net.border=zero
 network space-stride stride.cfg 3 40x40 0 "${space[@]}"
 network space-border stride.cfg 3 40x40 0 "${space[@]}" net.border=zero
 network space-srelus srelus.cfg 1 16x16 0 "${space[@]}"
+network space-saturated saturated.cfg 1 16x16 0 "${space[@]}"
 network space-points points.cfg 2 15x15 0 "${space[@]}"
 network space-padded padded.cfg 1 16x16 0 "${space[@]}"
 network space-resnet "$models/cifar10-resnet.cfg" 3 32x32 0 "${space[@]}" "conv[8].filters=16"

@@ -55,6 +55,10 @@ CASES = {
                      f"{CONV} activation=square grid=40, "
                      "activation function=srelu algorithm=grid window=9, "
                      "activation function=linear"),
+    "saturated": network(f"{CONV} norm=batch activation=srelu saturation=4 window=5, {CONV} "
+                         "activation=srelu algorithm=grid saturation=2 window=9, "
+                         f"fourier_pool size=9, {CONV} norm=batch activation=srelu saturation=1, "
+                         "fourier_pool size=3"),
     "pools": network(f"{CONV}, max_pool size=3 stride=2 pad=2, avg_pool size=3 stride=2 pad=2", 19),
     "shortcuts": network(f"{CONV} norm=batch activation=relu, {CONV}, fourier_pool size=9, "
                          "shortcut from=conv1, norm, fourier_pool size=7, shortcut from=-3, "
@@ -315,7 +319,7 @@ class Said(Case):
         """Shapes and settings of every layer."""
         shown = repr(fcnn.create(SMALL, 1, 3).to_torch())
         for part in ("(conv1): Convolution(\n    weight=3x3x4x1, stride=1, border=wrap",
-                     "(norm): Norm(gamma=4, beta=4)", "Srelu(a=4, b=4, window=3)",
+                     "(norm): Norm(gamma=4, beta=4)", "Srelu(a=4, b=4, window=3, saturation=0)",
                      "FourierPool(size=7)", "Input(size=15, placement=", "Dense(weight=3x294"):
             self.assertIn(part, shown)
 

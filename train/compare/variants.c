@@ -242,7 +242,7 @@ static fcnn_status write_pool(fcnn_text *out, const variant *v, const variant_so
 static bool keeps(const char *activation, const fcnn_entry *entry) {
     const char *key = entry->row->key;
     bool srelu = !strcmp(activation, "srelu");
-    if (!strcmp(key, "window")) return srelu;
+    if (!strcmp(key, "window") || !strcmp(key, "saturation")) return srelu;
     if (!strcmp(key, "slope")) return !strcmp(activation, "leaky_relu");
     /* A side was chosen for one activation's bandwidth. */
     if (!strcmp(key, "grid")) return !fcnn_is_digit(entry->value[0]);
