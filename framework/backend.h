@@ -114,8 +114,8 @@ typedef struct {
     int window;       /* radius of the bins that the square keeps */
     int grid;         /* 0: by sums over pairs of bins; else side of a map, exact where
                        * grid >= 2 radius + window + 1 */
-    float saturation; /* 0: the square is divided by s, the root mean square of x's map; else the
-                       * energy that the map of the square's bins comes to half of in the limit */
+    float saturation; /* what the energies of the map of the square's bins cannot exceed; 0: the
+                       * square is divided by s, the root mean square of x's map */
 } fcnn_srelu_form;
 
 /* The norm in norm_srelu_*: what norm_statistics wrote, and where the backward pass writes. */

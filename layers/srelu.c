@@ -4,11 +4,18 @@
 #include "formulas.h"
 #include "layers.h"
 
+/* b starts near its inverse, which must not overflow. */
+static const float least_saturation = 1e-3f;
+
 fcnn_status fcnn_srelu_read_form(const fcnn_graph *graph, const fcnn_node *node,
                                  fcnn_srelu_form *form) {
     const fcnn_section *section = node->section;
     *form = (fcnn_srelu_form){.window = (int)fcnn_section_int(section, "window"),
                               .saturation = (float)fcnn_section_real(section, "saturation")};
+    if (form->saturation < least_saturation && fcnn_section_real(section, "saturation") > 0.0)
+        return fcnn_node_error(graph, node, "saturation",
+                               "saturation=%g: expected %g at least, or 0",
+                               fcnn_section_real(section, "saturation"), (double)least_saturation);
     if (!fcnn_section_is(section, "algorithm", "grid")) return FCNN_OK;
     return fcnn_activation_grid(graph, node, form->window, &form->grid);
 }

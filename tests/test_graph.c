@@ -195,6 +195,8 @@ static const struct {
      ":8: |grid=7|at least 9"},
     {"[net] [fft] size=9 [activation] function=srelu window=3 algorithm=grid grid=11" TAIL,
      ":8: |grid=11|at least 12"},
+    {"[net] [fft] size=9 [activation] function=srelu saturation=1e-4" TAIL,
+     ":6: |saturation=0.0001|0.001 at least"},
     {"[net] [fft] size=9" CONV " [conv] filters=5 size=3 [shortcut] from=conv1" TAIL,
      ":11: |conv1 has 4|conv2 has 5"},
     {"[net] [fft] size=9" CONV CONV " [ifft] [shortcut] from=conv1 [dense] units=classes [softmax]",

@@ -1,10 +1,12 @@
 /* srelu by sums: y = a x + b Z / s on the bins of radius <= p, with
- * s = sqrt(Z_0 + epsilon) or Z saturated (saturation.h), per channel and tile of LANES places, over
- * the full plane of coefficients c_q (c_0 = X_0, c_k = X_k / sqrt 2, c_-k = conj c_k): forward Z_k
- * = sum_q c_q c_(k-q)        k in the window, each pair once backward  Z_k = sum_q g_q c_(k-q) q in
- * the window, k in the band Rows of c pass through a ring that stays in the second cache: x is read
- * once, and y and dx are written once. With a grid the sums are made by the transforms of
- * grid/fused.c. The backward pass is srelu_backward.c. */
+ * s = sqrt(Z_0 + epsilon) or, in place of Z / s, Z saturated (saturation.h), per
+ * channel and tile of LANES places, over the full plane of coefficients c_q
+ * (c_0 = X_0, c_k = X_k / sqrt 2, c_-k = conj c_k):
+ *   forward   Z_k = sum_q c_q c_(k-q)        k in the window, each pair once
+ *   backward  Z_k = sum_q g_q c_(k-q)        q in the window, k in the band
+ * Rows of c pass through a ring that stays in the second cache: x is read once,
+ * and y and dx are written once. With a grid the sums are made by the transforms
+ * of grid/fused.c. The backward pass is srelu_backward.c. */
 #include "saturation.h"
 
 /* Lags whose sums are in registers at once. */

@@ -49,6 +49,7 @@ lenet-fused.cfg 1
 cifar10.cfg 3
 cifar10.cfg 3 conv[2].norm=none conv[4].filters=96
 cifar10-resnet.cfg 3
+cifar10-resident.cfg 3
 fashion-resnet.cfg 1
 alexnet.cfg 3
 alexnet-512.cfg 3
