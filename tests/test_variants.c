@@ -50,7 +50,7 @@ static void load(const char *first, const char *pool, const char *second, const 
 }
 
 static void make(const char *pools, const char *activations, const char *domains) {
-    variant_lists lists = {pools, activations, domains};
+    variant_lists lists = {pools, activations, domains, false};
     ck_assert_msg(!variants_create(config, &lists, &variants, &count), "%s", fcnn_status_message());
 }
 
@@ -238,6 +238,34 @@ START_TEST(charts) {
 }
 END_TEST
 
+START_TEST(twin_of_a_cfg) {
+    variant_lists lists = {.twin = true};
+    load(SRELU, FOURIER(7), "activation=linear\n", "");
+    ck_assert_int_eq(variants_create(config, &lists, &variants, &count), FCNN_OK);
+    ck_assert_int_eq(count, 2);
+    ck_assert_str_eq(variants[0].name, "srelu-fourier-frequency");
+    ck_assert_str_eq(variants[1].name, "relu-max-space");
+    expect_section(0, "[conv]", 1, "filters=2\nsize=3\n" SRELU);
+    expect_section(1, "[conv]", 1, "filters=2\nsize=3\nactivation=relu\n");
+    expect_section(1, "[max_pool]", 1, "size=3\nstride=2\npad=1\n");
+    ck_assert_str_eq(variants[1].label, "space");
+    variant *none;
+    int zero;
+    lists.domains = "space";
+    ck_assert_int_eq(variants_create(config, &lists, &none, &zero), FCNN_ERROR_USAGE);
+    ck_assert_ptr_null(none);
+}
+END_TEST
+
+START_TEST(a_twin_has_no_other) {
+    variant_lists lists = {.twin = true};
+    load("activation=relu\n", "", "activation=linear\n", "");
+    ck_assert_int_eq(fcnn_config_set(config, &config->sections[0], "domain", "space"), FCNN_OK);
+    expect_error(variants_create(config, &lists, &variants, &count), "net.cfg: --twin",
+                 "ReLU itself");
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("variants");
     TCase *swaps = tcase_create("swaps"), *results = tcase_create("results");
@@ -250,6 +278,8 @@ int main(void) {
     tcase_add_test(swaps, own_variant_is_joined);
     tcase_add_test(swaps, shortcuts_follow_pools);
     tcase_add_test(swaps, impossible_in_space);
+    tcase_add_test(swaps, twin_of_a_cfg);
+    tcase_add_test(swaps, a_twin_has_no_other);
     tcase_add_test(results, deviation_and_median);
     tcase_add_test(results, progress_weighs_what_is_alike);
     tcase_add_test(results, charts);

@@ -37,6 +37,8 @@ static const option_row rows[] = {
     {"activation", "LIST", OPTION_TEXT, FIELD(lists.activations), 0, 0,
      "in place of every activation before [ifft]"},
     {"domain", "LIST", OPTION_TEXT, FIELD(lists.domains), 0, 0, "of frequency, space"},
+    {"twin", NULL, OPTION_FLAG, FIELD(lists.twin), 0, 0,
+     "in place of lists: the cfg, and its twin with ReLU and max pools in space"},
     {"repeats", "N", OPTION_INT, FIELD(repeats), 1, 1000,
      "runs of each variant, with seeds in a row (default 1)"},
     {"seed", "N", OPTION_INT64, FIELD(seed), 0, (int64_t)1 << 52, "the first of them"},

@@ -137,6 +137,26 @@ static variant combine(const variant *own, const char *pool, const char *activat
     return v;
 }
 
+static fcnn_status make_twins(const fcnn_config *config, const variant_lists *lists,
+                              const variant *own, variant **variants, int *count) {
+    if (lists->pools || lists->activations || lists->domains)
+        return fcnn_status_set(FCNN_ERROR_USAGE,
+                               "--twin names the variants, and so does a list of --pool, "
+                               "--activation or --domain: expected one of both");
+    variant both[] = {combine(own, NULL, NULL, NULL),
+                      combine(own, strcmp(own->pool, "none") != 0 ? "max" : NULL,
+                              strcmp(own->activation, "linear") != 0 ? "relu" : NULL, "space")};
+    if (!strcmp(both[0].name, both[1].name))
+        return fcnn_status_set(FCNN_ERROR_CONFIG,
+                               "%s: --twin: it is of ReLU and max pools in space itself",
+                               config->file);
+    *variants = malloc(sizeof both);
+    if (!*variants) return out_of_memory();
+    memcpy(*variants, both, sizeof both);
+    *count = 2;
+    return FCNN_OK;
+}
+
 fcnn_status variants_create(const fcnn_config *config, const variant_lists *lists,
                             variant **variants, int *count) {
     variant own;
@@ -144,6 +164,7 @@ fcnn_status variants_create(const fcnn_config *config, const variant_lists *list
     *variants = NULL;
     *count = 0;
     describe(config, &own);
+    if (lists->twin) return make_twins(config, lists, &own, variants, count);
     FCNN_TRY(check_subject(config, lists, &own));
     fcnn_status status = split("pool", lists->pools, &pools);
     if (!status) status = split("activation", lists->activations, &activations);

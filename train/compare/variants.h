@@ -11,6 +11,7 @@ typedef struct {
     const char *pools;       /* fourier, max, average */
     const char *activations; /* in place of every one before [ifft] that is not linear */
     const char *domains;     /* frequency, space */
+    bool twin; /* without lists: the cfg, and its twin of ReLU and max pools in space */
 } variant_lists;
 
 typedef struct {
@@ -39,7 +40,8 @@ fcnn_status variant_source_create(const fcnn_config *config, fcnn_device *device
                                   int classes, variant_source *source);
 void variant_source_destroy(variant_source *source);
 
-/* The combinations by name, pools outermost and domains innermost. Free with variants_destroy. */
+/* The combinations by name, pools outermost and domains innermost, or the cfg and its twin. Free
+ * with variants_destroy. */
 fcnn_status variants_create(const fcnn_config *config, const variant_lists *lists,
                             variant **variants, int *count);
 void variants_destroy(variant *variants, int count);
