@@ -301,18 +301,27 @@ static void bound_gradient(const ref_bound *bound, const ref_complex *square, co
         g[i] -= 0.5 * pow(bound->inverse[i], 3.0) * sums[i];
 }
 
-void ref_srelu_forward(const ref_srelu *s, const double *a, const double *b, const ref_complex *x,
-                       ref_complex *square, ref_complex *y) {
+/* Makes the map of x on srelu's grid and the window's bins of its square. */
+static void square_of(const ref_srelu *s, const ref_complex *x, double *map, ref_complex *square) {
     ref_shape shape = srelu_grid(s), low = shape;
     low.radius = ref_srelu_window(s);
     int mark = ref_mark();
-    double *map = new_map(&shape), *squares = new_map(&shape);
-    int64_t row = shape.images, channels = shape.channels;
-    int64_t inside = ref_band_count(&shape, low.radius);
-    ref_complex *r = ref_allocate((size_t)inside * sizeof *r);
+    double *squares = new_map(&shape);
     ref_inverse(&shape, x, map);
     for (int64_t i = 0; i < ref_map_count(&shape); i++) squares[i] = map[i] * map[i];
     ref_forward(&low, squares, 1.0, square);
+    ref_release(mark);
+}
+
+void ref_srelu_forward(const ref_srelu *s, const double *a, const double *b, const ref_complex *x,
+                       ref_complex *square, ref_complex *y) {
+    ref_shape shape = srelu_grid(s);
+    int mark = ref_mark();
+    double *map = new_map(&shape);
+    int64_t row = shape.images, channels = shape.channels;
+    int64_t inside = ref_band_count(&shape, ref_srelu_window(s));
+    ref_complex *r = ref_allocate((size_t)inside * sizeof *r);
+    square_of(s, x, map, square);
     ref_bound bound = new_bound(s, map, square);
     bound_values(&bound, square, r);
     for (int64_t i = 0; i < ref_band_count(&shape, s->radius_out); i++) {
@@ -333,9 +342,7 @@ void ref_srelu_backward(const ref_srelu *s, const double *a, const double *b, co
     ref_complex *square = ref_allocate((size_t)inside * sizeof *square);
     ref_complex *r = ref_allocate((size_t)inside * sizeof *r);
     ref_complex *g = ref_allocate((size_t)inside * sizeof *g);
-    ref_inverse(&shape, x, map);
-    for (int64_t i = 0; i < ref_map_count(&shape); i++) slopes[i] = map[i] * map[i];
-    ref_forward(&low, slopes, 1.0, square);
+    square_of(s, x, map, square);
     ref_bound bound = new_bound(s, map, square);
     bound_values(&bound, square, r);
     int64_t out = ref_band_count(&shape, s->radius_out);

@@ -1,7 +1,8 @@
 /* srelu on a backend: y = a x + b [x^2] / s, the square cut at the window, s the
- * root mean square of x, or the square saturated, by sums over bins and on a pixel grid, against
- * squared pixels in double precision. Where the grid is large enough both must agree. Also of a
- * norm's output that is not stored, where a backend has that: then backward is that of both. */
+ * root mean square of x, or the square saturated, by sums over bins and on a pixel
+ * grid, against squared pixels in double precision. Where the grid is large enough
+ * both must agree. Also of a norm's output that is not stored, where a backend has
+ * that: then backward is that of both. */
 #include "reference_case.h"
 
 #include <math.h>

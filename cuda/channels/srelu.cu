@@ -1,10 +1,11 @@
 /* srelu: y = a x + b [x^2] / s, the square on the bins of radius <= window, s the
- * root mean square of x's map, or y = a x + b r, the square saturated. By sums, an item is a bin k
- * of a channel of an image. With coordinates X of stored bins (c_0 = X_0, c_q = X_q / sqrt 2, c_-q
- * = conj c_q), the pairs of Z_k, the sum of c_q c_(k-q), that have DC in them are 2 X_0 c_k; the
- * others are halves of products of coordinates: conj(X_q) X_(k+q), where both are stored for any
- * stored k and q, and X_q X_(k-q) for the few where these are. Sums of long rows are made of sums
- * of shells, whose rounding is smaller. On a grid: by transforms. */
+ * root mean square of x's map, or y = a x + b r, the square saturated. By sums, an
+ * item is a bin k of a channel of an image. With coordinates X of stored bins
+ * (c_0 = X_0, c_q = X_q / sqrt 2, c_-q = conj c_q), the pairs of Z_k, the sum of
+ * c_q c_(k-q), that have DC in them are 2 X_0 c_k; the others are halves of
+ * products of coordinates: conj(X_q) X_(k+q), where both are stored for any stored
+ * k and q, and X_q X_(k-q) for the few where these are. Sums of long rows are made
+ * of sums of shells, whose rounding is smaller. On a grid: by transforms. */
 #include "cuda/grid/transform.h"
 #include "cuda/launch.h"
 #include "saturation.h"
