@@ -116,6 +116,8 @@ typedef struct {
                        * grid >= 2 radius + window + 1 */
     float saturation; /* what the energies of the map of the square's bins cannot exceed; 0: the
                        * square is divided by s, the root mean square of x's map */
+    bool lines;       /* sums along x alone, between transforms along y, where a backend has them:
+                       * another order of the same sums */
 } fcnn_srelu_form;
 
 /* The norm in norm_srelu_*: what norm_statistics wrote, and where the backward pass writes. */

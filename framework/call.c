@@ -63,7 +63,7 @@ static double dense_bytes(const fcnn_tensor *x, const fcnn_tensor *y) {
 }
 
 static double srelu_flops(const fcnn_tensor *x, const fcnn_srelu_form *form) {
-    if (form->grid) return 0.0;
+    if (form->grid || form->lines) return 0.0;
     return 2.0 * (double)fcnn_band_square_cost(x->radius, form->window) * x->channels * x->images;
 }
 

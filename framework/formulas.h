@@ -42,6 +42,12 @@ FCNN_INLINE int fcnn_srelu_window(const fcnn_srelu_form *form, int x_radius, int
     return form->window < most ? form->window : most;
 }
 
+/* Points of an axis along which the square's sums are products of points: the fewest of even number
+ * whose aliases miss the bins that are kept. */
+FCNN_INLINE int fcnn_srelu_points(int radius, int window) {
+    return (2 * radius + window + 2) / 2 * 2;
+}
+
 /* Points across for a window: the fewest of even number that hold its bins. */
 FCNN_INLINE int fcnn_saturation_size(int window) { return 2 * window + 2; }
 

@@ -7,7 +7,9 @@
 #define POINTWISE_WORDS  FCNN_POINTWISE_RULES(WORD)
 #define ACTIVATION_WORDS POINTWISE_WORDS FCNN_PER_BIN_RULES(WORD) "srelu"
 #define ALGORITHM_WORDS  FCNN_CONVOLUTION_ALGORITHMS(WORD)
-#define SQUARE_HELP      "srelu: by sums over bins (resident) or on a pixel grid (fused)"
+#define SQUARE_HELP                                                                                \
+    "srelu: by sums over bins (resident), the same with sums along one axis alone (lines), or on " \
+    "a pixel grid (fused)"
 
 enum { SIZE_MAX_PX = 2 * FCNN_RADIUS_MAX + 1 };
 
@@ -137,7 +139,7 @@ const fcnn_config_key fcnn_config_keys[] = {
     {"conv", "init_size", FCNN_KEY_INT, 1, SIZE_MAX_PX, "5", NULL,
      "size=full: taps across of the compact kernel it starts from"},
     {"conv", "norm", FCNN_KEY_WORD, 0, 0, "none", "none|batch", "none has a bias instead"},
-    ACTIVATION_KEYS("conv", "activation", ALGORITHM_WORDS "auto|sum|grid",
+    ACTIVATION_KEYS("conv", "activation", ALGORITHM_WORDS "auto|sum|lines|grid",
                     SQUARE_HELP "; or in space how this convolution is computed, in place of "
                                 "net.algorithm"),
     {"conv", "tile", FCNN_KEY_INT, 0, 4096, "0", NULL,
@@ -146,7 +148,7 @@ const fcnn_config_key fcnn_config_keys[] = {
     {"norm", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, "batch norm"},
 
     {"activation", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, "an activation by itself"},
-    ACTIVATION_KEYS("activation", "function", "sum|grid", SQUARE_HELP),
+    ACTIVATION_KEYS("activation", "function", "sum|lines|grid", SQUARE_HELP),
 
     {"fourier_pool", NULL, FCNN_KEY_SECTION, 0, 0, NULL, NULL, "keep the low frequencies"},
     {"fourier_pool", "size", FCNN_KEY_INT, 1, SIZE_MAX_PX, NULL, NULL,

@@ -16,6 +16,7 @@ fcnn_status fcnn_srelu_read_form(const fcnn_graph *graph, const fcnn_node *node,
         return fcnn_node_error(graph, node, "saturation",
                                "saturation=%g: expected %g at least, or 0",
                                fcnn_section_real(section, "saturation"), (double)least_saturation);
+    form->lines = fcnn_section_is(section, "algorithm", "lines");
     if (!fcnn_section_is(section, "algorithm", "grid")) return FCNN_OK;
     return fcnn_activation_grid(graph, node, form->window, &form->grid);
 }
@@ -50,9 +51,19 @@ fcnn_status fcnn_srelu_plan(fcnn_graph *graph, fcnn_node *node, fcnn_srelu *srel
     return fcnn_call_srelu_plan(graph, &form, radius, y->channels, y->capacity);
 }
 
+/* Four multiply-adds a complex product, or a bin and a point that shares its sum with three. */
+static int64_t lines_cost(int radius, int window) {
+    int64_t points = fcnn_srelu_points(radius, window), pairs = 0;
+    for (int lag = 0; lag <= window; lag++) pairs += radius - lag / 2 + (lag % 2 == 0);
+    return ((radius + 1) * (int64_t)radius + (window + 1) * (int64_t)window) * points +
+           4 * points * pairs;
+}
+
 int64_t fcnn_srelu_square_cost(const fcnn_srelu_form *form, int radius) {
-    int64_t cost = form->grid ? 2 * fcnn_transform_cost(form->grid)
-                              : fcnn_band_square_cost(radius, form->window);
+    int window = form->window < radius ? form->window : radius;
+    int64_t cost = form->grid    ? 2 * fcnn_transform_cost(form->grid)
+                   : form->lines ? lines_cost(radius, window)
+                                 : fcnn_band_square_cost(radius, window);
     if (form->saturation > 0.0f)
         cost += 2 * fcnn_transform_cost(fcnn_saturation_size(form->window));
     return cost;

@@ -271,12 +271,18 @@ float *case_read_array(const char *name, const void *array, int64_t count) {
     return host;
 }
 
-void case_compare_host(const char *name, const float *got, const double *want, int64_t count) {
+/* Compares relatively to the largest number wanted times `slack`. */
+static void compare_numbers(const char *name, const float *got, const double *want, int64_t count,
+                            double slack) {
     compare_result result;
-    if (!compare_floats(name, got, want, count, now.tolerance, &result))
+    if (!compare_floats(name, got, want, count, slack * now.tolerance, &result))
         case_fail("%s, %d threads", result.message, now.device_index);
     now.has_reference = true;
-    if (!(result.err <= now.error)) now.error = result.err;
+    if (!(result.err / slack <= now.error)) now.error = result.err / slack;
+}
+
+void case_compare_host(const char *name, const float *got, const double *want, int64_t count) {
+    compare_numbers(name, got, want, count, 1.0);
 }
 
 void case_compare(const char *name, const fcnn_tensor *t, const void *want) {
@@ -286,6 +292,14 @@ void case_compare(const char *name, const fcnn_tensor *t, const void *want) {
 
 void case_compare_array(const char *name, const void *array, const void *want, int64_t count) {
     case_compare_host(name, case_read_array(name, array, count), want, count);
+}
+
+void case_compare_sums(const char *name, const void *array, const double *want, int64_t count,
+                       double terms) {
+    double largest = 0.0;
+    for (int64_t i = 0; i < count; i++) largest = fmax(largest, fabs(want[i]));
+    compare_numbers(name, case_read_array(name, array, count), want, count,
+                    largest > 0.0 && largest < terms ? terms / largest : 1.0);
 }
 
 /* ---- Beginning and end ---- */

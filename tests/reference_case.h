@@ -95,6 +95,10 @@ float *case_read_array(const char *name, const void *array, int64_t count);
 /* Reads and compares with the reference. */
 void case_compare(const char *name, const fcnn_tensor *tensor, const void *want);
 void case_compare_array(const char *name, const void *array, const void *want, int64_t count);
+/* The same of sums, whose terms may cancel: relatively to the root of the sum of the terms'
+ * squares, which is a sum's size where signs are random, if all sums are smaller. */
+void case_compare_sums(const char *name, const void *array, const double *want, int64_t count,
+                       double terms);
 /* Compares numbers already on the host. */
 void case_compare_host(const char *name, const float *got, const double *want, int64_t count);
 /* Fails unless the imaginary parts of the first `count` complex numbers are 0. */

@@ -40,6 +40,11 @@ static const struct {
      "[fourier_pool] size=5 [conv] filters=5 size=3 activation=srelu saturation=9 [fourier_pool] "
      "size=3 [activation] function=srelu saturation=9 window=9 algorithm=grid" TAIL,
      9, 1e-2, 2e-3, ""},
+    {"srelu-lines",
+     "[net] [fft] size=9 [conv] filters=4 size=3 norm=batch activation=srelu window=3 "
+     "algorithm=lines [fourier_pool] size=5 [conv] filters=5 size=3 activation=srelu saturation=9 "
+     "window=9 algorithm=lines" TAIL,
+     9, 1e-2, 2e-3, ""},
     {"normed-input",
      "[net] [fft] size=9 [norm] [activation] function=srelu window=2 [conv] filters=4 size=3" TAIL,
      9, 1e-2, 2e-3, ""},
@@ -307,21 +312,27 @@ static network srelu_network(const char *keys, float **logits, float **gradient,
     return n;
 }
 
-START_TEST(srelu_by_sum_and_by_grid) {
-    static const char *const keys[][2] = {
-        {"window=0", "window=0 algorithm=grid"},
-        {"window=3", "window=3 algorithm=grid"},
-        {"window=2", "window=2 algorithm=grid grid=31"},
-        {"window=9", "window=9 algorithm=grid grid=auto"},
-        {"window=4 saturation=4", "window=4 saturation=4 algorithm=grid"},
-    };
+static const struct {
+    const char *sum, *other, *label; /* keys, and the kind of the other */
+} srelu_ways[] = {
+    {"window=0", "window=0 algorithm=grid", "fused"},
+    {"window=3", "window=3 algorithm=grid", "fused"},
+    {"window=2", "window=2 algorithm=grid grid=31", "fused"},
+    {"window=9", "window=9 algorithm=grid grid=auto", "fused"},
+    {"window=4 saturation=4", "window=4 saturation=4 algorithm=grid", "fused"},
+    {"window=3", "window=3 algorithm=lines", "resident"},
+    {"window=9 saturation=4", "window=9 saturation=4 algorithm=lines", "resident"},
+};
+
+START_TEST(srelu_by_sum_and_otherwise) {
     float *logits[2], *gradient[2];
     int64_t count;
     for (int i = 0; i < 2; i++) {
-        network n = srelu_network(keys[_i][i], &logits[i], &gradient[i], &count);
+        network n = srelu_network(i ? srelu_ways[_i].other : srelu_ways[_i].sum, &logits[i],
+                                  &gradient[i], &count);
         fcnn_node_cost cost;
         fcnn_graph_node_cost(n.graph, network_node(&n, "conv1.activation"), &cost);
-        ck_assert_str_eq(cost.label, i ? "fused" : "resident");
+        ck_assert_str_eq(cost.label, i ? srelu_ways[_i].label : "resident");
         network_close(&n);
     }
     ck_compare(compare_float_pair, "logits", logits[1], logits[0], 21 * 4, 1e-5);
@@ -342,6 +353,6 @@ int main(void) {
     tcase_add_loop_test(tests, partial_batches, 0, LENGTH(gradients));
     tcase_add_test(tests, scores_add_up);
     tcase_add_loop_test(tests, gradients_do_not_read_padding, 0, LENGTH(gradients));
-    tcase_add_loop_test(tests, srelu_by_sum_and_by_grid, 0, 5);
+    tcase_add_loop_test(tests, srelu_by_sum_and_otherwise, 0, LENGTH(srelu_ways));
     return network_main(suite);
 }

@@ -1,7 +1,7 @@
 /* srelu on a backend: y = a x + b [x^2] / s, the square cut at the window, s the
- * root mean square of x, or the square saturated, by sums over bins and on a pixel
- * grid, against squared pixels in double precision. Where the grid is large enough
- * both must agree. Also of a norm's output that is not stored, where a backend has
+ * root mean square of x, or the square saturated, by sums over bins, by sums
+ * along lines and on a pixel grid, against squared pixels in double precision. Where the grid is
+ * large enough both must agree. Also of a norm's output that is not stored, where a backend has
  * that: then backward is that of both. */
 #include "reference_case.h"
 
@@ -63,7 +63,8 @@ typedef struct {
     ref_complex *x, *dy, *square, *y, *dx;
     double *a, *b, *da, *db;
     int64_t in, out;
-    bool normed; /* x's norm, of these values, is srelu's input; else x */
+    double terms; /* size of a sum that is a parameter's gradient, if signs are random */
+    bool normed;  /* x's norm, of these values, is srelu's input; else x */
     norm_values norm;
 } problem;
 
@@ -108,6 +109,22 @@ static void reference_backward(problem *p) {
     ref_release(mark);
 }
 
+/* The root of the largest of the channels' sums of squares of y's bins times dy's. */
+static double terms_size(const problem *p) {
+    int channels = p->s->shape.channels, images = p->s->shape.images;
+    double largest = 0.0;
+    for (int c = 0; c < channels; c++) {
+        double sum = 0.0;
+        for (int64_t i = 0; i < p->out; i++) {
+            if (i / images % channels != c) continue;
+            double size = cabs(p->y[i]) * cabs(p->dy[i]);
+            sum += size * size;
+        }
+        largest = fmax(largest, sqrt(sum));
+    }
+    return largest;
+}
+
 /* Parameters of a norm are drawn with these deviations. */
 static problem new_normed_problem(const ref_srelu *s, bool normed, double gamma, double beta) {
     int r = s->shape.radius, channels = s->shape.channels, images = s->shape.images;
@@ -131,6 +148,7 @@ static problem new_normed_problem(const ref_srelu *s, bool normed, double gamma,
     p.db = case_new(channels);
     reference_forward(&p, p.square, p.y);
     reference_backward(&p);
+    p.terms = terms_size(&p);
     return p;
 }
 
@@ -143,7 +161,8 @@ static problem repeat(const problem *p, ref_srelu *s, int times) {
     int64_t in = fcnn_band_count(s->shape.radius), out = fcnn_band_count(s->radius_out);
     int64_t inside = fcnn_band_count(ref_srelu_window(s));
     size_t channels = (size_t)s->shape.channels, row = channels * (size_t)s->shape.images;
-    problem r = {.s = s, .in = p->in * times, .out = p->out * times, .normed = p->normed};
+    problem r = {
+        .s = s, .in = p->in * times, .out = p->out * times, .normed = p->normed, .terms = p->terms};
     r.x_float = case_repeat(p->x_float, in, row * 2 * sizeof(float), times);
     r.dy_float = case_repeat(p->dy_float, out, row * 2 * sizeof(float), times);
     r.a_float = case_repeat(p->a_float, 1, channels * sizeof(float), times);
@@ -222,8 +241,10 @@ static fcnn_inner_norm run_norm(const problem *p, const fcnn_tensor *x) {
                              .dbeta = case_array(CASE_OUTPUT, channels, NULL)};
 }
 
-/* grid as the call's: 0 by sums. */
-static void run_device(const problem *p, int grid) {
+/* How the call makes the square: 0 by sums, the side of a grid, or by sums along lines. */
+enum { BY_SUMS = 0, BY_LINES = -1 };
+
+static void run_device(const problem *p, int way) {
     if (p->normed && !has_normed()) return;
     const ref_srelu *s = p->s;
     int r = s->shape.radius, channels = s->shape.channels, images = s->shape.images;
@@ -236,7 +257,11 @@ static void run_device(const problem *p, int grid) {
     float *b = case_array(CASE_INPUT, channels, p->b_float);
     float *da = case_array(CASE_OUTPUT, channels, NULL);
     float *db = case_array(CASE_OUTPUT, channels, NULL);
-    fcnn_srelu_form form = {s->window, grid, (float)s->saturation}, within = form;
+    fcnn_srelu_form form = {.window = s->window,
+                            .grid = way > 0 ? way : 0,
+                            .saturation = (float)s->saturation,
+                            .lines = way == BY_LINES};
+    fcnn_srelu_form within = form;
     within.window = ref_srelu_window(s);
     CASE_CALL(srelu_plan, &within, r, channels, x.capacity);
     case_reserve();
@@ -246,8 +271,8 @@ static void run_device(const problem *p, int grid) {
         CASE_CALL(norm_srelu_forward, &form, norm.affine, a, b, &x, kept, &y);
         case_compare("square", &square, p->square);
         CASE_CALL(norm_srelu_backward, &form, &norm, a, b, &x, kept, &dy, &dx, da, db);
-        case_compare_array("dgamma", norm.dgamma, p->norm.dgamma, channels);
-        case_compare_array("dbeta", norm.dbeta, p->norm.dbeta, channels);
+        case_compare_sums("dgamma", norm.dgamma, p->norm.dgamma, channels, p->terms);
+        case_compare_sums("dbeta", norm.dbeta, p->norm.dbeta, channels, p->terms);
     } else {
         CASE_CALL(srelu_forward, &form, a, b, &x, kept, &y);
         case_compare("square", &square, p->square);
@@ -255,43 +280,51 @@ static void run_device(const problem *p, int grid) {
     }
     case_compare("y", &y, p->y);
     case_compare("dx", &dx, p->dx);
-    case_compare_array("da", da, p->da, channels);
-    case_compare_array("db", db, p->db, channels);
+    case_compare_sums("da", da, p->da, channels, p->terms);
+    case_compare_sums("db", db, p->db, channels, p->terms);
 }
 
-static void run_case(const ref_srelu *s, bool normed) {
-    char way[32];
-    snprintf(way, sizeof way, normed ? "sum, norm not stored," : "sum");
-    if (s->grid) snprintf(way, sizeof way, "grid=%d", s->grid);
-    if (!case_begin("gradient", "srelu %s window=%d saturation=%g r=%d->%d C=%d N=%d", way,
+static void run_case(const ref_srelu *s, bool normed, int way) {
+    char name[32];
+    snprintf(name, sizeof name, "%s%s", way == BY_LINES ? "lines" : "sum",
+             normed ? ", norm not stored," : "");
+    if (way > 0) snprintf(name, sizeof name, "grid=%d", way);
+    if (!case_begin("gradient", "srelu %s window=%d saturation=%g r=%d->%d C=%d N=%d", name,
                     s->window, s->saturation, s->shape.radius, s->radius_out, s->shape.channels,
                     s->shape.images))
         return;
     problem p = new_problem(s, normed);
     check_gradient(&p);
-    while (case_device()) run_device(&p, s->grid);
+    while (case_device()) run_device(&p, way);
     case_end();
 }
 
 /* The squares are divided by s, or saturate. */
-static void run_cases(const ref_srelu *cases, int count, double saturation, bool normed) {
+static void run_cases(const ref_srelu *cases, int count, double saturation, bool normed, int way) {
     for (int i = 0; i < count; i++) {
         ref_srelu s = cases[i];
         s.saturation = saturation;
-        run_case(&s, normed);
+        run_case(&s, normed, s.grid ? s.grid : way);
     }
 }
 
-static void sums(void) { run_cases(by_sums, COUNT(by_sums), 0.0, false); }
+static void sums(void) { run_cases(by_sums, COUNT(by_sums), 0.0, false, BY_SUMS); }
 
-static void grids(void) { run_cases(on_grid, COUNT(on_grid), 0.0, false); }
+static void lines(void) { run_cases(by_sums, COUNT(by_sums), 0.0, false, BY_LINES); }
 
-static void normed(void) { run_cases(by_sums, COUNT(by_sums), 0.0, true); }
+static void grids(void) { run_cases(on_grid, COUNT(on_grid), 0.0, false, BY_SUMS); }
+
+static void normed(void) {
+    run_cases(by_sums, COUNT(by_sums), 0.0, true, BY_SUMS);
+    run_cases(by_sums, COUNT(by_sums), 0.0, true, BY_LINES);
+}
 
 static void saturated(void) {
-    run_cases(by_sums, COUNT(by_sums), 3.0, false);
-    run_cases(on_grid, COUNT(on_grid), 8.0, false);
-    run_cases(by_sums, COUNT(by_sums), 6.0, true);
+    run_cases(by_sums, COUNT(by_sums), 3.0, false, BY_SUMS);
+    run_cases(by_sums, COUNT(by_sums), 3.0, false, BY_LINES);
+    run_cases(on_grid, COUNT(on_grid), 8.0, false, BY_SUMS);
+    run_cases(by_sums, COUNT(by_sums), 6.0, true, BY_SUMS);
+    run_cases(by_sums, COUNT(by_sums), 6.0, true, BY_LINES);
 }
 
 /* Norms that give all but constants, of a few channels or all: what they read must be told from
@@ -304,7 +337,10 @@ static void constant_norms(void) {
                         gammas[i], s.window, s.shape.radius, s.radius_out))
             continue;
         problem p = new_normed_problem(&s, true, gammas[i], 1.0);
-        while (case_device()) run_device(&p, 0);
+        while (case_device()) {
+            run_device(&p, BY_SUMS);
+            run_device(&p, BY_LINES);
+        }
         case_end();
     }
 }
@@ -319,48 +355,53 @@ static void large_mean(void) {
     p.x = case_complex(p.x_float, p.in);
     reference_forward(&p, p.square, p.y);
     reference_backward(&p);
-    while (case_device()) run_device(&p, 0);
+    while (case_device()) run_device(&p, BY_SUMS);
     case_end();
 }
 
-/* Sums and the smallest exact grid, 2r + window + 1, hold to one reference: the
- * square without any alias. */
+/* Sums, lines and the smallest exact grid, 2r + window + 1, hold to one reference:
+ * the square without any alias. */
 static void agreement(void) {
     for (int i = 0; i < COUNT(by_sums); i++) {
         const ref_srelu *s = &by_sums[i];
         int grid = 2 * s->shape.radius + ref_srelu_window(s) + 1;
-        if (!case_begin("agreement", "srelu sum and grid=%d window=%d r=%d->%d C=%d N=%d", grid,
-                        s->window, s->shape.radius, s->radius_out, s->shape.channels,
+        if (!case_begin("agreement", "srelu sum, lines and grid=%d window=%d r=%d->%d C=%d N=%d",
+                        grid, s->window, s->shape.radius, s->radius_out, s->shape.channels,
                         s->shape.images))
             continue;
         problem p = new_problem(s, false);
         while (case_device()) {
-            run_device(&p, 0);
+            run_device(&p, BY_SUMS);
+            run_device(&p, BY_LINES);
             run_device(&p, grid);
         }
         case_end();
     }
 }
 
-static void run_large(bool normed) {
-    if (!case_begin("forward", "srelu sum%s window=%d r=%d C=%d N=%d",
-                    normed ? ", norm not stored," : "", large.window, large.shape.radius,
-                    large.shape.channels * MANY, large.shape.images))
+static void run_large(bool normed, int way) {
+    if (!case_begin("forward", "srelu %s%s window=%d r=%d C=%d N=%d",
+                    way == BY_LINES ? "lines" : "sum", normed ? ", norm not stored," : "",
+                    large.window, large.shape.radius, large.shape.channels * MANY,
+                    large.shape.images))
         return;
     ref_srelu s = large;
     problem one = new_problem(&large, normed), p = repeat(&one, &s, MANY);
-    while (case_device()) run_device(&p, 0);
+    while (case_device()) run_device(&p, way);
     case_end();
 }
 
 static void large_outputs(void) {
-    run_large(false);
-    run_large(true);
+    for (int way = BY_LINES; way <= BY_SUMS; way++) {
+        run_large(false, way);
+        run_large(true, way);
+    }
 }
 
 int main(void) {
     static const case_test tests[] = {
         {"sums", sums},
+        {"lines", lines},
         {"grids", grids},
         {"agreement", agreement},
         {"normed", normed},

@@ -7,46 +7,7 @@
  * Rows of c pass through a ring that stays in the second cache: x is read once,
  * and y and dx are written once. With a grid the sums are made by the transforms
  * of grid/fused.c. The backward pass is srelu_backward.c. */
-#include "saturation.h"
-
-/* Lags whose sums are in registers at once. */
-#if FCNN_LANES == 8
-#define SRELU_LAGS 2
-#else
-#define SRELU_LAGS 4
-#endif
-
-/* sums[i] += weight * sum over columns q of a[q] conj(b[q - lag - i]), i < lags: a pair of columns
- * of a meets the lags + 1 cells of b in turn. A product takes three multiplications (Gauss), and
- * additions that most processors do beside them. */
-ALWAYS_INLINE void correlate(const cell *a, const cell *b, int radius, int lag, const int lags,
-                             float weight, cell *sums) {
-    lanes both[SRELU_LAGS], first[SRELU_LAGS], second[SRELU_LAGS];
-    for (int i = 0; i < lags; i++) both[i] = first[i] = second[i] = (lanes){0};
-    for (int q = -radius; q <= radius; q += 2) { /* the last may be a zero */
-        cell even = a[q], odd = a[q + 1];
-        lanes even_sum = even.re + even.im, odd_sum = odd.re + odd.im;
-#pragma GCC unroll 5
-        for (int j = 0; j <= lags; j++) {
-            const cell *other = b + q + 1 - lag - j;
-            lanes re = other->re, sum = re + other->im, difference = re - other->im;
-            if (j < lags) {
-                both[j] += odd_sum * re;
-                first[j] += odd.re * sum;
-                second[j] += odd.im * difference;
-            }
-            if (j > 0) {
-                both[j - 1] += even_sum * re;
-                first[j - 1] += even.re * sum;
-                second[j - 1] += even.im * difference;
-            }
-        }
-    }
-    for (int i = 0; i < lags; i++) {
-        sums[i].re += weight * (both[i] - second[i]);
-        sums[i].im += weight * (both[i] - first[i]);
-    }
-}
+#include "srelu_work.h"
 
 /* Takes any number of lags by loops of known length and, between them, loads some columns of the
  * row to come. */
@@ -55,12 +16,12 @@ static void correlate_rows(ring *p, const cell *a, const cell *b, int row, int c
     for (; lags > 0; lags -= SRELU_LAGS, lag += SRELU_LAGS, sums += SRELU_LAGS) {
         load_columns(p, row, columns);
         switch (lags) {
-        case 1: correlate(a, b, p->radius, lag, 1, weight, sums); break;
+        case 1: correlate(a, b, -p->radius, p->radius, lag, 1, weight, sums); break;
 #if SRELU_LAGS > 2
-        case 2: correlate(a, b, p->radius, lag, 2, weight, sums); break;
-        case 3: correlate(a, b, p->radius, lag, 3, weight, sums); break;
+        case 2: correlate(a, b, -p->radius, p->radius, lag, 2, weight, sums); break;
+        case 3: correlate(a, b, -p->radius, p->radius, lag, 3, weight, sums); break;
 #endif
-        default: correlate(a, b, p->radius, lag, SRELU_LAGS, weight, sums); break;
+        default: correlate(a, b, -p->radius, p->radius, lag, SRELU_LAGS, weight, sums); break;
         }
     }
 }
@@ -90,10 +51,10 @@ static void sum_pairs(ring *p) {
 }
 
 /* Turns a window's sums, of 2 Z, to coordinates, which are kept: DC is real, the others count
- * sqrt 2. */
-static void store_squares(const ring *p, const cell *sums, const tile *square) {
-    int64_t bins = fcnn_band_count(p->window);
-    int across = 2 * p->window + 1;
+ * sqrt 2. What saturates reads them again, from s->square. */
+static void store_squares(const saturation *s, const cell *sums, const tile *square) {
+    int64_t bins = fcnn_band_count(square->radius);
+    int across = 2 * square->radius + 1;
     for (int64_t k = 0; k < bins; k++) {
         int ky, kx;
         fcnn_band_frequency(k, &ky, &kx);
@@ -102,27 +63,32 @@ static void store_squares(const ring *p, const cell *sums, const tile *square) {
         z.re *= scale;
         z.im = k ? z.im * scale : (lanes){0};
         store_cell(square, k, z);
+        if (s->limit > 0.0f) s->square[k] = z;
     }
 }
 
-/* y += b r([x^2]) inside the window. */
-static void add_bounded(const saturation *s, lanes b, const tile *square, const tile *y) {
+/* Adds b r([x^2]) to y inside the window, where y holds a x or, unless it is NULL, `linear` does.
+ */
+static void add_bounded(const saturation *s, lanes b, const tile *square, const cell *linear,
+                        const tile *y) {
     int64_t bins = fcnn_band_count(smaller(s->window, y->radius));
     if (s->limit > 0.0f)
-        saturate(s, square);
+        saturate(s);
     else
         b *= inverse_rms(load_cell(square, 0).re);
     for (int64_t k = 0; k < bins; k++) {
-        cell v = load_cell(y, k), z = s->limit > 0.0f ? s->bins[k] : load_cell(square, k);
+        cell v = linear ? linear[k] : load_cell(y, k);
+        cell z = s->limit > 0.0f ? s->bins[k] : load_cell(square, k);
         store_cell(y, k, (cell){v.re + b * z.re, v.im + b * z.im});
     }
 }
 
-/* square has the window's radius. */
-static void square_tiles(const saturation *s, const float *affine, const float *a, const float *b,
-                         const fcnn_tensor *x, unsigned char *scratch, const fcnn_tensor *square,
+/* Makes y of a run. */
+static void square_tiles(const srelu_work *work, const float *affine, const float *a,
+                         const float *b, const fcnn_tensor *x, unsigned char *scratch,
                          const fcnn_tensor *y, tile_run run) {
-    saturation own = saturation_at(s, scratch + rings_bytes(x->radius, square->radius));
+    const fcnn_tensor *square = &work->squares;
+    saturation own = saturation_of_thread(work, x->radius, scratch);
     ring p = make_ring(scratch, x, affine, run, square->radius);
     p.kept = fcnn_band_count(y->radius);
     p.stream = streams(y);
@@ -133,10 +99,31 @@ static void square_tiles(const saturation *s, const float *affine, const float *
     sum_pairs(&p);
     for (int i = 0; i < run.count; i++) {
         tile energy = tile_of(square, run.first + i);
-        store_squares(&p, p.tile[i].end + p.window, &energy);
-        add_bounded(&own, of_channels(&energy, b, 1), &energy, &p.tile[i].y);
+        store_squares(&own, p.tile[i].end + p.window, &energy);
+        add_bounded(&own, of_channels(&energy, b, 1), &energy, NULL, &p.tile[i].y);
     }
     if (p.stream) stream_end();
+}
+
+/* The same by lines. */
+static void square_lines(const srelu_work *work, const float *affine, const float *a,
+                         const float *b, const fcnn_tensor *x, unsigned char *scratch,
+                         const fcnn_tensor *y, tile_run run) {
+    saturation own = saturation_of_thread(work, x->radius, scratch);
+    lines l = lines_of_thread(work, x->radius, scratch);
+    for (int unit = run.first; unit < run.first + run.count; unit++) {
+        tile from = normed_tile(x, affine, unit), energy = tile_of(&work->squares, unit);
+        line_output to = {.y = tile_of(y, unit),
+                          .a = of_channels(&from, a, 1),
+                          .kept = fcnn_band_count(y->radius),
+                          .inside = fcnn_band_count(smaller(l.window, y->radius)),
+                          .linear = l.linear,
+                          .stream = streams(y)};
+        square_by_lines(&l, &from, &to);
+        store_squares(&own, l.sums, &energy);
+        add_bounded(&own, of_channels(&energy, b, 1), &energy, l.linear, &to.y);
+    }
+    if (streams(y)) stream_end();
 }
 
 /* Makes y of a tile whose square comes from a grid. */
@@ -151,42 +138,43 @@ static void combine_tile(const saturation *s, const float *a, const float *b, co
         cell v = load_cell(&from, k);
         store_cell(&to, k, (cell){scale * v.re, scale * v.im});
     }
-    add_bounded(&own, of_channels(&from, b, 1), &squares, &to);
+    if (own.limit > 0.0f) gather_cells(&squares, fcnn_band_count(square->radius), own.square);
+    add_bounded(&own, of_channels(&from, b, 1), &squares, NULL, &to);
 }
 
 fcnn_status CPU(norm_srelu_forward)(fcnn_device *base, const fcnn_srelu_form *form,
                                     const float *affine, const float *a, const float *b,
                                     const fcnn_tensor *x, fcnn_complex *square, fcnn_tensor *y) {
-    fcnn_tensor squares = window_band(x, square, fcnn_srelu_window(form, x->radius, y->radius));
-    int tiles = tiles_of_run(base, x, squares.radius);
-    saturation s;
-    FCNN_TRY(make_saturation(base, form->saturation, squares.radius, &s));
+    srelu_work work;
+    FCNN_TRY(make_work(base, form, x, y->radius, square, &work));
+    int tiles = tiles_at_once(base, &work, x);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < runs_of(x, tiles); unit++)
-        square_tiles(&s, affine, a, b, x, fcnn_cpu_thread_scratch((const cpu_device *)base),
-                     &squares, y, run_at(x, tiles, unit));
+        (work.line_roots ? square_lines : square_tiles)(
+            &work, affine, a, b, x, fcnn_cpu_thread_scratch((const cpu_device *)base), y,
+            run_at(x, tiles, unit));
     return FCNN_OK;
 }
 
 fcnn_status CPU(srelu_forward)(fcnn_device *base, const fcnn_srelu_form *form, const float *a,
                                const float *b, const fcnn_tensor *x, fcnn_complex *square,
                                fcnn_tensor *y) {
+    srelu_work work;
     if (!form->grid) return CPU(norm_srelu_forward)(base, form, NULL, a, b, x, square, y);
-    fcnn_tensor squares = window_band(x, square, fcnn_srelu_window(form, x->radius, y->radius));
-    saturation s;
-    FCNN_TRY(make_saturation(base, form->saturation, squares.radius, &s));
-    CPU(grid_square)((cpu_device *)base, form->grid, x, squares.radius, square);
+    FCNN_TRY(make_work(base, form, x, y->radius, square, &work));
+    CPU(grid_square)((cpu_device *)base, form->grid, x, work.squares.radius, square);
 #pragma omp parallel for num_threads(base->threads) schedule(dynamic)
     for (int unit = 0; unit < tiles_of(x); unit++)
-        combine_tile(&s, a, b, x, fcnn_cpu_thread_scratch((const cpu_device *)base), &squares, y,
-                     unit);
+        combine_tile(&work.saturation, a, b, x, fcnn_cpu_thread_scratch((const cpu_device *)base),
+                     &work.squares, y, unit);
     return FCNN_OK;
 }
 
 fcnn_status CPU(srelu_plan)(fcnn_device *base, const fcnn_srelu_form *form, int radius,
                             int channels, int capacity) {
-    saturation s;
-    FCNN_TRY(make_saturation(base, form->saturation, form->window, &s));
+    fcnn_tensor x = {.radius = radius};
+    srelu_work work; /* makes its tables */
+    FCNN_TRY(make_work(base, form, &x, radius, NULL, &work));
     fcnn_cpu_need_scratch((cpu_device *)base, CPU(srelu_scratch)(form, radius, channels));
     return form->grid ? CPU(grid_plan)(base, form->grid, channels, capacity) : FCNN_OK;
 }
