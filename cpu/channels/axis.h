@@ -1,7 +1,6 @@
 /* Transforms between the bins -radius .. radius of an axis and N points of it, of a
  * tile's places at a time. N is even: points y, N - y, N/2 - y and N/2 + y share their
- * sums over even and over odd bins, of cosines and of sines. The sums are products with
- * tables, which for so few points are faster than an FFT's butterflies are. */
+ * sums over even and over odd bins, of cosines and of sines, which are products with tables. */
 #ifndef FCNN_CPU_AXIS_H
 #define FCNN_CPU_AXIS_H
 
@@ -16,8 +15,9 @@ typedef struct {
     const cpu_roots *roots;      /* of N */
     float *opening;              /* [block of points 0 .. N/4][k odd, even][k][cosines, sines] */
     float *closing;              /* [k even, odd][block of k][point][cosines, sines] */
-    cell *even, *odd; /* [2][N/4 + 1] or, from 1, [radius + 1]: sums and differences of pairs */
-    cell *bins;       /* [2 radius + 1], at bin 0: close_points' result */
+    /* Of pairs of points, [even and odd k][N/4 + 1], or of bins, [radius + 1] from 1. */
+    cell *sums, *differences;
+    cell *bins; /* [2 radius + 1], at bin 0: close_points' result */
 } axis;
 
 static inline axis axis_of(int radius, int points) {
@@ -86,9 +86,9 @@ static inline void fill_tables(const axis *a) {
 static inline axis axis_at(const cpu_roots *roots, int radius, unsigned char *memory) {
     axis a = axis_of(radius, roots->count);
     a.roots = roots;
-    a.even = (cell *)(void *)memory;
-    a.odd = a.even + pair_cells(&a);
-    a.bins = a.odd + pair_cells(&a) + radius;
+    a.sums = (cell *)(void *)memory;
+    a.differences = a.sums + pair_cells(&a);
+    a.bins = a.differences + pair_cells(&a) + radius;
     a.opening = (float *)(void *)(a.bins + radius + 1);
     a.closing = a.opening + opening_floats(&a);
     fill_tables(&a);
@@ -97,20 +97,20 @@ static inline axis axis_at(const cpu_roots *roots, int radius, unsigned char *me
 
 /* Puts the bins k and -k, k > 0, where open_points reads them. */
 static inline void put_pair(const axis *a, int k, cell v, cell other) {
-    a->even[k] = (cell){v.re + other.re, v.im + other.im};
-    a->odd[k] = (cell){v.re - other.re, v.im - other.im};
+    a->sums[k] = (cell){v.re + other.re, v.im + other.im};
+    a->differences[k] = (cell){v.re - other.re, v.im - other.im};
 }
 
-/* cosines[j] = sum of the even cells times their cosines, sines[j] of the odd ones times sines. */
-ALWAYS_INLINE void sum_turns(const cell *even, const cell *odd, int count, int step,
+/* cosines[j] = total of sums times cosines, sines[j] = that of differences times sines. */
+ALWAYS_INLINE void sum_turns(const cell *sums, const cell *differences, int count, int step,
                              const float *table, cell cosines[AXIS_BLOCK], cell sines[AXIS_BLOCK]) {
     for (int j = 0; j < AXIS_BLOCK; j++) cosines[j] = sines[j] = (cell){{0}, {0}};
-    for (int i = 0; i < count; i++, even += step, odd += step, table += 2 * AXIS_BLOCK) {
+    for (int i = 0; i < count; i++, sums += step, differences += step, table += 2 * AXIS_BLOCK) {
         for (int j = 0; j < AXIS_BLOCK; j++) {
-            cosines[j].re += even->re * table[j];
-            cosines[j].im += even->im * table[j];
-            sines[j].re += odd->re * table[AXIS_BLOCK + j];
-            sines[j].im += odd->im * table[AXIS_BLOCK + j];
+            cosines[j].re += sums->re * table[j];
+            cosines[j].im += sums->im * table[j];
+            sines[j].re += differences->re * table[AXIS_BLOCK + j];
+            sines[j].im += differences->im * table[AXIS_BLOCK + j];
         }
     }
 }
@@ -122,8 +122,8 @@ static void open_points(const axis *a, cell first, int terms, int width, cell *o
     const float *table = a->opening;
     for (int y = 0; y <= a->quarter; table += 2 * table_floats) {
         cell co[AXIS_BLOCK], so[AXIS_BLOCK], ce[AXIS_BLOCK], se[AXIS_BLOCK];
-        sum_turns(a->even + 1, a->odd + 1, (terms + 1) / 2, 2, table, co, so);
-        sum_turns(a->even + 2, a->odd + 2, terms / 2, 2, table + table_floats, ce, se);
+        sum_turns(a->sums + 1, a->differences + 1, (terms + 1) / 2, 2, table, co, so);
+        sum_turns(a->sums + 2, a->differences + 2, terms / 2, 2, table + table_floats, ce, se);
         for (int j = 0; j < AXIS_BLOCK && y <= a->quarter; j++, y++) {
             cell base = {first.re + ce[j].re, first.im + ce[j].im};
             cell p = {base.re + co[j].re, base.im + co[j].im};
@@ -138,11 +138,12 @@ static void open_points(const axis *a, cell first, int terms, int width, cell *o
     }
 }
 
-/* Folds the points in[y * width] to pairs of the even k and, behind them, of the odd ones. */
+/* Folds the points in[y * width] to pairs as the even k add them up and, behind them, as the odd
+ * ones do. */
 static inline void fold_points(const axis *a, const cell *in, int width) {
     int half = a->points / 2;
-    cell *even = a->even, *odd = a->odd;
-    cell *even2 = even + a->quarter + 1, *odd2 = odd + a->quarter + 1;
+    cell *even_sums = a->sums, *odd_sums = even_sums + a->quarter + 1;
+    cell *even = a->differences, *odd = even + a->quarter + 1; /* differences */
     for (int y = 0; y <= a->quarter; y++) {
         cell none = {{0}, {0}}, p = in[y * width], q = none, r = none, s = none;
         bool apart = 4 * y < a->points; /* from its mirror image at N/4 */
@@ -152,10 +153,10 @@ static inline void fold_points(const axis *a, const cell *in, int width) {
         cell sum = {p.re + q.re, p.im + q.im}, difference = {p.re - q.re, p.im - q.im};
         cell sum2 = {r.re + s.re, r.im + s.im}, difference2 = {r.re - s.re, r.im - s.im};
         if (!y) difference = difference2 = none; /* the sine is 0 */
-        even[y] = (cell){sum.re + sum2.re, sum.im + sum2.im};
-        even2[y] = (cell){sum.re - sum2.re, sum.im - sum2.im};
-        odd[y] = (cell){difference.re - difference2.re, difference.im - difference2.im};
-        odd2[y] = (cell){difference.re + difference2.re, difference.im + difference2.im};
+        even_sums[y] = (cell){sum.re + sum2.re, sum.im + sum2.im};
+        odd_sums[y] = (cell){sum.re - sum2.re, sum.im - sum2.im};
+        even[y] = (cell){difference.re - difference2.re, difference.im - difference2.im};
+        odd[y] = (cell){difference.re + difference2.re, difference.im + difference2.im};
     }
 }
 
@@ -165,11 +166,12 @@ static void close_points(const axis *a, const cell *in, int width, int reach) {
     float scale = 1.0f / (float)a->points;
     fold_points(a, in, width);
     for (int parity = 0; parity < 2; parity++) {
-        const cell *even = a->even + parity * points, *odd = a->odd + parity * points;
+        const cell *sums = a->sums + parity * points;
+        const cell *differences = a->differences + parity * points;
         const float *table = a->closing + (int64_t)parity * bin_blocks(a) * stride;
         for (int k = parity; k <= reach; table += stride) {
             cell c[AXIS_BLOCK], s[AXIS_BLOCK];
-            sum_turns(even, odd, points, 1, table, c, s);
+            sum_turns(sums, differences, points, 1, table, c, s);
             for (int j = 0; j < AXIS_BLOCK && k <= reach; j++, k += 2) {
                 c[j] = (cell){c[j].re * scale, c[j].im * scale};
                 s[j] = (cell){s[j].re * scale, s[j].im * scale};

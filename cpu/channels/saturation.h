@@ -71,8 +71,8 @@ static inline void bins_to_map(const saturation *s, const cell *bins, cell *map)
         const cell *row = s->columns + y * width, *next = row + width;
         for (int kx = 1; kx <= window; kx++) {
             cell p = row[kx], q = next[kx]; /* of bins p + i q at kx, their conjugates' at -kx */
-            a->even[kx] = (cell){2.0f * p.re, 2.0f * q.re};
-            a->odd[kx] = (cell){-2.0f * q.im, 2.0f * p.im};
+            a->sums[kx] = (cell){2.0f * p.re, 2.0f * q.re};
+            a->differences[kx] = (cell){-2.0f * q.im, 2.0f * p.im};
         }
         open_points(a, (cell){row->re, next->re}, window, 1, map);
     }

@@ -25,8 +25,6 @@ static inline int64_t line_reach(int radius, int window) {
     return (int64_t)radius + window + SRELU_ZEROS;
 }
 
-static inline int64_t window_cells(int window) { return (2 * (int64_t)window + 1) * (window + 1); }
-
 /* Bytes of the lines of this radius and window, and of smaller ones. */
 static inline size_t lines_bytes(int radius, int window) {
     int points = fcnn_srelu_points(radius, window);

@@ -19,7 +19,7 @@ static inline int ring_rows(int window) {
 /* Cells of a tile, which are its ring and, behind it, a window. */
 static inline int64_t tile_cells(int radius, int window) {
     int64_t row = 2 * (int64_t)(radius + window + SRELU_ZEROS) + 1;
-    return ring_rows(window) * row + (2 * (int64_t)window + 1) * (window + 1);
+    return ring_rows(window) * row + window_cells(window);
 }
 
 /* Bytes of the rings of every run of this radius and window, and of smaller ones. */

@@ -151,6 +151,9 @@ static inline lanes inverse_rms(lanes energy) {
     return inverse;
 }
 
+/* Cells of a window's rows 0 .. window, of columns -window .. window. */
+static inline int64_t window_cells(int window) { return (2 * (int64_t)window + 1) * (window + 1); }
+
 /* The index of (ky, kx), ky and kx >= 0, and that of (-ky, kx). */
 static inline int64_t column_bins(int ky, int kx, int64_t *opposite) {
     int64_t s = ky > kx ? ky : kx, start = s ? 1 + 2 * s * (s - 1) : 0;
