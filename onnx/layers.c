@@ -110,8 +110,9 @@ static const char *square_relu(onnx_exporter *e, const fcnn_node *node, const ch
     onnx_builder *b = &e->b;
     int radius = (n - 1) / 2, side = n < onnx_side(node) ? n : onnx_side(node);
     int reach = (side - 1) / 2;
-    fcnn_srelu_form form = {.window = (int)fcnn_section_int(node->section, "window"),
-                            .saturation = (float)fcnn_section_real(node->section, "saturation")};
+    fcnn_srelu_form form;
+    fcnn_status status = fcnn_srelu_read_form(e->graph, node, &form);
+    if (!b->status) b->status = status;
     bool saturates = form.saturation > 0.0f;
     form.window = fcnn_srelu_window(&form, radius, reach);
     int grid = n + form.window;
