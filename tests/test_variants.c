@@ -149,6 +149,18 @@ START_TEST(activations_lose_keys_of_others) {
 }
 END_TEST
 
+static const char *const algorithms[] = {"sum", "lines", "grid", "gemm"};
+
+START_TEST(only_a_convolution_keeps_its_algorithm) {
+    char keys[64], kept[64] = "filters=2\nsize=3\nactivation=relu\n";
+    snprintf(keys, sizeof keys, "activation=srelu\nalgorithm=%s\n", algorithms[_i]);
+    if (!strcmp(algorithms[_i], "gemm")) strcat(kept, "algorithm=gemm\n");
+    load(keys, FOURIER(7), SRELU, FOURIER(3));
+    make(NULL, "relu", NULL);
+    expect_section(0, "[conv]", 1, kept);
+}
+END_TEST
+
 START_TEST(own_variant_is_joined) {
     load(SRELU, FOURIER(7), "activation=modrelu\n", "[avg_pool]\nsize=3\nstride=2\n");
     make(NULL, NULL, NULL);
@@ -275,6 +287,8 @@ int main(void) {
     tcase_add_test(swaps, windows_become_fourier);
     tcase_add_test(swaps, other_ratios_are_refused);
     tcase_add_test(swaps, activations_lose_keys_of_others);
+    tcase_add_loop_test(swaps, only_a_convolution_keeps_its_algorithm, 0,
+                        sizeof algorithms / sizeof *algorithms);
     tcase_add_test(swaps, own_variant_is_joined);
     tcase_add_test(swaps, shortcuts_follow_pools);
     tcase_add_test(swaps, impossible_in_space);

@@ -259,6 +259,11 @@ static fcnn_status write_pool(fcnn_text *out, const variant *v, const variant_so
                              low % 2 ? low : high);
 }
 
+/* In [conv] the key algorithm names srelu's way to its square or, in space, the convolution's. */
+static bool names_square(const char *algorithm) {
+    return !strcmp(algorithm, "sum") || !strcmp(algorithm, "lines") || !strcmp(algorithm, "grid");
+}
+
 /* Returns whether an activation reads a key as it was given for another one. */
 static bool keeps(const char *activation, const fcnn_entry *entry) {
     const char *key = entry->row->key;
@@ -267,9 +272,7 @@ static bool keeps(const char *activation, const fcnn_entry *entry) {
     if (!strcmp(key, "slope")) return !strcmp(activation, "leaky_relu");
     /* A side was chosen for one activation's bandwidth. */
     if (!strcmp(key, "grid")) return !fcnn_is_digit(entry->value[0]);
-    /* In [conv] the same key also names a convolution's algorithm. */
-    if (!strcmp(key, "algorithm"))
-        return srelu || (strcmp(entry->value, "sum") != 0 && strcmp(entry->value, "grid") != 0);
+    if (!strcmp(key, "algorithm")) return srelu || !names_square(entry->value);
     return true;
 }
 
