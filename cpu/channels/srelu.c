@@ -5,24 +5,17 @@
  *   forward   Z_k = sum_q c_q c_(k-q)        k in the window, each pair once
  *   backward  Z_k = sum_q g_q c_(k-q)        q in the window, k in the band
  * Rows of c pass through a ring that stays in the second cache: x is read once,
- * and y and dx are written once. With a grid the sums are made by the transforms
- * of grid/fused.c. The backward pass is srelu_backward.c. */
+ * and y and dx are written once. By lines (srelu_lines.h) the sums run along x alone;
+ * with a grid the transforms of grid/fused.c make them. The backward pass is
+ * srelu_backward.c. */
 #include "srelu_work.h"
 
-/* Takes any number of lags by loops of known length and, between them, loads some columns of the
- * row to come. */
+/* Takes any number of lags and, between them, loads some columns of the row to come. */
 static void correlate_rows(ring *p, const cell *a, const cell *b, int row, int columns, int lag,
                            int lags, float weight, cell *sums) {
     for (; lags > 0; lags -= SRELU_LAGS, lag += SRELU_LAGS, sums += SRELU_LAGS) {
         load_columns(p, row, columns);
-        switch (lags) {
-        case 1: correlate(a, b, -p->radius, p->radius, lag, 1, weight, sums); break;
-#if SRELU_LAGS > 2
-        case 2: correlate(a, b, -p->radius, p->radius, lag, 2, weight, sums); break;
-        case 3: correlate(a, b, -p->radius, p->radius, lag, 3, weight, sums); break;
-#endif
-        default: correlate(a, b, -p->radius, p->radius, lag, SRELU_LAGS, weight, sums); break;
-        }
+        correlate_lags(a, b, -p->radius, p->radius, lag, smaller(lags, SRELU_LAGS), weight, sums);
     }
 }
 
@@ -67,8 +60,7 @@ static void store_squares(const saturation *s, const cell *sums, const tile *squ
     }
 }
 
-/* Adds b r([x^2]) to y inside the window, where y holds a x or, unless it is NULL, `linear` does.
- */
+/* Adds b r([x^2]) to y inside the window, where y or, unless it is NULL, `linear` holds a x. */
 static void add_bounded(const saturation *s, lanes b, const tile *square, const cell *linear,
                         const tile *y) {
     int64_t bins = fcnn_band_count(smaller(s->window, y->radius));
@@ -117,7 +109,6 @@ static void square_lines(const srelu_work *work, const float *affine, const floa
                           .a = of_channels(&from, a, 1),
                           .kept = fcnn_band_count(y->radius),
                           .inside = fcnn_band_count(smaller(l.window, y->radius)),
-                          .linear = l.linear,
                           .stream = streams(y)};
         square_by_lines(&l, &from, &to);
         store_squares(&own, l.sums, &energy);

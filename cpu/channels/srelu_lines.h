@@ -48,20 +48,20 @@ static inline lines lines_at(const cpu_roots *roots, int radius, int window,
     return l;
 }
 
-/* What becomes of x's bins as they are read: y takes a x where it has them, or `linear` those that
- * are added to. */
+/* What becomes of x's bins as they are read: y takes a x where it has them, but lines.linear those
+ * that more is added to. */
 typedef struct {
     tile y;
     lanes a;
     int64_t kept, inside; /* bins of y, or 0 where there is none; of those the first, linear's */
-    cell *linear;
     bool stream;
 } line_output;
 
-ALWAYS_INLINE cell read_bin(const tile *x, int64_t k, const line_output *to, const bool whole) {
+ALWAYS_INLINE cell read_bin(const lines *l, const tile *x, int64_t k, const line_output *to,
+                            const bool whole) {
     cell v = normed_cell(x, k, whole), scaled = {to->a * v.re, to->a * v.im};
     if (k < to->inside)
-        to->linear[k] = scaled;
+        l->linear[k] = scaled;
     else if (k < to->kept)
         stream_cell(&to->y, k, scaled, to->stream);
     return v;
@@ -84,13 +84,13 @@ ALWAYS_INLINE void open_x_of(const lines *l, const tile *x, const line_output *t
                              const bool whole) {
     for (int kx = 0; kx <= l->radius; kx++) {
         int64_t opposite, k = column_bins(0, kx, &opposite);
-        cell first = read_bin(x, k, to, whole);
+        cell first = read_bin(l, x, k, to, whole);
         if (!kx) first = (cell){first.re * (float)FCNN_SQRT2, {0}};
         for (int ky = 1; ky <= l->radius; ky++) {
             prefetch_pair(x, ky, kx, SRELU_AHEAD);
             k = column_bins(ky, kx, &opposite);
-            cell v = read_bin(x, k, to, whole);
-            cell other = kx ? read_bin(x, opposite, to, whole) : conjugate(v);
+            cell v = read_bin(l, x, k, to, whole);
+            cell other = kx ? read_bin(l, x, opposite, to, whole) : conjugate(v);
             put_pair(&l->axis, ky, v, other);
         }
         open_points(&l->axis, first, l->radius, l->radius + 1, l->map + kx);
@@ -145,14 +145,7 @@ static inline void square_line(const lines *l, cell *out) {
             for (int q = middle + 1; q < from; q++)
                 add_product(&sums[i], line[q], line[lag + i - q], 2.0f);
         }
-        switch (lags) {
-        case 1: correlate(line, line, from, l->radius, lag, 1, 2.0f, sums); break;
-#if SRELU_LAGS > 2
-        case 2: correlate(line, line, from, l->radius, lag, 2, 2.0f, sums); break;
-        case 3: correlate(line, line, from, l->radius, lag, 3, 2.0f, sums); break;
-#endif
-        default: correlate(line, line, from, l->radius, lag, SRELU_LAGS, 2.0f, sums); break;
-        }
+        correlate_lags(line, line, from, l->radius, lag, lags, 2.0f, sums);
     }
 }
 

@@ -44,6 +44,19 @@ ALWAYS_INLINE void correlate(const cell *a, const cell *b, int from, int to, int
     }
 }
 
+/* The same for lags 1 .. SRELU_LAGS, by loops of known length. */
+static inline void correlate_lags(const cell *a, const cell *b, int from, int to, int lag, int lags,
+                                  float weight, cell *sums) {
+    switch (lags) {
+    case 1: correlate(a, b, from, to, lag, 1, weight, sums); break;
+#if SRELU_LAGS > 2
+    case 2: correlate(a, b, from, to, lag, 2, weight, sums); break;
+    case 3: correlate(a, b, from, to, lag, 3, weight, sums); break;
+#endif
+    default: correlate(a, b, from, to, lag, SRELU_LAGS, weight, sums); break;
+    }
+}
+
 /* Neighbouring outputs that registers hold. */
 enum { SRELU_SPAN = FCNN_LANES == 16 ? 4 : 2 };
 

@@ -7,7 +7,7 @@
 
 #include "srelu_tiles.h"
 
-enum { SRELU_TILES = 8 }; /* the most tiles of a run */
+enum { SRELU_TILES = 8 }; /* that rings are made for at once */
 
 /* Rows of a tile's ring: a power of two, so that a mask finds them. */
 static inline int ring_rows(int window) {
@@ -30,11 +30,10 @@ static inline size_t rings_bytes(int radius, int window) {
     return tile > most ? tile : most;
 }
 
-static inline int tiles_of_run(const fcnn_device *device, const fcnn_tensor *x, int window) {
-    int64_t most = SRELU_REGISTERS / (2 * tile_cells(x->radius, window));
-    int fair = tiles_of(x) / (4 * device->threads);
-    if (most > SRELU_TILES) most = SRELU_TILES;
-    return fair < 1 || most < 1 ? 1 : smaller(fair, (int)most);
+/* The most tiles of a run. */
+static inline int ring_tiles(int radius, int window) {
+    int64_t most = SRELU_REGISTERS / (2 * tile_cells(radius, window));
+    return most < SRELU_TILES ? (int)most : SRELU_TILES;
 }
 
 /* A tile's rows ky - window .. ky + window of sqrt 2 c, of all bins but DC the coordinates

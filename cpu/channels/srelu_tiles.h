@@ -161,8 +161,7 @@ static inline int64_t column_bins(int ky, int kx, int64_t *opposite) {
     return start + (kx < ky ? kx : 2 * s - ky);
 }
 
-/* A run is of neighbouring tiles, since a bin's tiles lie beside each other and bins pages apart.
- */
+/* A run is of neighbouring tiles: a bin's tiles lie beside each other, and bins pages apart. */
 typedef struct {
     int first, count;
 } tile_run;

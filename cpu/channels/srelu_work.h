@@ -43,9 +43,9 @@ static inline lines lines_of_thread(const srelu_work *work, int radius, unsigned
 /* Tiles of a run, by which threads share the work. */
 static inline int tiles_at_once(const fcnn_device *device, const srelu_work *work,
                                 const fcnn_tensor *x) {
-    if (!work->line_roots) return tiles_of_run(device, x, work->squares.radius);
+    int most = work->line_roots ? LINE_TILES : ring_tiles(x->radius, work->squares.radius);
     int fair = tiles_of(x) / (4 * device->threads);
-    return fair < 1 ? 1 : smaller(fair, LINE_TILES);
+    return fair < 1 || most < 1 ? 1 : smaller(fair, most);
 }
 
 #endif
