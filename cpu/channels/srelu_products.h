@@ -45,7 +45,7 @@ ALWAYS_INLINE void correlate(const cell *a, const cell *b, int from, int to, int
 }
 
 /* The same for lags 1 .. SRELU_LAGS, by loops of known length. */
-static inline void correlate_lags(const cell *a, const cell *b, int from, int to, int lag, int lags,
+ALWAYS_INLINE void correlate_lags(const cell *a, const cell *b, int from, int to, int lag, int lags,
                                   float weight, cell *sums) {
     switch (lags) {
     case 1: correlate(a, b, from, to, lag, 1, weight, sums); break;
