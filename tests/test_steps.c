@@ -176,6 +176,23 @@ START_TEST(wild_losses_end_at_a_limit) {
 }
 END_TEST
 
+/* Whatever the number of steps by which its sum is divided, a row at the limit is written as a mean
+ * that is read back. */
+START_TEST(rows_at_the_limit_are_read_back) {
+    for (int count = 1000; count < 3000; count += 7) {
+        run r = start(4096);
+        for (int i = 1; i <= count; i++) steps_add(&r.series, i, -1e300, 1e300);
+        ck_assert_int_eq(r.series.count, 1);
+        ok(steps_write(&r.series, root));
+        r.step = count;
+        resume(&r);
+        ck_assert_int_eq(r.series.count, 1);
+        ck_assert(steps_mean(&r.series, 0) > 1e8);
+        steps_destroy(&r.series);
+    }
+}
+END_TEST
+
 static const char *const damaged[] = {
     "", /* an empty file has nothing: no error */
     "step,loss\n1,2\n",
@@ -237,6 +254,7 @@ int main(void) {
     tcase_add_test(cases, an_earlier_position_is_there);
     tcase_add_test(cases, what_is_missing_is_a_gap);
     tcase_add_test(cases, wild_losses_end_at_a_limit);
+    tcase_add_test(cases, rows_at_the_limit_are_read_back);
     tcase_add_loop_test(cases, damage_is_told, 0, LENGTH(damaged));
     tcase_add_test(cases, too_many_rows_are_damage);
     tcase_add_test(cases, a_file_that_cannot_be_read);

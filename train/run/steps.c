@@ -19,7 +19,11 @@
 #define STEPS_COLUMNS "step,train_loss"
 static const double MILLIONTHS = 1e6;
 static const double LOSS_MOST = 1e9; /* summed over an epoch: larger ones count as this */
-static const int64_t STEP_MOST = (int64_t)1 << 52, SUM_MOST = (int64_t)1 << 60;
+static const int64_t STEP_MOST = (int64_t)1 << 52;
+/* A row's sum in millionths ends at the first. Written as a mean of 15 digits and read back it may
+ * be more by its rounding, but not more than the second. */
+static const int64_t SUM_MOST = ((int64_t)1 << 60) - ((int64_t)1 << 16),
+                     SUM_READ = (int64_t)1 << 60;
 
 fcnn_status steps_create(step_series *s, int64_t every) {
     *s = (step_series){.every = every, .rows = calloc(STEPS_ROWS, sizeof *s->rows)};
@@ -45,9 +49,8 @@ static bool is_fixed(const step_series *s, const step_row *row) {
     return !row->known || row->step % s->every == 0 || is_saved(s, row->step);
 }
 
-/* Returns the sum of two rows' losses; those of a run gone wild end at a limit. */
-static int64_t add_losses(int64_t a, int64_t b) {
-    int64_t sum = a + b;
+/* Sums of a run gone wild end at a limit. */
+static int64_t bounded(int64_t sum) {
     return sum > SUM_MOST ? SUM_MOST : sum < -SUM_MOST ? -SUM_MOST : sum;
 }
 
@@ -58,7 +61,7 @@ static void merge(step_series *s) {
         step_row row = s->rows[i];
         /* A gap takes nothing in, and ends where it ends. */
         if (kept && !is_fixed(s, &s->rows[kept - 1]) && row.known)
-            row.loss = add_losses(row.loss, s->rows[--kept].loss);
+            row.loss = bounded(row.loss + s->rows[--kept].loss);
         s->rows[kept++] = row;
     }
     s->count = kept;
@@ -73,7 +76,7 @@ static void thin(step_series *s, int64_t step) {
 
 static void append(step_series *s, step_row row) {
     if (s->count && !is_fixed(s, &s->rows[s->count - 1]) && row.known)
-        row.loss = add_losses(row.loss, s->rows[--s->count].loss);
+        row.loss = bounded(row.loss + s->rows[--s->count].loss);
     if (s->count < STEPS_ROWS) s->rows[s->count++] = row;
 }
 
@@ -137,8 +140,8 @@ static bool read_row(const char *text, int64_t first, step_row *row) {
     if (*end++ != ',' || row->step <= first || row->step > STEP_MOST) return false;
     if (!*end) return true;
     double mean = fcnn_number_read(end, &end), count = (double)(row->step - first);
-    if (*end || !(fabs(mean * count) <= (double)SUM_MOST / MILLIONTHS)) return false;
-    row->loss = llround(mean * count * MILLIONTHS);
+    if (*end || !(fabs(mean * count) <= (double)SUM_READ / MILLIONTHS)) return false;
+    row->loss = bounded(llround(mean * count * MILLIONTHS));
     row->known = true;
     return true;
 }
