@@ -7,19 +7,22 @@
  *   left   [rows / ROWS][depth / LANES][ROWS][a + b, a, b][LANES along the depth]
  *          or [depth][a + b, a, b][rows] where the rows lie in registers as they are made
  *   right  [columns / LANES][depth][c, d - c, c + d][LANES columns]
- * A product is made ROWS x LANES results at a time, whose 3 ROWS sums stay in registers. */
+ * A product is made in tiles of some rows by one or two registers of columns, whose
+ * sums stay in registers: what is loaded is used more than once, as processors
+ * multiply as often as they load. All tiles of a left panel's rows take a column
+ * before the next one is read, as a right operand may be larger than the second cache. */
 #ifndef FCNN_PANELS_H
 #define FCNN_PANELS_H
 
 #include "cpu/streaming.h"
 #include "formulas.h"
 
-enum { ROWS = LANES == 16 ? 8 : 3 };
+/* Rows of a panel; registers of results in a tile, three sums each, of the 32 or 16 that there are;
+ * and registers of columns in a tile, but for a last one. */
+enum { ROWS = 8, RESULTS = LANES == 16 ? 8 : 4, VECTORS = 2 };
 
 /* Numbers from first on, before `end`, but not more than a panel has. */
 static inline int panel_part(int first, int end, int most) { return smaller(end - first, most); }
-
-/* `count` numbers in whole registers. */
 
 /* Floats of a left panel of ROWS rows, and registers of a right one of LANES columns. */
 static inline int64_t left_floats(int depth) {
@@ -75,8 +78,8 @@ static inline void ahead_add(panel_ahead *a, const fcnn_tensor *t, int64_t bin) 
 
 /* Spreads what is fetched over so many products. */
 static inline void ahead_pace(panel_ahead *a, int products, int rows, int columns, int depth) {
-    int64_t times = (int64_t)products * ceil_div(rows, ROWS) * ceil_div(columns, LANES) *
-                    ceil_div(depth, LANES);
+    int64_t tiles = (int64_t)ceil_div(rows, RESULTS / VECTORS) * ceil_div(columns, VECTORS * LANES);
+    int64_t times = products * tiles * ceil_div(depth, LANES);
     a->pace = (a->total + times - 1) / times;
 }
 
@@ -92,66 +95,111 @@ ALWAYS_INLINE void ahead_fetch(panel_ahead *a) {
     }
 }
 
-/* ---- Products of one panel with one other ---- */
+/* ---- Tiles ---- */
 
-/* ROWS x LANES results, a register a row. */
+/* Registers [row][vector]: RESULTS / vectors rows of `vectors` registers each. */
 typedef struct {
-    lanes re[ROWS], im[ROWS];
-} panel_results;
+    lanes re[RESULTS], im[RESULTS];
+} tile_results;
 
 typedef struct {
-    lanes part[ROWS][3];
-} panel_sums;
+    lanes part[3][RESULTS];
+} tile_sums;
 
-/* Takes one step of the depth: the rows' numbers of each part lie `row_step` apart. */
-ALWAYS_INLINE void panel_step(panel_sums *sums, const float *const left[3], int64_t row_step,
-                              const lanes *right) {
+/* Rows of a tile. */
+static inline int tile_rows(int vectors) { return RESULTS / vectors; }
+
+/* A register whose origin the compiler forgets, so that it is loaded once, not where it is used. */
+ALWAYS_INLINE lanes held(lanes all) {
+#ifdef __SSE2__
+    __asm__("" : "+v"(all));
+#endif
+    return all;
+}
+
+/* A number in all lanes. */
+ALWAYS_INLINE lanes spread(float number) { return held(number - (lanes){0}); }
+
+/* Loads a part of the columns, whose right panels lie `apart` registers from each other, at one
+ * step of the depth. */
+ALWAYS_INLINE void tile_load(int vectors, int part, const lanes *right, int64_t apart,
+                             lanes column[VECTORS]) {
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; v++) column[v] = held(right[part + v * apart]);
+}
+
+/* Adds a row's number times the columns to its sums of one part. */
+ALWAYS_INLINE void tile_add(int vectors, lanes *sums, lanes number, const lanes column[VECTORS]) {
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; v++) sums[v] += number * column[v];
+}
+
+/* Takes one step of the depth: the rows' numbers of each part lie `row_apart` apart. */
+ALWAYS_INLINE void tile_step(int vectors, tile_sums *sums, const float *const left[3],
+                             int64_t row_apart, const lanes *right, int64_t apart) {
 #pragma GCC unroll 3
     for (int part = 0; part < 3; part++) {
-        lanes column = right[part];
+        lanes column[VECTORS];
+        tile_load(vectors, part, right, apart, column);
 #pragma GCC unroll 8
-        for (int r = 0; r < ROWS; r++) sums->part[r][part] += left[part][r * row_step] * column;
+        for (int r = 0; r < tile_rows(vectors); r++) {
+            float number = left[part][r * row_apart]; /* used once: spread as it is multiplied */
+            lanes all = vectors > 1 ? spread(number) : number - (lanes){0};
+            tile_add(vectors, &sums->part[part][r * vectors], all, column);
+        }
     }
 }
 
-ALWAYS_INLINE void panel_finish(const panel_sums *sums, panel_results *out) {
-    for (int r = 0; r < ROWS; r++) {
-        out->re[r] = sums->part[r][0] - sums->part[r][2];
-        out->im[r] = sums->part[r][0] + sums->part[r][1];
+ALWAYS_INLINE void tile_finish(const tile_sums *sums, tile_results *out) {
+    for (int i = 0; i < RESULTS; i++) {
+        out->re[i] = sums->part[0][i] - sums->part[2][i];
+        out->im[i] = sums->part[0][i] + sums->part[1][i];
     }
 }
 
-/* Multiplies a left panel by a right one. ahead: what is read next, or NULL. */
-static inline void panel_multiply(int depth, const float *left, const lanes *right,
-                                  panel_results *out, panel_ahead *ahead) {
-    panel_sums sums = {{{{0}}}};
+/* Multiplies rows of a left panel by columns. ahead: what is read next, or NULL. */
+ALWAYS_INLINE void panel_tile(int vectors, int depth, const float *left, const lanes *right,
+                              tile_results *out, panel_ahead *ahead) {
+    tile_sums sums = {{{{0}}}};
+    int64_t apart = right_lanes(depth);
     for (int block = 0; block < depth; block += LANES, left += (3 * ROWS - 1) * LANES) {
         int count = panel_part(block, depth, LANES);
         if (ahead) ahead_fetch(ahead);
 #pragma GCC unroll 1
         for (int k = 0; k < count; k++, left++, right += 3)
-            panel_step(&sums, (const float *[]){left, left + LANES, left + 2 * LANES}, 3 * LANES,
-                       right);
+            tile_step(vectors, &sums, (const float *[]){left, left + LANES, left + 2 * LANES},
+                      3 * LANES, right, apart);
         left += LANES - count;
     }
-    panel_finish(&sums, out);
+    tile_finish(&sums, out);
 }
 
-/* Multiplies ROWS rows of a left operand that lies by columns, [depth][a + b, a, b][across]. */
-static inline void columns_multiply(int depth, const float *left, int across, const lanes *right,
-                                    panel_results *out, panel_ahead *ahead) {
-    panel_sums sums = {{{{0}}}};
+/* Multiplies rows of a left operand that lies by columns, [depth][a + b, a, b][across]. */
+ALWAYS_INLINE void columns_tile(int vectors, int depth, const float *left, int across,
+                                const lanes *right, tile_results *out, panel_ahead *ahead) {
+    tile_sums sums = {{{{0}}}};
+    int64_t apart = right_lanes(depth);
     const float *part[3] = {left, left + across, left + 2 * across};
     for (int block = 0; block < depth; block += LANES) {
         int count = panel_part(block, depth, LANES);
         if (ahead) ahead_fetch(ahead);
 #pragma GCC unroll 1
         for (int k = 0; k < count; k++, right += 3) {
-            panel_step(&sums, part, 1, right);
+            tile_step(vectors, &sums, part, 1, right, apart);
             for (int i = 0; i < 3; i++) part[i] += 3 * across;
         }
     }
-    panel_finish(&sums, out);
+    tile_finish(&sums, out);
+}
+
+/* Does one of both, from row r of the left operand on. across: the rows of a left operand that
+ * lies by columns, else 0. */
+ALWAYS_INLINE void multiply_tile(int vectors, int depth, const float *left, int across, int r,
+                                 const lanes *right, tile_results *out, panel_ahead *ahead) {
+    if (across)
+        columns_tile(vectors, depth, left + r, across, right, out, ahead);
+    else
+        panel_tile(vectors, depth, left + r * 3 * LANES, right, out, ahead);
 }
 
 /* ---- Packing ---- */
@@ -197,9 +245,9 @@ static inline void left_put_row(float *panel, int row, int depth, const panel_ro
     }
 }
 
-/* Clears the panel's rows beyond the matrix, which are multiplied too. */
+/* Clears the panel's rows beyond the matrix that a tile multiplies too. */
 static inline void left_put_zeros(float *panel, int first_row, int depth) {
-    for (int row = first_row; row < ROWS; row++)
+    for (int row = first_row; row % RESULTS; row++)
         for (int block = 0; block < ceil_div(depth, LANES); block++)
             left_put(panel, row, block, (lanes){0}, (lanes){0});
 }
@@ -254,17 +302,33 @@ typedef struct {
     wide *energy; /* [rows] that their squares are added to, or NULL */
 } panel_target;
 
-/* Stores the first `count` columns of results, from column n on; columns beyond the matrix are
- * zeros, so that they add nothing to the energy. */
-static inline void panel_store(const panel_results *out, int n, int count, const panel_target *to,
-                               lanes *energy) {
-    for (int r = 0; r < to->rows; r++) {
-        lanes re = out->re[r] * to->row[r].re, im = out->im[r] * to->row[r].im;
-        if (to->energy) energy[r] += re * re + im * im;
+/* Stores a tile's results from row r and column n on, before `columns`; columns beyond the matrix
+ * are zeros, so that they add nothing to the energy. */
+ALWAYS_INLINE void store_tile(const tile_results *out, int vectors, int r, int n, int columns,
+                              const panel_target *to, lanes *energy) {
+#pragma GCC unroll 8
+    for (int i = 0; i < RESULTS; i++) {
+        if (r + i / vectors >= to->rows) break;
+        const panel_row *row = &to->row[r + i / vectors];
+        int first = n + i % vectors * LANES, count = panel_part(first, columns, LANES);
+        lanes re = out->re[i] * row->re, im = out->im[i] * row->im;
+        if (to->energy) energy[r + i / vectors] += re * re + im * im;
         if (to->stream && count == LANES)
-            lanes_stream_complex(to->row[r].at + n, re, im);
+            lanes_stream_complex(row->at + first, re, im);
         else
-            lanes_store_complex(to->row[r].at + n, re, im, count);
+            lanes_store_complex(row->at + first, re, im, count);
+    }
+}
+
+/* Multiplies all rows of a left operand by some registers of columns. */
+ALWAYS_INLINE void columns_product(int vectors, int depth, const float *left, int across,
+                                   const lanes *right, int n, int columns, const panel_target *to,
+                                   lanes *energy, panel_ahead *ahead) {
+    const lanes *panels = right + n / LANES * right_lanes(depth);
+    for (int r = 0; r < to->rows; r += tile_rows(vectors)) {
+        tile_results out;
+        multiply_tile(vectors, depth, left, across, r, panels, &out, ahead);
+        store_tile(&out, vectors, r, n, columns, to, energy);
     }
 }
 
@@ -273,14 +337,10 @@ static inline void panel_store(const panel_results *out, int n, int count, const
 static inline void panel_product(int depth, const float *left, int across, const lanes *right,
                                  int columns, const panel_target *to, panel_ahead *ahead) {
     lanes energy[ROWS] = {{0}};
-    for (int n = 0; n < columns; n += LANES, right += right_lanes(depth)) {
-        panel_results out;
-        if (across)
-            columns_multiply(depth, left, across, right, &out, ahead);
-        else
-            panel_multiply(depth, left, right, &out, ahead);
-        panel_store(&out, n, panel_part(n, columns, LANES), to, energy);
-    }
+    int n = 0;
+    for (; columns - n > LANES; n += VECTORS * LANES)
+        columns_product(VECTORS, depth, left, across, right, n, columns, to, energy, ahead);
+    if (n < columns) columns_product(1, depth, left, across, right, n, columns, to, energy, ahead);
     for (int r = 0; to->energy && r < to->rows; r++) to->energy[r] += wide_halves(energy[r]);
 }
 

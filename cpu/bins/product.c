@@ -118,42 +118,44 @@ static void put_input(const bin_product *p, const fcnn_tensor *x) {
     }
 }
 
-/* A number in all lanes, whose origin the compiler forgets: it would add two numbers before they
- * are spread, and spread the sum by units that multiply. */
-static inline lanes spread(float number) {
-    lanes all = number - (lanes){0};
-#ifdef __SSE2__
-    __asm__("" : "+v"(all));
-#endif
-    return all;
-}
-
-/* Does what panel_multiply does, with the same bits, but takes rows as they lie. Those behind are
+/* Does what panel_tile does, with the same bits, but takes rows as they lie. Those behind are
  * fetched. */
-static inline void rows_multiply(int depth, const fcnn_complex *const row[ROWS], const lanes *right,
-                                 const fcnn_complex *behind, panel_results *out) {
-    panel_sums sums = {{{{0}}}};
+ALWAYS_INLINE void rows_tile(int vectors, int depth, const fcnn_complex *const *row,
+                             const lanes *right, const fcnn_complex *behind, tile_results *out) {
+    tile_sums sums = {{{{0}}}};
+    int64_t apart = right_lanes(depth);
     for (int k = 0; k < depth; k++, right += 3) {
-        __builtin_prefetch(behind + k * ROWS, 0, 2);
+        lanes column[3][VECTORS];
+        __builtin_prefetch(behind + k * tile_rows(vectors), 0, 2);
+#pragma GCC unroll 3
+        for (int part = 0; part < 3; part++) tile_load(vectors, part, right, apart, column[part]);
 #pragma GCC unroll 8
-        for (int r = 0; r < ROWS; r++) {
+        for (int r = 0; r < tile_rows(vectors); r++) {
             lanes re = spread(row[r][k].re), im = spread(row[r][k].im);
-            sums.part[r][0] += (re + im) * right[0];
-            sums.part[r][1] += re * right[1];
-            sums.part[r][2] += im * right[2];
+            tile_add(vectors, &sums.part[0][r * vectors], re + im, column[0]);
+            tile_add(vectors, &sums.part[1][r * vectors], re, column[1]);
+            tile_add(vectors, &sums.part[2][r * vectors], im, column[2]);
         }
     }
-    panel_finish(&sums, out);
+    tile_finish(&sums, out);
+}
+
+ALWAYS_INLINE void rows_columns(int vectors, const bin_product *p, const fcnn_complex *const *row,
+                                int n, int images, const panel_target *to) {
+    const lanes *right = p->right + n / LANES * right_lanes(p->inner);
+    for (int r = 0; r < to->rows; r += tile_rows(vectors)) {
+        const fcnn_complex *behind = row[r] + (n ? 0 : (int64_t)tile_rows(vectors) * p->inner);
+        tile_results out;
+        rows_tile(vectors, p->inner, row + r, right, behind, &out);
+        store_tile(&out, vectors, r, n, images, to, NULL);
+    }
 }
 
 static void rows_product(const bin_product *p, const fcnn_complex *const row[ROWS], int images,
                          const panel_target *to) {
-    for (int n = 0; n < images; n += LANES) {
-        panel_results out;
-        rows_multiply(p->inner, row, p->right + n / LANES * right_lanes(p->inner),
-                      n ? row[0] : row[0] + (int64_t)ROWS * p->inner, &out);
-        panel_store(&out, n, panel_part(n, images, LANES), to, NULL);
-    }
+    int n = 0;
+    for (; images - n > LANES; n += VECTORS * LANES) rows_columns(VECTORS, p, row, n, images, to);
+    if (n < images) rows_columns(1, p, row, n, images, to);
 }
 
 static void bin_forward(const bin_product *p, const fcnn_complex *h, const fcnn_tensor *x,
@@ -171,10 +173,11 @@ static void bin_forward(const bin_product *p, const fcnn_complex *h, const fcnn_
             rows_product(p, row, x->images, &to);
             continue;
         }
-        for (int r = 0; r < ROWS; r++) {
+        for (int r = 0; r < rows; r++) {
             panel_row from = panel_row_of((fcnn_complex *)row[r], 1.0f, false);
             left_put_row(p->left, r, p->inner, &from);
         }
+        left_put_zeros(p->left, rows, p->inner);
         panel_product(p->inner, p->left, 0, p->right, x->images, &to, NULL);
     }
 }

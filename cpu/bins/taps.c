@@ -247,7 +247,7 @@ static void reduce_rows(const taps_unit *u, const row_block *b, const fcnn_tenso
                 left_put_row(u->s.left[0], r, images, &row);
             }
             left_put_zeros(u->s.left[0], rows, images);
-            multiply_turned(u->taps->filters, images, u->s.left[0], u->s.right[i], u->s.dh[i],
+            multiply_turned(rows, u->taps->filters, images, u->s.left[0], u->s.right[i], u->s.dh[i],
                             &ahead);
         }
         reduce_panel(u, b, c, rows);

@@ -41,8 +41,8 @@ typedef struct {
     panel_stretch *stretches; /* what is read next */
 } folded_scratch;
 
-/* Floats of a column of h, since panels may reach beyond the last filter. */
-static int folded_wide(const fcnn_taps *t) { return whole_lanes(t->filters) + ROWS; }
+/* Floats of a column of h: whole registers, and so whole tiles. */
+static int folded_wide(const fcnn_taps *t) { return whole_lanes(t->filters); }
 
 static folded_scratch take_scratch(const fcnn_taps *t, int capacity, unsigned char **at) {
     int inner = t->channels * t->fold->most, deep = larger(inner, t->filters);
@@ -295,7 +295,7 @@ static void reduce_folded(const folded_unit *u, int ky, const fcnn_tensor *x, co
                 left_put_row(u->s.left[0], r, x->images, &from);
             }
             left_put_zeros(u->s.left[0], rows, x->images);
-            multiply_turned(row.filters, x->images, u->s.left[0], u->s.right[i],
+            multiply_turned(rows, row.filters, x->images, u->s.left[0], u->s.right[i],
                             u->s.dh[i] + (int64_t)j * 2 * wide, &ahead);
         }
     }

@@ -164,18 +164,29 @@ static inline void put_turned_bin(const fcnn_tensor *t, int64_t k, lanes *right)
     }
 }
 
-/* Makes ROWS rows of turned dh: a row's real parts lie before its imaginary ones. */
-static inline void multiply_turned(int filters, int images, const float *left, const lanes *right,
-                                   float *dh, panel_ahead *ahead) {
-    int wide = whole_lanes(filters);
-    for (int o = 0; o < filters; o += LANES, right += right_lanes(images)) {
-        panel_results out;
-        panel_multiply(images, left, right, &out, ahead);
-        for (int r = 0; r < ROWS; r++) {
-            lanes_store(dh + 2 * r * wide + o, out.re[r]);
-            lanes_store(dh + (2 * r + 1) * wide + o, out.im[r]);
+/* Makes some rows of turned dh, whose real parts lie before the imaginary ones, of some registers
+ * of filters from o on. Rows of a whole tile are written. */
+ALWAYS_INLINE void turned_columns(int vectors, int rows, int images, const float *left,
+                                  const lanes *right, int wide, float *dh, panel_ahead *ahead) {
+    for (int r = 0; r < rows; r += tile_rows(vectors)) {
+        tile_results out;
+        multiply_tile(vectors, images, left, 0, r, right, &out, ahead);
+#pragma GCC unroll 8
+        for (int i = 0; i < RESULTS; i++) {
+            float *to = dh + 2 * (r + i / vectors) * wide + i % vectors * LANES;
+            lanes_store(to, out.re[i]);
+            lanes_store(to + wide, out.im[i]);
         }
     }
+}
+
+static inline void multiply_turned(int rows, int filters, int images, const float *left,
+                                   const lanes *right, float *dh, panel_ahead *ahead) {
+    int wide = whole_lanes(filters), o = 0;
+    int64_t apart = right_lanes(images);
+    for (; filters - o > LANES; o += VECTORS * LANES, right += VECTORS * apart)
+        turned_columns(VECTORS, rows, images, left, right, wide, dh + o, ahead);
+    if (o < filters) turned_columns(1, rows, images, left, right, wide, dh + o, ahead);
 }
 
 #endif
