@@ -36,6 +36,8 @@ size_t CPU(product_few_scratch)(int aliases, int channels, int filters);
 fcnn_status CPU(taps_folded_plan)(fcnn_device *, const fcnn_taps *, int capacity, int64_t *bytes);
 fcnn_status CPU(taps_folded_forward)(fcnn_device *, const fcnn_taps *, const float *w, void *memory,
                                      const fcnn_tensor *x, fcnn_tensor *y, double *energy);
+fcnn_status CPU(taps_folded_few)(fcnn_device *, const fcnn_taps *, const float *w, void *memory,
+                                 const fcnn_tensor *x, fcnn_tensor *y);
 fcnn_status CPU(taps_folded_backward)(fcnn_device *, const fcnn_taps *, const float *w,
                                       void *memory, const fcnn_tensor *x, const fcnn_tensor *dy,
                                       fcnn_tensor *dx, float *dw);

@@ -69,6 +69,16 @@ static inline void lanes_transpose(lanes rows[LANES]) {
     }
 }
 
+/* Lane j of the result is the sum of v[j]: neighbours are added, log2(LANES) times. */
+ALWAYS_INLINE lanes lanes_sums(lanes *v) {
+#pragma GCC unroll 4
+    for (int count = LANES; count > 1; count /= 2)
+#pragma GCC unroll 8
+        for (int i = 0; i < count / 2; i++)
+            v[i] = lanes_even(v[2 * i], v[2 * i + 1]) + lanes_odd(v[2 * i], v[2 * i + 1]);
+    return v[0];
+}
+
 /* Loads `count` numbers of a row; the rest is 0. */
 static inline lanes lanes_load_some(const float *at, int count) {
     if (count >= LANES) return lanes_load(at);

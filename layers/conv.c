@@ -7,6 +7,10 @@
 
 #include "layers.h"
 
+/* Inference of at most so many images takes the taps in place of a spectrum of more bytes than
+ * caches hold. */
+enum { FEW_IMAGES = 4, SPECTRUM_LARGE = 16 << 20 };
+
 typedef struct {
     fcnn_kernel_shape kernel; /* of the compact taps, or of those a free kernel starts from */
     int channels, filters, stride;
@@ -15,9 +19,10 @@ typedef struct {
     int full_radius;   /* of the spectrum without a band fraction, which parameters have */
     fcnn_fold *fold;   /* with a stride */
     void *h, *dh;      /* a compact kernel's spectrum and its gradient; NULL with from_taps */
-    bool from_taps;    /* the backend makes the spectrum as it uses it, in training */
+    bool from_taps;    /* the backend makes the spectrum as it uses it, */
+    bool few;          /* of few images, in inference */
     void *work[2];     /* from_taps: workspace of the forward and the backward pass */
-    void *energy;      /* from_taps: the output's energy, [filters] doubles */
+    void *energy;      /* from_taps, in training: the output's energy, [filters] doubles */
     int64_t h_version; /* of the parameters that h was computed from */
 } conv_state;
 
@@ -136,17 +141,25 @@ static fcnn_taps taps_of(const conv_state *state) {
                        .filters = state->filters};
 }
 
-/* In training the taps change at every step, so that a stored spectrum is used but once. */
+/* In training the taps change at every step, so that a stored spectrum is used but once; and few
+ * images read more of a large one than they multiply. */
 static fcnn_status plan_compact(fcnn_graph *graph, fcnn_node *node) {
     conv_state *state = node->state;
-    fcnn_device *device = fcnn_graph_device(graph);
+    const fcnn_graph_options *options = fcnn_graph_get_options(graph);
+    const fcnn_backend *backend = fcnn_graph_device(graph)->backend;
     int64_t bytes = used_numbers(state) * (int64_t)sizeof(fcnn_complex);
-    state->from_taps = fcnn_graph_get_options(graph)->training && device->backend->taps_plan;
+    state->few = !options->training && options->batch <= FEW_IMAGES && bytes > SPECTRUM_LARGE &&
+                 backend->taps_few;
+    state->from_taps = state->few || (options->training && backend->taps_plan);
     if (!state->from_taps) {
         FCNN_TRY(fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_SPECTRUM, &state->h));
         return fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_BACKWARD, &state->dh);
     }
     fcnn_taps taps = taps_of(state);
+    if (state->few) {
+        FCNN_CALL(graph, taps_few_plan, &taps, node->output.capacity, &bytes);
+        return fcnn_graph_plan_buffer(graph, node, bytes, FCNN_LIFE_FORWARD, &state->work[0]);
+    }
     FCNN_CALL(graph, taps_plan, &taps, node->output.capacity, &bytes);
     FCNN_TRY(fcnn_graph_plan_buffer(graph, node, state->filters * (int64_t)sizeof(double),
                                     FCNN_LIFE_STEP, &state->energy));
@@ -216,8 +229,11 @@ static fcnn_status forward(fcnn_graph *graph, fcnn_node *node) {
     conv_state *state = node->state;
     const fcnn_tensor *x = &fcnn_graph_input(graph, node, 0)->output;
     fcnn_complex *h;
-    if (state->from_taps) {
-        fcnn_taps taps = taps_of(state);
+    fcnn_taps taps = taps_of(state);
+    if (state->few) {
+        FCNN_CALL(graph, taps_few, &taps, fcnn_graph_value(graph, state->weight), state->work[0], x,
+                  &node->output);
+    } else if (state->from_taps) {
         FCNN_CALL(graph, taps_forward, &taps, fcnn_graph_value(graph, state->weight),
                   state->work[0], x, &node->output, state->energy);
     } else if (fcnn_graph_get_options(graph)->half_spectra) {

@@ -145,10 +145,14 @@ static void run_taps(const problem *p, const fcnn_fold *fold, const float *w, co
     fcnn_taps taps = {
         .kernel = kernel_shape(p), .fold = fold, .channels = c->channels, .filters = c->filters};
     int64_t bytes = 0;
+    int64_t bytes_few = 0;
     CASE_CALL(taps_plan, &taps, x->capacity, &bytes);
+    CASE_CALL(taps_few_plan, &taps, x->capacity, &bytes_few);
     case_reserve();
     void *work = case_array(CASE_OUTPUT, bytes / (int64_t)sizeof(float), NULL);
+    void *work_few = case_array(CASE_OUTPUT, bytes_few / (int64_t)sizeof(float), NULL);
     fcnn_tensor y = case_band(CASE_OUTPUT, c->radius_out, c->filters, c->images, NULL);
+    fcnn_tensor few = case_band(CASE_OUTPUT, c->radius_out, c->filters, c->images, NULL);
     fcnn_tensor dx = case_band(CASE_OUTPUT, c->radius_in, c->channels, c->images, NULL);
     float *dw = case_array(CASE_OUTPUT, p->taps, NULL);
     float *alone = case_array(CASE_OUTPUT, p->taps, NULL);
@@ -160,6 +164,9 @@ static void run_taps(const problem *p, const fcnn_fold *fold, const float *w, co
     CASE_CALL(taps_backward, &taps, w, work, x, dy, &dx, dw);
     CASE_CALL(taps_backward, &taps, w, work, x, dy, NULL, alone);
     case_compare("y of taps", &y, p->y);
+    CASE_CALL(taps_few, &taps, w, work_few, x, &few);
+    case_compare("y of taps, for few images", &few, p->y);
+    case_check_real("y of taps, for few images", case_read("y", &few), outputs);
     compare_result result;
     CASE_CHECK(compare_doubles("energy of taps", energy, wanted, c->filters, 1e-6, &result), "%s",
                result.message);

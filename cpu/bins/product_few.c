@@ -41,16 +41,6 @@ static int length_of(const few_product *p, int64_t k) {
     return whole_lanes(aliases_of(p, k) * p->width);
 }
 
-/* Lane j of the result is the sum of v[j]: neighbours are added, log2(LANES) times. */
-ALWAYS_INLINE lanes sums_of(lanes *v) {
-#pragma GCC unroll 4
-    for (int count = LANES; count > 1; count /= 2)
-#pragma GCC unroll 8
-        for (int i = 0; i < count / 2; i++)
-            v[i] = lanes_even(v[2 * i], v[2 * i + 1]) + lanes_odd(v[2 * i], v[2 * i + 1]);
-    return v[0];
-}
-
 /* ---- x of a bin: [images][across, turned][length] ---- */
 
 static void pack(const few_product *p, int64_t k, int first, int images, float *out) {
@@ -148,7 +138,7 @@ ALWAYS_INLINE void multiply_tile(const few_product *p, const rows *h, bool half,
         }
     }
     float sums[LANES];
-    lanes_store(sums, sums_of(sum));
+    lanes_store(sums, lanes_sums(sum));
     for (int r = 0; r < count && row + r < p->filters; r++)
         for (int n = 0; n < images; n++) {
             const float *v = sums + 2 * (r * images + n);

@@ -256,6 +256,74 @@ static void multiply_folded(const folded_unit *u, int ky, const fcnn_tensor *x,
     }
 }
 
+/* ---- y of few images: filters lie in registers ---- */
+
+/* Packs both bins' inputs of `count` images from `image` on, [input][bin][image]. */
+static void pack_inputs(const folded_row *row, const fcnn_tensor *x, int image, int count,
+                        fcnn_complex *to) {
+    for (int j = 0; j < row->inner; j++) {
+        for (int i = 0; i < 2; i++) {
+            panel_row from = folded_input(row, i < row->bins ? i : 0, x, j);
+            for (int n = image; n < image + count; n++)
+                *to++ = (fcnn_complex){from.re * from.at[n].re, from.im * from.at[n].im};
+        }
+    }
+}
+
+/* Makes y of some images and of a register of filters from o on. */
+ALWAYS_INLINE void few_filters(int size, int images, const folded_row *row, const fcnn_complex *x,
+                               int o, int image, const fcnn_tensor *y, panel_ahead *ahead) {
+    lanes sum_re[2 * LANES / 4] = {{0}}, sum_im[2 * LANES / 4] = {{0}};
+    for (int j = 0; j < row->inner; j++) {
+        lanes re[2], im[2];
+        ahead_fetch(ahead);
+        folded_load(size, row, j, o, re, im);
+#pragma GCC unroll 8
+        for (int i = 0; i < 2 * images; i++, x++) {
+            sum_re[i] += re[i / images] * x->re;
+            sum_im[i] += re[i / images] * x->im;
+            sum_re[i] -= im[i / images] * x->im;
+            sum_im[i] += im[i / images] * x->re;
+        }
+    }
+    for (int i = 0; i < row->bins * images; i++) {
+        float re[LANES], im[LANES];
+        lanes_store(re, sum_re[i]);
+        lanes_store(im, sum_im[i]);
+        for (int r = 0; r < panel_part(o, row->filters, LANES); r++) {
+            panel_row to = folded_output(row, i / images, y, o + r);
+            to.at[image + i % images] = (fcnn_complex){re[r], to.im * im[r]};
+        }
+    }
+}
+
+ALWAYS_INLINE void few_images_of(int size, const folded_row *row, const fcnn_tensor *x, int image,
+                                 int images, const fcnn_tensor *y, panel_ahead *ahead) {
+    fcnn_complex *packed = (fcnn_complex *)(void *)row->unit->s.right[0];
+    pack_inputs(row, x, image, images, packed);
+    for (int o = 0; o < row->filters; o += LANES) {
+        if (images == 4)
+            few_filters(size, LANES / 4, row, packed, o, image, y, ahead);
+        else if (images == 2)
+            few_filters(size, smaller(2, LANES / 4), row, packed, o, image, y, ahead);
+        else
+            few_filters(size, 1, row, packed, o, image, y, ahead);
+    }
+}
+
+/* Makes y of all images, some at a time. */
+static void multiply_few(const folded_unit *u, int ky, const fcnn_tensor *x, const fcnn_tensor *y) {
+    folded_row row = folded_row_of(u, ky);
+    panel_ahead ahead = folded_ahead(u, ky, x, NULL);
+    int steps = row.inner * ceil_div(row.filters, LANES);
+    ahead.pace = (ahead.total + steps - 1) / steps;
+    for (int image = 0, images; image < x->images; image += images) {
+        images = smaller(LANES / 4, x->images - image);
+        if (images == 3) images = 2;
+        OF_SIZE(u->taps->kernel.size, few_images_of, &row, x, image, images, y, &ahead);
+    }
+}
+
 /* Makes the aliases' dx = h^H dy. */
 static void multiply_unfolded(const folded_unit *u, int ky, const fcnn_tensor *dy,
                               const fcnn_tensor *dx) {
@@ -332,6 +400,19 @@ fcnn_status CPU(taps_folded_forward)(fcnn_device *base, const fcnn_taps *taps, c
         stream_end();
     }
     sum_energy(taps, &work.shared, energy);
+    return FCNN_OK;
+}
+
+fcnn_status CPU(taps_folded_few)(fcnn_device *base, const fcnn_taps *taps, const float *w,
+                                 void *memory, const fcnn_tensor *x, fcnn_tensor *y) {
+    unsigned char *at = memory;
+    folded_work work = take_columns(taps, &at);
+    FCNN_TRY(prepare(base, taps, w, &work));
+#pragma omp parallel for num_threads(base->threads) schedule(dynamic)
+    for (int kx = 0; kx <= output_radius(taps); kx++) {
+        folded_unit u = unit_of((const cpu_device *)base, taps, &work, x->capacity, kx);
+        for (int ky = 0; ky < u.end; ky++) multiply_few(&u, ky, x, y);
+    }
     return FCNN_OK;
 }
 
