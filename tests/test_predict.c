@@ -10,8 +10,13 @@
 #include "library_case.h"
 
 static const char *const nets[] = {
-    LIBRARY_NET, "[net] domain=space [fft] size=9 [conv] filters=4 size=3 norm=batch "
-                 "activation=srelu [fourier_pool] size=5 [conv] filters=5 size=3" LIBRARY_TAIL};
+    LIBRARY_NET,
+    "[net] domain=space [fft] size=9 [conv] filters=4 size=3 norm=batch "
+    "activation=srelu [fourier_pool] size=5 [conv] filters=5 size=3" LIBRARY_TAIL,
+    /* Spectra so large that a few images take the taps: with a fold and without. */
+    "[net] [fft] size=17 [conv] filters=128 size=3 norm=batch activation=srelu [conv] filters=128 "
+    "size=3 norm=batch activation=srelu [conv] filters=128 size=3 stride=2 norm=batch "
+    "activation=srelu" LIBRARY_TAIL};
 
 /* ---- Predictions ---- */
 
@@ -50,6 +55,20 @@ START_TEST(predictions_are_those_of_the_graph) {
         }
         fcnn_network_destroy(loaded);
     }
+    network_close(&n);
+}
+END_TEST
+
+/* A graph of a few images has spectra of small kernels alone. */
+START_TEST(few_images_store_no_large_spectrum) {
+    network n = library_train(nets[2], FCNN_FORM_TRAINABLE, false);
+    fcnn_network *few = library_load(2, 4), *more = library_load(2, 5);
+    int64_t large = 2 * (int64_t)fcnn_band_count(8) * 128 * 128 * (int64_t)sizeof(fcnn_complex);
+    int64_t stored = fcnn_graph_memory(few->graph)->bytes[FCNN_MEMORY_SPECTRA];
+    ck_assert_int_gt(stored, 0);
+    ck_assert_int_ge(fcnn_graph_memory(more->graph)->bytes[FCNN_MEMORY_SPECTRA], stored + large);
+    fcnn_network_destroy(few);
+    fcnn_network_destroy(more);
     network_close(&n);
 }
 END_TEST
@@ -436,6 +455,7 @@ int main(void) {
     Suite *suite = suite_create("predict");
     TCase *cases = add_case(suite, "predict");
     tcase_add_loop_test(cases, predictions_are_those_of_the_graph, 0, LENGTH(nets));
+    tcase_add_test(cases, few_images_store_no_large_spectrum);
     tcase_add_test(cases, types_of_samples_give_the_same);
     tcase_add_loop_test(cases, mirror_images_are_scored_too, 0, LENGTH(nets));
     tcase_add_test(cases, no_images_are_no_work);
