@@ -53,26 +53,35 @@ static fcnn_complex *products_of(const few_unit *u, int image, int ky, int below
     return u->s.y + row * (u->end - u->first);
 }
 
-/* Packs a bin's channels; a bin that there is not is 0. */
-static void pack_bin(const few_unit *u, const fcnn_tensor *x, int64_t k, int image, float *to) {
+/* Packs a bin's channels of an image, and fetches those of `next`; a bin that there is not is 0. */
+static void pack_bin(const few_unit *u, const fcnn_tensor *x, int64_t k, int64_t next, int image,
+                     float *to) {
     memset(to, 0, 2 * (size_t)u->s.length * sizeof *to);
     if (k < 0) return;
     const fcnn_complex *from = fcnn_cpu_row(x, k, 0) + image;
+    int64_t ahead = next < 0 ? 0 : fcnn_cpu_row(x, next, 0) - fcnn_cpu_row(x, k, 0);
     for (int c = 0; c < x->channels; c++, from += x->capacity, to++) {
+        __builtin_prefetch(from + ahead, 0, 3);
         to[0] = from->re;
         to[u->s.length] = from->im;
     }
 }
 
+/* The bins of a row of the column; -1: there is none. */
+static void row_bins(const few_unit *u, int ky, int64_t k[2]) {
+    k[0] = k[1] = -1;
+    if (ky <= output_radius(u->taps)) bins_of(ky, u->kx, k);
+}
+
 static void pack_column(const few_unit *u, const fcnn_tensor *x) {
     float *to = u->s.x;
     for (int ky = 0; ky <= output_radius(u->taps); ky++) {
-        int64_t k[2] = {0, -1};
-        bins_of(ky, u->kx, k);
-        for (int i = 0; i < u->images; i++, to += 4 * (int64_t)u->s.length) {
-            pack_bin(u, x, k[0], i, to);
-            pack_bin(u, x, k[1], i, to + 2 * (int64_t)u->s.length);
-        }
+        int64_t k[2], next[2];
+        row_bins(u, ky, k);
+        row_bins(u, ky + 1, next);
+        for (int i = 0; i < u->images; i++)
+            for (int b = 0; b < 2; b++, to += 2 * (int64_t)u->s.length)
+                pack_bin(u, x, k[b], next[b], i, to);
     }
 }
 
@@ -125,15 +134,19 @@ ALWAYS_INLINE void multiply_some(int size, int rows, int images, const few_unit 
 }
 
 /* Puts the column's products into y, a bin after the other: its filters lie side by side there, and
- * bins pages apart. */
+ * bins pages apart, so that the next one's are fetched. */
 static void store_column(const few_unit *u, const fcnn_tensor *y) {
     for (int ky = 0; ky <= output_radius(u->taps); ky++) {
-        int64_t k[2];
-        int bins = bins_of(ky, u->kx, k);
-        for (int b = 0; b < bins; b++) {
+        int64_t k[2], next[2];
+        row_bins(u, ky, k);
+        row_bins(u, ky + 1, next);
+        for (int b = 0; b < 2 && k[b] >= 0; b++) {
             fcnn_complex *to = fcnn_cpu_row(y, k[b], u->first);
-            for (int o = 0; o < u->end - u->first; o++, to += y->capacity)
+            int64_t ahead = next[b] < 0 ? 0 : fcnn_cpu_row(y, next[b], u->first) - to;
+            for (int o = 0; o < u->end - u->first; o++, to += y->capacity) {
+                __builtin_prefetch(to + ahead, 1, 3);
                 for (int i = 0; i < u->images; i++) to[i] = products_of(u, i, ky, b)[o];
+            }
         }
     }
 }

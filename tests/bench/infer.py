@@ -2,10 +2,10 @@
 """Measures inference by a saved model against the same spatial network in PyTorch; a table.
 
 Usage: infer.py MODEL|CFG[,SECTION.KEY=VALUE...] [--batch N,...] [options]; --help lists them. Of a
-CFG a spectral model is made first, by a step of fcnn-train on synthetic images. The figures of
-RESULTS.md, for which the folder of --work needs 4 GB:
+CFG a model is made first, by a step of fcnn-train on synthetic images. The figures of RESULTS.md,
+for which the folder of --work needs 2 GB:
 
-    tests/bench/infer.py models/alexnet-512.cfg --batch 32,1 --rounds 1
+    tests/bench/infer.py models/alexnet-512.cfg --batch 32,1 --rounds 3
 
 and a trial of half a minute:
 
@@ -42,16 +42,16 @@ def options():
 
 
 def make_model(o, work):
-    """A spectral model of the cfg, trained for a step of few images."""
+    """A model of the cfg, trained for a step of few images."""
     cfg = peers.Cfg(o, o.model)
     side = cfg.side or spatial.full_side(cfg.sections)
     data = f"synthetic:size={side},channels={cfg.channels},classes={cfg.classes},train=20,val=10"
     sets = [word for override in cfg.overrides for word in ("--set", override)]
     out = os.path.join(work, "run")
-    print(f"making a spectral model of {cfg.name}", file=sys.stderr)
+    print(f"making a model of {cfg.name}", file=sys.stderr)
     peers.run([os.path.join(o.build, "fcnn-train"), cfg.path, *sets, "--data", data,
-               "--epochs", "1", "--batch", "10", "--limit", "20", "--threads", str(o.threads), "--device", "cpu",
-               "--save", "spectral", "--out", out], "fcnn-train")
+               "--epochs", "1", "--batch", "10", "--limit", "20", "--threads", str(o.threads),
+               "--device", "cpu", "--out", out], "fcnn-train")
     for name in ("model-best.safetensors", "checkpoint.safetensors"):
         path = os.path.join(out, name)
         if os.path.exists(path):
