@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "backend.h"
+#include "huge_pages.h"
 
 enum {
     TILE = 8, /* images that are woven or transformed together: a cache line of complex numbers */
@@ -36,7 +37,6 @@ typedef struct {
 } cpu_device;
 
 /* ---- memory.c ---- */
-void *fcnn_cpu_alloc(size_t bytes); /* aligned; free() */
 size_t fcnn_cpu_align(size_t bytes);
 /* Raises what each thread's scratch must hold; reserve allocates it. */
 void fcnn_cpu_need_scratch(cpu_device *device, size_t bytes);

@@ -3,7 +3,6 @@
 #include <omp.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "cpu.h"
 #include "free_memory.h"
@@ -24,22 +23,9 @@ bool fcnn_cpu_can_plan(size_t length) {
 
 size_t fcnn_cpu_align(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
-/* Large memory lies in huge pages where the system has them: a band's rows of one channel are
- * pages apart. */
-void *fcnn_cpu_alloc(size_t bytes) {
-    enum { HUGE_PAGE = 2 << 20 };
-    size_t alignment = bytes < 2 * (size_t)HUGE_PAGE ? ALIGNMENT : HUGE_PAGE;
-    size_t whole = (bytes + alignment - 1) / alignment * alignment;
-    void *memory = aligned_alloc(alignment, whole ? whole : ALIGNMENT);
-#ifdef MADV_HUGEPAGE
-    if (memory && alignment > ALIGNMENT) madvise(memory, whole, MADV_HUGEPAGE); /* a hint */
-#endif
-    return memory;
-}
-
 fcnn_status fcnn_cpu_allocate(fcnn_device *device, size_t bytes, void **memory) {
     (void)device;
-    *memory = fcnn_cpu_alloc(bytes);
+    *memory = fcnn_allocate(bytes);
     if (*memory) return FCNN_OK;
     return fcnn_status_set(FCNN_ERROR_MEMORY,
                            "out of memory: %.1f MiB were asked for; a smaller batch takes less",
@@ -108,7 +94,7 @@ fcnn_status fcnn_cpu_reserve(fcnn_device *base) {
     if (device->reserved >= device->scratch_bytes) return FCNN_OK;
     free(device->scratch);
     device->reserved = 0;
-    device->scratch = fcnn_cpu_alloc(fcnn_cpu_scratch(base));
+    device->scratch = fcnn_allocate(fcnn_cpu_scratch(base));
     if (!device->scratch)
         return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory: %.1f MiB of scratch",
                                (double)fcnn_cpu_scratch(base) / 1048576.0);

@@ -13,8 +13,8 @@ static cpu_roots *make_table(int count) {
     cpu_roots *roots = malloc(sizeof *roots);
     if (!roots) return NULL;
     *roots = (cpu_roots){.count = count,
-                         .cosine = fcnn_cpu_alloc((size_t)count * sizeof(float)),
-                         .sine = fcnn_cpu_alloc((size_t)count * sizeof(float))};
+                         .cosine = fcnn_allocate((size_t)count * sizeof(float)),
+                         .sine = fcnn_allocate((size_t)count * sizeof(float))};
     if (!roots->cosine || !roots->sine) {
         free_table(roots);
         return NULL;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "file_kind.h"
+#include "huge_pages.h"
 #include "json_reader.h"
 #include "nearest.h"
 
@@ -88,9 +89,8 @@ static fcnn_status load_header(int descriptor, bool whole, fcnn_safetensors *fil
                                (unsigned long long)length, (long long)rest);
     size_t lead = (ALIGNMENT - length % ALIGNMENT) % ALIGNMENT;
     size_t held = whole ? (size_t)rest : (size_t)length;
-    size_t block = (lead + held + ALIGNMENT) / ALIGNMENT * ALIGNMENT;
     if ((uint64_t)rest < PTRDIFF_MAX - 2 * ALIGNMENT)
-        file->memory = aligned_alloc(ALIGNMENT, block);
+        file->memory = fcnn_allocate(lead + held + 1); /* and a zero behind the header */
     if (!file->memory)
         return fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory for its %lld bytes",
                                (long long)bytes);

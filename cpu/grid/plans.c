@@ -102,7 +102,7 @@ static bool fill_tables(cpu_grid *grid) {
         c->count = fcnn_cpu_class_count(c, coefficients);
         floats += (size_t)c->count * (size_t)c->points * 2;
     }
-    grid->tables = fcnn_cpu_alloc(floats * sizeof(float));
+    grid->tables = fcnn_allocate(floats * sizeof(float));
     grid->orbits = malloc((size_t)(m / 2 + 1) * sizeof *grid->orbits);
     grid->bins = malloc((size_t)coefficients * (size_t)(coefficients / 2 + 1) * sizeof *grid->bins);
     if (!grid->tables || !grid->orbits || !grid->bins) return false;
@@ -130,8 +130,8 @@ static bool plan_grid(cpu_grid *grid) {
     int size = grid->size, columns = size / 2 + 1, n[2] = {size, size}, half_n[2] = {size, columns};
     int64_t bins = fcnn_band_count((size - 1) / 2);
     grid->place = malloc((size_t)bins * sizeof *grid->place);
-    float *half = fcnn_cpu_alloc(half_floats(size) * sizeof(float));
-    float *map = fcnn_cpu_alloc(map_floats(size) * sizeof(float));
+    float *half = fcnn_allocate(half_floats(size) * sizeof(float));
+    float *map = fcnn_allocate(map_floats(size) * sizeof(float));
     if (grid->place && half && map && fcnn_cpu_can_plan(2 * (size_t)size)) {
         fftwf_complex *spectrum = (fftwf_complex *)(void *)half;
         fcnn_cpu_plan_lock();

@@ -232,7 +232,7 @@ static fcnn_status allocate(spectrum_job *job) {
     float **parts[5] = {&job->plane, &job->spectrum, &job->across, &job->down, &job->partial};
     size_t bytes = 0;
     for (int i = 0; i < 5; i++) bytes += fcnn_cpu_align(floats[i] * sizeof(float));
-    unsigned char *at = job->memory = fcnn_cpu_alloc(bytes);
+    unsigned char *at = job->memory = fcnn_allocate(bytes);
     if (!at)
         return fcnn_status_set(FCNN_ERROR_MEMORY,
                                "out of memory: %.1f MiB to transform an image of %dx%d pixels",

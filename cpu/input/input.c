@@ -130,7 +130,7 @@ fcnn_status fcnn_cpu_images_to_band(fcnn_device *base, const fcnn_image *images,
     size_t sources = (size_t)(batch.transforms ? TILE * base->threads : band->images);
     size_t numbers = sources * source_numbers(&batch);
     cpu_input_image *loaded = malloc(sources * sizeof *loaded);
-    fcnn_complex *memory = fcnn_cpu_alloc(numbers * sizeof *memory);
+    fcnn_complex *memory = fcnn_allocate(numbers * sizeof *memory);
     fcnn_status status = FCNN_OK;
     if (!loaded || !memory)
         status = fcnn_status_set(FCNN_ERROR_MEMORY, "out of memory: %.1f MiB for a batch of images",

@@ -40,7 +40,7 @@ static bool plan_torus(cpu_torus *torus) {
     size_t points = (size_t)n * (size_t)torus->row;
     torus->bin = malloc((points / 2 + 2) * sizeof *torus->bin);
     torus->mirror = malloc((points / 2 + 2) * sizeof *torus->mirror);
-    fftwf_complex *at = fcnn_cpu_alloc(points * (TILE / 2) * sizeof(fftwf_complex));
+    fftwf_complex *at = fcnn_allocate(points * (TILE / 2) * sizeof(fftwf_complex));
     if (torus->bin && torus->mirror && at && fcnn_cpu_can_plan(4 * (size_t)n)) {
         torus->row_forward = plan_lines(torus, at, 1, 1, FFTW_FORWARD);
         torus->row_backward = plan_lines(torus, at, 1, 1, FFTW_BACKWARD);
