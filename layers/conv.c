@@ -9,7 +9,7 @@
 
 /* Inference of at most so many images takes the taps in place of a spectrum of more bytes than
  * caches hold. */
-enum { FEW_IMAGES = 4, SPECTRUM_LARGE = 16 << 20 };
+enum { TAPS_IMAGES = 4, SPECTRUM_LARGE = 16 << 20 };
 
 typedef struct {
     fcnn_kernel_shape kernel; /* of the compact taps, or of those a free kernel starts from */
@@ -148,7 +148,7 @@ static fcnn_status plan_compact(fcnn_graph *graph, fcnn_node *node) {
     const fcnn_graph_options *options = fcnn_graph_get_options(graph);
     const fcnn_backend *backend = fcnn_graph_device(graph)->backend;
     int64_t bytes = used_numbers(state) * (int64_t)sizeof(fcnn_complex);
-    state->few = !options->training && options->batch <= FEW_IMAGES && bytes > SPECTRUM_LARGE &&
+    state->few = !options->training && options->batch <= TAPS_IMAGES && bytes > SPECTRUM_LARGE &&
                  backend->taps_few;
     state->from_taps = state->few || (options->training && backend->taps_plan);
     if (!state->from_taps) {

@@ -76,11 +76,15 @@ static inline void ahead_add(panel_ahead *a, const fcnn_tensor *t, int64_t bin) 
     a->total += bytes;
 }
 
-/* Spreads what is fetched over so many products. */
+/* Spreads what is fetched over so many times. */
+static inline void ahead_spread(panel_ahead *a, int64_t times) {
+    a->pace = (a->total + times - 1) / times;
+}
+
+/* Spreads it over the depths of so many products' tiles. */
 static inline void ahead_pace(panel_ahead *a, int products, int rows, int columns, int depth) {
     int64_t tiles = (int64_t)ceil_div(rows, RESULTS / VECTORS) * ceil_div(columns, VECTORS * LANES);
-    int64_t times = products * tiles * ceil_div(depth, LANES);
-    a->pace = (a->total + times - 1) / times;
+    ahead_spread(a, products * tiles * ceil_div(depth, LANES));
 }
 
 ALWAYS_INLINE void ahead_fetch(panel_ahead *a) {

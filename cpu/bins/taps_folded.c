@@ -315,8 +315,7 @@ ALWAYS_INLINE void few_images_of(int size, const folded_row *row, const fcnn_ten
 static void multiply_few(const folded_unit *u, int ky, const fcnn_tensor *x, const fcnn_tensor *y) {
     folded_row row = folded_row_of(u, ky);
     panel_ahead ahead = folded_ahead(u, ky, x, NULL);
-    int steps = row.inner * ceil_div(row.filters, LANES);
-    ahead.pace = (ahead.total + steps - 1) / steps;
+    ahead_spread(&ahead, (int64_t)row.inner * ceil_div(row.filters, LANES));
     for (int image = 0, images; image < x->images; image += images) {
         images = smaller(LANES / 4, x->images - image);
         if (images == 3) images = 2;
