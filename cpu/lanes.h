@@ -94,7 +94,7 @@ static inline void lanes_store_some(float *at, lanes v, int count) {
         return;
     }
     lanes_store(some, v);
-    memcpy(at, some, (size_t)count * sizeof *some);
+    memcpy(at, some, (size_t)smaller(count, LANES) * sizeof *some); /* so that gcc sees the bound */
 }
 
 /* Stores the first `count` numbers of a register of real and one of imaginary parts as complex
