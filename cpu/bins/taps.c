@@ -61,16 +61,11 @@ static taps_scratch take_scratch(const fcnn_taps *t, int capacity, unsigned char
 }
 
 fcnn_status CPU(taps_plan)(fcnn_device *base, const fcnn_taps *taps, int capacity, int64_t *bytes) {
-    cpu_device *device = (cpu_device *)base;
-    const cpu_roots *roots;
     unsigned char *work = nowhere(), *scratch = nowhere();
     if (taps->fold) return CPU(taps_folded_plan)(base, taps, capacity, bytes);
-    FCNN_TRY(fcnn_cpu_find_roots(device, taps->kernel.grid, &roots));
     take_slots(taps, &work);
     take_scratch(taps, capacity, &scratch);
-    *bytes = work - nowhere();
-    fcnn_cpu_need_scratch(device, (size_t)(scratch - nowhere()));
-    return FCNN_OK;
+    return plan_counted((cpu_device *)base, taps, work, scratch, bytes);
 }
 
 /* ---- A unit, and rows of bins that it works on together ---- */

@@ -62,15 +62,10 @@ static folded_scratch take_scratch(const fcnn_taps *t, int capacity, unsigned ch
 
 fcnn_status CPU(taps_folded_plan)(fcnn_device *base, const fcnn_taps *taps, int capacity,
                                   int64_t *bytes) {
-    cpu_device *device = (cpu_device *)base;
-    const cpu_roots *roots;
     unsigned char *work = nowhere(), *scratch = nowhere();
-    FCNN_TRY(fcnn_cpu_find_roots(device, taps->kernel.grid, &roots));
     take_columns(taps, &work);
     take_scratch(taps, capacity, &scratch);
-    *bytes = work - nowhere();
-    fcnn_cpu_need_scratch(device, (size_t)(scratch - nowhere()));
-    return FCNN_OK;
+    return plan_counted((cpu_device *)base, taps, work, scratch, bytes);
 }
 
 /* ---- A row of a unit ---- */
@@ -258,6 +253,9 @@ static void multiply_folded(const folded_unit *u, int ky, const fcnn_tensor *x,
 
 /* ---- y of few images: filters lie in registers ---- */
 
+/* Images at once, for which 32 registers have room; fewer registers are for LANES / 4. */
+enum { FEW_MOST = 4 };
+
 /* Packs both bins' inputs of `count` images from `image` on, [input][bin][image]. */
 static void pack_inputs(const folded_row *row, const fcnn_tensor *x, int image, int count,
                         fcnn_complex *to) {
@@ -273,7 +271,7 @@ static void pack_inputs(const folded_row *row, const fcnn_tensor *x, int image, 
 /* Makes y of some images and of a register of filters from o on. */
 ALWAYS_INLINE void few_filters(int size, int images, const folded_row *row, const fcnn_complex *x,
                                int o, int image, const fcnn_tensor *y, panel_ahead *ahead) {
-    lanes sum_re[2 * LANES / 4] = {{0}}, sum_im[2 * LANES / 4] = {{0}};
+    lanes sum_re[2 * FEW_MOST] = {{0}}, sum_im[2 * FEW_MOST] = {{0}};
     for (int j = 0; j < row->inner; j++) {
         lanes re[2], im[2];
         ahead_fetch(ahead);
@@ -303,9 +301,9 @@ ALWAYS_INLINE void few_images_of(int size, const folded_row *row, const fcnn_ten
     pack_inputs(row, x, image, images, packed);
     for (int o = 0; o < row->filters; o += LANES) {
         if (images == 4)
-            few_filters(size, LANES / 4, row, packed, o, image, y, ahead);
+            few_filters(size, 4, row, packed, o, image, y, ahead);
         else if (images == 2)
-            few_filters(size, smaller(2, LANES / 4), row, packed, o, image, y, ahead);
+            few_filters(size, 2, row, packed, o, image, y, ahead);
         else
             few_filters(size, 1, row, packed, o, image, y, ahead);
     }
@@ -318,7 +316,7 @@ static void multiply_few(const folded_unit *u, int ky, const fcnn_tensor *x, con
     ahead_spread(&ahead, (int64_t)row.inner * ceil_div(row.filters, LANES));
     for (int image = 0, images; image < x->images; image += images) {
         images = smaller(LANES / 4, x->images - image);
-        if (images == 3) images = 2;
+        if (images == 3) images = 2; /* and then the third */
         OF_SIZE(u->taps->kernel.size, few_images_of, &row, x, image, images, y, &ahead);
     }
 }

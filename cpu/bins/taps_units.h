@@ -63,6 +63,17 @@ static inline unsigned char *nowhere(void) {
     return memory;
 }
 
+/* Ends a plan whose workspace and whose thread's scratch were counted from nowhere() on. */
+static inline fcnn_status plan_counted(cpu_device *device, const fcnn_taps *t,
+                                       const unsigned char *work, const unsigned char *scratch,
+                                       int64_t *bytes) {
+    const cpu_roots *roots; /* that phases are filled from */
+    FCNN_TRY(fcnn_cpu_find_roots(device, t->kernel.grid, &roots));
+    *bytes = work - nowhere();
+    fcnn_cpu_need_scratch(device, (size_t)(scratch - nowhere()));
+    return FCNN_OK;
+}
+
 /* ---- Taps along an axis ---- */
 
 static inline const float *phases_of(const fcnn_taps *t, const taps_work *work, int k) {

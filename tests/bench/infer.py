@@ -122,9 +122,10 @@ def report(o, rows, model):
                           "weight_bytes": weights, "rows": rows}))
         return
     rate = max(row.get("copy_gbytes", 0) for row in rows)
-    print(f"Inference, threads: {o.threads}, rounds: {o.rounds}. The model's spectra are "
-          f"{spectra / 1e6:.1f} MB, with its other weights {weights / 1e6:.1f} MB; a large copy "
-          f"reads and writes {rate:.1f} GB/s.\n\n{peers.devices(rows)}\n")
+    stored = f", spectra {spectra / 1e6:.1f} MB of them" if spectra else ""
+    print(f"Inference, threads: {o.threads}, rounds: {o.rounds}. The model's weights are "
+          f"{weights / 1e6:.1f} MB{stored}; a large copy reads and "
+          f"writes {rate:.1f} GB/s.\n\n{peers.devices(rows)}\n")
     print(peers.table(("batch", "who", "input used", "numbers", "ms an image (fastest pass)",
                        "floor, ms an image", "peak memory, MiB", "fcnn is faster"),
                       [line(row) for row in rows]))
