@@ -7,6 +7,13 @@
 #include "number.h"
 #include "text.h"
 
+cJSON *json_add_object(cJSON *list) {
+    cJSON *object = cJSON_CreateObject();
+    if (cJSON_AddItemToArray(list, object)) return object;
+    cJSON_Delete(object);
+    return NULL;
+}
+
 bool json_add_real(cJSON *object, const char *name, double value, int digits) {
     char text[40];
     fcnn_number_format(text, sizeof text, "%.*g", digits, value);

@@ -8,6 +8,8 @@
 
 #include "status.h"
 
+/* Adds an empty object to a list; gives NULL where memory runs out, or has run out for the list. */
+cJSON *json_add_object(cJSON *list);
 /* Adds a number of so many digits, null where it is not finite; gives false where memory runs out.
  * (cJSON's own numbers have 15 or 17 digits.) */
 bool json_add_real(cJSON *object, const char *name, double value, int digits);

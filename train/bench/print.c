@@ -187,9 +187,8 @@ static bool add_figures(cJSON *object, const bench_result results[BENCH_ROWS], i
 /* Adds a kernel and algorithm to a list: what was measured, or why it was not. */
 static bool add_case(cJSON *list, const bench_report *report, int kernel, int row) {
     const bench_result *r = &report->results[kernel][row];
-    cJSON *object = cJSON_CreateObject();
-    if (!cJSON_AddItemToArray(list, object) ||
-        !add_number(object, "kernel", report->kernels[kernel], true) ||
+    cJSON *object = json_add_object(list);
+    if (!object || !add_number(object, "kernel", report->kernels[kernel], true) ||
         !cJSON_AddStringToObject(object, "algorithm", bench_names[row]))
         return false;
     return r->timed ? add_figures(object, report->results[kernel], row, report->ceiling)

@@ -110,8 +110,8 @@ void ranks_print(const ranks_report *report, const fcnn_graph *graph,
 /* ---- JSON ---- */
 
 static bool add_step(cJSON *list, const ranks_report *report, const ranks_step *s) {
-    cJSON *object = cJSON_CreateObject();
-    return cJSON_AddItemToArray(list, object) &&
+    cJSON *object = json_add_object(list);
+    return object &&
            JSON_ADD_NUMBERS(object, {"ranks", s->ranks}, {"images", s->images},
                             {"computation_ms", 1e3 * s->parts[RANKS_COMPUTATION]},
                             {"shard_ms", 1e3 * s->parts[RANKS_SHARD]},
@@ -136,10 +136,10 @@ static bool add_buckets(cJSON *object, const ranks_report *report) {
     cJSON *list = cJSON_AddArrayToObject(object, "buckets");
     bool good = list != NULL;
     for (int i = 0; good && i < report->traffic.bucket_count; i++) {
-        cJSON *bucket = cJSON_CreateObject();
-        good = cJSON_AddItemToArray(list, bucket) &&
-               JSON_ADD_NUMBERS(bucket, {"mb", megabyte * (double)report->traffic.bytes[i]},
-                                {"lead_ms", 1e3 * report->passes[0].lead[i]});
+        cJSON *bucket = json_add_object(list);
+        good =
+            bucket && JSON_ADD_NUMBERS(bucket, {"mb", megabyte * (double)report->traffic.bytes[i]},
+                                       {"lead_ms", 1e3 * report->passes[0].lead[i]});
     }
     return good;
 }

@@ -52,9 +52,8 @@ static fcnn_status write_json(const results *r, const char *file, const float *p
     bool good = add_text(entry, "file", file);
     cJSON *list = cJSON_AddArrayToObject(entry, "top");
     for (int i = 0; good && i < r->top; i++) {
-        cJSON *item = cJSON_CreateObject();
-        good = cJSON_AddItemToArray(list, item) &&
-               add_text(item, "class", r->class_names[r->order[i]]) &&
+        cJSON *item = json_add_object(list);
+        good = item && add_text(item, "class", r->class_names[r->order[i]]) &&
                json_add_real(item, "probability", (double)p[r->order[i]], 7);
     }
     fputs(r->written ? ",\n  " : "\n  ", stdout);
