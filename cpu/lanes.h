@@ -25,6 +25,15 @@ static inline lanes lanes_load(const float *at) {
 }
 static inline void lanes_store(float *at, lanes v) { memcpy(at, &v, sizeof v); }
 
+/* A register whose origin the compiler forgets, so that it is loaded once, not where it is used,
+ * and a product in it is rounded before it is added to. */
+ALWAYS_INLINE lanes held(lanes all) {
+#ifdef __SSE2__
+    __asm__("" : "+v"(all));
+#endif
+    return all;
+}
+
 /* Four ways to pick from two registers: all numbers at even places, or at odd ones; and numbers of
  * both in turn, from their first halves or from their second ones. */
 #if FCNN_LANES == 4

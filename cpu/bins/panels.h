@@ -113,14 +113,6 @@ typedef struct {
 /* Rows of a tile. */
 static inline int tile_rows(int vectors) { return RESULTS / vectors; }
 
-/* A register whose origin the compiler forgets, so that it is loaded once, not where it is used. */
-ALWAYS_INLINE lanes held(lanes all) {
-#ifdef __SSE2__
-    __asm__("" : "+v"(all));
-#endif
-    return all;
-}
-
 /* A number in all lanes. */
 ALWAYS_INLINE lanes spread(float number) { return held(number - (lanes){0}); }
 

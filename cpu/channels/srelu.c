@@ -47,10 +47,8 @@ static void sum_pairs(ring *p) {
  * sqrt 2. What saturates reads them again, from s->square. */
 static void store_squares(const saturation *s, const cell *sums, const tile *square) {
     int64_t bins = fcnn_band_count(square->radius);
-    int across = 2 * square->radius + 1;
-    for (int64_t k = 0; k < bins; k++) {
-        int ky, kx;
-        fcnn_band_frequency(k, &ky, &kx);
+    int across = 2 * square->radius + 1, ky = 0, kx = 0;
+    for (int64_t k = 0; k < bins; k++, fcnn_band_next(&ky, &kx)) {
         cell z = ky < 0 ? conjugate(sums[-ky * across - kx]) : sums[ky * across + kx];
         float scale = k ? (float)(1.0 / FCNN_SQRT2) : 0.5f;
         z.re *= scale;

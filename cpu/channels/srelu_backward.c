@@ -61,9 +61,9 @@ static inline void store_outputs(const gradients *s, const cell *out, int ky, in
 }
 
 /* Makes a tile's dx of columns from .. to of row ky >= 0. */
-static inline void backward_columns(const ring *p, int tile, const gradients *s, int ky, int from,
-                                    int to) {
-    int window = p->window, across = 2 * window + 1;
+ALWAYS_INLINE void backward_columns_of(const ring *p, int tile, const gradients *s, int ky,
+                                       int from, int to, const int window) {
+    int across = 2 * window + 1;
     for (int kx = from; kx <= to; kx += SRELU_SPAN) {
         cell out[SRELU_SPAN];
         prefetch_outputs(&s->dy, p->radius, ky, kx + SRELU_STRETCH);
@@ -77,6 +77,14 @@ static inline void backward_columns(const ring *p, int tile, const gradients *s,
         int left = to - kx + 1;
         store_outputs(s, out, ky, kx, left < SRELU_SPAN ? left : SRELU_SPAN);
     }
+}
+
+static void backward_columns(const ring *p, int tile, const gradients *s, int ky, int from,
+                             int to) {
+    if (p->window == 3)
+        backward_columns_of(p, tile, s, ky, from, to, 3);
+    else
+        backward_columns_of(p, tile, s, ky, from, to, p->window);
 }
 
 /* Makes dx of all tiles, each for so many columns that its cells are worth fetching, and meanwhile
@@ -100,9 +108,8 @@ static void load_window(float limit, lanes b, lanes along, const tile *square, c
     image_factors factors = final_factors(limit, square, dy);
     along += b * factors.pull;
     b *= factors.inverse;
-    for (int64_t k = 0; k < bins; k++) {
-        int ky, kx;
-        fcnn_band_frequency(k, &ky, &kx);
+    int ky = 0, kx = 0;
+    for (int64_t k = 0; k < bins; k++, fcnn_band_next(&ky, &kx)) {
         const tile *from = limit > 0.0f ? square : dy;
         if (k + SRELU_AHEAD < bins) prefetch_bin(from, k + SRELU_AHEAD);
         cell v = load_cell(from, k);

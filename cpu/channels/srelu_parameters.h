@@ -31,6 +31,10 @@ static image_factors image_factors_of(const tile *square, const tile *dy) {
     int64_t bins = fcnn_band_count(square->radius);
     lanes sum = {0};
     for (int64_t k = 0; k < bins; k++) {
+        if (k + SRELU_AHEAD < bins) {
+            prefetch_bin(square, k + SRELU_AHEAD);
+            prefetch_bin(dy, k + SRELU_AHEAD);
+        }
         cell z = load_cell(square, k), d = load_cell(dy, k);
         sum += z.re * d.re + z.im * d.im;
     }

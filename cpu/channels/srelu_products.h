@@ -67,11 +67,11 @@ ALWAYS_INLINE void convolve(const cell *g, int from, int to, const cell *below, 
                             cell out[SRELU_SPAN]) {
     cell sum[SRELU_SPAN], low[SRELU_SPAN], high[SRELU_SPAN];
     for (int i = 0; i < SRELU_SPAN; i++) {
-        sum[i] = out[i];
+        sum[i] = (cell){held(out[i].re), held(out[i].im)};
         low[i] = below[i - from + 1]; /* one step back */
         high[i] = above[i + from - 1];
     }
-#pragma GCC unroll 4
+#pragma GCC unroll 7
     for (int qx = from; qx <= to; qx++) {
         for (int i = SRELU_SPAN - 1; i > 0; i--) low[i] = low[i - 1];
         low[0] = below[-qx];

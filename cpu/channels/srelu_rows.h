@@ -141,7 +141,8 @@ ALWAYS_INLINE void load_columns_of(ring *p, int row, int columns, const bool who
 }
 
 /* Loads the next columns, at most so many and none beyond the row. */
-static void load_columns(ring *p, int row, int columns) {
+static inline void load_columns(ring *p, int row, int columns) {
+    if (p->ky > row) return;
     if (p->whole)
         load_columns_of(p, row, columns, true);
     else
