@@ -6,6 +6,7 @@
 
 #include "graph_internal.h"
 #include "half.h"
+#include "huge_pages.h"
 #include "json_reader.h"
 #include "model_internal.h"
 #include "number.h"
@@ -56,7 +57,7 @@ static fcnn_status list_add(fcnn_snapshot *list, const char *prefix, const char 
     int64_t count = 1;
     for (int i = 0; i < rank; i++) count *= shape[i];
     char *full = malloc(strlen(prefix) + strlen(name) + 1);
-    float *memory = malloc((size_t)(count ? count : 1) * sizeof *memory);
+    float *memory = fcnn_allocate((size_t)(count ? count : 1) * sizeof *memory);
     if (!full || !memory) {
         free(full);
         free(memory);
@@ -124,7 +125,7 @@ static fcnn_status fold_affine(fcnn_graph *graph, fcnn_node *norm, int64_t bins,
 static fcnn_status round_spectrum(fcnn_tensor_to_store *tensor, const char *path) {
     int64_t count = 1;
     for (int i = 0; i < tensor->rank; i++) count *= tensor->shape[i];
-    uint16_t *halves = malloc((size_t)count * sizeof *halves);
+    uint16_t *halves = fcnn_allocate((size_t)count * sizeof *halves);
     if (!halves) return out_of_memory(path);
     bool fits = true;
     for (int64_t i = 0; i < count; i++) {
