@@ -156,6 +156,16 @@ FCNN_INLINE int32_t fcnn_predicted_class(const float *logits, int classes) {
     return best;
 }
 
+enum { FCNN_CACHES = 3 };
+
+/* The most that a processor's threads do together; 0: it has none of it, or that is not known. */
+typedef struct {
+    double multiply_gflops; /* multiply-adds of float32 in registers, two operations each */
+    double bfloat16_gflops; /* sums in float32 of products of bfloat16, likewise */
+    int64_t cache_bytes[FCNN_CACHES]; /* the first, second and third, as the system names them */
+    double cache_gbytes[FCNN_CACHES]; /* loads from them */
+} fcnn_rates;
+
 /* What the time of a step is told apart by. ROW(name, what it is called) */
 #define FCNN_PHASES(ROW)                                                                           \
     ROW(input, "input")                                                                            \

@@ -30,7 +30,7 @@ done
 ok "a line for each kernel, algorithm and border, and the reason where there is no time"
 
 succeed "$bench" "${layer[@]}" --kernel 3,5 --tile 16 --json
-same "names" "['batch', 'border', 'cases', 'ceiling_gflops', 'channels', 'device', 'filters', 'left_out', 'size', 'threads']" "$(json 'sorted(r)')"
+same "names" "['batch', 'border', 'cases', 'ceiling_gflops', 'ceilings', 'channels', 'device', 'filters', 'left_out', 'size', 'threads']" "$(json 'sorted(r)')"
 same "names of the cases" "['algorithm', 'error', 'forward_ms', 'fraction', 'gflops', 'kernel', 'memory_mib', 'rounds', 'speedup_direct', 'speedup_gemm', 'tile', 'training_ms', 'training_speedup_direct', 'training_speedup_gemm']" \
     "$(json 'sorted(set().union(*r["cases"]))')"
 same "cases, rounds, tiles" "11 {2} {16}" "$(json '*(len(r["cases"]), {c["rounds"] for c in r["cases"]}, {c["tile"] for c in r["cases"] if c["algorithm"] == "oaa"})')"
@@ -104,7 +104,9 @@ training=(train "$small" --channels 1 --classes 4 --steps 3 --threads 1)
 succeed "$bench" "${training[@]}"
 has out "ms an image" "products backward" "conv1.norm+activation" "conv2.activation" "GB/s" "floor ms"
 succeed "$bench" "${training[@]}" --batch 48 --json
-same "names" "['batch', 'cfg', 'copy_gbytes', 'device', 'device_mib', 'gflops', 'layers', 'matrix_gflops', 'ms_per_image', 'ms_per_step', 'ms_per_step_fastest', 'peak_mib', 'phases', 'steps', 'threads']" "$(json 'sorted(r)')"
+same "names" "['batch', 'ceilings', 'cfg', 'copy_gbytes', 'device', 'device_mib', 'gflops', 'layers', 'ms_per_image', 'ms_per_step', 'ms_per_step_fastest', 'peak_mib', 'phases', 'steps', 'threads']" "$(json 'sorted(r)')"
+same "this machine's rates" "['bfloat16_gflops', 'first_cache_gbytes', 'multiply_gflops', 'product_gflops', 'second_cache_gbytes', 'third_cache_gbytes'] True" \
+    "$(json '*(sorted(r["ceilings"]), all(r["ceilings"][n] > 0 for n in ("multiply_gflops", "product_gflops")))')"
 same "batch, steps, threads" "48 3 1" "$(json '*(r["batch"], r["steps"], r["threads"])')"
 same "an image's time" True "$(json 'abs(r["ms_per_image"] * 48 / r["ms_per_step"] - 1) < 1e-4')"
 same "phases" True "$(json '{"input", "products forward", "products backward", "activation", "norm", "transforms", "dense", "softmax and loss", "optimizer", "bias, dropout, copies"} == set(r["phases"])')"

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ceiling.h"
 #include "commands.h"
 #include "print.h"
 #include "train/options.h"
@@ -82,15 +81,6 @@ static void start_peer(bench_options *o, int threads, bench_report *report) {
     o->shape.chosen[BENCH_PEER] = o->shape.peer != NULL;
 }
 
-/* The ceiling is measured again beside every kernel, because other work on the machine only ever
- * lowers it. */
-static fcnn_status raise_ceiling(fcnn_device *device, double seconds, bench_report *report) {
-    double ceiling;
-    FCNN_TRY(bench_ceiling(device, seconds, &ceiling));
-    if (ceiling > report->ceiling) report->ceiling = ceiling;
-    return FCNN_OK;
-}
-
 static fcnn_status measure(bench_options *o, fcnn_device *device, bench_report *report) {
     bench *b;
     progress bar;
@@ -104,7 +94,7 @@ static fcnn_status measure(bench_options *o, fcnn_device *device, bench_report *
     for (int i = 0; !status && i < o->kernel_count && !*s->interrupted; i++) {
         status = bench_measure(b, o->kernels[i], report->results[i]);
         progress_clear(&bar);
-        if (!status) status = raise_ceiling(device, 0.2, report);
+        if (!status) status = bench_raise_ceilings(device, 0.2, &report->ceilings);
         if (!status && !o->json) bench_print_kernel(stdout, report, i);
         s->steps = (int64_t)(i + 1) * rows * (s->rounds + 1);
     }
@@ -124,7 +114,7 @@ static fcnn_status check_results(const bench_report *report) {
 }
 
 static fcnn_status run(bench_options *o, fcnn_device *device, bench_report *report) {
-    FCNN_TRY(raise_ceiling(device, 0.5, report));
+    FCNN_TRY(bench_raise_ceilings(device, 1.0, &report->ceilings));
     if (!o->json) bench_print_header(stdout, report);
     fcnn_status status = measure(o, device, report);
     if (!status && !o->json) bench_print_notes(stdout, report);

@@ -69,7 +69,8 @@ void bench_print_kernel(FILE *out, const bench_report *report, int kernel) {
     snprintf(name, sizeof name, "%dx%d", report->kernels[kernel], report->kernels[kernel]);
     for (int i = 0; i < BENCH_ROWS; i++)
         if (report->shape->chosen[i])
-            print_row(out, report->results[kernel], i, name, report->ceiling);
+            print_row(out, report->results[kernel], i, name,
+                      bench_ceiling_gflops(&report->ceilings));
     fflush(out);
 }
 
@@ -137,9 +138,10 @@ static void print_paper(FILE *out, const bench_report *report) {
 
 void bench_print_notes(FILE *out, const bench_report *report) {
     fprintf(out,
-            "ceiling %.0f GFLOP/s: the best product of 2048x2048 matrices, measured before the "
-            "first kernel and after each\n",
-            report->ceiling);
+            "ceiling %.0f GFLOP/s, the first of this machine's, the best that was seen before "
+            "the first kernel and after each\nGFLOP/s: ",
+            bench_ceiling_gflops(&report->ceilings));
+    bench_print_ceilings(out, &report->ceilings, 0.0);
     fputs(
         "(medians of interleaved rounds; forward: taps ready; training: taps made ready, forward, "
         "backward for data and weights;\n GFLOP/s: of a forward pass as direct counts, 2 C C' K K "
@@ -191,7 +193,8 @@ static bool add_case(cJSON *list, const bench_report *report, int kernel, int ro
     if (!object || !add_number(object, "kernel", report->kernels[kernel], true) ||
         !cJSON_AddStringToObject(object, "algorithm", bench_names[row]))
         return false;
-    return r->timed ? add_figures(object, report->results[kernel], row, report->ceiling)
+    return r->timed ? add_figures(object, report->results[kernel], row,
+                                  bench_ceiling_gflops(&report->ceilings))
                     : cJSON_AddStringToObject(object, "reason", r->reason) != NULL;
 }
 
@@ -204,7 +207,8 @@ static bool add_shape(cJSON *object, const bench_report *report) {
            add_number(object, "filters", s->filters, true) &&
            add_number(object, "batch", s->images, true) &&
            cJSON_AddStringToObject(object, "border", s->wrap ? "wrap" : "zero") &&
-           add_number(object, "ceiling_gflops", report->ceiling, true) &&
+           add_number(object, "ceiling_gflops", bench_ceiling_gflops(&report->ceilings), true) &&
+           bench_add_ceilings(object, &report->ceilings) &&
            (!s->peer || cJSON_AddStringToObject(object, "peer", bench_peer_description(s->peer)));
 }
 

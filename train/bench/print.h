@@ -4,13 +4,14 @@
 
 #include <stdio.h>
 
+#include "ceiling.h"
 #include "conv.h"
 
 /* Everything that was measured; a kernel's results are all zero where it was not reached. */
 typedef struct {
     const bench_shape *shape;
     const fcnn_device *device;
-    double ceiling; /* GFLOP/s */
+    bench_ceilings ceilings;
     int kernel_count;
     const int *kernels;
     bench_result (*results)[BENCH_ROWS];

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "ceiling.h"
 #include "train/progress.h"
 #include "train/sample.h"
 #include "training/training_internal.h"
@@ -48,7 +47,7 @@ fcnn_status bench_train_ceilings(fcnn_device *device, bench_train_result *r) {
     fcnn_status status = copy_rate(device, 0.25 * seconds, &x, &y, &r->copy_gbytes);
     if (x.data) device->backend->release(device, x.data);
     if (y.data) device->backend->release(device, y.data);
-    return status ? status : bench_ceiling(device, seconds, &r->matrix_gflops);
+    return status ? status : bench_raise_ceilings(device, seconds, &r->ceilings);
 }
 
 /* ---- Images ---- */
@@ -275,7 +274,7 @@ fcnn_status bench_train(const bench_train_options *options, fcnn_device *device,
 }
 
 double bench_train_floor(const bench_train_result *r, const bench_layer_time *layer) {
-    double arithmetic = 1e-6 * layer->flops / r->matrix_gflops;
+    double arithmetic = 1e-6 * layer->flops / bench_ceiling_gflops(&r->ceilings);
     double memory = 1e-6 * layer->bytes / r->copy_gbytes;
     return arithmetic > memory ? arithmetic : memory;
 }

@@ -3,7 +3,7 @@
 #ifndef FCNN_TRAIN_BENCH_TRAIN_H
 #define FCNN_TRAIN_BENCH_TRAIN_H
 
-#include "fcnn.h"
+#include "ceiling.h"
 
 typedef struct {
     const fcnn_config *config; /* NULL: inference */
@@ -26,16 +26,16 @@ typedef struct {
 } bench_bucket;
 
 typedef struct {
-    int steps;            /* timed; fewer than asked for after an interruption */
-    int size;             /* of the images */
-    double step_ms;       /* median of the steps timed whole, the optimizer included in training */
-    double fastest_ms;    /* and the fastest */
-    double update_ms;     /* median of what the optimizer takes of it */
-    double timed_ms;      /* mean of those timed by phase, where every operation is waited for */
-    double matrix_gflops; /* this machine's: a large product, */
-    double copy_gbytes;   /* and a large copy, read and written, a second */
-    double peak_mib;      /* of the process */
-    double device_mib;    /* arena and scratch */
+    int steps;         /* timed; fewer than asked for after an interruption */
+    int size;          /* of the images */
+    double step_ms;    /* median of the steps timed whole, the optimizer included in training */
+    double fastest_ms; /* and the fastest */
+    double update_ms;  /* median of what the optimizer takes of it */
+    double timed_ms;   /* mean of those timed by phase, where every operation is waited for */
+    bench_ceilings ceilings;            /* this machine's */
+    double copy_gbytes;                 /* and its large copy, read and written, a second */
+    double peak_mib;                    /* of the process */
+    double device_mib;                  /* arena and scratch */
     fcnn_work phases[FCNN_PHASE_COUNT]; /* of a step */
     int layer_count;
     bench_layer_time *layers; /* [layer_count], of a step; nodes of the graph */

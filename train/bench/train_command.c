@@ -95,7 +95,7 @@ static void print_phases(const bench_train_result *r) {
         if (!(p->seconds > 0.0)) continue;
         printf("%-26s %9.2f %5.1f%%", fcnn_phase_names[i], 1e3 * p->seconds,
                1e5 * p->seconds / r->timed_ms);
-        print_rate(1e-9 * p->flops / p->seconds, r->matrix_gflops);
+        print_rate(1e-9 * p->flops / p->seconds, bench_ceiling_gflops(&r->ceilings));
         putchar(' ');
         print_rate(1e-9 * p->bytes / p->seconds, r->copy_gbytes);
         putchar('\n');
@@ -124,9 +124,9 @@ static void print_text(const train_options *o, const fcnn_device *device, const 
            r->step_ms / o->work.batch, r->step_ms, r->fastest_ms, r->steps, r->timed_ms);
     printf("memory: %.1f MiB of tensors and scratch, the process at its peak %.1f MiB\n",
            r->device_mib, r->peak_mib);
-    printf("this machine: %.1f GFLOP/s in a large product, %.1f GB/s in a large copy; percentages "
-           "are of those\n",
-           r->matrix_gflops, r->copy_gbytes);
+    fputs("this machine, GFLOP/s: ", stdout);
+    bench_print_ceilings(stdout, &r->ceilings, r->copy_gbytes);
+    fputs("(percentages are of the first rate and of the copy)\n", stdout);
     if (o->model.asked) {
         ranks_print(model, graph, r);
         return;
@@ -180,10 +180,10 @@ static fcnn_status print_json(const train_options *o, const fcnn_device *device,
                          {"ms_per_step", r->step_ms}, {"ms_per_step_fastest", r->fastest_ms},
                          {"steps", r->steps}) &&
         add_phases(object, r) && add_layers(object, graph, r) &&
-        JSON_ADD_NUMBERS(object, {"gflops", product_gflops(r)}, {"matrix_gflops", r->matrix_gflops},
-                         {"copy_gbytes", r->copy_gbytes}, {"peak_mib", r->peak_mib},
-                         {"device_mib", r->device_mib}, {"threads", device->threads},
-                         {"batch", o->work.batch}) &&
+        JSON_ADD_NUMBERS(object, {"gflops", product_gflops(r)}, {"copy_gbytes", r->copy_gbytes},
+                         {"peak_mib", r->peak_mib}, {"device_mib", r->device_mib},
+                         {"threads", device->threads}, {"batch", o->work.batch}) &&
+        bench_add_ceilings(object, &r->ceilings) &&
         cJSON_AddStringToObject(object, "device", device->description) &&
         (!o->model.asked || ranks_add_json(object, model, graph));
     return json_write(stdout, object, good);
